@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 
 use super::fuzz;
 use crate::{
-    config::{self, Environment, Flags},
-    dockerfile::{BaseImage, BuildOptions, Dockerfile, Pin},
-    identify::{BaseRule, BaseRules, Mirror, Settings, identify},
+    config::{self, CliOverrides, EnvironmentVariables},
+    dockerfile::{BaseImage, BuildOptions, Dockerfile, ImagePin},
+    identify::{BaseRule, BaseRules, IdentifySettings, RegistryMirror, identify},
     image::{
-        Annotations, BuildMaterial, CHILD_ANNOTATIONS, Content, Digest, DigestKind, Document, ImageFacts, Index,
-        LambdaTag, MESSAGE_BYTES, Manifest, Reference, VALUE_BYTES, build_materials, is_tag, layout_entries,
-        provenance_referrers,
+        Annotations, BuildMaterial, CHILD_ANNOTATIONS, Digest, DigestContent, DigestKind, ImageFacts, ImageIndex,
+        ImageManifest, LambdaTag, MESSAGE_BYTES, ManifestDocument, Reference, VALUE_BYTES, build_materials, is_tag,
+        layout_entries, provenance_referrers,
     },
     inventory::{DeployedImage, ImageSource},
     notify::Ledger,
     redact::Redactor,
     registry::{next_link, parse_challenges, refusal_message, resolve_link},
-    run::lambda::Event,
-    store::{self, Document as _},
+    run::lambda::InvocationEvent,
+    store::{self, StoredDocument as _},
     webhook::quoted_refusal,
 };
 
@@ -69,7 +69,7 @@ fn assert_bounded(annotations: &Annotations) {
     assert!(bytes <= ANNOTATIONS_BYTES && annotations.values().all(|value| value.len() <= VALUE_BYTES), "{bytes}");
 }
 
-fn assert_index_bounded(index: &Index) {
+fn assert_index_bounded(index: &ImageIndex) {
     assert!(index.children.len() <= 128, "{} children", index.children.len());
     assert_bounded(&index.annotations);
     for child in &index.children {
@@ -99,22 +99,23 @@ fn a_reference_is_rejected_or_prints_as_an_equal_one() {
 }
 
 /// The manifest of the images whose configurations are read.
-fn manifest() -> Manifest {
-    Manifest::new(Digest::of(b""), None)
+fn manifest() -> ImageManifest {
+    ImageManifest::new(Digest::sha256(b""), None)
 }
 
 /// Settings that accept every form of a base.
-fn settings() -> Settings {
+fn settings() -> IdentifySettings {
     let rule = |repository: &str, is_bare: bool| BaseRule {
         default_tag: Some("latest".to_owned()),
         bare: is_bare.then(|| repository.parse().expect("a repository")),
         ..BaseRule::new(repository.parse().expect("a pattern"))
     };
-    let mirror = |prefix: &str, upstream: &str| Mirror { prefix: prefix.to_owned(), upstream: upstream.to_owned() };
-    Settings {
+    let mirror =
+        |prefix: &str, upstream: &str| RegistryMirror { prefix: prefix.to_owned(), upstream: upstream.to_owned() };
+    IdentifySettings {
         bases: BaseRules::new(vec![rule("public.ecr.aws/lambda/java", true), rule("docker.io/python", false)]),
         mirrors: vec![mirror("mirror.example.com/hub", "docker.io"), mirror("mirror.example.com", "ghcr.io/acme")],
-        ..Settings::default()
+        ..IdentifySettings::default()
     }
 }
 
@@ -132,13 +133,13 @@ fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
         });
         let config = json!({ "os": "linux", "architecture": "arm64", "config": { "Labels": labels } });
         let image = DeployedImage {
-            digest: Digest::of(b""),
+            digest: Digest::sha256(b""),
             facts: Arc::new(ImageFacts::read(manifest(), config.to_string().as_bytes()).expect("a configuration")),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
             attestations: Arc::default(),
         };
-        for reading in identify(&image, None, &settings).readings {
+        for reading in identify(&image, None, &settings).records {
             assert!(reading.value.len() <= 2 * VALUE_BYTES + 1, "{}", reading.value);
             match reading.base {
                 Ok(base) => {
@@ -157,16 +158,16 @@ fn a_label_names_a_base_that_is_a_reference_or_is_malformed() {
 fn a_document_is_rejected_or_parsed_within_limits() {
     fuzz("document", |input| {
         for served in SERVED {
-            let document = Document::parse(input, served);
-            if let (Ok(document), Some(kind)) = (&document, served.and_then(DigestKind::of_media_type)) {
+            let document = ManifestDocument::parse(input, served);
+            if let (Ok(document), Some(kind)) = (&document, served.and_then(DigestKind::from_media_type)) {
                 assert_eq!(document.kind(), kind);
             }
             match document {
-                Ok(Document::Index(index)) => {
+                Ok(ManifestDocument::Index(index)) => {
                     assert_index_bounded(&index);
-                    assert_survives(&Content::Index(index));
+                    assert_survives(&DigestContent::Index(index));
                 }
-                Ok(Document::Manifest(manifest)) => assert_bounded(&manifest.annotations),
+                Ok(ManifestDocument::Manifest(manifest)) => assert_bounded(&manifest.annotations),
                 Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
             }
         }
@@ -174,7 +175,7 @@ fn a_document_is_rejected_or_parsed_within_limits() {
             Ok(entries) => {
                 for entry in entries {
                     assert!(entry.name.as_ref().is_none_or(|name| name.len() <= VALUE_BYTES), "{entry:?}");
-                    assert_index_bounded(&Index { children: vec![entry.child], annotations: Annotations::new() });
+                    assert_index_bounded(&ImageIndex { children: vec![entry.child], annotations: Annotations::new() });
                 }
             }
             Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
@@ -188,7 +189,7 @@ fn an_image_config_is_rejected_or_survives_the_catalog() {
         Ok(facts) => {
             assert_bounded(&facts.labels);
             assert!(facts.diff_ids.len() <= 1000 && facts.platform.to_string().len() < 400, "{facts:?}");
-            assert_survives(&Content::Image(facts));
+            assert_survives(&DigestContent::Image(facts));
         }
         Err(why) => assert!(why.to_string().len() <= ERROR_BYTES, "{why}"),
     });
@@ -299,21 +300,21 @@ fn an_error_body_becomes_one_short_readable_line_without_secrets() {
 fn an_event_is_parsed_or_rejected_with_a_short_message() {
     fuzz("event", |input| {
         let Ok(payload) = serde_json::from_slice::<Value>(input) else { return };
-        match Event::read(&payload) {
-            Ok(Event::Run) => {}
-            Ok(Event::Pushed(push)) => {
+        match InvocationEvent::read(&payload) {
+            Ok(InvocationEvent::Run) => {}
+            Ok(InvocationEvent::Pushed(push)) => {
                 assert!(is_tag(&push.tag), "{push:?}");
                 let host = format!("{}.dkr.ecr.{}.amazonaws.com", push.account, push.region);
                 let named = format!("{host}/{}:{}@{}", push.repository, push.tag, push.digest);
                 assert!(named.parse::<Reference>().is_ok_and(|read| read.to_string() == named), "{named}");
             }
-            Ok(Event::Direct(direct)) => {
+            Ok(InvocationEvent::Direct(direct)) => {
                 assert!((1..=1000).contains(&direct.images.len()));
                 let are_references = direct.images.iter().all(|image| matches!(image, ImageSource::Reference(_)));
                 assert!(are_references, "{direct:?}");
                 assert_survives(&direct.as_of);
             }
-            Ok(Event::Ignored(why)) | Err(why) => assert_readable(&why, 3 * MESSAGE_BYTES),
+            Ok(InvocationEvent::Ignored(why)) | Err(why) => assert_readable(&why, 3 * MESSAGE_BYTES),
         }
     });
 }
@@ -334,10 +335,11 @@ fn a_configuration_is_loaded_or_its_problems_are_reported_without_secrets() {
         "HOOK_SECRET",
         "REGISTRY_PASSWORD",
     ];
-    let environment: Environment = variables.map(|name| (name.to_owned(), secret.clone())).into_iter().collect();
+    let environment: EnvironmentVariables =
+        variables.map(|name| (name.to_owned(), secret.clone())).into_iter().collect();
     fuzz("configuration", |input| {
         let config = Some("s3://bucket/basewatch.toml".into());
-        let flags = Flags { config, fetched: Some(text(input)), ..Flags::default() };
+        let flags = CliOverrides { config, fetched: Some(text(input)), ..CliOverrides::default() };
         if let Err(problems) = config::load(&flags, &environment, folder.path()) {
             assert!(!problems.as_slice().is_empty());
             assert!(problems.as_slice().iter().all(|problem| !problem.message.is_empty()));
@@ -367,13 +369,13 @@ fn a_ledger_is_rejected_or_survives_a_round_trip_and_shrinking() {
 #[test]
 fn a_dockerfile_is_rejected_or_pinned_idempotently() {
     let keys = ["sdkBaseVersion".to_owned()];
-    let digest = Digest::of(b"current");
+    let digest = Digest::sha256(b"current");
     let fixed = |text: &str| {
         let dockerfile = Dockerfile::parse(text).ok()?;
         let plan = dockerfile.plan(BuildOptions::default()).ok()?;
         let pins = plan.froms.iter().enumerate().filter_map(|(position, from)| {
             let is_image = matches!(from.image, BaseImage::Reference(_));
-            is_image.then(|| (position, Pin { tag: None, digest: digest.clone() }))
+            is_image.then(|| (position, ImagePin { tag: None, digest: digest.clone() }))
         });
         Some(plan.edits(&pins.collect(), &keys).apply(text))
     };

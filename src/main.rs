@@ -9,35 +9,35 @@ use std::{
 use anyhow::Context as _;
 use basewatch::{
     cli::Cli,
-    config::Environment,
-    run::{self, Exit, lambda::RUNTIME_API},
+    config::EnvironmentVariables,
+    run::{self, ExitStatus, lambda::RUNTIME_API},
 };
 
 fn main() -> ExitCode {
-    let environment = Environment::of_process();
+    let environment = EnvironmentVariables::from_process();
     let is_in_lambda = environment.get(RUNTIME_API).is_some();
     let cli = match Cli::read(env::args_os(), is_in_lambda) {
         Ok(cli) => cli,
         // Includes help and version. A closed pipe is not an error.
         Err(message) => {
             let _ = message.print();
-            return u8::try_from(message.exit_code()).map_or(Exit::CannotStart.into(), ExitCode::from);
+            return u8::try_from(message.exit_code()).map_or(ExitStatus::CannotStart.into(), ExitCode::from);
         }
     };
     match start(cli, &environment) {
-        Ok(exit @ (Exit::Interrupted | Exit::Terminated)) => {
-            say(if exit == Exit::Terminated { "terminated" } else { "interrupted" });
+        Ok(exit @ (ExitStatus::Interrupted | ExitStatus::Terminated)) => {
+            say(if exit == ExitStatus::Terminated { "terminated" } else { "interrupted" });
             exit.into()
         }
         Ok(exit) => exit.into(),
         Err(error) => {
             say(&chain(&error));
-            Exit::CannotStart.into()
+            ExitStatus::CannotStart.into()
         }
     }
 }
 
-fn start(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
+fn start(cli: Cli, environment: &EnvironmentVariables) -> anyhow::Result<ExitStatus> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -51,7 +51,7 @@ fn start(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
 
 /// Waits for SIGINT or SIGTERM. The kernel ignores signals without a handler for PID 1 of a container.
 #[cfg(unix)]
-async fn stopped() -> Exit {
+async fn stopped() -> ExitStatus {
     use tokio::signal::unix::{SignalKind, signal};
 
     let terminated = async {
@@ -62,18 +62,18 @@ async fn stopped() -> Exit {
     };
     tokio::select! {
         exit = interrupted() => exit,
-        _ = terminated => Exit::Terminated,
+        _ = terminated => ExitStatus::Terminated,
     }
 }
 
 #[cfg(not(unix))]
-async fn stopped() -> Exit {
+async fn stopped() -> ExitStatus {
     interrupted().await
 }
 
-async fn interrupted() -> Exit {
+async fn interrupted() -> ExitStatus {
     match tokio::signal::ctrl_c().await {
-        Ok(()) => Exit::Interrupted,
+        Ok(()) => ExitStatus::Interrupted,
         // Without a handler, the run continues.
         Err(_) => std::future::pending().await,
     }

@@ -64,7 +64,7 @@ impl Redactor {
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
         let lower = text.to_ascii_lowercase();
-        let mut hidden = Hidden::new(text);
+        let mut hidden = HiddenRanges::new(text);
         self.texts.iter().chain(&self.secrets).for_each(|secret| hidden.hide(&lower, secret));
         let quoted: HashSet<_> = lower.as_bytes().windows(PART_BYTES).collect();
         let parts = self.secrets.iter().flat_map(|secret| secret.as_bytes().windows(PART_BYTES));
@@ -82,7 +82,7 @@ impl Redactor {
         // A document that is not UTF-8 is not JSON.
         let text = str::from_utf8(document).ok().filter(|_| !self.secrets.is_empty())?;
         let lower = text.to_ascii_lowercase();
-        let mut hidden = Hidden::new(text);
+        let mut hidden = HiddenRanges::new(text);
         let is_long = |secret: &&String| (MIN_DOCUMENT_BYTES..=text.len()).contains(&secret.len());
         self.secrets.iter().filter(is_long).for_each(|secret| hidden.hide(&lower, secret));
         hidden.masked().map(String::into_bytes)
@@ -97,13 +97,13 @@ fn insert(known: &mut Vec<String>, text: &str) {
 }
 
 /// The parts of a text to hide.
-struct Hidden<'a> {
+struct HiddenRanges<'a> {
     text: &'a str,
     /// Begin and length, in bytes.
     parts: Vec<(usize, usize)>,
 }
 
-impl<'a> Hidden<'a> {
+impl<'a> HiddenRanges<'a> {
     fn new(text: &'a str) -> Self {
         Self { text, parts: Vec::new() }
     }

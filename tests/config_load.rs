@@ -4,13 +4,13 @@
 use std::{fs, path::Path, time::Duration};
 
 use basewatch::{
-    aws::Members,
-    config::{CatalogPlace, EXAMPLE, Environment, Flags, Loaded, Problems, load},
+    aws::AccountSelection,
+    config::{CatalogLocation, CliOverrides, ConfigProblems, EXAMPLE, EnvironmentVariables, LoadedConfig, load},
     glob::Glob,
-    image::Partition,
-    inventory::{DeploymentKind, Filter, ImageSource, Regions},
-    judge::{ReasonCode, Severity, Subject, Verdict},
-    registry::Auth,
+    image::AwsPartition,
+    inventory::{DeploymentKind, ImageSource, InventoryFilter, RegionSelection},
+    judge::{PolicySubject, ReasonCode, Severity, Verdict},
+    registry::AuthSettings,
     release_catalog::CatalogSource,
     secret::{Secret, SecretSource},
 };
@@ -20,14 +20,14 @@ use tempfile::TempDir;
 struct Case {
     folder: TempDir,
     variables: Vec<(String, String)>,
-    flags: Flags,
+    flags: CliOverrides,
 }
 
 impl Case {
     fn of(file: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join("basewatch.toml"), file).expect("a writable folder");
-        Self { folder, variables: Vec::new(), flags: Flags::default() }
+        Self { folder, variables: Vec::new(), flags: CliOverrides::default() }
     }
 
     fn with(mut self, name: &str, value: &str) -> Self {
@@ -35,12 +35,12 @@ impl Case {
         self
     }
 
-    fn load(&self) -> Result<Loaded, Problems> {
-        let environment: Environment = self.variables.iter().cloned().collect();
+    fn load(&self) -> Result<LoadedConfig, ConfigProblems> {
+        let environment: EnvironmentVariables = self.variables.iter().cloned().collect();
         load(&self.flags, &environment, self.folder.path())
     }
 
-    fn loaded(&self) -> Loaded {
+    fn loaded(&self) -> LoadedConfig {
         self.load().unwrap_or_else(|problems| panic!("{problems}"))
     }
 
@@ -86,16 +86,16 @@ endpoint = "http://127.0.0.1:5000"     # still authenticated as that ECR registr
 fn a_configuration_of_policy_bases_and_registries_is_loaded() {
     let case = Case::of(AGREED);
     let settings = case.loaded().settings;
-    assert_eq!(settings.policy.terms.max_age.num_days(), 45);
-    assert_eq!(settings.policy.terms.grace.num_days(), 14);
+    assert_eq!(settings.policy.thresholds.max_age.num_days(), 45);
+    assert_eq!(settings.policy.thresholds.grace.num_days(), 14);
     assert_eq!(settings.identify.bases.as_slice()[0].default_tag.as_deref(), Some("latest"));
-    assert_eq!(settings.ecr[0].regions, Regions::Listed(vec!["eu-west-1".parse().unwrap()]));
+    assert_eq!(settings.ecr[0].regions, RegionSelection::Listed(vec!["eu-west-1".parse().unwrap()]));
     assert_eq!(settings.ecr[0].newest, None);
     let layout = ImageSource::Layout { folder: case.folder.path().join("./layout"), tag: Some("v1".into()) };
     assert_eq!(settings.images[1], layout);
     let public = &settings.network.hosts["public.ecr.aws"];
     assert_eq!(public.endpoint.as_deref(), Some("http://127.0.0.1:5001"));
-    assert_eq!((&public.auth, public.rate), (&Auth::Anonymous, Some(1.0)));
+    assert_eq!((&public.auth, public.rate), (&AuthSettings::Anonymous, Some(1.0)));
     assert_eq!(
         settings.network.allow,
         ["public.ecr.aws", "123456789012.dkr.ecr.eu-west-1.amazonaws.com"].map(String::from)
@@ -127,8 +127,11 @@ rules = [{ match = "payments-*", owner = "payments" }]
 fn a_configuration_of_workloads_and_accounts_is_loaded() {
     let settings = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "hunter2").loaded().settings;
     let lambda = &settings.lambda[0];
-    assert_eq!(lambda.regions, Regions::Listed(vec!["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()]));
-    assert!(lambda.choice.admits_name("orders") && !lambda.choice.admits_name("sandbox-orders"));
+    assert_eq!(
+        lambda.regions,
+        RegionSelection::Listed(vec!["eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap()])
+    );
+    assert!(lambda.selector.admits_name("orders") && !lambda.selector.admits_name("sandbox-orders"));
     assert_eq!(lambda.refresh, Duration::from_hours(7 * 24));
     let ecs = &settings.ecs[0];
     assert!(ecs.clusters[0].matches("prod-1") && !ecs.clusters[0].matches("test"));
@@ -136,7 +139,7 @@ fn a_configuration_of_workloads_and_accounts_is_loaded() {
     assert_eq!(accounts.external_id.as_ref().map(Secret::reveal), Some("hunter2"));
     assert_eq!(
         accounts.members,
-        Members::Listed(["123456789012", "210987654321"].map(|id| id.parse().unwrap()).into())
+        AccountSelection::Listed(["123456789012", "210987654321"].map(|id| id.parse().unwrap()).into())
     );
     assert_eq!(settings.owners.tags, ["team", "owner"]);
     assert_eq!(settings.owners.ruled("payments-api", None), Some("payments"));
@@ -151,10 +154,13 @@ fn an_organization_can_exclude_accounts_and_include_all_regions() {
                 [[inventory.ecr]]\nregions = [\"*\"]\nresource_tags = [\"env=prod\"]";
     let settings = Case::of(file).loaded().settings;
     let members = settings.accounts.expect("accounts").members;
-    assert_eq!(members, Members::Organization { exclude: ["333333333333".parse().unwrap()].into() });
-    assert_eq!((&settings.lambda[0].regions, &settings.ecr[0].regions), (&Regions::Enabled, &Regions::Enabled));
+    assert_eq!(members, AccountSelection::Organization { exclude: ["333333333333".parse().unwrap()].into() });
+    assert_eq!(
+        (&settings.lambda[0].regions, &settings.ecr[0].regions),
+        (&RegionSelection::Enabled, &RegionSelection::Enabled)
+    );
     assert_eq!(settings.lambda[0].refresh, Duration::from_hours(24));
-    assert_eq!(settings.ecr[0].choice.resource_tags[0].to_string(), "env=prod");
+    assert_eq!(settings.ecr[0].selector.resource_tags[0].to_string(), "env=prod");
 }
 
 #[test]
@@ -217,7 +223,7 @@ fn problems_with_owners_selectors_and_mirrors_are_reported() {
 fn command_line_filters_select_a_part_of_the_inventory() {
     let mut case = Case::of(RUNNING).with("AUDIT_EXTERNAL_ID", "x");
     let accounts = vec!["1234*".parse().expect("a pattern")];
-    case.flags.filter = Filter { accounts, kinds: vec![DeploymentKind::Ecs], ..Filter::default() };
+    case.flags.filter = InventoryFilter { accounts, kinds: vec![DeploymentKind::Ecs], ..InventoryFilter::default() };
     let settings = case.loaded().settings;
     assert_eq!(settings.filter, case.flags.filter);
     assert_eq!(settings.accounts.expect("accounts").only.len(), 1);
@@ -353,7 +359,7 @@ fn secrets_do_not_appear_in_problems_or_debug_output() {
     let file = "[registry.\"quay.io\"]\nusername = \"a\"\npassword = { env = \"QUAY\" }";
     let settings = Case::of(file).with("QUAY", "hunter2").loaded().settings;
     assert!(!format!("{settings:?}").contains("hunter2"));
-    let Auth::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("not basic") };
+    let AuthSettings::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("not basic") };
     assert_eq!(password.reveal(), "hunter2");
 }
 
@@ -366,7 +372,7 @@ fn a_secret_can_be_in_a_variable_or_a_relative_file() {
     fs::write(case.folder.path().join("secret"), "two\r\n").expect("a writable folder");
     let settings = case.loaded().settings;
     let password = |host: &str| match &settings.network.hosts[host].auth {
-        Auth::Basic { password, .. } => password.reveal().to_owned(),
+        AuthSettings::Basic { password, .. } => password.reveal().to_owned(),
         other => panic!("{other:?}"),
     };
     assert_eq!((password("quay.io"), password("ghcr.io")), ("one".to_owned(), "two".to_owned()));
@@ -397,15 +403,15 @@ fn flags_override_variables_and_variables_override_the_file() {
         .with("BASEWATCH_CATALOG__PATH", "kept");
     case.flags.max_age = Some("3d".to_owned());
     let settings = case.loaded().settings;
-    let terms = &settings.policy.terms;
+    let terms = &settings.policy.thresholds;
     assert_eq!((terms.max_age.num_days(), terms.grace.num_days()), (3, 2));
     assert_eq!(terms.severities[&Verdict::Stale], Severity::Low);
     assert_eq!(terms.severities[&Verdict::OutOfDate], Severity::Critical);
     assert_eq!(settings.identify.labels, ["a", "b"]);
     assert_eq!(settings.network.retries, 0);
-    assert_eq!(settings.catalog, CatalogPlace::Folder(case.folder.path().join("kept")));
+    assert_eq!(settings.catalog, CatalogLocation::Folder(case.folder.path().join("kept")));
     case.flags.no_catalog = true;
-    assert_eq!(case.loaded().settings.catalog, CatalogPlace::Off);
+    assert_eq!(case.loaded().settings.catalog, CatalogLocation::Off);
     case.flags.grace = Some("soon".to_owned());
     assert!(case.problems().starts_with("--grace: \"soon\" is not a duration"), "{}", case.problems());
 }
@@ -415,11 +421,11 @@ fn overrides_inherit_what_they_do_not_set() {
     let file = "[policy]\ngrace = \"3d\"\nseverity = { stale = \"low\" }\n\
                 [[policy.override]]\nname = \"batch\"\nrepository = \"batch/*\"\nmax_age = \"2w\"\nseverity = { unknown = \"none\" }";
     let policy = Case::of(file).loaded().settings.policy;
-    let terms = &policy.overrides[0].terms;
+    let terms = &policy.overrides[0].thresholds;
     assert_eq!((terms.max_age.num_days(), terms.grace.num_days()), (14, 3));
     assert_eq!(terms.severities[&Verdict::Stale], Severity::Low);
     assert_eq!(terms.severities[&Verdict::Unknown], Severity::None);
-    assert_eq!(policy.terms.severities[&Verdict::Unknown], Severity::Low);
+    assert_eq!(policy.thresholds.severities[&Verdict::Unknown], Severity::Low);
 }
 
 #[test]
@@ -463,7 +469,7 @@ fn the_file_is_the_named_one_else_the_working_folder_else_the_user_folder() {
     assert_eq!(case.loaded().settings.network.retries, 1);
     fs::remove_file(case.folder.path().join("basewatch.toml")).expect("the file is there");
     assert_eq!(case.loaded().settings.network.retries, 2);
-    assert_eq!(case.loaded().settings.catalog, CatalogPlace::UserCache(Some(home.path().join(".cache/basewatch"))));
+    assert_eq!(case.loaded().settings.catalog, CatalogLocation::UserCache(Some(home.path().join(".cache/basewatch"))));
     case = case.with("BASEWATCH_CONFIG", &home.path().join("variable.toml").display().to_string());
     assert_eq!(case.loaded().settings.network.retries, 3);
     case.flags.config = Some(home.path().join("flag.toml"));
@@ -475,9 +481,10 @@ fn the_file_is_the_named_one_else_the_working_folder_else_the_user_folder() {
 #[test]
 fn without_a_file_the_defaults_apply() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let loaded = load(&Flags::default(), &Environment::default(), folder.path()).expect("defaults are valid");
+    let loaded =
+        load(&CliOverrides::default(), &EnvironmentVariables::default(), folder.path()).expect("defaults are valid");
     assert_eq!(loaded.file, None);
-    assert_eq!(loaded.settings.catalog, CatalogPlace::UserCache(None), "there is no home to keep it in");
+    assert_eq!(loaded.settings.catalog, CatalogLocation::UserCache(None), "there is no home to keep it in");
     assert_eq!(loaded.settings.network.connect_timeout, Duration::from_secs(5));
 }
 
@@ -564,7 +571,7 @@ fn the_first_matching_redeploy_rule_applies() {
          [[policy.redeploy]]\ntags = [\"main-*\", \"release-*\"]\n";
     let policy = Case::of(text).loaded().settings.policy;
     let rule = |repository| {
-        let subject = Subject { deployment: "orders", repository, account: None, owner: None, base: None };
+        let subject = PolicySubject { deployment: "orders", repository, account: None, owner: None, base: None };
         policy.redeploy_rule_for(subject).unwrap().1
     };
     assert!(rule("orders").admits("main-7") && rule("orders").admits("release-x") && !rule("orders").admits("421"));
@@ -724,7 +731,7 @@ heartbeat = { env = "HEARTBEAT_URL" }
     assert_eq!(settings.serve.token, Some(SecretSource::Here(hunter2.clone())));
     let url = Secret::new("https://beats.example.com/x".to_owned());
     assert_eq!(settings.watch.heartbeat, Some(SecretSource::Here(url)));
-    let Auth::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("a password") };
+    let AuthSettings::Basic { password, .. } = &settings.network.hosts["quay.io"].auth else { panic!("a password") };
     assert_eq!(*password, hunter2);
 }
 
@@ -773,7 +780,7 @@ fn the_first_arn_or_region_determines_the_partition() {
         ("", "", None),
     ] {
         let settings = Case::of(file).with("AWS_DEFAULT_REGION", region).loaded().settings;
-        assert_eq!(settings.partition().map(Partition::name), expected, "{file}");
+        assert_eq!(settings.partition().map(AwsPartition::name), expected, "{file}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Verdict},
-    report::{Style, table},
+    report::{RenderOptions, table},
     run::demo::Demo,
 };
 
@@ -80,7 +80,7 @@ async fn the_demo_shows_a_base_from_layers_a_contradicted_label_and_a_chain() {
 #[tokio::test]
 async fn the_demo_is_reproducible() {
     let report = Demo::serve().expect("loopback is there").report().await;
-    let style = Style { width: Some(140), hide_next: true, ..Style::default() };
+    let style = RenderOptions { width: Some(140), hide_next: true, ..RenderOptions::default() };
     insta::assert_snapshot!(table::render(&report, &style));
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use basewatch::{
     cli::Cli,
-    config::{Environment, Flags, load},
+    config::{CliOverrides, EnvironmentVariables, load},
     run::serve::openapi,
 };
 use clap::Parser as _;
@@ -412,9 +412,9 @@ fn configurations_in_the_pages_are_valid() {
                 ("BASEWATCH_STORE", "s3://basewatch-0123/store"),
                 ("DASHBOARD_TOKEN", "0123456789abcdef0123456789abcdef"),
             ];
-            let environment: Environment =
+            let environment: EnvironmentVariables =
                 variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            if let Err(problems) = load(&Flags::default(), &environment, folder.path()) {
+            if let Err(problems) = load(&CliOverrides::default(), &environment, folder.path()) {
                 panic!("{}: {problems}\n{block}", page.display());
             }
             checked += 1;
@@ -437,10 +437,10 @@ fn the_systemd_service_uses_existing_variables() {
         other => panic!("{other}: which value?"),
     };
     let token = ("DASHBOARD_TOKEN".to_owned(), "0123456789abcdef0123456789abcdef".to_owned());
-    let environment: Environment =
+    let environment: EnvironmentVariables =
         variables.iter().map(|name| (name.clone(), value(name).to_owned())).chain([token]).collect();
     let folder = tempfile::tempdir().unwrap();
-    let settings = load(&Flags::default(), &environment, folder.path()).unwrap().settings.serve;
+    let settings = load(&CliOverrides::default(), &environment, folder.path()).unwrap().settings.serve;
     assert!(settings.token.is_some() && !settings.listen.ip().is_loopback());
     let stops = text("deploy/terraform/task/main.tf");
     let patience = stops.lines().find_map(|line| line.trim().strip_prefix("stopTimeout = ")).unwrap();

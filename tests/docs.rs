@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use basewatch::{cli::Cli, config, run::Exit};
+use basewatch::{cli::Cli, config, run::ExitStatus};
 use clap::{Parser as _, error::ErrorKind};
 
 /// The text of a file of the repository.
@@ -135,7 +135,7 @@ fn every_complete_configuration_in_the_pages_is_valid() {
             fs::write(&secret, "x").expect("a writable folder");
             let block = block.replace("/run/secrets/gitlab-trigger", &secret.to_string_lossy());
             fs::write(&file, &block).expect("a writable folder");
-            let flags = config::Flags { config: Some(file), ..config::Flags::default() };
+            let flags = config::CliOverrides { config: Some(file), ..config::CliOverrides::default() };
             let secrets = ["AUDIT_EXTERNAL_ID", "HOOK_SECRET", "GITHUB_TOKEN", "HEARTBEAT_URL"];
             let value = |name: &str| if name == "HEARTBEAT_URL" { "https://example.com/ping" } else { "x" };
             let secrets = secrets.into_iter().filter(|name| block.contains(name));
@@ -151,7 +151,7 @@ fn every_complete_configuration_in_the_pages_is_valid() {
 
 #[test]
 fn every_exit_code_is_documented_and_no_other() {
-    let exits: BTreeSet<_> = Exit::ALL.iter().map(|exit| exit.code().to_string()).collect();
+    let exits: BTreeSet<_> = ExitStatus::ALL.iter().map(|exit| exit.code().to_string()).collect();
     assert_eq!(codes(&page("docs/cli.md"), "\n## Exit codes\n"), exits);
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use basewatch::{
     identify::Base,
-    image::{Annotations, Arch, Digest, LambdaTag, Platform},
+    image::{Annotations, Digest, LambdaArch, LambdaTag, Platform},
     registry::{
-        Auth, Behaviour, DistributionClient, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings,
-        Requests, Stock,
+        AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings,
+        RequestCounter, Stock,
     },
-    resolve::{ImageAge, LineSource, Question, Resolution, Resolver, Settings},
-    store::{Catalog, Images},
+    resolve::{BaseQuery, BaseResolver, ImageAge, LineSource, Resolution, ResolveSettings},
+    store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::future::join_all;
@@ -36,7 +36,7 @@ fn built_at(age: i64) -> DateTime<Utc> {
 fn publish(stock: &Stock, family: &str, age: i64) -> Digest {
     let hour = built_at(age).format("%Y-%m-%dT%H:00:00Z").to_string().parse().expect("valid");
     let tag = LambdaTag { family: family.to_owned(), built_at: Some(hour), arch: None };
-    let children = [("amd64", Arch::X86_64), ("arm64", Arch::Arm64)].map(|(name, arch)| {
+    let children = [("amd64", LambdaArch::X86_64), ("arm64", LambdaArch::Arm64)].map(|(name, arch)| {
         let platform = Platform::new("linux", name, None);
         let spec = ImageSpec {
             platform: platform.clone(),
@@ -85,18 +85,18 @@ impl World {
         let host = HostSettings {
             endpoint: Some(self.registry.endpoint()),
             full_mirror: true,
-            auth: Auth::Anonymous,
+            auth: AuthSettings::Anonymous,
             rate: Some(10_000.0),
             ..HostSettings::default()
         };
         let settings = NetworkSettings { hosts: [(HOST.to_owned(), host)].into(), ..NetworkSettings::default() };
-        let client = DistributionClient::new(settings, None, Arc::new(Requests::default())).expect("valid");
-        let images = Arc::new(Images::new(Arc::new(client), Arc::clone(&self.catalog)));
-        let resolver = Resolver::new(images, Settings::default(), now(), now());
+        let client = DistributionClient::new(settings, None, Arc::new(RequestCounter::default())).expect("valid");
+        let images = Arc::new(ImageReader::new(Arc::new(client), Arc::clone(&self.catalog)));
+        let resolver = BaseResolver::new(images, ResolveSettings::default(), now(), now());
         let questions: Vec<_> = self
             .in_use
             .iter()
-            .map(|(family, digest)| Question {
+            .map(|(family, digest)| BaseQuery {
                 base: Base {
                     repository: format!("{HOST}/{REPOSITORY}").parse().expect("valid"),
                     mirror: None,
@@ -140,7 +140,7 @@ async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_single_reques
         for (resolution, (family, _)) in cold.iter().zip(&world.in_use) {
             let (line, source) = resolution.line.as_ref().expect("a line");
             assert_eq!((&line.tag, *source == LineSource::DatedTag), (family, !recorded));
-            assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(75), true));
+            assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(75), true));
             assert_eq!(resolution.problems, []);
         }
         let lines = FAMILIES.len();
@@ -153,8 +153,8 @@ async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_single_reques
         assert!(requests.iter().all(|request| request.method == "HEAD"), "{requests:#?}");
         assert_eq!((requests.len(), pages, handshake), (lines, 0, 2), "{requests:#?}");
         assert_eq!(
-            cold.iter().map(|it| &it.newer).collect::<Vec<_>>(),
-            warm.iter().map(|it| &it.newer).collect::<Vec<_>>()
+            cold.iter().map(|it| &it.later_releases).collect::<Vec<_>>(),
+            warm.iter().map(|it| &it.later_releases).collect::<Vec<_>>()
         );
     }
 }

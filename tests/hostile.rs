@@ -42,10 +42,10 @@ fn labelled(values: &'static [&'static str]) -> Toxic {
         let configs = values.iter().map(|value| config(value));
         for (at, config) in configs.enumerate() {
             let manifest = manifest_of(&config);
-            if name == at.to_string() || name == Digest::of(&manifest).as_str() {
+            if name == at.to_string() || name == Digest::sha256(&manifest).as_str() {
                 return Reply::manifest(&manifest);
             }
-            if name == Digest::of(&config).as_str() {
+            if name == Digest::sha256(&config).as_str() {
                 return Reply::new(200, config);
             }
         }
@@ -97,7 +97,7 @@ fn an_image_that_records_its_own_moving_tag_is_not_behind_itself() {
         let config = json!({
             "architecture": "arm64", "os": "linux", "created": "2026-08-22T00:13:00Z",
             "config": { "Labels": { "sdkBaseVersion": format!("{host}/team/x:1") } },
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"layer")] },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(b"layer")] },
         });
         let config = config.to_string().into_bytes();
         let is_manifest = asked.path.contains("/manifests/");
@@ -116,7 +116,7 @@ fn an_index_of_thousands_of_images_is_rejected() {
     let children: Vec<_> = (0..10_000)
         .map(|at: u32| {
             json!({
-                "mediaType": MANIFEST_MEDIA_TYPES[1], "digest": Digest::of(&at.to_be_bytes()), "size": 1,
+                "mediaType": MANIFEST_MEDIA_TYPES[1], "digest": Digest::sha256(&at.to_be_bytes()), "size": 1,
                 "platform": { "os": "linux", "architecture": format!("a{at}") },
             })
         })
@@ -185,15 +185,16 @@ fn an_index_of_many_large_images_takes_little_memory() {
         .enumerate()
         .map(|(number, manifest)| {
             json!({
-                "mediaType": MANIFEST_MEDIA_TYPES[1], "digest": Digest::of(manifest), "size": manifest.len(),
+                "mediaType": MANIFEST_MEDIA_TYPES[1], "digest": Digest::sha256(manifest), "size": manifest.len(),
                 "platform": { "os": "linux", "architecture": format!("a{number}") },
             })
         })
         .collect();
     let index = json!({ "schemaVersion": 2, "mediaType": MANIFEST_MEDIA_TYPES[0], "manifests": children }).to_string();
-    let blobs: BTreeMap<String, Vec<u8>> = configs.into_iter().map(|it| (Digest::of(&it).to_string(), it)).collect();
+    let blobs: BTreeMap<String, Vec<u8>> =
+        configs.into_iter().map(|it| (Digest::sha256(&it).to_string(), it)).collect();
     let manifests: BTreeMap<String, Vec<u8>> =
-        manifests.into_iter().map(|it| (Digest::of(&it).to_string(), it)).collect();
+        manifests.into_iter().map(|it| (Digest::sha256(&it).to_string(), it)).collect();
     let registry = Toxic::start(move |asked: &Asked| {
         let name = asked.path.rsplit('/').next().unwrap_or_default();
         match (manifests.get(name), blobs.get(name)) {
@@ -371,7 +372,7 @@ fn credentials_repeated_by_a_registry_are_in_no_report_log_or_store() {
         let config = json!({
             "architecture": "arm64", "os": "linux", "created": "2026-08-22T00:13:00Z",
             "config": { "Labels": { "sdkBaseVersion": said, "org.opencontainers.image.base.name": PASSWORD } },
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"layer")] },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(b"layer")] },
         });
         let config = config.to_string().into_bytes();
         if !asked.path.contains("/manifests/") {
@@ -422,7 +423,7 @@ const RELEASES: [&str; 3] = ["2026.10.16.00", "2026.10.17.00", "2026.11.19.00"];
 /// The configuration of an image of these layers; `label` names its base.
 fn config(created: &str, layers: &[&str], label: Option<&str>) -> Vec<u8> {
     let labels = label.map(|label| json!({ "sdkBaseVersion": label }));
-    let layers: Vec<_> = layers.iter().map(|layer| Digest::of(layer.as_bytes())).collect();
+    let layers: Vec<_> = layers.iter().map(|layer| Digest::sha256(layer.as_bytes())).collect();
     let config = json!({
         "architecture": "arm64", "os": "linux", "created": created, "config": { "Labels": labels },
         "rootfs": { "type": "layers", "diff_ids": layers },
@@ -454,7 +455,7 @@ fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> 
         if path.ends_with("/tags") {
             return tag_list(&RELEASES);
         }
-        let base = Digest::of(&manifest_of(&release(RELEASES[0])));
+        let base = Digest::sha256(&manifest_of(&release(RELEASES[0])));
         let host = upstream.unwrap_or_else(|| asked.endpoint.trim_start_matches("http://"));
         let app = config("2026-10-16T02:00:00Z", &[RELEASES[0], "app"], Some(&format!("{host}/lambda/java:21@{base}")));
         let mut images: Vec<_> = RELEASES.map(|date| (release(date), dated_tags(date).to_vec())).into();
@@ -464,10 +465,10 @@ fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> 
         }
         for (config, tags) in images {
             let manifest = manifest_of(&config);
-            if name == Digest::of(&config).as_str() {
+            if name == Digest::sha256(&config).as_str() {
                 return Reply::new(200, config);
             }
-            if name == Digest::of(&manifest).as_str() || tags.iter().any(|tag| tag == name) {
+            if name == Digest::sha256(&manifest).as_str() || tags.iter().any(|tag| tag == name) {
                 return Reply::manifest(&manifest);
             }
         }
@@ -549,7 +550,7 @@ fn a_registry_without_head_gives_the_same_verdict_in_every_run() {
 
 #[test]
 fn missing_content_is_named_and_only_a_registry_failure_makes_the_audit_incomplete() {
-    let lost = Digest::of(&release(RELEASES[2]));
+    let lost = Digest::sha256(&release(RELEASES[2]));
     let is_lost = lost.clone();
     let registry = line(None, move |asked| asked.path.ends_with(is_lost.as_str()).then(|| Reply::new(404, "")));
     let folder = tempfile::tempdir().expect("a folder");

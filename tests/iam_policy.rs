@@ -9,8 +9,8 @@ use std::{
 };
 
 use basewatch::{
-    config::{Environment, Flags, Settings, load},
-    run::iam::{Policy, pretty, reading, running},
+    config::{CliOverrides, EnvironmentVariables, Settings, load},
+    run::iam::{IamPolicy, pretty, reading, running},
 };
 use serde_json::Value;
 
@@ -157,10 +157,10 @@ token = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret
 fn settings(file: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("basewatch.toml"), file).unwrap();
-    load(&Flags::default(), &Environment::default(), folder.path()).unwrap().settings
+    load(&CliOverrides::default(), &EnvironmentVariables::default(), folder.path()).unwrap().settings
 }
 
-fn actions(policy: &Policy) -> BTreeSet<String> {
+fn actions(policy: &IamPolicy) -> BTreeSet<String> {
     policy.actions().into_iter().map(str::to_owned).collect()
 }
 
@@ -329,7 +329,7 @@ fn write_permissions_are_limited_to_configured_resources() {
             ],
         },
     ]);
-    let written = |policy: Policy| {
+    let written = |policy: IamPolicy| {
         let document: Value = serde_json::from_str(&pretty(&policy)).unwrap();
         let statements = document["Statement"].as_array().unwrap().clone();
         let is_of_store = |sid: &str| ["StoreList", "StoreReadWrite", "TopicsPublish", "SecretsRead"].contains(&sid);
@@ -347,9 +347,12 @@ fn write_permissions_are_limited_to_configured_resources() {
 #[test]
 fn a_configuration_in_s3_allows_reading_only_that_object() {
     let text = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n".to_owned();
-    let flags =
-        Flags { config: Some("s3://settings/watch/basewatch.toml".into()), fetched: Some(text), ..Flags::default() };
-    let settings = load(&flags, &Environment::default(), Path::new("")).unwrap().settings;
+    let flags = CliOverrides {
+        config: Some("s3://settings/watch/basewatch.toml".into()),
+        fetched: Some(text),
+        ..CliOverrides::default()
+    };
+    let settings = load(&flags, &EnvironmentVariables::default(), Path::new("")).unwrap().settings;
     let document: Value = serde_json::from_str(&pretty(&reading(&settings))).unwrap();
     let of_s3: Vec<_> = document["Statement"]
         .as_array()

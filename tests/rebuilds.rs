@@ -12,11 +12,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    rebuild::{Outcome, Planned, Preset, Rebuild, Rule, Settings, call_for, notices, plan, presets, rule_for},
-    registry::Requests,
+    rebuild::{
+        Rebuild, RebuildConclusion, RebuildPlan, RebuildPreset, RebuildRule, RebuildSettings, call_for, notices, plan,
+        presets, rule_for,
+    },
+    registry::RequestCounter,
     report::{Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReplacementFields, Report},
     secret::{Secret, SecretSource},
-    webhook::{self, Signature, Webhooks},
+    webhook::{self, SignatureScheme, WebhookClient},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use forge::{Forge, TOKEN, Trouble};
@@ -111,20 +114,21 @@ impl Fleet {
 /// Runs over one ledger, which is stored as text in between.
 struct Runs {
     ledger: String,
-    settings: Settings,
-    client: Webhooks,
+    settings: RebuildSettings,
+    client: WebhookClient,
 }
 
-fn rule(preset: Preset, url: String) -> Rule {
-    Rule {
+fn rule(preset: RebuildPreset, url: String) -> RebuildRule {
+    RebuildRule {
         name: "forge".to_owned(),
         repositories: vec!["*".parse().unwrap()],
         preset,
         url: Secret::new(url),
         secret: Some(SecretSource::Here(Secret::new(TOKEN.to_owned()))),
-        signature: Signature::default(),
-        git_ref: matches!(preset, Preset::GitHubWorkflowDispatch | Preset::GitLab).then(|| "main".to_owned()),
-        build_type: (preset == Preset::TeamCity).then(|| "Shop_Orders".to_owned()),
+        signature: SignatureScheme::default(),
+        git_ref: matches!(preset, RebuildPreset::GitHubWorkflowDispatch | RebuildPreset::GitLab)
+            .then(|| "main".to_owned()),
+        build_type: (preset == RebuildPreset::TeamCity).then(|| "Shop_Orders".to_owned()),
         inputs: BTreeMap::new(),
         template: None,
     }
@@ -135,14 +139,15 @@ fn at(hours: i64) -> DateTime<Utc> {
 }
 
 /// Without retries within a run, which would take seconds.
-fn webhooks() -> Webhooks {
-    let quick = webhook::Settings { retries: 0, rate: 1000.0, ..webhook::Settings::default() };
-    Webhooks::new(quick, Arc::new(Requests::default())).unwrap()
+fn webhooks() -> WebhookClient {
+    let quick =
+        webhook::WebhookClientSettings { retries: 0, rate: 1000.0, ..webhook::WebhookClientSettings::default() };
+    WebhookClient::new(quick, Arc::new(RequestCounter::default())).unwrap()
 }
 
 impl Runs {
-    fn new(rule: Rule) -> Self {
-        let settings = Settings { rules: vec![rule], ..Settings::default() };
+    fn new(rule: RebuildRule) -> Self {
+        let settings = RebuildSettings { rules: vec![rule], ..RebuildSettings::default() };
         Self { ledger: "{}".to_owned(), settings, client: webhooks() }
     }
 
@@ -155,7 +160,7 @@ impl Runs {
     }
 
     /// A run: plan, record, call, record.
-    async fn run(&mut self, hours: i64, report: &Report) -> Planned {
+    async fn run(&mut self, hours: i64, report: &Report) -> RebuildPlan {
         let mut known = self.known();
         let planned = plan(report, &mut known, &self.settings, &format!("run-{hours}"), at(hours));
         self.save(&known);
@@ -179,17 +184,17 @@ impl Runs {
         planned
     }
 
-    fn notices(&self, planned: &Planned, hours: i64) -> Vec<String> {
+    fn notices(&self, planned: &RebuildPlan, hours: i64) -> Vec<String> {
         let notices = notices(planned, &self.known(), at(hours));
         notices.into_iter().flat_map(|notices| notices.rebuilds).map(|rebuild| rebuild.text).collect()
     }
 }
 
-fn github(forge: &Forge) -> Rule {
-    rule(Preset::GitHubRepositoryDispatch, forge.url("/repos/acme/orders/dispatches"))
+fn github(forge: &Forge) -> RebuildRule {
+    rule(RebuildPreset::GitHubRepositoryDispatch, forge.url("/repos/acme/orders/dispatches"))
 }
 
-fn outcomes(planned: &Planned) -> Vec<Outcome> {
+fn outcomes(planned: &RebuildPlan) -> Vec<RebuildConclusion> {
     planned.followed.iter().map(|followed| followed.outcome).collect()
 }
 
@@ -204,14 +209,14 @@ async fn thirty_functions_get_one_rebuild_which_is_followed_to_its_end() {
     assert_eq!(builds[0].path, "acme/orders basewatch-rebuild");
     assert_eq!(builds[0].given["base"], json!(format!("public.ecr.aws/lambda/java@{}", sample::digest(&release(0)))));
     assert_eq!(builds[0].given["request"]["deployment_count"], 30);
-    assert_eq!(runs.run(1, &fleet.report(0)).await, Planned::default());
+    assert_eq!(runs.run(1, &fleet.report(0)).await, RebuildPlan::default());
     fleet.newest = 0;
     let planned = runs.run(2, &fleet.report(0)).await;
-    assert_eq!(outcomes(&planned), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&planned), [RebuildConclusion::Rebuilt]);
     assert!(planned.followed[0].image.as_deref().unwrap().starts_with("orders:1000 is built on 21.2026.11.20"));
     assert_eq!(runs.notices(&planned, 2), Vec::<String>::new());
     fleet.base = 0;
-    assert_eq!(runs.run(3, &fleet.report(0)).await, Planned::default());
+    assert_eq!(runs.run(3, &fleet.report(0)).await, RebuildPlan::default());
     assert_eq!(forge.builds().len(), 1);
 }
 
@@ -269,7 +274,8 @@ async fn a_service_that_is_down_for_a_day_loses_nothing() {
 #[tokio::test]
 async fn a_lost_answer_repeats_the_request_under_the_same_key() {
     let forge = Forge::start().await;
-    let as_usual = Webhooks::new(webhook::Settings::default(), Arc::new(Requests::default())).unwrap();
+    let as_usual =
+        WebhookClient::new(webhook::WebhookClientSettings::default(), Arc::new(RequestCounter::default())).unwrap();
     let mut runs = Runs { client: as_usual, ..Runs::new(github(&forge)) };
     let fleet = Fleet::new(5);
     forge.has(Trouble::Unheard);
@@ -280,7 +286,7 @@ async fn a_lost_answer_repeats_the_request_under_the_same_key() {
     let builds = forge.builds();
     assert_eq!(builds.len(), 2);
     assert_eq!(builds[0], builds[1]);
-    assert_eq!(runs.run(2, &fleet.report(1)).await, Planned::default());
+    assert_eq!(runs.run(2, &fleet.report(1)).await, RebuildPlan::default());
 }
 
 #[tokio::test]
@@ -301,7 +307,7 @@ async fn a_base_published_daily_causes_one_rebuild_in_two_weeks() {
     let asked: Vec<_> = forge.builds().iter().map(|build| build.given["base_release"].clone()).collect();
     assert_eq!(asked, [14, 29, 44, 59].map(|day| json!(release(day))));
     let ended: Vec<_> = runs.known().into_values().filter_map(|rebuild| rebuild.outcome).collect();
-    assert_eq!(ended, [Outcome::Rebuilt; 3]);
+    assert_eq!(ended, [RebuildConclusion::Rebuilt; 3]);
 }
 
 #[tokio::test]
@@ -314,29 +320,29 @@ async fn each_preset_is_accepted_by_its_service() {
     let base = format!("public.ecr.aws/lambda/java@{}", sample::digest(&release(0)));
     let table = [
         (
-            Preset::GitHubRepositoryDispatch,
+            RebuildPreset::GitHubRepositoryDispatch,
             "/repos/acme/orders/dispatches",
             inputs(&[("base", "{{ base }}")]),
             "base",
             None,
         ),
-        (Preset::GitHubWorkflowDispatch, workflow, inputs(&[("base", "{{ base }}")]), "base", None),
+        (RebuildPreset::GitHubWorkflowDispatch, workflow, inputs(&[("base", "{{ base }}")]), "base", None),
         (
-            Preset::GitLab,
+            RebuildPreset::GitLab,
             "/api/v4/projects/acme%2Forders/trigger/pipeline",
             inputs(&[]),
             "BASEWATCH_BASE",
             Some("https://gitlab.example.com/acme/orders/-/pipelines/46"),
         ),
         (
-            Preset::GitLab,
+            RebuildPreset::GitLab,
             "/api/v4/projects/42/trigger/pipeline",
             inputs(&[("B", "{{ base }}")]),
             "B",
             Some("https://gitlab.example.com/acme/orders/-/pipelines/46"),
         ),
         (
-            Preset::TeamCity,
+            RebuildPreset::TeamCity,
             "/app/rest/buildQueue",
             inputs(&[]),
             "env.BASEWATCH_BASE",
@@ -344,7 +350,7 @@ async fn each_preset_is_accepted_by_its_service() {
         ),
     ];
     for (preset, path, inputs, name, id) in table {
-        let mut runs = Runs::new(Rule { inputs, ..rule(preset, forge.url(path)) });
+        let mut runs = Runs::new(RebuildRule { inputs, ..rule(preset, forge.url(path)) });
         assert_eq!(presets::check(&runs.settings.rules[0]), [], "{preset:?}");
         runs.run(0, &Fleet::new(3).report(0)).await;
         let rebuild = runs.known().into_values().next().unwrap();
@@ -366,28 +372,40 @@ async fn a_request_refused_by_a_service_is_recorded_as_failed() {
     let inputs = |name: &str| BTreeMap::from([(name.to_owned(), "x".to_owned())]);
     let many = (0..11).map(|number| (format!("i{number}"), String::new())).collect();
     let table = [
-        (Rule { secret: wrong.clone(), ..github(&forge) }, 401, "Bad credentials"),
-        (Rule { inputs: many, ..github(&forge) }, 422, "No more than 10 properties are allowed; 11 were supplied"),
+        (RebuildRule { secret: wrong.clone(), ..github(&forge) }, 401, "Bad credentials"),
         (
-            Rule { inputs: inputs("nonsense"), ..rule(Preset::GitHubWorkflowDispatch, workflow.clone()) },
+            RebuildRule { inputs: many, ..github(&forge) },
+            422,
+            "No more than 10 properties are allowed; 11 were supplied",
+        ),
+        (
+            RebuildRule { inputs: inputs("nonsense"), ..rule(RebuildPreset::GitHubWorkflowDispatch, workflow.clone()) },
             422,
             "Unexpected inputs provided: [\"nonsense\"]",
         ),
-        (rule(Preset::GitHubWorkflowDispatch, workflow.clone()), 422, "Required input 'base' not provided"),
+        (rule(RebuildPreset::GitHubWorkflowDispatch, workflow.clone()), 422, "Required input 'base' not provided"),
         (
-            Rule {
+            RebuildRule {
                 git_ref: Some("gone".to_owned()),
                 inputs: inputs("base"),
-                ..rule(Preset::GitHubWorkflowDispatch, workflow)
+                ..rule(RebuildPreset::GitHubWorkflowDispatch, workflow)
             },
             422,
             "No ref found for: gone",
         ),
-        (Rule { secret: wrong.clone(), ..rule(Preset::GitLab, gitlab.clone()) }, 404, "404 Not Found"),
-        (Rule { git_ref: Some("gone".to_owned()), ..rule(Preset::GitLab, gitlab) }, 400, "Reference not found"),
-        (Rule { secret: wrong, ..rule(Preset::TeamCity, teamcity.clone()) }, 401, "Incorrect username or password."),
+        (RebuildRule { secret: wrong.clone(), ..rule(RebuildPreset::GitLab, gitlab.clone()) }, 404, "404 Not Found"),
         (
-            Rule { build_type: Some("Gone".to_owned()), ..rule(Preset::TeamCity, teamcity) },
+            RebuildRule { git_ref: Some("gone".to_owned()), ..rule(RebuildPreset::GitLab, gitlab) },
+            400,
+            "Reference not found",
+        ),
+        (
+            RebuildRule { secret: wrong, ..rule(RebuildPreset::TeamCity, teamcity.clone()) },
+            401,
+            "Incorrect username or password.",
+        ),
+        (
+            RebuildRule { build_type: Some("Gone".to_owned()), ..rule(RebuildPreset::TeamCity, teamcity) },
             404,
             "No build type nor template is found by id 'Gone'.",
         ),
@@ -408,8 +426,10 @@ async fn a_request_refused_by_a_service_is_recorded_as_failed() {
 #[tokio::test]
 async fn an_incomplete_rule_makes_no_call() {
     let forge = Forge::start().await;
-    let mut runs =
-        Runs::new(Rule { git_ref: None, ..rule(Preset::GitLab, forge.url("/api/v4/projects/42/trigger/pipeline")) });
+    let mut runs = Runs::new(RebuildRule {
+        git_ref: None,
+        ..rule(RebuildPreset::GitLab, forge.url("/api/v4/projects/42/trigger/pipeline"))
+    });
     runs.run(0, &Fleet::new(3).report(0)).await;
     let rebuild = runs.known().into_values().next().unwrap();
     assert_eq!(rebuild.last_error.as_deref(), Some("cannot build the call of rule forge: ref is missing"));
@@ -443,7 +463,7 @@ fn cloud_events_schema() -> Value {
 #[tokio::test]
 async fn a_cloud_event_conforms_to_the_specification() {
     let forge = Forge::start().await;
-    let mut runs = Runs::new(rule(Preset::CloudEvents, forge.url("/events")));
+    let mut runs = Runs::new(rule(RebuildPreset::CloudEvents, forge.url("/events")));
     runs.run(0, &Fleet::new(3).report(0)).await;
     let builds = forge.builds();
     let event = &builds[0].given;
@@ -458,11 +478,11 @@ async fn a_cloud_event_conforms_to_the_specification() {
 }
 
 /// The rule that a `[[rebuild]]` of the page describes.
-fn documented(table: &toml::Table) -> Rule {
+fn documented(table: &toml::Table) -> RebuildRule {
     let text = |key: &str| table.get(key).map(|value| value.as_str().unwrap().to_owned());
     let preset = text("preset").unwrap();
     let inputs = table.get("inputs").map(|inputs| inputs.as_table().unwrap().clone()).unwrap_or_default();
-    Rule {
+    RebuildRule {
         name: "documented".to_owned(),
         repositories: table["repositories"]
             .as_array()
@@ -470,10 +490,10 @@ fn documented(table: &toml::Table) -> Rule {
             .iter()
             .map(|glob| glob.as_str().unwrap().parse().unwrap())
             .collect(),
-        preset: Preset::ALL.into_iter().find(|known| known.as_str() == preset).unwrap(),
+        preset: RebuildPreset::ALL.into_iter().find(|known| known.as_str() == preset).unwrap(),
         url: Secret::new(text("url").unwrap()),
         secret: table.get("secret").map(|_| SecretSource::Here(Secret::new(TOKEN.to_owned()))),
-        signature: Signature::default(),
+        signature: SignatureScheme::default(),
         git_ref: text("ref"),
         build_type: text("build_type"),
         inputs: inputs.into_iter().map(|(name, value)| (name, value.as_str().unwrap().to_owned())).collect(),
@@ -494,16 +514,22 @@ fn the_page_shows_rules_that_work_and_every_field() {
             presets_shown.push(rule.preset.as_str());
         }
     }
-    for preset in Preset::ALL {
+    for preset in RebuildPreset::ALL {
         assert!(presets_shown.contains(&preset.as_str()), "{preset:?}");
         assert!(page.contains(&format!(": `{}`\n", preset.as_str())), "a heading for {preset:?}");
     }
-    for outcome in [Outcome::Rebuilt, Outcome::Overdue, Outcome::Refused, Outcome::Obsolete] {
+    for outcome in [
+        RebuildConclusion::Rebuilt,
+        RebuildConclusion::Overdue,
+        RebuildConclusion::Refused,
+        RebuildConclusion::Obsolete,
+    ] {
         let word = serde_json::to_value(outcome).unwrap();
         assert!(page.contains(&format!("| `{}` |", word.as_str().unwrap())), "{word}");
     }
     let mut known = BTreeMap::new();
-    let settings = Settings { rules: vec![rule(Preset::CloudEvents, String::new())], ..Settings::default() };
+    let settings =
+        RebuildSettings { rules: vec![rule(RebuildPreset::CloudEvents, String::new())], ..RebuildSettings::default() };
     plan(&Fleet::new(1).report(0), &mut known, &settings, "run", at(0));
     let request = serde_json::to_value(&known.into_values().next().unwrap().request).unwrap();
     for field in request.as_object().unwrap().keys() {

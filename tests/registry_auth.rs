@@ -14,10 +14,10 @@ use std::{
 };
 
 use basewatch::{
-    image::{Digest, Manifest, Reference, Repository},
+    image::{Digest, ImageManifest, Reference, Repository},
     registry::{
-        Auth, AwsLogins, Behaviour, CredentialsErrorKind, Error, HostSettings, ImageSpec, Issued, Login, LoginError,
-        Loopback, NetworkSettings, Registry as _, Stock,
+        AuthSettings, AwsLogins, Behaviour, CredentialsErrorKind, Error, HostSettings, ImageSpec, IssuedLogin,
+        LoginError, Loopback, NetworkSettings, Registry as _, RegistryLogin, Stock,
     },
     secret::Secret,
 };
@@ -41,23 +41,23 @@ struct FakeAws {
 }
 
 impl AwsLogins for FakeAws {
-    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<IssuedLogin, LoginError>> {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
         let password = Secret::new(format!("{account}-{region}-{number}"));
-        let login = Login::Basic { username: "AWS".into(), password };
+        let login = RegistryLogin::Basic { username: "AWS".into(), password };
         Box::pin(async move {
             tokio::task::yield_now().await;
             if let Some(error) = self.first.as_ref().filter(|_| number == 1) {
                 return Err(error.clone());
             }
-            Ok(Issued { login, expires_at: self.expires_at })
+            Ok(IssuedLogin { login, expires_at: self.expires_at })
         })
     }
 
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<IssuedLogin>, LoginError>> {
         let number = self.issued.fetch_add(1, Ordering::SeqCst) + 1;
-        let issued = Issued {
-            login: Login::Bearer(Secret::new(format!("public-{number}"))),
+        let issued = IssuedLogin {
+            login: RegistryLogin::Bearer(Secret::new(format!("public-{number}"))),
             expires_at: Some(Utc::now() + Duration::hours(12)),
         };
         Box::pin(async move {
@@ -75,8 +75,8 @@ fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{username}:{password}")))
 }
 
-fn given(username: &str, password: &str) -> Auth {
-    Auth::Basic { username: username.into(), password: Secret::new(password.into()) }
+fn given(username: &str, password: &str) -> AuthSettings {
+    AuthSettings::Basic { username: username.into(), password: Secret::new(password.into()) }
 }
 
 fn good() -> Reply {
@@ -88,7 +88,7 @@ fn reference(registry: &str, repository: &str) -> Reference {
 }
 
 /// `registry`, served by `endpoint`.
-fn at(endpoint: String, auth: Auth) -> HostSettings {
+fn at(endpoint: String, auth: AuthSettings) -> HostSettings {
     HostSettings { endpoint: Some(endpoint), auth, rate: Some(1000.0), ..HostSettings::default() }
 }
 
@@ -105,7 +105,7 @@ fn ecr_public() -> Loopback {
 #[tokio::test]
 async fn one_token_of_scope_aws_serves_every_repository() {
     let loopback = ecr_public();
-    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
+    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), AuthSettings::Auto)));
     for repository in ["lambda/java", "lambda/python", "docker/library/busybox"] {
         let reference = reference(ECR_PUBLIC, repository);
         let pointer = rig.client.head(&reference).await.expect("there");
@@ -124,7 +124,7 @@ async fn one_token_of_scope_aws_serves_every_repository() {
 #[tokio::test]
 async fn sixty_four_concurrent_requests_share_one_token() {
     let loopback = ecr_public();
-    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
+    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), AuthSettings::Auto)));
     let reference = reference(ECR_PUBLIC, "lambda/java");
     let answers = join_all((0..64).map(|_| rig.client.head(&reference))).await;
     assert!(answers.iter().all(Result::is_ok));
@@ -136,7 +136,7 @@ async fn sixty_four_concurrent_requests_share_one_token() {
 #[tokio::test]
 async fn an_expired_token_that_gets_400_denied_is_renewed_once() {
     let loopback = ecr_public();
-    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), Auth::Auto)));
+    let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), AuthSettings::Auto)));
     let reference = reference(ECR_PUBLIC, "lambda/java");
     rig.client.manifest(&reference).await.expect("there");
     loopback.expire_tokens();
@@ -253,7 +253,7 @@ async fn a_missing_token_server_is_not_reported_as_a_missing_image() {
 async fn ecr_logins_are_sent_as_basic_without_a_challenge() {
     let toxic = Toxic::start(|_| good());
     let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() + Duration::hours(12)), ..FakeAws::default() });
-    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), AuthSettings::Auto)), Some(aws.clone()));
     let reference = reference(ECR, "orders");
     assert!(join_all((0..64).map(|_| rig.client.head(&reference))).await.iter().all(Result::is_ok));
     assert_eq!(aws.issued.load(Ordering::SeqCst), 1);
@@ -265,7 +265,7 @@ async fn ecr_logins_are_sent_as_basic_without_a_challenge() {
 #[tokio::test]
 async fn an_ecr_registry_of_an_audited_account_is_allowed_from_then_on() {
     let toxic = Toxic::start(|_| good());
-    let mut settings = settings_with(ECR, at(toxic.endpoint(), Auth::Anonymous));
+    let mut settings = settings_with(ECR, at(toxic.endpoint(), AuthSettings::Anonymous));
     settings.allow.clear();
     let rig = Rig::new(settings);
     let reference = reference(ECR, "orders");
@@ -285,7 +285,7 @@ async fn an_expired_ecr_login_is_renewed_once_and_another_403_is_denied() {
         }
     });
     let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() + Duration::hours(12)), ..FakeAws::default() });
-    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), AuthSettings::Auto)), Some(aws.clone()));
     assert!(rig.client.manifest(&reference(ECR, "orders")).await.is_ok());
     assert_eq!((aws.issued.load(Ordering::SeqCst), toxic.log().len()), (2, 2));
     let error = rig.client.manifest(&reference(ECR, "secret")).await.expect_err("denied");
@@ -297,7 +297,7 @@ async fn an_expired_ecr_login_is_renewed_once_and_another_403_is_denied() {
 async fn an_ecr_login_issued_with_an_expiry_in_the_past_is_used() {
     let toxic = Toxic::start(|_| good());
     let aws = Arc::new(FakeAws { expires_at: Some(Utc::now() - Duration::hours(12)), ..FakeAws::default() });
-    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), AuthSettings::Auto)), Some(aws.clone()));
     for _ in 0..10 {
         rig.client.head(&reference(ECR, "orders")).await.expect("there");
     }
@@ -306,7 +306,7 @@ async fn an_ecr_login_issued_with_an_expiry_in_the_past_is_used() {
 
 #[tokio::test]
 async fn with_aws_credentials_ecr_public_receives_a_bearer_token() {
-    for auth in [Auth::Auto, Auth::EcrPublic] {
+    for auth in [AuthSettings::Auto, AuthSettings::EcrPublic] {
         let toxic = Toxic::start(|asked| match asked.authorization() {
             Some("Bearer public-2") => good(),
             _ => Reply::error(400, "DENIED", "Your Authorization Token is invalid."),
@@ -334,10 +334,10 @@ async fn without_aws_credentials_ecr_public_is_anonymous_unless_a_token_is_requi
             let aws = Arc::new(FakeAws { public: public.clone(), ..FakeAws::default() });
             Rig::with_aws(settings_with(ECR_PUBLIC, at(loopback.endpoint(), auth)), Some(aws))
         };
-        let rig = rig_with(Auth::Auto);
+        let rig = rig_with(AuthSettings::Auto);
         assert!(rig.client.head(&reference).await.is_ok());
         assert_eq!(rig.client.authentication()[ECR_PUBLIC], "anonymous");
-        let error = rig_with(Auth::EcrPublic).client.head(&reference).await.expect_err("no login");
+        let error = rig_with(AuthSettings::EcrPublic).client.head(&reference).await.expect_err("no login");
         assert!(matches!(error, Error::Credentials { kind: found, .. } if found == kind), "{error:?}");
     }
 }
@@ -352,7 +352,7 @@ async fn a_failed_login_is_classified_and_requested_again() {
         let toxic = Toxic::start(|_| good());
         let first = Some(LoginError { kind, message: "ecr:GetAuthorizationToken failed".to_owned() });
         let aws = Arc::new(FakeAws { first, ..FakeAws::default() });
-        let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws.clone()));
+        let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), AuthSettings::Auto)), Some(aws.clone()));
         let error = rig.client.head(&reference(ECR, "orders")).await.expect_err("no login");
         assert!(matches!(error, Error::Credentials { kind: found, .. } if found == kind), "{error:?}");
         assert_eq!(error.is_transient(), is_transient, "{error:?}");
@@ -371,7 +371,7 @@ async fn with_anonymous_auth_an_existing_login_is_not_sent() {
             },
         );
     let aws = Arc::new(FakeAws { public: Some(Ok(())), ..FakeAws::default() });
-    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Anonymous)), Some(aws.clone()));
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), AuthSettings::Anonymous)), Some(aws.clone()));
     let error = rig.client.head(&reference(ECR, "orders")).await.expect_err("denied");
     assert!(matches!(error, Error::Denied { .. }), "{error:?}");
     assert_eq!((aws.issued.load(Ordering::SeqCst), toxic.log().len()), (0, 1));
@@ -505,9 +505,9 @@ async fn authorization_is_not_sent_after_a_redirect_to_another_port_or_back() {
         }
     });
     let aws = Arc::new(FakeAws::default());
-    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), Auth::Auto)), Some(aws));
+    let rig = Rig::with_aws(settings_with(ECR, at(toxic.endpoint(), AuthSettings::Auto)), Some(aws));
     let repository: Repository = format!("{ECR}/orders").parse().expect("a repository");
-    let manifest = Manifest::new(Digest::of(config), Some(2));
+    let manifest = ImageManifest::new(Digest::sha256(config), Some(2));
     assert_eq!(rig.client.config(&repository, &manifest).await.expect("by redirects"), config);
     let sent = |toxic: &Toxic| toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>();
     assert_eq!((sent(&toxic), sent(&store)), (vec![true, false], vec![false]));
@@ -527,7 +527,7 @@ async fn a_challenge_from_the_host_of_a_redirect_is_not_answered() {
     let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
     let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
-    let manifest = Manifest::new(Digest::of(b"{}"), Some(2));
+    let manifest = ImageManifest::new(Digest::sha256(b"{}"), Some(2));
     let error = rig.client.config(&repository, &manifest).await.expect_err("denied");
     assert!(matches!(error, Error::Denied { .. }), "{error:?}");
     assert_eq!(store.lines(), ["GET /blob"]);
@@ -591,7 +591,7 @@ async fn head_without_dockers_login() {
     let reference = reference(&registry, "x");
     let error = Rig::new(settings(&registry)).client.head(&reference).await.expect_err("a login is needed");
     assert!(matches!(error, Error::Denied { .. }), "{error:?}");
-    let host = HostSettings { auth: Auth::DockerConfig, ..HostSettings::default() };
+    let host = HostSettings { auth: AuthSettings::DockerConfig, ..HostSettings::default() };
     let error = Rig::new(settings_with(&registry, host)).client.head(&reference).await.expect_err("a login is needed");
     assert!(matches!(error, Error::Credentials { .. }), "{error:?}");
 }
@@ -643,7 +643,7 @@ async fn everything_shown(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'stati
     let host = HostSettings { auth: given("auditor", PASSWORD), ..HostSettings::default() };
     let client = Rig::new(NetworkSettings { retries: 0, ..settings_with(&toxic.host(), host) }).client;
     let reference = reference(&toxic.host(), "x");
-    let manifest = Manifest::new(Digest::of(b"{}"), Some(2));
+    let manifest = ImageManifest::new(Digest::sha256(b"{}"), Some(2));
     let config = client.config(&reference.repository, &manifest).await.map(|body| String::from_utf8(body.to_vec()));
     let reported = (client.head(&reference).await, client.manifest(&reference).await);
     let reported = (reported, client.tags(&reference.repository).await, config);

@@ -11,8 +11,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Digest, DigestKind, MANIFEST_MEDIA_TYPES, Manifest, Reference, Repository},
-    registry::{Error, Missing, NetworkSettings, Registry as _},
+    image::{Digest, DigestKind, ImageManifest, MANIFEST_MEDIA_TYPES, Reference, Repository},
+    registry::{Error, MissingContent, NetworkSettings, Registry as _},
 };
 use toxic::{Asked, Reply, Toxic, manifest_of};
 use toxic_client::{Rig, settings};
@@ -31,11 +31,11 @@ fn good() -> Reply {
 }
 
 fn good_digest() -> Digest {
-    Digest::of(&manifest_of(CONFIG))
+    Digest::sha256(&manifest_of(CONFIG))
 }
 
-fn config_of(digest: Digest, config_bytes: u64) -> Manifest {
-    Manifest::new(digest, Some(config_bytes))
+fn config_of(digest: Digest, config_bytes: u64) -> ImageManifest {
+    ImageManifest::new(digest, Some(config_bytes))
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn the_result_of_the_get_after_a_refused_head_counts() {
 async fn missing_content_is_named() {
     let (_toxic, rig, reference) = start(|_| Reply::error(404, "UNKNOWN", "no"));
     let Reference { repository, .. } = reference.clone();
-    let (pinned, config) = (Reference::pinned(repository.clone(), good_digest()), config_of(Digest::of(CONFIG), 1));
+    let (pinned, config) = (Reference::pinned(repository.clone(), good_digest()), config_of(Digest::sha256(CONFIG), 1));
     let reported = [
         rig.client.head(&reference).await.expect_err("nothing"),
         rig.client.manifest(&pinned).await.map(drop).expect_err("nothing"),
@@ -109,10 +109,10 @@ async fn missing_content_is_named() {
         rig.client.tags(&repository).await.map(drop).expect_err("nothing"),
     ];
     let missing = [
-        Missing::Tag("1".into()),
-        Missing::Manifest(good_digest()),
-        Missing::Configuration(Digest::of(CONFIG)),
-        Missing::TagList,
+        MissingContent::Tag("1".into()),
+        MissingContent::Manifest(good_digest()),
+        MissingContent::Configuration(Digest::sha256(CONFIG)),
+        MissingContent::TagList,
     ];
     let not_found = |missing| Error::NotFound { repository: repository.clone(), missing, cache: None };
     assert_eq!(reported, missing.map(not_found));
@@ -271,9 +271,9 @@ async fn a_registry_without_head_is_read_by_get() {
 #[tokio::test]
 async fn a_head_with_a_wrong_pinned_digest_is_rejected() {
     let (toxic, rig, reference) = start(|_| good());
-    let pinned = Reference::pinned(reference.repository, Digest::of(b"another"));
+    let pinned = Reference::pinned(reference.repository, Digest::sha256(b"another"));
     let expected =
-        Error::DigestMismatch { what: pinned.to_string(), expected: Digest::of(b"another"), actual: good_digest() };
+        Error::DigestMismatch { what: pinned.to_string(), expected: Digest::sha256(b"another"), actual: good_digest() };
     assert_eq!(rig.client.head(&pinned).await, Err(expected.clone()));
     assert_eq!(rig.client.manifest(&pinned).await, Err(expected));
     assert_eq!(toxic.log().len(), 2, "a wrong digest is not asked for again");
@@ -281,9 +281,11 @@ async fn a_head_with_a_wrong_pinned_digest_is_rejected() {
 
 #[tokio::test]
 async fn a_body_that_differs_from_its_digest_header_is_rejected() {
-    let lie = Digest::of(b"a lie");
+    let lie = Digest::sha256(b"a lie");
     let (_toxic, rig, reference) = start(move |_| {
-        good().without_header("docker-content-digest").header("docker-content-digest", Digest::of(b"a lie").as_str())
+        good()
+            .without_header("docker-content-digest")
+            .header("docker-content-digest", Digest::sha256(b"a lie").as_str())
     });
     let what = reference.to_string();
     assert_eq!(
@@ -318,12 +320,12 @@ async fn all_four_manifest_types_are_accepted_and_the_user_agent_is_sent() {
 async fn a_configuration_is_verified_by_digest_and_length() {
     let (_toxic, rig, reference) = start(|_| Reply::new(200, CONFIG));
     let (repository, bytes) = (reference.repository, CONFIG.len() as u64);
-    let right = config_of(Digest::of(CONFIG), bytes);
+    let right = config_of(Digest::sha256(CONFIG), bytes);
     assert_eq!(rig.client.config(&repository, &right).await.expect("right"), CONFIG);
-    let wrong = rig.client.config(&repository, &config_of(Digest::of(b"other"), bytes)).await;
+    let wrong = rig.client.config(&repository, &config_of(Digest::sha256(b"other"), bytes)).await;
     assert!(matches!(wrong, Err(Error::DigestMismatch { .. })), "{wrong:?}");
     for length in [bytes - 1, bytes + 1] {
-        let wrong = rig.client.config(&repository, &config_of(Digest::of(CONFIG), length)).await;
+        let wrong = rig.client.config(&repository, &config_of(Digest::sha256(CONFIG), length)).await;
         assert!(matches!(wrong, Err(Error::Malformed { .. })), "{wrong:?}");
     }
 }
@@ -334,9 +336,9 @@ async fn a_blob_from_another_host_is_verified_as_well() {
     let endpoint = store.endpoint();
     let (toxic, rig, reference) =
         start(move |asked| Reply::redirect(&format!("{endpoint}/{}", if asked.nth == 0 { "good" } else { "bad" })));
-    let manifest = config_of(Digest::of(CONFIG), CONFIG.len() as u64);
+    let manifest = config_of(Digest::sha256(CONFIG), CONFIG.len() as u64);
     assert_eq!(rig.client.config(&reference.repository, &manifest).await.expect("by redirect"), CONFIG);
-    let evil = config_of(Digest::of(CONFIG), 4);
+    let evil = config_of(Digest::sha256(CONFIG), 4);
     let wrong = rig.client.config(&reference.repository, &evil).await;
     assert!(matches!(wrong, Err(Error::DigestMismatch { .. })), "{wrong:?}");
     assert_eq!((toxic.log().len(), store.lines()), (2, vec!["GET /good".to_owned(), "GET /bad".to_owned()]));
@@ -385,7 +387,7 @@ async fn the_foreign_urls_of_a_descriptor_are_never_followed() {
         if asked.path.contains("/blobs/") { Reply::error(404, "BLOB_UNKNOWN", "gone") } else { Reply::manifest(&body) }
     });
     let fetched = rig.client.manifest(&reference).await.expect("there");
-    let basewatch::image::Document::Manifest(manifest) = fetched.document else { panic!("a manifest") };
+    let basewatch::image::ManifestDocument::Manifest(manifest) = fetched.document else { panic!("a manifest") };
     let missing = rig.client.config(&reference.repository, &manifest).await;
     assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");
     assert!(elsewhere.log().is_empty());

@@ -11,10 +11,10 @@ use std::{
 };
 
 use basewatch::{
-    image::{Digest, Manifest, Reference, Repository},
+    image::{Digest, ImageManifest, Reference, Repository},
     registry::{
-        AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Issued, Login, LoginError, Loopback,
-        NetworkSettings, Registry as _, Requests, SettingsError, Stock, TagList,
+        AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, IssuedLogin, LoginError, Loopback,
+        NetworkSettings, Registry as _, RegistryLogin, RequestCounter, SettingsError, Stock, TagList,
     },
     secret::Secret,
 };
@@ -52,7 +52,7 @@ async fn a_manifest_of_four_mebibytes_is_read() {
         body.resize(4 * MIB, b' ');
         body
     };
-    let digest = Digest::of(&body);
+    let digest = Digest::sha256(&body);
     let (_toxic, rig, reference) = start(move |_| Reply::manifest(&body));
     assert_eq!(rig.client.manifest(&reference).await.expect("just fits").digest, digest);
 }
@@ -66,7 +66,7 @@ async fn a_page_of_tags_over_four_mebibytes_is_too_large() {
 #[tokio::test]
 async fn a_configuration_over_eight_mebibytes_is_not_requested() {
     let (toxic, rig, reference) = start(|_| Reply::endless(200));
-    let manifest = |bytes| Manifest::new(Digest::of(b"x"), Some(bytes));
+    let manifest = |bytes| ImageManifest::new(Digest::sha256(b"x"), Some(bytes));
     too_large(&rig.client.config(&reference.repository, &manifest(8 * MIB as u64 + 1)).await, 8 * MIB);
     assert!(toxic.log().is_empty());
     too_large(&rig.client.config(&reference.repository, &manifest(100)).await, 8 * MIB);
@@ -78,7 +78,7 @@ async fn large_bodies_over_the_memory_budget_are_read_sequentially() {
     // With and without a length, far more than may be in memory together.
     for is_announced in [true, false] {
         let body = vec![b'a'; 8 * MIB];
-        let manifest = Manifest::new(Digest::of(&body), Some(body.len() as u64));
+        let manifest = ImageManifest::new(Digest::sha256(&body), Some(body.len() as u64));
         let reply = if is_announced { Reply::new(200, body) } else { Reply::unannounced(200, body) };
         let (toxic, rig, reference) = start(move |_| reply.clone());
         let reads = join_all((0..12).map(|_| async {
@@ -99,7 +99,7 @@ async fn slow_bodies_do_not_delay_small_ones() {
             Reply::manifest(&manifest_of(b"{}"))
         }
     });
-    let manifest = Manifest::new(Digest::of(b"x"), Some(MIB as u64));
+    let manifest = ImageManifest::new(Digest::sha256(b"x"), Some(MIB as u64));
     let slow = join_all((0..16).map(|_| rig.client.config(&reference.repository, &manifest)));
     let fast = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -256,13 +256,13 @@ async fn anonymous_requests_to_ecr_public_are_a_second_apart() {
 struct PublicLogin;
 
 impl AwsLogins for PublicLogin {
-    fn ecr<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
+    fn ecr<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<IssuedLogin, LoginError>> {
         Box::pin(async { unreachable!("not asked for here") })
     }
 
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {
-        let login = Login::Bearer(Secret::new("t".into()));
-        Box::pin(async move { Ok(Some(Issued { login, expires_at: None })) })
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<IssuedLogin>, LoginError>> {
+        let login = RegistryLogin::Bearer(Secret::new("t".into()));
+        Box::pin(async move { Ok(Some(IssuedLogin { login, expires_at: None })) })
     }
 }
 
@@ -290,7 +290,7 @@ async fn a_configured_rate_replaces_the_default() {
 #[test]
 fn invalid_settings_are_rejected_before_any_request() {
     let refuse = |host: HostSettings| {
-        let made = DistributionClient::new(settings_with("r.corp", host), None, Arc::new(Requests::default()));
+        let made = DistributionClient::new(settings_with("r.corp", host), None, Arc::new(RequestCounter::default()));
         made.err().expect("refused")
     };
     let default = HostSettings::default;

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
-    image::{Digest, DigestKind, Document, ImageFacts, Platform, Reference, Repository},
+    image::{Digest, DigestKind, ImageFacts, ManifestDocument, Platform, Reference, Repository},
     registry::{
-        Auth, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, Missing, NetworkSettings,
-        Registry as _, Requests, Stock,
+        AuthSettings, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, MissingContent,
+        NetworkSettings, Registry as _, RequestCounter, Stock,
     },
 };
 
@@ -37,13 +37,13 @@ fn stock() -> (Stock, Digest) {
 struct Rig {
     loopback: Loopback,
     client: DistributionClient,
-    requests: Arc<Requests>,
+    requests: Arc<RequestCounter>,
 }
 
 fn rig(stock: Stock, behaviour: Behaviour) -> Rig {
     let loopback = Loopback::start_as(stock, behaviour).expect("a port");
     let settings = NetworkSettings { allow: vec![loopback.host()], ..NetworkSettings::default() };
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(RequestCounter::default());
     let client = DistributionClient::new(settings, None, Arc::clone(&requests)).expect("valid settings");
     Rig { loopback, client, requests }
 }
@@ -71,17 +71,17 @@ async fn an_image_is_read_from_its_tag_down_to_its_configuration() {
 
     let index = rig.client.manifest(&rig.tag("1")).await.expect("there");
     assert_eq!(index.digest, digest);
-    let Document::Index(index) = index.document else { panic!("an index") };
+    let ManifestDocument::Index(index) = index.document else { panic!("an index") };
     assert_eq!(index.children.len(), 2);
     for child in index.children {
         let reference = Reference::pinned(rig.repository(), child.digest.clone());
         let fetched = rig.client.manifest(&reference).await.expect("there");
         assert_eq!(fetched.digest, child.digest);
-        let Document::Manifest(manifest) = fetched.document else { panic!("a manifest") };
+        let ManifestDocument::Manifest(manifest) = fetched.document else { panic!("a manifest") };
         let config = rig.client.config(&rig.repository(), &manifest).await.expect("there");
         let facts = ImageFacts::read(manifest, &config).expect("reads");
         assert_eq!(Some(facts.platform), child.platform);
-        assert_eq!(facts.diff_ids, [Digest::of(b"os"), Digest::of(b"app")]);
+        assert_eq!(facts.diff_ids, [Digest::sha256(b"os"), Digest::sha256(b"app")]);
         assert_eq!(facts.labels["sdkBaseVersion"], "public.ecr.aws/lambda/java:21");
     }
     let expected = [("blob", 2), ("head", 1), ("manifest", 3)].map(|(kind, count)| (kind.to_owned(), count));
@@ -93,13 +93,13 @@ async fn an_image_is_read_from_its_tag_down_to_its_configuration() {
 async fn blobs_are_requested_by_get_only() {
     let (stock, digest) = stock();
     let rig = rig(stock, Behaviour { denies_blob_head: true, ..Behaviour::default() });
-    let Document::Index(index) =
+    let ManifestDocument::Index(index) =
         rig.client.manifest(&Reference::pinned(rig.repository(), digest)).await.unwrap().document
     else {
         panic!("an index")
     };
     let child = Reference::pinned(rig.repository(), index.children[0].digest.clone());
-    let Document::Manifest(manifest) = rig.client.manifest(&child).await.unwrap().document else {
+    let ManifestDocument::Manifest(manifest) = rig.client.manifest(&child).await.unwrap().document else {
         panic!("a manifest")
     };
     assert!(rig.client.config(&rig.repository(), &manifest).await.is_ok());
@@ -155,7 +155,7 @@ async fn a_moved_tag_is_noticed_at_once() {
 async fn a_registry_that_is_not_allowed_is_never_contacted() {
     let (stock, _) = stock();
     let loopback = Loopback::start(stock).expect("a port");
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(RequestCounter::default());
     let client = DistributionClient::new(NetworkSettings::default(), None, Arc::clone(&requests)).expect("valid");
     let reference: Reference = format!("{}/team/x:1", loopback.host()).parse().expect("a reference");
     let not_allowed = Error::NotAllowed { registry: loopback.host() };
@@ -175,7 +175,7 @@ async fn requests_go_to_the_endpoint_and_count_for_the_registry_that_references_
         HostSettings { endpoint: Some(format!("{}/", loopback.endpoint())), ..HostSettings::default() },
     )]);
     let settings = NetworkSettings { allow: vec!["registry.example".into()], hosts, ..NetworkSettings::default() };
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(RequestCounter::default());
     let client = DistributionClient::new(settings, None, Arc::clone(&requests)).expect("valid");
     let reference: Reference = "registry.example/team/x:1".parse().expect("a reference");
     assert_eq!(client.head(&reference).await.expect("there").digest, digest);
@@ -193,7 +193,7 @@ async fn a_line_is_read_through_a_pull_through_cache() {
     let loopback = Loopback::start(stock).expect("a port");
     let at = |endpoint: String| HostSettings {
         endpoint: Some(endpoint),
-        auth: Auth::Anonymous,
+        auth: AuthSettings::Anonymous,
         rate: Some(f64::from(u16::MAX)),
         ..HostSettings::default()
     };
@@ -218,7 +218,7 @@ async fn a_line_is_read_through_a_pull_through_cache() {
     let place = format!("{CACHE}/ecr-public/lambda/java").parse().expect("a repository");
     assert_eq!(client.cache_of(&line.repository).as_ref(), Some(&place));
     let uncached = Reference::tagged(line.repository.clone(), "17");
-    let missing = Missing::Tag("17".into());
+    let missing = MissingContent::Tag("17".into());
     let expected = Error::NotFound { repository: line.repository, missing, cache: Some(place) };
     assert_eq!(client.head(&uncached).await, Err(expected));
 }
@@ -233,7 +233,7 @@ async fn an_unreachable_registry_is_read_through_its_known_cache() {
     // A closed port.
     let away =
         std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
-    let anonymous = || HostSettings { auth: Auth::Anonymous, ..HostSettings::default() };
+    let anonymous = || HostSettings { auth: AuthSettings::Anonymous, ..HostSettings::default() };
     let cache = HostSettings { endpoint: Some(loopback.endpoint()), ..anonymous() };
     let settings = NetworkSettings {
         allow: vec![away.clone()],

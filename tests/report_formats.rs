@@ -258,7 +258,7 @@ fn sarif_has_a_result_for_each_finding_that_is_not_fresh() {
     for finding in not_fresh {
         let is_it = |result: &&Value| {
             result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
-                == *basewatch::report::harmless(&finding.id)
+                == *basewatch::report::sanitize(&finding.id)
         };
         let result = results.iter().find(is_it).unwrap_or_else(|| panic!("{}", finding.id));
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();

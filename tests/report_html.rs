@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 use basewatch::{
     judge::Action,
     report::{
-        HoldFields, Query, Report,
-        html::{self, FailedRun, Mode, Served, TrendDay, View},
+        FindingQuery, HoldFields, Report,
+        html::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
         is_visible,
         query::PARAMETERS,
     },
@@ -33,8 +33,15 @@ fn without_style_and_script(page: &str) -> String {
     text
 }
 
-fn served<'a>(report: &'a Report, trend: &'a [TrendDay], query: &'a Query) -> View<'a> {
-    View { report, trend, query, now: report.generated_at, next_run_at: None, mode: Mode::Served(Served::default()) }
+fn served<'a>(report: &'a Report, trend: &'a [TrendDay], query: &'a FindingQuery) -> DashboardView<'a> {
+    DashboardView {
+        report,
+        trend,
+        query,
+        now: report.generated_at,
+        next_run_at: None,
+        mode: PageMode::Served(ServerActivity::default()),
+    }
 }
 
 #[test]
@@ -45,13 +52,17 @@ fn the_sample_as_a_file() {
 #[test]
 fn the_sample_as_it_is_served() {
     let report = sample::report();
-    let query = Query::parse([("verdict", "stale"), ("owner", "-"), ("sort", "-age"), ("limit", "3")]).unwrap();
+    let query = FindingQuery::parse([("verdict", "stale"), ("owner", "-"), ("sort", "-age"), ("limit", "3")]).unwrap();
     let next_run_at = Some(sample::now() + chrono::TimeDelta::hours(18));
     let failed_run = Some(FailedRun { at: sample::now(), message: "the store cannot be reached" });
-    let mode = Mode::Served(Served { running_since: Some(sample::now()), failed_run });
+    let mode = PageMode::Served(ServerActivity { running_since: Some(sample::now()), failed_run });
     let trend = company_report::trend(&report);
-    let view =
-        View { next_run_at, mode, now: sample::now() + chrono::TimeDelta::hours(6), ..served(&report, &trend, &query) };
+    let view = DashboardView {
+        next_run_at,
+        mode,
+        now: sample::now() + chrono::TimeDelta::hours(6),
+        ..served(&report, &trend, &query)
+    };
     let page = without_hashes(&html::page(&view));
     insta::assert_snapshot!(page);
 }
@@ -60,7 +71,7 @@ fn the_sample_as_it_is_served() {
 #[test]
 fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     let report = sample::report_of_mostly_unknown();
-    let page = html::page(&served(&report, &[], &Query::default()));
+    let page = html::page(&served(&report, &[], &FindingQuery::default()));
     let head = page.split("<ul class=\"tiles\">").next().unwrap();
     let overview = head.split("<main").nth(1).unwrap();
     insta::assert_snapshot!(overview);
@@ -78,12 +89,12 @@ fn without_hashes(page: &str) -> String {
 #[test]
 fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let now = sample::now();
-    let planned = html::waiting(Served::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
+    let planned = html::waiting(ServerActivity::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
     assert!(planned.contains("in 30 minutes"), "{planned}");
     let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
-    let failed = html::waiting(Served { running_since: None, failed_run }, now, None);
+    let failed = html::waiting(ServerActivity { running_since: None, failed_run }, now, None);
     assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
-    let error = Query::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
+    let error = FindingQuery::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
     let refused = html::refused(&error);
     assert!(refused.contains("out-of-date") && !refused.contains("<script>alert"), "{refused}");
     assert!(PARAMETERS.iter().all(|(name, _)| refused.contains(&format!("<code>{name}</code>"))));
@@ -93,8 +104,9 @@ fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
 fn hostile_text_is_escaped_everywhere() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
-    let query = Query { text: HOSTILE.to_owned(), owners: [HOSTILE.to_owned()].into(), ..Query::default() };
-    let all = Query::default();
+    let query =
+        FindingQuery { text: HOSTILE.to_owned(), owners: [HOSTILE.to_owned()].into(), ..FindingQuery::default() };
+    let all = FindingQuery::default();
     let pages = [
         html::render(&report),
         html::page(&served(&report, &trend, &query)),
@@ -121,7 +133,7 @@ fn values<'a>(page: &'a str, attribute: &str) -> Vec<&'a str> {
 fn links_stay_within_the_page_and_the_api() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
-    let query = Query { text: HOSTILE.to_owned(), ..Query::default() };
+    let query = FindingQuery { text: HOSTILE.to_owned(), ..FindingQuery::default() };
     for page in [html::render(&report), html::page(&served(&report, &trend, &query))] {
         for link in values(&page, "href").into_iter().chain(values(&page, "action")) {
             let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"];
@@ -137,7 +149,7 @@ fn links_stay_within_the_page_and_the_api() {
 fn served_pages_follow_their_content_security_policy() {
     let report = company_report::report(sample::now(), 300);
     let trend = company_report::trend(&report);
-    let page = html::page(&served(&report, &trend, &Query::default()));
+    let page = html::page(&served(&report, &trend, &FindingQuery::default()));
     assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick="));
     assert_eq!(page.matches("<script").count(), page.matches("<script src=\"/assets/").count());
     for asset in html::assets() {
@@ -165,8 +177,8 @@ fn every_finding_has_a_unique_anchor() {
 #[test]
 fn a_page_has_a_hundred_findings_and_a_file_has_all() {
     let report = company_report::report(sample::now(), 1234);
-    let query = Query::parse([("offset", "1200")]).unwrap();
-    assert_eq!(anchors(&html::page(&served(&report, &[], &Query::default()))).len(), 100);
+    let query = FindingQuery::parse([("offset", "1200")]).unwrap();
+    assert_eq!(anchors(&html::page(&served(&report, &[], &FindingQuery::default()))).len(), 100);
     let last = html::page(&served(&report, &[], &query));
     assert_eq!(anchors(&last).len(), 34);
     assert!(last.contains("1,234 findings; showing 1,201 to 1,234"), "{last}");
@@ -179,7 +191,7 @@ fn a_file_with_ten_thousand_findings_stays_below_three_megabytes() {
     let page = html::render(&report);
     println!("10,000 findings: {} bytes", page.len());
     assert!(page.len() < 3_000_000, "{}", page.len());
-    let served = html::page(&served(&report, &company_report::trend(&report), &Query::default()));
+    let served = html::page(&served(&report, &company_report::trend(&report), &FindingQuery::default()));
     println!("a page of 100 of them: {} bytes", served.len());
     assert!(served.len() < 500_000, "{}", served.len());
 }

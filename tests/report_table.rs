@@ -12,14 +12,15 @@ use std::collections::HashSet;
 use basewatch::{
     judge::Verdict,
     report::{
-        AgeDistribution, Finding, Harmless, Report, Style, Summary, base_table, explain, is_visible, json, table,
+        AgeDistribution, Finding, RenderOptions, Report, Sanitized, Summary, base_table, explain, is_visible, json,
+        table,
     },
 };
 use poison::poisoned;
 use proptest::prelude::*;
 
-fn at(width: usize) -> Style {
-    Style { width: Some(width), ..Style::default() }
+fn at(width: usize) -> RenderOptions {
+    RenderOptions { width: Some(width), ..RenderOptions::default() }
 }
 
 #[test]
@@ -34,13 +35,13 @@ fn the_table_at_140_columns() {
 
 #[test]
 fn the_table_in_color() {
-    let style = Style { color: true, ..at(140) };
+    let style = RenderOptions { color: true, ..at(140) };
     insta::assert_snapshot!(table::render(&sample::report(), &style).replace('\x1b', "␛"));
 }
 
 #[test]
 fn the_table_with_everything() {
-    insta::assert_snapshot!(table::render(&sample::report(), &Style { show_all: true, ..at(124) }));
+    insta::assert_snapshot!(table::render(&sample::report(), &RenderOptions { show_all: true, ..at(124) }));
 }
 
 #[test]
@@ -77,7 +78,7 @@ fn an_explanation_at_80_columns() {
 #[test]
 fn the_summary_counts_findings_images_and_bases() {
     let report = sample::report();
-    let summary = Summary::of(&report.findings);
+    let summary = Summary::new(&report.findings);
     assert_eq!(summary.deployments, report.findings.len() as u64);
     // Thirteen deployments share an image, and the image of one could not be read.
     assert_eq!(summary.images, summary.deployments - 12 - 1);
@@ -87,8 +88,8 @@ fn the_summary_counts_findings_images_and_bases() {
     assert_eq!(counts, [3, 1, 6, 17, 1, 5]);
     assert_eq!(summary.exempted, 1);
     assert_eq!(summary.base_age_days, Some(AgeDistribution { p50: 75, p90: 90, max: 204 }));
-    assert_eq!(Summary::of(&[]).base_age_days, None);
-    assert_eq!(Summary::of(&[]).by_verdict.len(), Verdict::ALL.len());
+    assert_eq!(Summary::new(&[]).base_age_days, None);
+    assert_eq!(Summary::new(&[]).by_verdict.len(), Verdict::ALL.len());
 }
 
 #[test]
@@ -96,10 +97,10 @@ fn no_line_is_wider_than_the_terminal() {
     let report = sample::report();
     for width in [60, 72, 80, 100, 123, 124, 140, 200] {
         for show_all in [false, true] {
-            let text = table::render(&report, &Style { show_all, ..at(width) });
+            let text = table::render(&report, &RenderOptions { show_all, ..at(width) });
             // Commands are not truncated, so that they can be copied.
             for line in text.lines().filter(|line| !line.contains(".dkr.ecr.")) {
-                assert!(Harmless::from(line).width() <= width, "{width}: {line}");
+                assert!(Sanitized::from(line).width() <= width, "{width}: {line}");
             }
         }
     }
@@ -107,7 +108,7 @@ fn no_line_is_wider_than_the_terminal() {
 
 #[test]
 fn without_a_width_nothing_is_truncated_or_wrapped() {
-    let text = table::render(&sample::report(), &Style::default());
+    let text = table::render(&sample::report(), &RenderOptions::default());
     for finding in sample::report().findings.iter().filter(|finding| !finding.id.contains("evil")) {
         if let Some(reason) = finding.reasons.first().filter(|reason| reason.code != "label-malformed") {
             assert!(text.contains(&reason.message), "{}", reason.message);
@@ -136,7 +137,7 @@ fn exempted_findings_come_last_with_owner_and_end_date() {
     );
     assert!(text.contains("\nexempted    1 of these: 1 stale\n"), "{text}");
     assert!(text.contains(" of platform ends on 2026-11-30\n") && !text.contains("matches no deployment"), "{text}");
-    let all = table::render(&report, &Style { show_all: true, ..at(140) });
+    let all = table::render(&report, &RenderOptions { show_all: true, ..at(140) });
     assert!(all.contains("matches no deployment"), "{all}");
     // Without other findings, there are no next steps.
     let findings = report.findings.into_iter().filter(|finding| finding.exemption.is_some()).collect();
@@ -180,7 +181,7 @@ fn a_table_of_ten_thousand_findings_is_truncated_with_a_count() {
     assert!(text.lines().count() < 400, "{}", text.lines().count());
     let not_fresh = 10_000 - report.summary.by_verdict[&Verdict::Fresh];
     assert!(text.contains(&format!("and {} rows more, for ", not_fresh - 100)), "{text}");
-    let all = table::render(&report, &Style { show_all: true, ..at(140) });
+    let all = table::render(&report, &RenderOptions { show_all: true, ..at(140) });
     let words: HashSet<_> = all.split_whitespace().collect();
     assert!((0..10_000).all(|number| words.contains(format!("service-{number}:1").as_str())));
 }
@@ -196,7 +197,7 @@ fn errors_beyond_the_limit_are_counted() {
         "{text}"
     );
     assert!(text.contains("incomplete"), "{text}");
-    let all = table::render(&report, &Style { show_all: true, ..at(80) });
+    let all = table::render(&report, &RenderOptions { show_all: true, ..at(80) });
     assert!(all.contains("account 29:") && !all.contains("more"), "{all}");
 }
 
@@ -214,7 +215,7 @@ fn the_suggested_command_is_safe_for_a_shell() {
 fn colors_do_not_change_the_text() {
     for width in [80, 140] {
         let plain = table::render(&sample::report(), &at(width));
-        let colored = table::render(&sample::report(), &Style { color: true, ..at(width) });
+        let colored = table::render(&sample::report(), &RenderOptions { color: true, ..at(width) });
         assert_ne!(plain, colored);
         assert_eq!(without_sgr(&colored), plain);
     }
@@ -243,20 +244,20 @@ proptest! {
         show_all: bool,
     ) {
         let report = poisoned(&sample::report(), &text);
-        let shown = table::render(&report, &Style { width, color, show_all, hide_next: false });
+        let shown = table::render(&report, &RenderOptions { width, color, show_all, hide_next: false });
         let plain = if color { without_sgr(&shown) } else { shown };
         let odd = plain.chars().find(|c| *c != '\n' && !is_visible(*c));
         prop_assert_eq!(odd, None);
         prop_assert!(!plain.chars().any(|c| c != '\n' && c.is_control()));
         if width.is_none() {
-            let tame = table::render(&poisoned(&sample::report(), "x"), &Style { width, show_all, ..Style::default() });
+            let tame = table::render(&poisoned(&sample::report(), "x"), &RenderOptions { width, show_all, ..RenderOptions::default() });
             prop_assert_eq!(plain.lines().count(), tame.lines().count(), "a line break came from outside");
         }
     }
 
     #[test]
     fn bases_and_explanations_obey_no_text_either(text: String, width in prop_oneof![Just(None), (0_usize..250).prop_map(Some)]) {
-        let style = Style { width, ..Style::default() };
+        let style = RenderOptions { width, ..RenderOptions::default() };
         let pages = [
             base_table::render(&poisoned(&sample::base_report(), &text), &style),
             explain::render(&poisoned(&sample::explanation(), &text), &style),

@@ -23,9 +23,12 @@ use std::sync::Arc;
 use basewatch::{
     identify::Base,
     image::{Digest, ErrorCode, Repository},
-    registry::{Error, Missing},
-    resolve::{ImageAge, LineSource, Problem, ProblemKind, PublishedSource, Question, Resolution, Resolver, Settings},
-    store::{Catalog, Images},
+    registry::{Error, MissingContent},
+    resolve::{
+        BaseQuery, BaseResolver, ImageAge, LineSource, ProblemKind, PublishDateSource, Resolution, ResolutionProblem,
+        ResolveSettings,
+    },
+    store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Utc};
 use world::{JAVA, Lists, World, arm, at};
@@ -55,11 +58,11 @@ impl Bench {
 
     /// Each call is a separate run over the same catalog. The image on the base was pushed when it was built.
     async fn resolve(&self, base: Base, built_at: Option<&str>) -> Resolution {
-        let images = Arc::new(Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
-        let resolver = Resolver::new(images, Settings::default(), self.now, self.now);
+        let images = Arc::new(ImageReader::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
+        let resolver = BaseResolver::new(images, ResolveSettings::default(), self.now, self.now);
         let built_at = built_at.map(at);
         let age = ImageAge { existed_at: built_at, built_at };
-        resolver.resolve(&Question { base, platform: arm(), built_at }, age).await
+        resolver.resolve(&BaseQuery { base, platform: arm(), built_at }, age).await
     }
 }
 
@@ -100,8 +103,8 @@ async fn a_digest_without_a_tag_finds_its_release_line_and_distance() {
     assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
     let (line, source) = resolution.line.clone().expect("a line");
     assert_eq!((line.to_string().as_str(), source), ("public.ecr.aws/lambda/java:21", LineSource::DatedTag));
-    assert_eq!(resolution.newer.since, Some(at("2026-08-11T13:00:00Z")));
-    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), true));
+    assert_eq!(resolution.later_releases.since, Some(at("2026-08-11T13:00:00Z")));
+    assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(11), true));
     assert_eq!(resolution.current.expect("current").release.expect("dated").to_string(), "21.2026.08.21.13");
     assert_eq!(resolution.problems, []);
 }
@@ -124,7 +127,7 @@ async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_head() {
 
         let warm = bench.resolve(base(JAVA, recorded, Some(&digest)), built_at).await;
         assert_eq!(bench.world.requests(), ["HEAD lambda/java:21"], "{recorded:?} {built_at:?}");
-        assert_eq!((warm.base, warm.newer), (cold.base, cold.newer));
+        assert_eq!((warm.base, warm.later_releases), (cold.base, cold.later_releases));
     }
 }
 
@@ -147,7 +150,7 @@ async fn a_moved_line_is_read_again_and_its_list_once() {
     bench.world.release(JAVA, "21", "2026-08-22T13:00:00Z", "21 4");
     let later = Bench { now: at("2026-08-22T15:00:00Z"), ..bench };
     let resolution = later.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    assert_eq!(resolution.newer.count, Some(12));
+    assert_eq!(resolution.later_releases.count, Some(12));
     let requests = later.world.requests();
     assert_eq!(requests.iter().filter(|request| request.starts_with("TAGS")).count(), 1, "{requests:#?}");
     assert!(without_lists(&requests) <= 4, "{requests:#?}");
@@ -158,7 +161,7 @@ async fn an_index_changed_for_another_platform_only_is_the_same_base() {
     let bench = Bench::new();
     let first = bench.world.release(JAVA, "21", "2026-08-01T13:00:00Z", "a");
     let amd64 =
-        bench.world.image("rebuilt for amd64", "amd64", Some(at("2026-08-05T13:00:00Z")), &[Digest::of(b"new")]);
+        bench.world.image("rebuilt for amd64", "amd64", Some(at("2026-08-05T13:00:00Z")), &[Digest::sha256(b"new")]);
     let index = bench.world.index("rebuilt", &[("arm64", &first.arm64), ("amd64", &amd64)]);
     bench.world.tag(JAVA, "21", &index);
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&first.index)), None).await;
@@ -189,7 +192,10 @@ async fn families_are_compared_as_a_whole() {
     bench.world.release(python, "3.1", "2026-08-03T13:00:00Z", "3.1 3");
     let resolution = bench.resolve(base(python, None, Some(&first)), None).await;
     assert_eq!(resolution.line.expect("a line").0.tag, "3.1");
-    assert_eq!((resolution.newer.count, resolution.newer.since), (Some(1), Some(at("2026-08-03T13:00:00Z"))));
+    assert_eq!(
+        (resolution.later_releases.count, resolution.later_releases.since),
+        (Some(1), Some(at("2026-08-03T13:00:00Z")))
+    );
 }
 
 #[tokio::test]
@@ -210,7 +216,7 @@ async fn a_recorded_dated_tag_identifies_the_release() {
     let bench = Bench::daily();
     let resolution = bench.resolve(base(JAVA, Some("21.2026.08.10.13"), None), None).await;
     assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
-    assert_eq!(resolution.newer.count, Some(11));
+    assert_eq!(resolution.later_releases.count, Some(11));
     assert!(resolution.base.digest.is_some());
 }
 
@@ -220,8 +226,8 @@ async fn a_moving_tag_alone_gives_a_bound_and_never_a_digest() {
     let resolution = bench.resolve(base(JAVA, Some("21"), None), Some("2026-08-10T15:00:00Z")).await;
     assert_eq!(resolution.base.digest, None);
     let published = resolution.base.published.expect("a bound");
-    assert_eq!((published.at, published.source), (at("2026-08-10T15:00:00Z"), PublishedSource::AtLeast));
-    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), false));
+    assert_eq!((published.at, published.source), (at("2026-08-10T15:00:00Z"), PublishDateSource::AtLeast));
+    assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(11), false));
     assert_eq!(resolution.problems[0].kind, ProblemKind::DigestUnrecorded);
 }
 
@@ -251,22 +257,25 @@ async fn the_line_comes_from_configuration_then_record_then_dated_tag_then_defau
 async fn without_dated_tags_the_default_tag_is_assumed_and_created_is_the_date() {
     let bench = Bench::new();
     let repository = "registry.example.com/base/jre";
-    let old = bench.world.image("old", "arm64", Some(at("2026-07-01T10:00:00Z")), &[Digest::of(b"a")]);
-    let new = bench.world.image("new", "arm64", Some(at("2026-08-01T10:00:00Z")), &[Digest::of(b"b")]);
+    let old = bench.world.image("old", "arm64", Some(at("2026-07-01T10:00:00Z")), &[Digest::sha256(b"a")]);
+    let new = bench.world.image("new", "arm64", Some(at("2026-08-01T10:00:00Z")), &[Digest::sha256(b"b")]);
     bench.world.tag(repository, "stable", &new);
     let question = Base { default_tag: Some("stable".into()), ..base(repository, None, Some(&old)) };
     let resolution = bench.resolve(question.clone(), None).await;
     assert_eq!(resolution.line.as_ref().map(|(_, source)| *source), Some(LineSource::DefaultTag));
     let published = resolution.base.published.expect("dated");
-    assert_eq!((published.at, published.source), (at("2026-07-01T10:00:00Z"), PublishedSource::ConfigCreated));
-    assert_eq!((resolution.newer.since, resolution.newer.is_exact), (Some(at("2026-08-01T10:00:00Z")), false));
+    assert_eq!((published.at, published.source), (at("2026-07-01T10:00:00Z"), PublishDateSource::ConfigCreated));
+    assert_eq!(
+        (resolution.later_releases.since, resolution.later_releases.is_exact),
+        (Some(at("2026-08-01T10:00:00Z")), false)
+    );
     assert!(
         bench.world.requests().iter().all(|request| !request.starts_with("TAGS")),
         "no list is worth its price here"
     );
 
     // A base that was observed on a line belongs to it, without a default tag.
-    let newest = bench.world.image("newest", "arm64", Some(at("2026-08-20T10:00:00Z")), &[Digest::of(b"c")]);
+    let newest = bench.world.image("newest", "arm64", Some(at("2026-08-20T10:00:00Z")), &[Digest::sha256(b"c")]);
     bench.world.tag(repository, "stable", &newest);
     let resolution = bench.resolve(base(repository, None, Some(&new)), None).await;
     assert_eq!(resolution.line.map(|(line, source)| (line.tag, source)), Some(("stable".into(), LineSource::Catalog)));
@@ -276,14 +285,14 @@ async fn without_dated_tags_the_default_tag_is_assumed_and_created_is_the_date()
 async fn an_epoch_date_is_ignored_and_the_image_gives_a_bound() {
     let bench = Bench::new();
     let repository = "registry.example.com/distroless/java";
-    let old = bench.world.image("old", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"a")]);
-    let new = bench.world.image("new", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"b")]);
+    let old = bench.world.image("old", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::sha256(b"a")]);
+    let new = bench.world.image("new", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::sha256(b"b")]);
     bench.world.tag(repository, "nonroot", &new);
     let question = base(repository, Some("nonroot"), Some(&old));
     let resolution = bench.resolve(question.clone(), Some("2026-06-22T06:00:00Z")).await;
     let published = resolution.base.published.expect("a bound");
-    assert_eq!((published.at, published.source), (at("2026-06-22T06:00:00Z"), PublishedSource::AtLeast));
-    assert_eq!(resolution.newer.since, None);
+    assert_eq!((published.at, published.source), (at("2026-06-22T06:00:00Z"), PublishDateSource::AtLeast));
+    assert_eq!(resolution.later_releases.since, None);
     assert_eq!(bench.resolve(question, None).await.base.published, None);
 }
 
@@ -292,7 +301,7 @@ fn unreadable_lists() -> [(Lists, ErrorCode); 6] {
     let repository: Repository = JAVA.parse().expect("valid");
     let registry = || repository.registry.to_string();
     let what = || "the tag list".to_owned();
-    let missing = Missing::TagList;
+    let missing = MissingContent::TagList;
     [
         (
             Lists::Failing(Error::Denied { registry: registry(), status: 403, what: what(), message: "no".into() }),
@@ -306,7 +315,7 @@ fn unreadable_lists() -> [(Lists, ErrorCode); 6] {
     ]
 }
 
-fn problem(resolution: &Resolution, kind: ProblemKind) -> Option<&Problem> {
+fn problem(resolution: &Resolution, kind: ProblemKind) -> Option<&ResolutionProblem> {
     resolution.problems.iter().find(|problem| problem.kind == kind)
 }
 
@@ -319,7 +328,7 @@ async fn an_unreadable_list_is_reported_in_every_run_and_other_evidence_stays() 
         for run in ["first", "second"] {
             let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
             assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
-            assert!(!resolution.newer.is_exact);
+            assert!(!resolution.later_releases.is_exact);
             let reported = problem(&resolution, ProblemKind::HistoryUnreadable).expect(run);
             assert_eq!(reported.failure, Some(failure), "{run}: {}", reported.message);
             assert_eq!(resolution.problems.len(), 1, "{:?}", resolution.problems);
@@ -327,7 +336,7 @@ async fn an_unreadable_list_is_reported_in_every_run_and_other_evidence_stays() 
         }
         bench.world.answer_lists(Lists::Whole);
         let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-        assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), true));
+        assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(11), true));
         assert_eq!(resolution.problems, []);
     }
 }
@@ -339,8 +348,12 @@ async fn an_incomplete_list_gives_bounds() {
     // The last tags by name come first: those of 21, newest first, and `21` itself among them.
     bench.world.answer_lists(Lists::Cut(12));
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    assert!(resolution.newer.count < Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
-    assert!(resolution.newer.since > Some(at("2026-08-11T13:00:00Z")));
+    assert!(
+        resolution.later_releases.count < Some(11) && !resolution.later_releases.is_exact,
+        "{:?}",
+        resolution.later_releases
+    );
+    assert!(resolution.later_releases.since > Some(at("2026-08-11T13:00:00Z")));
     assert_eq!(
         problem(&resolution, ProblemKind::HistoryUnreadable).expect("reported").failure,
         Some(ErrorCode::Incomplete)
@@ -386,8 +399,8 @@ async fn without_a_list_observed_releases_prove_the_time_behind() {
         bench.resolve(question.clone(), None).await;
     }
     let resolution = bench.resolve(question, None).await;
-    assert_eq!(resolution.newer.since, Some(at("2026-08-03T13:00:00Z")), "17 days before the current release");
-    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(2), false));
+    assert_eq!(resolution.later_releases.since, Some(at("2026-08-03T13:00:00Z")), "17 days before the current release");
+    assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(2), false));
     assert!(problem(&resolution, ProblemKind::HistoryUnreadable).is_some());
 }
 
@@ -406,8 +419,12 @@ async fn an_earlier_list_counts_after_the_list_became_unreadable() {
             catalog: Arc::clone(&bench.catalog),
         };
         let resolution = later.resolve(question.clone(), None).await;
-        assert_eq!(resolution.newer.since, Some(at("2026-08-11T13:00:00Z")));
-        assert!(resolution.newer.count >= Some(11) && !resolution.newer.is_exact, "{:?}", resolution.newer);
+        assert_eq!(resolution.later_releases.since, Some(at("2026-08-11T13:00:00Z")));
+        assert!(
+            resolution.later_releases.count >= Some(11) && !resolution.later_releases.is_exact,
+            "{:?}",
+            resolution.later_releases
+        );
         assert_eq!(problem(&resolution, ProblemKind::HistoryUnreadable).expect("reported").failure, Some(failure));
     }
 }
@@ -423,7 +440,7 @@ async fn a_list_older_than_the_current_release_is_incomplete() {
     // An image that records the dated tag of the current release makes it known without the list.
     later.resolve(base(JAVA, Some("21.2026.08.23.13"), None), None).await;
     let resolution = later.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
-    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(13), true));
+    assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(13), true));
 }
 
 const CACHE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public";
@@ -436,7 +453,7 @@ async fn a_cache_with_some_releases_gives_bounds_and_a_note() {
     let question = base(JAVA, Some("21"), Some(&digest));
     let resolution = bench.resolve(question.clone(), None).await;
     assert_eq!(release_of(&resolution).as_deref(), Some("21.2026.08.10.13"));
-    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(1), false));
+    assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(1), false));
     let [note] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
     assert_eq!((note.kind, note.failure), (ProblemKind::ReadThroughCache, None));
     assert!(note.message.contains(&format!("{CACHE}/lambda/java")), "{}", note.message);
@@ -449,7 +466,7 @@ async fn a_cache_with_some_releases_gives_bounds_and_a_note() {
 async fn content_that_a_cache_lacks_is_not_reported_as_missing() {
     let bench = Bench::daily();
     bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.21.13"]);
-    let gone = Digest::of(b"not pulled through the cache yet");
+    let gone = Digest::sha256(b"not pulled through the cache yet");
     for (question, is_line_known) in [
         (base(JAVA, Some("21"), Some(&gone)), true),
         (base(JAVA, Some("21.2026.08.10.13"), None), true),
@@ -474,23 +491,30 @@ async fn responses_of_a_cache_do_not_count_for_the_registry_later() {
     let before = bench.resolve(question.clone(), None).await;
 
     // The cache is behind: it still has the release of the 20th.
-    bench.world.tag(JAVA, "21", &Digest::of(b"21.2026.08.20.13"));
+    bench.world.tag(JAVA, "21", &Digest::sha256(b"21.2026.08.20.13"));
     bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.20.13"]);
     let cached = bench.resolve(question.clone(), None).await;
     assert_eq!(
         cached.current.as_ref().expect("current").release.as_ref().expect("dated").to_string(),
         "21.2026.08.20.13"
     );
-    assert_eq!((cached.newer.count, cached.newer.is_exact), (Some(10), false), "what was listed upstream still counts");
+    assert_eq!(
+        (cached.later_releases.count, cached.later_releases.is_exact),
+        (Some(10), false),
+        "what was listed upstream still counts"
+    );
 
-    bench.world.tag(JAVA, "21", &Digest::of(b"21.2026.08.21.13"));
+    bench.world.tag(JAVA, "21", &Digest::sha256(b"21.2026.08.21.13"));
     bench.world.answer_as_itself();
     bench.world.requests();
     let after = bench.resolve(question, None).await;
-    assert_eq!((&after.newer, &after.current, &after.problems), (&before.newer, &before.current, &before.problems));
+    assert_eq!(
+        (&after.later_releases, &after.current, &after.problems),
+        (&before.later_releases, &before.current, &before.problems)
+    );
     assert_eq!(bench.world.requests(), ["HEAD lambda/java:21"]);
     let repository: Repository = JAVA.parse().expect("valid");
-    let moves = bench.catalog.recall(&repository, |memory| memory.moving["21"].len());
+    let moves = bench.catalog.read_repository(&repository, |memory| memory.moving["21"].len());
     assert_eq!(moves, 1, "the tag has not moved upstream");
 }
 
@@ -521,10 +545,10 @@ async fn a_list_from_a_cache_is_read_again_from_the_registry() {
     let digest = digest_at(&bench, "21", 10);
     let question = base(JAVA, Some("21"), Some(&digest));
     bench.world.answer_as_cache(CACHE, JAVA, &["21", "21.2026.08.10.13", "21.2026.08.21.13"]);
-    assert!(!bench.resolve(question.clone(), None).await.newer.is_exact);
+    assert!(!bench.resolve(question.clone(), None).await.later_releases.is_exact);
     bench.world.answer_as_itself();
     let resolution = bench.resolve(question, None).await;
-    assert_eq!((resolution.newer.count, resolution.newer.is_exact), (Some(11), true));
+    assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(11), true));
     assert_eq!(resolution.problems, []);
 }
 
@@ -546,7 +570,7 @@ async fn a_missing_child_or_configuration_is_a_failure_of_the_registry() {
         for day in [10, 21] {
             let bench = Bench::daily();
             let digest = digest_at(&bench, "21", 10);
-            lose(&bench.world, &Digest::of(format!("21.2026.08.{day:02}.13 arm64").as_bytes()));
+            lose(&bench.world, &Digest::sha256(format!("21.2026.08.{day:02}.13 arm64").as_bytes()));
             let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
             let told = problem(&resolution, ProblemKind::ContentMissing).expect(what);
             assert_eq!(told.failure, Some(ErrorCode::NotFound));
@@ -562,8 +586,8 @@ async fn a_missing_index_of_a_tag_is_a_failure_of_the_registry() {
     let digest = digest_at(&bench, "21", 10);
     bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
     // With a known line: the tag is read by HEAD, and then the new index is missing.
-    bench.world.tag(JAVA, "21", &Digest::of(b"never pushed"));
-    bench.world.announce(&Digest::of(b"never pushed"));
+    bench.world.tag(JAVA, "21", &Digest::sha256(b"never pushed"));
+    bench.world.announce(&Digest::sha256(b"never pushed"));
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
     let told = problem(&resolution, ProblemKind::ContentMissing).expect("reported");
     assert!(told.message.starts_with("public.ecr.aws/lambda/java:21 is incomplete"), "{}", told.message);
@@ -574,7 +598,7 @@ async fn a_missing_index_of_a_tag_is_a_failure_of_the_registry() {
 async fn a_missing_dated_tag_is_read_again_in_the_next_run() {
     let bench = Bench::daily();
     let question = base(JAVA, Some("21.2026.08.10.13"), None);
-    let digest = Digest::of(b"21.2026.08.10.13");
+    let digest = Digest::sha256(b"21.2026.08.10.13");
     bench.world.untag(JAVA, "21.2026.08.10.13");
     let resolution = bench.resolve(question.clone(), None).await;
     let reported = problem(&resolution, ProblemKind::BaseMissing).expect("reported");
@@ -590,10 +614,10 @@ async fn a_missing_dated_tag_is_read_again_in_the_next_run() {
 #[tokio::test]
 async fn a_deleted_base_is_missing_and_has_a_bound() {
     let bench = Bench::daily();
-    let gone = Digest::of(b"never there");
+    let gone = Digest::sha256(b"never there");
     let resolution = bench.resolve(base(JAVA, Some("21"), Some(&gone)), Some("2026-08-01T00:00:00Z")).await;
     assert!(resolution.problems.iter().any(|problem| problem.kind == ProblemKind::BaseMissing));
-    assert_eq!(resolution.base.published.map(|published| published.source), Some(PublishedSource::AtLeast));
+    assert_eq!(resolution.base.published.map(|published| published.source), Some(PublishDateSource::AtLeast));
     assert!(resolution.current.is_some());
 }
 
@@ -610,7 +634,7 @@ async fn an_unreachable_registry_is_a_problem_and_the_image_still_gives_a_bound(
         let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), Some("2026-08-01T00:00:00Z")).await;
         assert!(resolution.current.is_none());
         assert!(resolution.problems.iter().any(|problem| problem.kind == kind), "{:?}", resolution.problems);
-        assert_eq!(resolution.base.published.map(|published| published.source), Some(PublishedSource::AtLeast));
+        assert_eq!(resolution.base.published.map(|published| published.source), Some(PublishDateSource::AtLeast));
     }
 }
 
@@ -623,7 +647,10 @@ async fn an_earlier_now_uses_the_release_that_was_current_then() {
         resolution.current.as_ref().expect("current").release.as_ref().expect("dated").to_string(),
         "21.2026.08.11.13"
     );
-    assert_eq!((resolution.newer.count, resolution.newer.since), (Some(1), Some(at("2026-08-11T13:00:00Z"))));
+    assert_eq!(
+        (resolution.later_releases.count, resolution.later_releases.since),
+        (Some(1), Some(at("2026-08-11T13:00:00Z")))
+    );
 }
 
 #[tokio::test]
@@ -641,11 +668,11 @@ async fn a_line_without_the_platform_is_reported() {
 async fn many_queries_for_one_line_read_it_once() {
     let bench = Bench::daily();
     let digests: Vec<_> = (10..=14).map(|day| digest_at(&bench, "21", day)).collect();
-    let images = Arc::new(Images::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
-    let resolver = Resolver::new(images, Settings::default(), bench.now, bench.now);
+    let images = Arc::new(ImageReader::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
+    let resolver = BaseResolver::new(images, ResolveSettings::default(), bench.now, bench.now);
     let questions: Vec<_> = digests
         .iter()
-        .map(|digest| Question { base: base(JAVA, Some("21"), Some(digest)), platform: arm(), built_at: None })
+        .map(|digest| BaseQuery { base: base(JAVA, Some("21"), Some(digest)), platform: arm(), built_at: None })
         .collect();
     futures::future::join_all(questions.iter().map(|question| resolver.resolve(question, ImageAge::default()))).await;
     let requests = bench.world.requests();
@@ -660,7 +687,10 @@ async fn a_base_with_an_unreadable_manifest_is_reported_even_if_its_release_is_k
     bench.world.announce(&digest);
     bench.world.lose(&digest);
     let resolution = bench.resolve(base(JAVA, Some("21.2026.08.10.13"), None), None).await;
-    assert_eq!((release_of(&resolution).as_deref(), resolution.newer.count), (Some("21.2026.08.10.13"), Some(11)));
+    assert_eq!(
+        (release_of(&resolution).as_deref(), resolution.later_releases.count),
+        (Some("21.2026.08.10.13"), Some(11))
+    );
     let [told] = resolution.problems.as_slice() else { panic!("{:?}", resolution.problems) };
     assert_eq!((told.kind, told.failure), (ProblemKind::ContentMissing, Some(ErrorCode::NotFound)));
     assert!(told.message.contains(digest.as_str()), "{}", told.message);

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, time::Instant};
 
 use basewatch::{
-    image::{Content, Digest, ImageFacts, Manifest, Releases},
+    image::{Digest, DigestContent, ImageFacts, ImageManifest, ReleaseIndex},
     release_catalog::ReleaseCatalog,
     store::Catalog,
 };
@@ -29,7 +29,7 @@ pub fn read() {
     let begun = Instant::now();
     let catalog = Catalog::in_folder(folder.path());
     for (digest, content) in &facts {
-        catalog.remember(digest, content.clone());
+        catalog.insert_content(digest, content.clone());
     }
     drop(catalog);
     row("written", format!("{:.2?}, {} MB", begun.elapsed(), megabytes(size(folder.path()))));
@@ -50,7 +50,7 @@ fn load_releases() {
     let bytes = history::catalog(PLATFORM_RELEASES / 2).encode();
     let load = |_| {
         let begun = Instant::now();
-        let mut index = Releases::default();
+        let mut index = ReleaseIndex::default();
         ReleaseCatalog::decode(&bytes).expect("a catalog").add_to(&mut index);
         let took = begun.elapsed();
         assert_eq!(index.len(), PLATFORM_RELEASES);
@@ -63,10 +63,10 @@ fn load_releases() {
 }
 
 fn digest(of: &str, nth: usize) -> Digest {
-    Digest::of(format!("{of} {nth}").as_bytes())
+    Digest::sha256(format!("{of} {nth}").as_bytes())
 }
 
-fn facts(nth: usize) -> Content {
+fn facts(nth: usize) -> DigestContent {
     let layers = |of: &str| -> Vec<_> {
         let owner = |layer| if layer < BASE.0 { nth % BASE.1 } else { nth };
         (0..LAYERS).map(|layer| digest(&format!("{of} {layer}"), owner(layer))).collect()
@@ -83,8 +83,8 @@ fn facts(nth: usize) -> Content {
         },
         "rootfs": { "type": "layers", "diff_ids": layers("diff_id") },
     });
-    let manifest = Manifest { layers: layers("layer"), ..Manifest::new(digest("configuration", nth), None) };
-    Content::Image(ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration"))
+    let manifest = ImageManifest { layers: layers("layer"), ..ImageManifest::new(digest("configuration", nth), None) };
+    DigestContent::Image(ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration"))
 }
 
 /// The total size of all files below `folder`.

@@ -1,7 +1,7 @@
 //! An AWS inventory: functions in several accounts and regions, with images in private ECR on six lines.
 
 use basewatch::{
-    aws::loopback::{Cloud, Function, StoredImage, Version},
+    aws::loopback::{Cloud, CloudFunction, CloudImage, CloudVersion},
     image::{Annotations, Digest},
     registry::{ImageSpec, Stock},
 };
@@ -85,12 +85,12 @@ impl Place {
     fn deploy(&self, cloud: &Cloud) {
         let version = |number: usize| {
             let (name, digest) = &self.images[number % self.images.len()];
-            Version::image(&format!("{}/{name}", self.host()), digest)
+            CloudVersion::image(&format!("{}/{name}", self.host()), digest)
         };
         for number in 0..self.functions {
             let name = format!("team-{}-function-{number}", number % 7);
             let handler = format!("app.handler{number}");
-            let mut function = Function::new(&name, version(number).running(&[&handler]));
+            let mut function = CloudFunction::new(&name, version(number).running(&[&handler]));
             if number.is_multiple_of(ALIASED) {
                 function = function.publishing(version(number + 1)).alias("live", 1);
             }
@@ -100,7 +100,7 @@ impl Place {
             cloud.function(self.account, self.region, function);
         }
         for number in 0..ARCHIVES {
-            let function = Function::new(&format!("archive-{number}"), Version::zip("python3.13"));
+            let function = CloudFunction::new(&format!("archive-{number}"), CloudVersion::zip("python3.13"));
             cloud.function(self.account, self.region, function);
         }
     }
@@ -161,7 +161,7 @@ fn push(place: &mut Place, cloud: &Cloud, stock: &Stock, bases: &[(&Line, Releas
             ..ImageSpec::default()
         };
         let digest = stock.push_image(&repository, &spec);
-        let stored = StoredImage::of(stock, &repository, digest.as_str()).expect("it was just pushed");
+        let stored = CloudImage::from_stock(stock, &repository, digest.as_str()).expect("it was just pushed");
         let stored = stored.tagged(&tag).pushed(built_at + TimeDelta::minutes(5));
         cloud.push(place.account, place.region, &repository, stored);
         place.images.push((format!("{repository}:{tag}"), digest));

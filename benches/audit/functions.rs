@@ -7,7 +7,7 @@ use std::{
 };
 
 use basewatch::{
-    aws::loopback::{Calls, Cloud, CloudServer, Quotas},
+    aws::loopback::{Calls, Cloud, CloudQuotas, CloudServer},
     registry::Loopback,
 };
 
@@ -35,7 +35,7 @@ pub async fn count() {
         estate.places.len()
     );
 
-    estate.cloud.limit(Quotas::real());
+    estate.cloud.limit(CloudQuotas::real());
     let (cold, asked_for) = run(audit(&program), &estate.cloud).await;
     check(&cold, estate.deployments);
     let calls = estate.cloud.calls();
@@ -55,7 +55,7 @@ pub async fn count() {
 
     estate.cloud.forget_calls();
     // A minute later, the buckets are full again.
-    estate.cloud.limit(Quotas::real());
+    estate.cloud.limit(CloudQuotas::real());
     let (warm, asked_for) = run(audit(&program), &estate.cloud).await;
     check(&warm, estate.deployments);
     let calls = estate.cloud.calls();

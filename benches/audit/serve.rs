@@ -158,7 +158,7 @@ fn config(registry: &Loopback) -> String {
 /// Replaces the last report with that of a large fleet.
 fn keep_report(program: &Program) {
     let mut report = report(Utc::now(), FINDINGS, "stale", "high");
-    report.lines = LineFields::of(&report.findings, []);
+    report.lines = LineFields::from_findings(&report.findings, []);
     let folder = program.home().join("store/reports");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("latest.json"), serde_json::to_vec(&report).unwrap()).unwrap();

@@ -1,17 +1,17 @@
 //! Network zones of host names and IP addresses, which decide for registries and webhooks where requests may go.
 //!
 //! The name is checked before a request is sent, and the addresses that it resolves to before a connection is opened
-//! ([`Resolver`]). Behind a proxy only the name can be checked: the proxy resolves it.
+//! ([`HostResolver`]). Behind a proxy only the name can be checked: the proxy resolves it.
 
 mod resolver;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use resolver::{Refused, Resolver};
+pub use resolver::{ForbiddenAddress, HostResolver};
 
 /// The network zone of a host name or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum AddressScope {
     /// The internet, and every other name.
     Public,
     /// A private network: RFC 1918, shared and benchmarking addresses, unique and site-local IPv6, and names that exist
@@ -25,7 +25,7 @@ pub enum Reach {
 
 /// The addresses that a host name may resolve to, by the source of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trust {
+pub enum HostTrust {
     /// Public addresses only: a response named the host.
     Public,
     /// Private addresses as well: a pattern in the configuration matches the host, or it belongs to an AWS service.
@@ -34,15 +34,15 @@ pub enum Trust {
     Loopback,
 }
 
-impl Trust {
+impl HostTrust {
     /// Whether a host with this trust may be at `reach`.
     #[must_use]
-    pub fn permits(self, reach: Reach) -> bool {
+    pub fn permits(self, reach: AddressScope) -> bool {
         match reach {
-            Reach::Public => true,
-            Reach::Private => self >= Self::Private,
-            Reach::Loopback => self == Self::Loopback,
-            Reach::Forbidden => false,
+            AddressScope::Public => true,
+            AddressScope::Private => self >= Self::Private,
+            AddressScope::Loopback => self == Self::Loopback,
+            AddressScope::Forbidden => false,
         }
     }
 }
@@ -68,7 +68,7 @@ const PRIVATE_SUFFIXES: [&str; 9] =
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
 
-impl Reach {
+impl AddressScope {
     /// The zone of `host` in a URL: an address, with or without brackets, or a name. A name without a known zone is
     /// public.
     #[must_use]
@@ -172,16 +172,16 @@ mod tests {
 
     use super::*;
 
-    fn all(reach: Reach, hosts: &[&str]) {
+    fn all(reach: AddressScope, hosts: &[&str]) {
         for host in hosts {
-            assert_eq!(Reach::from_host(host), reach, "{host}");
+            assert_eq!(AddressScope::from_host(host), reach, "{host}");
         }
     }
 
     #[test]
     fn names_and_addresses_of_this_machine_are_loopback() {
         all(
-            Reach::Loopback,
+            AddressScope::Loopback,
             &[
                 "127.0.0.1",
                 "127.9.9.9",
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn link_local_reserved_and_metadata_hosts_are_never_contacted() {
         all(
-            Reach::Forbidden,
+            AddressScope::Forbidden,
             &[
                 "169.254.169.254",
                 "169.254.170.2",
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn private_networks_and_names_are_private() {
         all(
-            Reach::Private,
+            AddressScope::Private,
             &[
                 "10.1.2.3",
                 "172.16.0.1",
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn the_rest_is_public() {
         all(
-            Reach::Public,
+            AddressScope::Public,
             &[
                 "8.8.8.8",
                 "100.128.0.1",
@@ -301,12 +301,13 @@ mod tests {
 
     #[test]
     fn trust_decides_which_zones_a_name_may_resolve_to() {
-        let permitted = |trust: Trust| {
-            [Reach::Public, Reach::Private, Reach::Loopback, Reach::Forbidden].map(|reach| trust.permits(reach))
+        let permitted = |trust: HostTrust| {
+            [AddressScope::Public, AddressScope::Private, AddressScope::Loopback, AddressScope::Forbidden]
+                .map(|reach| trust.permits(reach))
         };
-        assert_eq!(permitted(Trust::Public), [true, false, false, false]);
-        assert_eq!(permitted(Trust::Private), [true, true, false, false]);
-        assert_eq!(permitted(Trust::Loopback), [true, true, true, false]);
+        assert_eq!(permitted(HostTrust::Public), [true, false, false, false]);
+        assert_eq!(permitted(HostTrust::Private), [true, true, false, false]);
+        assert_eq!(permitted(HostTrust::Loopback), [true, true, true, false]);
     }
 
     proptest! {
@@ -320,14 +321,14 @@ mod tests {
                 Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, high, low),
                 Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
             ] {
-                let (inner, outer) = (Reach::from_v4(v4), Reach::from_v6(v6));
-                prop_assert!(inner == Reach::Public || outer == inner, "{v4} {inner:?}, {v6} {outer:?}");
+                let (inner, outer) = (AddressScope::from_v4(v4), AddressScope::from_v6(v6));
+                prop_assert!(inner == AddressScope::Public || outer == inner, "{v4} {inner:?}, {v6} {outer:?}");
             }
         }
 
         #[test]
         fn no_text_panics(text in ".{0,60}") {
-            let _ = Reach::from_host(&text);
+            let _ = AddressScope::from_host(&text);
         }
     }
 }

@@ -2,26 +2,26 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::Sources;
+use super::AuditSources;
 use crate::{
     identify::{self, Identification},
     image::Repository,
     inventory::{BaseRepositories, Deployment},
-    store::Images,
+    store::ImageReader,
 };
 
 /// The images of base repositories in private ECR: those that the configuration, images or the catalog name. Empty
 /// without images to judge.
 pub(super) async fn read_bases(
     deployments: &[(Deployment, Arc<Identification>)],
-    settings: &identify::Settings,
-    sources: &Sources,
-    images: &Images,
+    settings: &identify::IdentifySettings,
+    sources: &AuditSources,
+    images: &ImageReader,
 ) -> BaseRepositories {
-    let Some(estate) = sources.estate.as_ref().filter(|_| !deployments.is_empty()) else {
+    let Some(estate) = sources.aws_scope.as_ref().filter(|_| !deployments.is_empty()) else {
         return BaseRepositories::default();
     };
-    let readings = deployments.iter().flat_map(|(_, said)| &said.readings);
+    let readings = deployments.iter().flat_map(|(_, said)| &said.records);
     let named = readings.filter_map(|reading| Some(reading.base.as_ref().ok()?.repository.clone()));
     let known = images.catalog().repositories();
     let rules = settings.bases.as_slice();

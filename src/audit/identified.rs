@@ -5,9 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use super::Sources;
+use super::AuditSources;
 use crate::{
-    identify::{self, Identification, LayerEvidence, Mirror, combine, identify},
+    identify::{self, Identification, LayerEvidence, RegistryMirror, combine, identify},
     image::{Digest, Repository},
     inventory::Deployment,
 };
@@ -16,20 +16,20 @@ use crate::{
 /// caches of the named registries.
 pub(super) async fn identify_all(
     deployments: Vec<Deployment>,
-    settings: &identify::Settings,
-    sources: &Sources,
-) -> (Vec<(Deployment, Arc<Identification>)>, identify::Settings) {
+    settings: &identify::IdentifySettings,
+    sources: &AuditSources,
+) -> (Vec<(Deployment, Arc<Identification>)>, identify::IdentifySettings) {
     let mut settings = settings.clone();
     let said = identify_each(&deployments, &settings);
     let bases = said.iter().filter_map(|said| said.best());
     let hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
-    let rules = match &sources.estate {
+    let rules = match &sources.aws_scope {
         Some(estate) => estate.pull_through_rules(hosts).await,
         None => Vec::new(),
     };
     let is_known = rules.is_empty();
     // Configured mirrors come last and win for the same prefix.
-    let rules = rules.into_iter().map(|rule| Mirror { prefix: rule.prefix, upstream: rule.upstream });
+    let rules = rules.into_iter().map(|rule| RegistryMirror { prefix: rule.prefix, upstream: rule.upstream });
     settings.mirrors.splice(0..0, rules);
     let said = if is_known { said } else { identify_each(&deployments, &settings) };
     (deployments.into_iter().zip(said).collect(), settings)
@@ -39,14 +39,14 @@ pub(super) async fn identify_all(
 pub(super) fn combine_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
     evidence: Vec<Arc<LayerEvidence>>,
-    settings: &identify::Settings,
+    settings: &identify::IdentifySettings,
 ) -> Vec<(Deployment, Arc<Identification>)> {
     let mut known: HashMap<(Digest, Option<Repository>), Arc<Identification>> = HashMap::new();
     let combined = deployments.into_iter().zip(evidence).map(|((deployment, said), layers)| {
         let Ok(image) = &deployment.image else { return (deployment, said) };
         let repository = deployment.repository();
         let concluded = || {
-            let concluded = combine(said.readings.clone(), layers, image, repository, settings);
+            let concluded = combine(said.records.clone(), layers, image, repository, settings);
             Arc::new(Identification { provenance: said.provenance.clone(), ..concluded })
         };
         let concluded = known.entry((image.digest.clone(), repository.cloned())).or_insert_with(concluded);
@@ -57,7 +57,7 @@ pub(super) fn combine_all(
 }
 
 /// Identifies each image once, however many deployments run it.
-fn identify_each(deployments: &[Deployment], settings: &identify::Settings) -> Vec<Arc<Identification>> {
+fn identify_each(deployments: &[Deployment], settings: &identify::IdentifySettings) -> Vec<Arc<Identification>> {
     let mut known: HashMap<(&Digest, Option<&Repository>), Arc<Identification>> = HashMap::new();
     let said = deployments.iter().map(|deployment| {
         let Ok(image) = &deployment.image else { return Arc::default() };

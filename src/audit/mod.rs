@@ -1,12 +1,12 @@
 //! The audit: runs the pipeline inventory → identify → resolve → judge once, with bounded concurrency. It makes no
 //! decisions itself.
 
-mod ahead;
+mod audited_deployment;
 mod bases;
+mod eager;
 mod identified;
 mod provenance;
 mod replacements;
-mod traced;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,24 +17,27 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, future, stream};
 
 use self::{
-    ahead::ResolvesAhead,
+    audited_deployment::ResolvedDeployment,
     bases::read_bases,
+    eager::EagerResolver,
     identified::{combine_all, identify_all},
-    provenance::Attestations,
-    replacements::Search,
-    traced::Dated,
+    provenance::AttestationReader,
+    replacements::ReplacementSearch,
 };
 pub use self::{
-    replacements::Newer,
-    traced::{Audit, Traced},
+    audited_deployment::{AuditResult, AuditedDeployment},
+    replacements::NewerImage,
 };
 use crate::{
     identify::{self, Identification},
-    inventory::{Deployment, Estate, Filter, Gap, Inventoried, Inventory, Owners},
+    inventory::{AwsScope, CollectionError, Deployment, Inventory, InventoryFilter, InventoryResult, OwnerSettings},
     judge::Policy,
     report::Note,
-    resolve::{self, ComparedImage, ImageAge, ImageDates, Key, Question, Resolution, Resolver, Searcher, questions},
-    store::Images,
+    resolve::{
+        self, BaseQuery, BaseQueryKey, BaseResolver, ComparedImage, ImageAge, ImageDates, LayerSearcher, Resolution,
+        base_queries,
+    },
+    store::ImageReader,
 };
 
 /// The number of inventories read at once.
@@ -42,17 +45,17 @@ const INVENTORIES: usize = 4;
 
 /// The options of an audit.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct AuditOptions {
     /// The policy.
     pub policy: Policy,
     /// The settings of identification.
-    pub identify: identify::Settings,
+    pub identify: identify::IdentifySettings,
     /// The settings of resolution.
-    pub resolve: resolve::Settings,
+    pub resolve: resolve::ResolveSettings,
     /// How owners are determined for deployments whose inventory found none.
-    pub owners: Owners,
+    pub owners: OwnerSettings,
     /// The filters of the command line.
-    pub filter: Filter,
+    pub filter: InventoryFilter,
     /// Whether the inventories cover only a part of the configuration.
     pub is_part: bool,
     /// The number of bases resolved at once.
@@ -64,16 +67,16 @@ pub struct Terms {
 }
 
 /// The inputs of an audit.
-pub struct Sources {
+pub struct AuditSources {
     /// The inventories.
     pub inventories: Vec<Box<dyn Inventory>>,
     /// The AWS scope that they share, which also knows the pull-through caches.
-    pub estate: Option<Arc<Estate>>,
+    pub aws_scope: Option<Arc<AwsScope>>,
 }
 
 /// The progress of an audit, for a progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum AuditProgress {
     /// The inventory is being read.
     Inventory,
     /// Bases are being resolved.
@@ -87,31 +90,32 @@ pub enum Progress {
 
 /// Runs the first three stages: inventory, identification and resolution.
 pub async fn audit(
-    sources: &Sources,
-    images: &Arc<Images>,
-    terms: &Terms,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> Audit {
-    progress(Progress::Inventory);
-    let resolver = Resolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
-    let searcher = Searcher::new(&resolver, terms.identify.search);
-    let ahead = ResolvesAhead { resolver: &resolver, searcher: &searcher, terms };
-    let Inventoried { deployments, gaps, shelves } = read_inventories(sources, images, &ahead).await;
-    let gaps = Gap::merged(gaps);
+    sources: &AuditSources,
+    images: &Arc<ImageReader>,
+    terms: &AuditOptions,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> AuditResult {
+    progress(AuditProgress::Inventory);
+    let resolver = BaseResolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
+    let searcher = LayerSearcher::new(&resolver, terms.identify.search);
+    let ahead = EagerResolver { resolver: &resolver, searcher: &searcher, terms };
+    let InventoryResult { deployments, errors: gaps, repository_images: shelves } =
+        read_inventories(sources, images, &ahead).await;
+    let gaps = CollectionError::merged(gaps);
 
-    let (deployments, identify) = identify_all(meant(deployments, terms), &terms.identify, sources).await;
+    let (deployments, identify) = identify_all(select_deployments(deployments, terms), &terms.identify, sources).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
     // Boxed: the futures of the SDK are deeply nested.
     let bases = Box::pin(read_bases(&deployments, &identify, sources, images)).await;
-    resolver.set_shelves(bases.shelves);
-    let attestations = Attestations { images, shelves: &shelves, settings: &identify, terms };
+    resolver.set_repository_images(bases.images);
+    let attestations = AttestationReader { images, shelves: &shelves, settings: &identify, terms };
     let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
-    let asked = questions(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
+    let asked = base_queries(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
     let resolutions = find_all(asked, &resolver, terms, progress).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
-    let notes = bases.unread.iter().map(|(place, why)| Note::of_unread_base(place, why)).collect();
-    let audit = Audit { deployments, resolutions, gaps, notes, ..Audit::default() };
-    let search = Search {
+    let notes = bases.unread.iter().map(|(place, why)| Note::unread_base(place, why)).collect();
+    let audit = AuditResult { deployments, resolutions, collection_errors: gaps, notes, ..AuditResult::default() };
+    let search = ReplacementSearch {
         images,
         resolver: &resolver,
         searcher: &searcher,
@@ -122,20 +126,20 @@ pub async fn audit(
     };
     let replacements = search.replacements(&audit).await;
     let search_request_count = searcher.request_count();
-    Audit { replacements, met_holds: resolver.met_holds(), search_request_count, ..audit }
+    AuditResult { replacements, matched_holds: resolver.matched_holds(), search_request_count, ..audit }
 }
 
 /// Reads all inventories while `ahead` resolves the bases of the images read so far.
-async fn read_inventories(sources: &Sources, images: &Images, ahead: &ResolvesAhead<'_>) -> Inventoried {
+async fn read_inventories(sources: &AuditSources, images: &ImageReader, ahead: &EagerResolver<'_>) -> InventoryResult {
     let read_images = images.listen();
     let parts: Vec<_> = sources.inventories.iter().map(|inventory| inventory.deployments()).collect();
     let reading = async {
         let mut parts = stream::iter(parts).buffer_unordered(INVENTORIES);
-        let mut found = Inventoried::default();
+        let mut found = InventoryResult::default();
         while let Some(part) = parts.next().await {
             found.deployments.extend(part.deployments);
-            found.gaps.extend(part.gaps);
-            found.shelves.extend(part.shelves);
+            found.errors.extend(part.errors);
+            found.repository_images.extend(part.repository_images);
         }
         images.stop_listening();
         found
@@ -144,7 +148,7 @@ async fn read_inventories(sources: &Sources, images: &Images, ahead: &ResolvesAh
 }
 
 /// The deployments that the filter admits, sorted by name, each once and with its owner.
-fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
+fn select_deployments(mut deployments: Vec<Deployment>, terms: &AuditOptions) -> Vec<Deployment> {
     deployments.sort_by(|one, other| one.id.cmp(&other.id));
     deployments.dedup_by(|one, other| one.id == other.id);
     for deployment in deployments.iter_mut().filter(|deployment| deployment.owner.is_none()) {
@@ -160,8 +164,8 @@ fn meant(mut deployments: Vec<Deployment>, terms: &Terms) -> Vec<Deployment> {
 /// turned out wrong.
 async fn compare_attested(
     mut deployments: Vec<(Deployment, Arc<Identification>)>,
-    attestations: &Attestations<'_>,
-    searcher: &Searcher<'_>,
+    attestations: &AttestationReader<'_>,
+    searcher: &LayerSearcher<'_>,
     dates: &ImageDates,
 ) -> Vec<(Deployment, Arc<Identification>)> {
     let (settings, terms) = (attestations.settings, attestations.terms);
@@ -191,10 +195,10 @@ fn without_base(deployments: &[(Deployment, Arc<Identification>)]) -> Vec<usize>
 /// Compares the layers of each image with the releases of base repositories, and combines all evidence.
 async fn compare_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
-    searcher: &Searcher<'_>,
+    searcher: &LayerSearcher<'_>,
     dates: &ImageDates,
-    settings: &identify::Settings,
-    terms: &Terms,
+    settings: &identify::IdentifySettings,
+    terms: &AuditOptions,
 ) -> Vec<(Deployment, Arc<Identification>)> {
     let images = deployments.iter().map(|(deployment, identification)| {
         let existed_at = dates.age(deployment, terms.seen_at).existed_at;
@@ -209,20 +213,20 @@ async fn compare_all(
 }
 
 async fn find_all(
-    questions: BTreeMap<Key, Question>,
-    resolver: &Resolver,
-    terms: &Terms,
-    progress: &(dyn Fn(Progress) + Sync),
-) -> BTreeMap<Key, Resolution> {
+    questions: BTreeMap<BaseQueryKey, BaseQuery>,
+    resolver: &BaseResolver,
+    terms: &AuditOptions,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> BTreeMap<BaseQueryKey, Resolution> {
     let total = questions.len();
-    progress(Progress::Bases { done: 0, total });
+    progress(AuditProgress::Bases { done: 0, total });
     let mut under_way = stream::iter(questions)
         .map(|(key, question)| async move { (key, resolver.find(&question).await) })
         .buffer_unordered(terms.concurrency);
     let mut resolutions = BTreeMap::new();
     while let Some((key, resolution)) = under_way.next().await {
         resolutions.insert(key, resolution);
-        progress(Progress::Bases { done: resolutions.len(), total });
+        progress(AuditProgress::Bases { done: resolutions.len(), total });
     }
     resolutions
 }
@@ -231,13 +235,13 @@ async fn find_all(
 /// resolution.
 fn date_all(
     deployments: Vec<(Deployment, Arc<Identification>)>,
-    found: &BTreeMap<Key, Resolution>,
-    resolver: &Resolver,
+    found: &BTreeMap<BaseQueryKey, Resolution>,
+    resolver: &BaseResolver,
     dates: &ImageDates,
-    terms: &Terms,
-) -> Vec<Dated> {
-    let mut known: HashMap<(Key, ImageAge), Arc<Resolution>> = HashMap::new();
-    let mut resolve = |deployment: &Deployment, key: Key| {
+    terms: &AuditOptions,
+) -> Vec<ResolvedDeployment> {
+    let mut known: HashMap<(BaseQueryKey, ImageAge), Arc<Resolution>> = HashMap::new();
+    let mut resolve = |deployment: &Deployment, key: BaseQueryKey| {
         let found = found.get(&key)?;
         let has_tag = found.base.published.is_some();
         let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
@@ -250,9 +254,9 @@ fn date_all(
         Some(resolution)
     };
     let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {
-        let keys = Key::all(&deployment, &identification);
+        let keys = BaseQueryKey::all(&deployment, &identification);
         let resolutions = keys.map_while(|key| resolve(&deployment, key)).collect();
-        Dated { deployment, identification, resolutions }
+        ResolvedDeployment { deployment, identification, resolutions }
     };
     deployments.into_iter().map(with_resolution).collect()
 }

@@ -7,26 +7,26 @@ use std::{
 
 use futures::{StreamExt, stream};
 
-use super::Terms;
+use super::AuditOptions;
 use crate::{
     identify::{self, EvidenceKind, Identification, combine, provenance_readings},
-    image::{Content, Digest, Provenance, Repository},
-    inventory::{Deployment, ImageSource, Shelf, layout_provenance},
-    store::Images,
+    image::{Digest, DigestContent, Provenance, Repository},
+    inventory::{Deployment, ImageSource, RepositoryImages, layout_provenance},
+    store::ImageReader,
 };
 
 /// The most indexes of a repository that are read to find the one that lists an image.
 const INDEXES: usize = 5;
 
 /// Reads attestations.
-pub(super) struct Attestations<'a> {
-    pub(super) images: &'a Arc<Images>,
-    pub(super) shelves: &'a BTreeMap<Repository, Arc<Shelf>>,
-    pub(super) settings: &'a identify::Settings,
-    pub(super) terms: &'a Terms,
+pub(super) struct AttestationReader<'a> {
+    pub(super) images: &'a Arc<ImageReader>,
+    pub(super) shelves: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
+    pub(super) settings: &'a identify::IdentifySettings,
+    pub(super) terms: &'a AuditOptions,
 }
 
-impl Attestations<'_> {
+impl AttestationReader<'_> {
     /// Adds provenance to the identifications at `positions` of `deployments`, and returns the positions where it found
     /// some. Cached provenance is used for all of them; registries are read only for those that are `wanted`, so that
     /// repeated runs agree.
@@ -41,7 +41,7 @@ impl Attestations<'_> {
             let (deployment, identification) = &deployments[position];
             let Ok(image) = &deployment.image else { continue };
             let is_unlisted = identification.provenance.as_ref().is_some_and(|known| known.unlisted.is_some());
-            let is_known = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::Provenance);
+            let is_known = identification.records.iter().any(|reading| reading.kind == EvidenceKind::Provenance);
             // A repository that could not be listed in this run is not tried again.
             if !is_known && !is_unlisted {
                 let key = (image.digest.clone(), deployment.reference.clone());
@@ -66,7 +66,7 @@ impl Attestations<'_> {
                 if !readings.is_empty() {
                     changed.push(position);
                 }
-                let all = [&identification.readings[..], &readings].concat();
+                let all = [&identification.records[..], &readings].concat();
                 let combined = combine(all, Arc::clone(&identification.layers), image, repository, self.settings);
                 let provenance = Some(Arc::clone(&provenance));
                 *identification = Arc::new(Identification { provenance, ..combined });
@@ -107,10 +107,10 @@ impl Attestations<'_> {
 
     /// The attestations of `image` in an index of its repository: Lambda does not accept indexes, so functions often
     /// run one image of an index.
-    async fn listed_beside(&self, repository: &Repository, holds: &Shelf, image: &Digest) -> Vec<Digest> {
+    async fn listed_beside(&self, repository: &Repository, holds: &RepositoryImages, image: &Digest) -> Vec<Digest> {
         for digest in holds.indexes_near(image, INDEXES) {
             let Ok(content) = self.images.content(repository, digest).await else { continue };
-            let Content::Index(index) = &*content else { continue };
+            let DigestContent::Index(index) = &*content else { continue };
             if let Some(child) = index.children.iter().find(|child| child.digest == *image) {
                 return child.attestations.clone();
             }

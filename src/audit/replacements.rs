@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, iter, sync::Arc};
 
 use futures::{StreamExt, stream};
 
-use super::{Audit, Terms, Traced, traced::judged};
+use super::{AuditOptions, AuditResult, AuditedDeployment, audited_deployment::judged};
 use crate::{
     identify::{self, Identification, combine, identify},
-    image::{Content, Digest, ImageFacts, Reference, Repository},
-    inventory::{DeployedImage, Deployment, Held, Holding, ImageSource, Shelf},
+    image::{Digest, DigestContent, ImageFacts, Reference, Repository},
+    inventory::{DeployedImage, Deployment, ImageAvailability, ImageSource, RepositoryImages, StoredImage},
     judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
-    report::{ReplacementFields, Subjects},
-    resolve::{ComparedImage, ImageDates, Key, Resolution, Resolver, Searcher, questions},
-    store::Images,
+    report::{ReplacementFields, SubjectNames},
+    resolve::{BaseQueryKey, BaseResolver, ComparedImage, ImageDates, LayerSearcher, Resolution, base_queries},
+    store::ImageReader,
 };
 
 /// The most newer images that are judged for one deployment: there may be a thousand, and each costs requests. The
@@ -21,19 +21,19 @@ use crate::{
 const MOST: usize = 5;
 
 /// The inputs of a replacement search.
-pub(super) struct Search<'a> {
-    pub(super) images: &'a Images,
-    pub(super) resolver: &'a Resolver,
-    pub(super) searcher: &'a Searcher<'a>,
-    pub(super) terms: &'a Terms,
-    pub(super) identify: &'a identify::Settings,
-    pub(super) shelves: &'a BTreeMap<Repository, Arc<Shelf>>,
+pub(super) struct ReplacementSearch<'a> {
+    pub(super) images: &'a ImageReader,
+    pub(super) resolver: &'a BaseResolver,
+    pub(super) searcher: &'a LayerSearcher<'a>,
+    pub(super) terms: &'a AuditOptions,
+    pub(super) identify: &'a identify::IdentifySettings,
+    pub(super) shelves: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
     pub(super) dates: &'a ImageDates,
 }
 
 /// A newer image and its base.
 #[derive(Debug)]
-pub struct Newer {
+pub struct NewerImage {
     /// The deployment, as if it ran this image.
     deployment: Deployment,
     digest: Digest,
@@ -44,17 +44,17 @@ pub struct Newer {
 }
 
 /// The images of a repository that may replace the deployed one.
-enum Candidates<'a> {
+enum ReplacementCandidates<'a> {
     /// Images with a tag that a rule of the policy names.
     Named(&'a RedeployRule),
     /// Images with a tag that follows one of the deployed image.
     Following(TagSeries, Vec<TagShape>),
 }
 
-impl<'a> Candidates<'a> {
+impl<'a> ReplacementCandidates<'a> {
     /// The candidates for `deployment`, whose repository has the images `shelf`. For an image deployed by digest, the
     /// tags in its repository count.
-    fn new(deployment: &Deployment, shelf: &Shelf, rule: Option<&'a RedeployRule>) -> Self {
+    fn new(deployment: &Deployment, shelf: &RepositoryImages, rule: Option<&'a RedeployRule>) -> Self {
         if let Some(rule) = rule {
             return Self::Named(rule);
         }
@@ -70,7 +70,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// The tag that makes `held` a candidate.
-    fn tag<'h>(&self, held: &'h Held) -> Option<&'h str> {
+    fn tag<'h>(&self, held: &'h StoredImage) -> Option<&'h str> {
         let is_candidate = |tag: &&String| match self {
             Self::Named(rule) => rule.admits(tag),
             Self::Following(series, deployed) => {
@@ -84,22 +84,22 @@ impl<'a> Candidates<'a> {
 
 /// The key by which deployments share a replacement: repository, deployed image, deployed tag, and the position of the
 /// rule.
-type Slot = (Repository, Digest, Option<String>, Option<usize>);
+type ReplacementKey = (Repository, Digest, Option<String>, Option<usize>);
 
 /// The best newer image found for deployments, by their ids.
 #[derive(Debug, Default)]
-pub(super) struct Replacements(BTreeMap<String, Arc<Newer>>);
+pub(super) struct NewerImages(BTreeMap<String, Arc<NewerImage>>);
 
-impl Replacements {
+impl NewerImages {
     /// The newer image for `deployment`, if there is one.
-    pub(super) fn of(&self, deployment: &Deployment) -> Option<&Newer> {
+    pub(super) fn for_deployment(&self, deployment: &Deployment) -> Option<&NewerImage> {
         self.0.get(&deployment.id).map(Arc::as_ref)
     }
 }
 
-impl Newer {
+impl NewerImage {
     /// Its judgement, as if it were deployed instead of `deployment`.
-    pub(super) fn judged(&self, deployment: &Deployment, terms: &Terms) -> Judgement {
+    pub(super) fn judged(&self, deployment: &Deployment, terms: &AuditOptions) -> Judgement {
         judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), terms).judgement
     }
 
@@ -124,12 +124,12 @@ impl Newer {
     }
 }
 
-impl Search<'_> {
+impl ReplacementSearch<'_> {
     /// The best newer image for each deployment that another image could improve.
-    pub(super) async fn replacements(&self, audit: &Audit) -> Replacements {
+    pub(super) async fn replacements(&self, audit: &AuditResult) -> NewerImages {
         let mut wanted = BTreeMap::new();
         let mut slots = Vec::new();
-        for traced in audit.traced().filter(|traced| traced.deployment.is_running()) {
+        for traced in audit.audited_deployments().filter(|traced| traced.deployment.is_running()) {
             let Some(slot) = self.slot(&traced) else { continue };
             if !wanted.contains_key(&slot) && traced.judgement(self.terms).wants_another_image() {
                 wanted.insert(slot.clone(), traced);
@@ -140,12 +140,12 @@ impl Search<'_> {
         // Collected first: a stream that maps borrowed items lazily is not `Send`.
         let searches: Vec<_> = wanted.into_iter().map(search).collect();
         let found: Vec<_> = stream::iter(searches).buffer_unordered(self.terms.concurrency).collect().await;
-        let found: BTreeMap<Slot, Arc<Newer>> = found.into_iter().flatten().collect();
+        let found: BTreeMap<ReplacementKey, Arc<NewerImage>> = found.into_iter().flatten().collect();
         let replaced = slots.into_iter().filter_map(|(id, slot)| Some((id, Arc::clone(found.get(&slot)?))));
-        Replacements(replaced.collect())
+        NewerImages(replaced.collect())
     }
 
-    fn slot(&self, traced: &Traced<'_>) -> Option<Slot> {
+    fn slot(&self, traced: &AuditedDeployment<'_>) -> Option<ReplacementKey> {
         let image = traced.deployment.image.as_ref().ok()?;
         let tag = match &traced.deployment.reference {
             ImageSource::Reference(reference) => reference.tag.clone(),
@@ -155,26 +155,26 @@ impl Search<'_> {
         Some((traced.deployment.repository()?.clone(), image.digest.clone(), tag, rule))
     }
 
-    fn rule(&self, traced: &Traced<'_>) -> Option<(usize, &RedeployRule)> {
+    fn rule(&self, traced: &AuditedDeployment<'_>) -> Option<(usize, &RedeployRule)> {
         let policy = &self.terms.policy;
         if policy.redeploy.is_empty() {
             return None;
         }
-        let subjects = Subjects::of(traced.deployment, traced.identification.base(), traced.resolution());
+        let subjects = SubjectNames::new(traced.deployment, traced.identification.base(), traced.resolution());
         policy.redeploy_rule_for(subjects.subject())
     }
 
     /// The first newer image that needs no rebuild, else the best of those judged.
-    async fn newer(&self, audit: &Audit, traced: Traced<'_>) -> Option<Newer> {
+    async fn newer(&self, audit: &AuditResult, traced: AuditedDeployment<'_>) -> Option<NewerImage> {
         let deployment = traced.deployment;
         let image = deployment.image.as_ref().ok()?;
         // The push date of a deleted image is unknown.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
         let stored = self.shelves.get(deployment.repository()?)?;
-        let candidates = Candidates::new(deployment, stored, self.rule(&traced).map(|(_, rule)| rule));
+        let candidates = ReplacementCandidates::new(deployment, stored, self.rule(&traced).map(|(_, rule)| rule));
         let tagged = |held| Some((held, candidates.tag(held)?));
         let newer: Vec<_> = stored.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
-        let mut best: Option<Newer> = None;
+        let mut best: Option<NewerImage> = None;
         for (held, tag) in newer {
             let Some(newer) = self.look(audit, deployment, image, (held, tag)).await else { continue };
             let judgement = newer.judged(deployment, self.terms);
@@ -199,23 +199,23 @@ impl Search<'_> {
     /// The image of `held` for the platform of `image`; `None` if it has none, cannot be read, or has no known base.
     async fn look(
         &self,
-        audit: &Audit,
+        audit: &AuditResult,
         deployment: &Deployment,
         image: &DeployedImage,
-        (held, tag): (&Held, &str),
-    ) -> Option<Newer> {
+        (held, tag): (&StoredImage, &str),
+    ) -> Option<NewerImage> {
         let repository = deployment.repository()?;
         let platform = &image.facts.platform;
         let content = self.images.content(repository, &held.digest).await.ok()?;
         let (entry, known) = self.images.image_for(repository, &held.digest, &content, platform).await.ok()??;
-        let Content::Image(facts) = &*known else { return None };
+        let DigestContent::Image(facts) = &*known else { return None };
         if entry.digest == image.digest {
             return None;
         }
         let attestations = entry.attestations.as_slice().into();
         let annotations = match &*content {
-            Content::Index(index) => Arc::new(index.annotations.clone()),
-            Content::Image(_) => Arc::default(),
+            DigestContent::Index(index) => Arc::new(index.annotations.clone()),
+            DigestContent::Image(_) => Arc::default(),
         };
         // It would run in the same place.
         let facts = ImageFacts { platform: platform.clone(), ..facts.clone() };
@@ -223,7 +223,7 @@ impl Search<'_> {
         let deployment = Deployment {
             reference: ImageSource::Reference(reference),
             pushed_at: held.pushed_at,
-            holding: Holding::Held,
+            holding: ImageAvailability::Held,
             workload: deployment.workload.as_deref().map(|workload| Arc::new(workload.with_another_image())),
             image: Ok(DeployedImage {
                 digest: entry.digest,
@@ -235,10 +235,10 @@ impl Search<'_> {
             ..deployment.clone()
         };
         let identification = self.identified(&deployment).await?;
-        let asked = questions(iter::once((&deployment, &identification)), self.terms.seen_at);
+        let asked = base_queries(iter::once((&deployment, &identification)), self.terms.seen_at);
         let age = self.dates.age(&deployment, self.terms.seen_at);
         let mut resolutions = Vec::new();
-        for key in Key::all(&deployment, &identification) {
+        for key in BaseQueryKey::all(&deployment, &identification) {
             let found = match audit.resolutions.get(&key) {
                 Some(known) => known,
                 None => &self.resolver.find(asked.get(&key)?).await,
@@ -246,7 +246,7 @@ impl Search<'_> {
             resolutions.push(self.resolver.date(&key, found, age));
         }
         let name = format!("{}:{tag}", repository.name);
-        let newer = Newer { deployment, digest: held.digest.clone(), name, identification, resolutions };
+        let newer = NewerImage { deployment, digest: held.digest.clone(), name, identification, resolutions };
         (!newer.resolutions.is_empty()).then_some(newer)
     }
 
@@ -257,6 +257,6 @@ impl Search<'_> {
         let existed_at = self.dates.age(deployment, self.terms.seen_at).existed_at;
         let compared = ComparedImage::new(deployment, &said, existed_at)?;
         let layers = self.searcher.compare(&[compared]).await.pop()?;
-        Some(combine(said.readings, layers, image, repository, self.identify))
+        Some(combine(said.records, layers, image, repository, self.identify))
     }
 }

@@ -16,11 +16,11 @@ use aws_credential_types::{
 use aws_sdk_organizations::types::{Account, AccountState, AccountStatus};
 use futures::{StreamExt, stream};
 
-use super::{Aws, Failure, Session};
+use super::{Aws, AwsError, AwsSession};
 use crate::{
     glob::Glob,
-    image::{AccountId, Arn, ErrorCode, InvalidAwsName, Partition},
-    registry::{RequestKind, Requests},
+    image::{AccountId, Arn, AwsPartition, ErrorCode, InvalidAwsName},
+    registry::{RequestCounter, RequestKind},
     secret::Secret,
 };
 
@@ -39,7 +39,7 @@ pub struct AccountSettings {
     /// The external id that the role's trust policy requires.
     pub external_id: Option<Secret>,
     /// The accounts.
-    pub members: Members,
+    pub members: AccountSelection,
     /// Patterns of accounts; empty for all.
     pub only: Vec<Glob>,
 }
@@ -48,7 +48,7 @@ pub struct AccountSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleTemplate {
     text: String,
-    partition: Option<Partition>,
+    partition: Option<AwsPartition>,
 }
 
 impl RoleTemplate {
@@ -60,7 +60,7 @@ impl RoleTemplate {
 
     /// The partition of the role; `None` for one that is not known.
     #[must_use]
-    pub fn partition(&self) -> Option<Partition> {
+    pub fn partition(&self) -> Option<AwsPartition> {
         self.partition
     }
 
@@ -100,7 +100,7 @@ impl fmt::Display for RoleTemplate {
 
 /// The selected accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Members {
+pub enum AccountSelection {
     /// The listed accounts.
     Listed(BTreeSet<AccountId>),
     /// All active accounts of basewatch's own organization.
@@ -112,30 +112,30 @@ pub enum Members {
 
 /// An account, or the organization, that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct AccountError {
     /// The scope: `account 210987654321`, `organization`, `aws`.
     pub scope: String,
     /// The account, if it concerns one.
     pub account: Option<AccountId>,
     /// Why.
-    pub failure: Failure,
+    pub failure: AwsError,
 }
 
 /// The sessions of a run.
 #[derive(Debug, Default)]
-pub struct Sessions {
+pub struct AccountSessions {
     /// The usable sessions, by account.
-    pub opened: Vec<Arc<Session>>,
+    pub opened: Vec<Arc<AwsSession>>,
     /// The errors of the others.
-    pub refused: Vec<Refused>,
+    pub errors: Vec<AccountError>,
 }
 
-impl Sessions {
+impl AccountSessions {
     /// The session of `account`, or its error, if it is selected.
-    fn find(&self, account: &AccountId) -> Option<Result<Arc<Session>, Failure>> {
+    fn find(&self, account: &AccountId) -> Option<Result<Arc<AwsSession>, AwsError>> {
         let opened = self.opened.iter().find(|session| session.account() == Some(account));
         let scope = account_scope(account);
-        let refused = || self.refused.iter().find(|refused| refused.scope == scope);
+        let refused = || self.errors.iter().find(|refused| refused.scope == scope);
         opened.map(|session| Ok(Arc::clone(session))).or_else(|| refused().map(|it| Err(it.failure.clone())))
     }
 }
@@ -144,7 +144,7 @@ fn account_scope(account: &str) -> String {
     format!("account {account}")
 }
 
-impl Members {
+impl AccountSelection {
     /// Whether `account` may be selected.
     fn may_have(&self, account: &AccountId) -> bool {
         match self {
@@ -157,7 +157,7 @@ impl Members {
 impl Aws {
     /// The sessions of all accounts, opened once: with the roles of [`AccountSettings`], or only with the credentials
     /// of the environment.
-    pub async fn sessions(&self) -> &Sessions {
+    pub async fn sessions(&self) -> &AccountSessions {
         self.sessions.get_or_init(|| self.open_sessions()).await
     }
 
@@ -166,7 +166,7 @@ impl Aws {
     /// # Errors
     ///
     /// If assuming the role failed temporarily. With another identity the account would only deny access.
-    pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<Session>, Failure> {
+    pub(crate) async fn session_of(&self, account: &str) -> Result<Arc<AwsSession>, AwsError> {
         let Some(settings) = &self.accounts else { return Ok(self.own().await) };
         let Ok(account) = &account.parse::<AccountId>() else { return Ok(self.own().await) };
         let session = match self.sessions.get() {
@@ -182,20 +182,20 @@ impl Aws {
         }
     }
 
-    async fn open_sessions(&self) -> Sessions {
-        let refused = |scope: &str, failure| Sessions {
+    async fn open_sessions(&self) -> AccountSessions {
+        let refused = |scope: &str, failure| AccountSessions {
             opened: Vec::new(),
-            refused: vec![Refused { scope: scope.to_owned(), account: None, failure }],
+            errors: vec![AccountError { scope: scope.to_owned(), account: None, failure }],
         };
         if let Err(failure) = self.require_credentials().await {
             return refused("aws", failure);
         }
         let Some(settings) = &self.accounts else {
-            return Sessions { opened: vec![self.own().await], refused: Vec::new() };
+            return AccountSessions { opened: vec![self.own().await], errors: Vec::new() };
         };
         let accounts = match &settings.members {
-            Members::Listed(accounts) => accounts.clone(),
-            Members::Organization { exclude } => match self.organization().await {
+            AccountSelection::Listed(accounts) => accounts.clone(),
+            AccountSelection::Organization { exclude } => match self.organization().await {
                 Ok(accounts) => accounts.difference(exclude).cloned().collect(),
                 Err(failure) => return refused("organization", failure),
             },
@@ -206,7 +206,7 @@ impl Aws {
         let meant: Vec<_> = accounts.into_iter().filter(is_meant).collect();
         if meant.is_empty() {
             let message = "no account is selected".to_owned();
-            return refused("accounts", Failure { code: ErrorCode::NotFound, message });
+            return refused("accounts", AwsError { code: ErrorCode::NotFound, message });
         }
         let mut under_way = stream::iter(meant)
             .map(|account| async move {
@@ -223,21 +223,25 @@ impl Aws {
             }
         }
         let refused = refused.into_iter();
-        Sessions {
+        AccountSessions {
             opened: opened.into_values().collect(),
-            refused: refused
-                .map(|(account, failure)| Refused { scope: account_scope(&account), account: Some(account), failure })
+            errors: refused
+                .map(|(account, failure)| AccountError {
+                    scope: account_scope(&account),
+                    account: Some(account),
+                    failure,
+                })
                 .collect(),
         }
     }
 
     /// The active accounts of the organization.
-    async fn organization(&self) -> Result<BTreeSet<AccountId>, Failure> {
+    async fn organization(&self) -> Result<BTreeSet<AccountId>, AwsError> {
         let client = self.own().await.organizations();
         let mut pages = client.list_accounts().into_paginator().send();
         let mut accounts = BTreeSet::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| Failure::of("organizations:ListAccounts", &error))?;
+            let page = page.map_err(|error| AwsError::from_sdk("organizations:ListAccounts", &error))?;
             let active = page.accounts.unwrap_or_default().into_iter().filter(is_active);
             accounts.extend(active.filter_map(|account| account.id?.parse().ok()));
         }
@@ -245,7 +249,7 @@ impl Aws {
     }
 
     /// The role of `settings` in `account`. It is optional in the account that basewatch runs in.
-    async fn assume(&self, settings: &AccountSettings, account: &AccountId) -> Result<Arc<Session>, Failure> {
+    async fn assume(&self, settings: &AccountSettings, account: &AccountId) -> Result<Arc<AwsSession>, AwsError> {
         let own = self.own().await;
         let role = settings.role.arn(account);
         let mut provider = AssumeRoleProvider::builder(&role).session_name("basewatch").configure(own.config());
@@ -256,9 +260,9 @@ impl Aws {
             Some(own) => provider.build_from_provider(own).await,
             None => provider.build().await,
         };
-        let provider = Assumed::new(provider, Arc::clone(&self.requests));
+        let provider = AssumedRole::new(provider, Arc::clone(&self.requests));
         if let Err(error) = provider.prime().await {
-            let failure = Failure::of_credentials(&format!("sts:AssumeRole of {role}"), &error);
+            let failure = AwsError::from_credentials(&format!("sts:AssumeRole of {role}"), &error);
             let is_denied = failure.code == ErrorCode::AccessDenied;
             let is_own = is_denied && self.own_account().await?.as_ref() == Some(account);
             return if is_own { Ok(Arc::new(own.in_account(account, None))) } else { Err(failure) };
@@ -271,10 +275,10 @@ impl Aws {
     /// # Errors
     ///
     /// If the request failed temporarily.
-    async fn own_account(&self) -> Result<Option<AccountId>, Failure> {
+    async fn own_account(&self) -> Result<Option<AccountId>, AwsError> {
         let ask = || async {
             let answer = self.own().await.sts().get_caller_identity().send().await;
-            match answer.map_err(|error| Failure::of("sts:GetCallerIdentity", &error)) {
+            match answer.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", &error)) {
                 Ok(answer) => Ok(answer.account.and_then(|account| account.parse().ok())),
                 Err(failure) if failure.is_transient() => Err(failure),
                 Err(_) => Ok(None),
@@ -295,14 +299,14 @@ fn is_active(account: &Account) -> bool {
 /// An assumed role. Its first credentials are requested in advance, so that a role that cannot be assumed is one error
 /// instead of one for each region and service.
 #[derive(Debug)]
-struct Assumed {
+struct AssumedRole {
     provider: AssumeRoleProvider,
-    requests: Arc<Requests>,
+    requests: Arc<RequestCounter>,
     first: Mutex<Option<Credentials>>,
 }
 
-impl Assumed {
-    fn new(provider: AssumeRoleProvider, requests: Arc<Requests>) -> Self {
+impl AssumedRole {
+    fn new(provider: AssumeRoleProvider, requests: Arc<RequestCounter>) -> Self {
         Self { provider, requests, first: Mutex::default() }
     }
 
@@ -328,7 +332,7 @@ impl Assumed {
     }
 }
 
-impl ProvideCredentials for Assumed {
+impl ProvideCredentials for AssumedRole {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,

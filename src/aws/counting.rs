@@ -12,23 +12,23 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::registry::{RequestKind, Requests};
+use crate::registry::{RequestCounter, RequestKind};
 
 /// Counts the requests of one service's client.
 #[derive(Debug)]
-pub(super) struct Counting {
+pub(super) struct CountingInterceptor {
     service: &'static str,
-    requests: Arc<Requests>,
+    requests: Arc<RequestCounter>,
 }
 
-impl Counting {
-    pub(super) fn new(service: &'static str, requests: Arc<Requests>) -> Self {
+impl CountingInterceptor {
+    pub(super) fn new(service: &'static str, requests: Arc<RequestCounter>) -> Self {
         Self { service, requests }
     }
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Counting {
+impl Intercept for CountingInterceptor {
     fn name(&self) -> &'static str {
         "Counting"
     }

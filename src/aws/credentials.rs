@@ -9,7 +9,7 @@ use aws_credential_types::{
 };
 use tokio::time::timeout;
 
-use super::{Aws, Failure, failure, profiles, variables};
+use super::{Aws, AwsError, error, profiles, variables};
 use crate::image::ErrorCode;
 
 /// The timeout of the credential lookup, which may include assuming a role.
@@ -19,19 +19,19 @@ const TOKEN_FILE: &str = "AWS_WEB_IDENTITY_TOKEN_FILE";
 
 /// The result of the credential lookup.
 #[derive(Clone, Debug)]
-pub(super) enum Lookup {
+pub(super) enum CredentialLookup {
     /// Credentials were found.
     Found,
     /// There are none, with the reason.
     Nothing(String),
     /// The configured credentials cannot be used.
-    Broken(Failure),
+    Broken(AwsError),
 }
 
-impl Lookup {
+impl CredentialLookup {
     /// Instance metadata is the last source, when nothing is configured: if it refuses, as when disabled for
     /// containers, there are no credentials rather than unusable ones.
-    fn of(error: &CredentialsError) -> Self {
+    fn from_error(error: &CredentialsError) -> Self {
         // The SDK lists every source with the reason why it was skipped.
         if matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
             return Self::Nothing(
@@ -39,8 +39,8 @@ impl Lookup {
                     .to_owned(),
             );
         }
-        let why = failure::chain(error);
-        if failure::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
+        let why = error::chain(error);
+        if error::causes(error).any(|cause| cause.downcast_ref::<ImdsError>().is_some()) {
             return Self::Nothing(why);
         }
         // The location is only in a warning of the SDK.
@@ -50,17 +50,17 @@ impl Lookup {
             ""
         };
         let message = format!("the configured AWS credentials cannot be used: {why}{place}");
-        Self::Broken(Failure { code: failure::code_of_credentials(error), message })
+        Self::Broken(AwsError { code: error::code_of_credentials(error), message })
     }
 }
 
 impl Aws {
     /// Fails without credentials. The lookup is shared.
-    pub(crate) async fn require_credentials(&self) -> Result<(), Failure> {
+    pub(crate) async fn require_credentials(&self) -> Result<(), AwsError> {
         match self.credentials().await {
-            Lookup::Found => Ok(()),
-            Lookup::Broken(failure) => Err(failure.clone()),
-            Lookup::Nothing(why) => Err(Failure::credentials(format!(
+            CredentialLookup::Found => Ok(()),
+            CredentialLookup::Broken(failure) => Err(failure.clone()),
+            CredentialLookup::Nothing(why) => Err(AwsError::credentials(format!(
                 "no AWS credentials were found: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run where a role is attached \
                  ({why})"
             ))),
@@ -68,31 +68,31 @@ impl Aws {
     }
 
     /// The result of the credential lookup, done once.
-    pub(super) async fn credentials(&self) -> &Lookup {
+    pub(super) async fn credentials(&self) -> &CredentialLookup {
         self.found.get_or_init(|| self.look_for_credentials()).await
     }
 
-    async fn look_for_credentials(&self) -> Lookup {
+    async fn look_for_credentials(&self) -> CredentialLookup {
         let Some(provider) = self.config().await.credentials_provider() else {
-            return Lookup::Nothing("no source is configured".to_owned());
+            return CredentialLookup::Nothing("no source is configured".to_owned());
         };
         match timeout(CREDENTIALS_WAIT, provider.provide_credentials()).await {
-            Ok(Ok(_)) => Lookup::Found,
-            Ok(Err(error)) => Lookup::of(&error),
-            Err(_) => Lookup::Nothing(format!("no response within {} seconds", CREDENTIALS_WAIT.as_secs())),
+            Ok(Ok(_)) => CredentialLookup::Found,
+            Ok(Err(error)) => CredentialLookup::from_error(&error),
+            Err(_) => CredentialLookup::Nothing(format!("no response within {} seconds", CREDENTIALS_WAIT.as_secs())),
         }
     }
 }
 
 /// A provider that rejects credentials that cannot be sent, and adds the remedy to errors.
 #[derive(Debug)]
-pub(super) struct Checked {
+pub(super) struct CheckedProvider {
     provider: SharedCredentialsProvider,
     /// Whether the provider is the SDK's default chain instead of one that the caller set.
     is_search: bool,
 }
 
-impl Checked {
+impl CheckedProvider {
     pub(super) fn new(provider: SharedCredentialsProvider, is_search: bool) -> Self {
         Self { provider, is_search }
     }
@@ -114,7 +114,7 @@ impl Checked {
     }
 }
 
-impl ProvideCredentials for Checked {
+impl ProvideCredentials for CheckedProvider {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -141,18 +141,18 @@ fn unsendable(credentials: &Credentials) -> Option<String> {
 
 /// An error of the SDK's default chain, with the remedy.
 #[derive(Debug)]
-struct Explained {
+struct ExplainedError {
     message: String,
     source: CredentialsError,
 }
 
-impl fmt::Display for Explained {
+impl fmt::Display for ExplainedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for Explained {
+impl Error for ExplainedError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.source)
     }
@@ -160,8 +160,8 @@ impl Error for Explained {
 
 fn explained(error: CredentialsError, profiles: Option<&ProfileSet>) -> CredentialsError {
     let Some(advice) = advice(&error, profiles) else { return error };
-    CredentialsError::provider_error(Explained {
-        message: format!("{}; {advice}", failure::chain(&error)),
+    CredentialsError::provider_error(ExplainedError {
+        message: format!("{}; {advice}", error::chain(&error)),
         source: error,
     })
 }
@@ -173,8 +173,8 @@ fn advice(error: &CredentialsError, profiles: Option<&ProfileSet>) -> Option<Str
     }
     // Signing in does not fix a timeout or an error in the profile.
     let is_refusal = matches!(error, CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_))
-        && failure::code_of_credentials(error) == ErrorCode::Credentials;
-    let is_forbidden = failure::chain(error).contains("ForbiddenException");
+        && error::code_of_credentials(error) == ErrorCode::Credentials;
+    let is_forbidden = error::chain(error).contains("ForbiddenException");
     profiles.filter(|_| is_refusal && !is_forbidden).and_then(profiles::sign_in)
 }
 

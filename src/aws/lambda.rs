@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::pace::Pace;
+use crate::rate_limiter::RateLimiter;
 
 /// Requests a second: `GetFunction` 100 (L-37540937), and 15 for all else but `GetPolicy` together (L-B2AA0F47),
 /// neither adjustable (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>). Slightly less, so
@@ -25,54 +25,54 @@ const EASE: Duration = Duration::from_millis(500);
 
 /// Lambda in one region of one account.
 #[derive(Clone, Debug)]
-pub(crate) struct Lambda {
+pub(crate) struct LambdaClient {
     client: aws_sdk_lambda::Client,
-    quotas: Arc<Quotas>,
+    quotas: Arc<LambdaQuotas>,
 }
 
 /// The rate limiters of one region of one account.
 #[derive(Debug)]
-pub(super) struct Quotas {
-    get_function: Pace,
-    others: Pace,
+pub(super) struct LambdaQuotas {
+    get_function: RateLimiter,
+    others: RateLimiter,
 }
 
-impl Default for Quotas {
+impl Default for LambdaQuotas {
     fn default() -> Self {
-        Self { get_function: Pace::new(Some(GET_FUNCTION_RATE)), others: Pace::new(Some(OTHER_RATE)) }
+        Self { get_function: RateLimiter::new(Some(GET_FUNCTION_RATE)), others: RateLimiter::new(Some(OTHER_RATE)) }
     }
 }
 
-impl Lambda {
-    pub(super) fn new(client: aws_sdk_lambda::Client, quotas: Arc<Quotas>) -> Self {
+impl LambdaClient {
+    pub(super) fn new(client: aws_sdk_lambda::Client, quotas: Arc<LambdaQuotas>) -> Self {
         Self { client, quotas }
     }
 
     /// The client, after waiting until the next `GetFunction` may be sent.
     pub(crate) async fn for_get_function(&self) -> &aws_sdk_lambda::Client {
-        self.quotas.get_function.turn().await.answered();
+        self.quotas.get_function.acquire().await.answered();
         &self.client
     }
 
     /// The client, after waiting until the next call of another operation may be sent.
     pub(crate) async fn for_others(&self) -> &aws_sdk_lambda::Client {
-        self.quotas.others.turn().await.answered();
+        self.quotas.others.acquire().await.answered();
         &self.client
     }
 }
 
 /// Delays new calls while Lambda throttles; the SDK retries the throttled ones.
 #[derive(Debug)]
-pub(super) struct Easing(Arc<Quotas>);
+pub(super) struct ThrottleInterceptor(Arc<LambdaQuotas>);
 
-impl Easing {
-    pub(super) fn new(quotas: &Arc<Quotas>) -> Self {
+impl ThrottleInterceptor {
+    pub(super) fn new(quotas: &Arc<LambdaQuotas>) -> Self {
         Self(Arc::clone(quotas))
     }
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Easing {
+impl Intercept for ThrottleInterceptor {
     fn name(&self) -> &'static str {
         "Easing"
     }

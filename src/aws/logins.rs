@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use tokio::time::timeout;
 
-use super::{Aws, Failure, Lookup};
+use super::{Aws, AwsError, CredentialLookup};
 use crate::{
     image::{Digest, ErrorCode, Repository},
-    registry::{AwsLogins, Issued, Login, LoginError, Referrer},
+    registry::{AwsLogins, IssuedLogin, LoginError, Referrer, RegistryLogin},
     secret::Secret,
 };
 
@@ -22,7 +22,7 @@ const OPTIONAL_WAIT: Duration = Duration::from_secs(3);
 impl AwsLogins for Aws {
     /// The token is valid for every registry of that region that the caller may read, so the account only selects the
     /// identity: the role assumed there, if any (`registryIds` is deprecated).
-    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>> {
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<IssuedLogin, LoginError>> {
         Box::pin(async move { Ok(self.ecr_login(account, region).await?) })
     }
 
@@ -34,13 +34,13 @@ impl AwsLogins for Aws {
         Box::pin(async move { Ok(self.ecr_referrers(repository, image).await?) })
     }
 
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>> {
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<IssuedLogin>, LoginError>> {
         Box::pin(async move { Ok(self.ecr_public_login().await?) })
     }
 }
 
 impl Aws {
-    async fn ecr_login(&self, account: &str, region: &str) -> Result<Issued, Failure> {
+    async fn ecr_login(&self, account: &str, region: &str) -> Result<IssuedLogin, AwsError> {
         self.require_credentials().await?;
         let call = format!("ecr:GetAuthorizationToken in {region}");
         let answer = self
@@ -50,22 +50,22 @@ impl Aws {
             .get_authorization_token()
             .send()
             .await
-            .map_err(|error| Failure::of(&call, &error))?;
+            .map_err(|error| AwsError::from_sdk(&call, &error))?;
         let issued = answer.authorization_data().first();
         let unusable =
-            || Failure { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
+            || AwsError { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
         let login = issued.and_then(|issued| basic(issued.authorization_token()?)).ok_or_else(unusable)?;
-        Ok(Issued { login, expires_at: issued.and_then(|issued| issued.expires_at()).and_then(future_instant) })
+        Ok(IssuedLogin { login, expires_at: issued.and_then(|issued| issued.expires_at()).and_then(future_instant) })
     }
 
-    async fn ecr_public_login(&self) -> Result<Option<Issued>, Failure> {
+    async fn ecr_public_login(&self) -> Result<Option<IssuedLogin>, AwsError> {
         if self.gave_up.load(Ordering::Relaxed) || !self.partition().await.has_ecr_public() {
             return Ok(None);
         }
         match timeout(OPTIONAL_WAIT, self.credentials()).await {
-            Ok(Lookup::Found) => {}
-            Ok(Lookup::Nothing(_)) => return Ok(None),
-            Ok(Lookup::Broken(failure)) => return Err(failure.clone()),
+            Ok(CredentialLookup::Found) => {}
+            Ok(CredentialLookup::Nothing(_)) => return Ok(None),
+            Ok(CredentialLookup::Broken(failure)) => return Err(failure.clone()),
             Err(_) => {
                 self.gave_up.store(true, Ordering::Relaxed);
                 return Ok(None);
@@ -73,28 +73,28 @@ impl Aws {
         }
         let call = "ecr-public:GetAuthorizationToken";
         let answer = self.ecr_public().await.get_authorization_token().send().await.map_err(|error| {
-            let mut failure = Failure::of(call, &error);
+            let mut failure = AwsError::from_sdk(call, &error);
             if failure.code == ErrorCode::AccessDenied {
                 failure.message += "; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken";
             }
             failure
         })?;
         let unusable =
-            || Failure { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
+            || AwsError { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
         let issued = answer.authorization_data().ok_or_else(unusable)?;
         let token = issued.authorization_token().ok_or_else(unusable)?;
-        Ok(Some(Issued {
-            login: Login::Bearer(Secret::new(token.to_owned())),
+        Ok(Some(IssuedLogin {
+            login: RegistryLogin::Bearer(Secret::new(token.to_owned())),
             expires_at: issued.expires_at().and_then(future_instant),
         }))
     }
 }
 
 /// Reads the base64 of `AWS:password`.
-fn basic(token: &str) -> Option<Login> {
+fn basic(token: &str) -> Option<RegistryLogin> {
     let text = String::from_utf8(STANDARD.decode(token).ok()?).ok()?;
     let (username, password) = text.split_once(':')?;
-    Some(Login::Basic { username: username.to_owned(), password: Secret::new(password.to_owned()) })
+    Some(RegistryLogin::Basic { username: username.to_owned(), password: Secret::new(password.to_owned()) })
 }
 
 /// An expiry in the past at issue is due to a wrong clock and is ignored.

@@ -1,19 +1,19 @@
 //! Adapter: AWS. Configures the SDK: credentials, endpoints, retries, timeouts, and request counts.
 //!
-//! Knows no stage. SDK errors become a [`Failure`] at the call.
+//! Knows no stage. SDK errors become a [`AwsError`] at the call.
 
 mod accounts;
 mod counting;
 mod credentials;
-mod failure;
+mod error;
 mod lambda;
 mod logins;
 pub mod loopback;
-mod patience;
 mod profiles;
 mod referrers;
 mod secrets;
 mod session;
+mod throttling;
 mod variables;
 
 use std::{
@@ -29,21 +29,21 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient};
 use tokio::sync::OnceCell;
 
-pub use accounts::{AccountSettings, Members, Refused, RoleTemplate, Sessions};
-pub use failure::Failure;
-pub(crate) use lambda::Lambda;
-pub use session::Session;
+pub use accounts::{AccountError, AccountSelection, AccountSessions, AccountSettings, RoleTemplate};
+pub use error::AwsError;
+pub(crate) use lambda::LambdaClient;
+pub use session::AwsSession;
 pub use variables::unusable_variables;
 
 use crate::{
-    image::{AccountId, Arn, Partition},
-    once::Once,
-    registry::Requests,
+    image::{AccountId, Arn, AwsPartition},
+    registry::RequestCounter,
     secret::Secret,
+    single_flight::SingleFlight,
 };
-use counting::Counting;
-use credentials::{Checked, Lookup};
-use variables::Unusable;
+use counting::CountingInterceptor;
+use credentials::{CheckedProvider, CredentialLookup};
+use variables::FailingProvider;
 
 /// The connect timeout.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -60,28 +60,28 @@ const MAX_ATTEMPTS: u32 = 5;
 /// Credentials are looked up once, so create one for each run.
 #[derive(Debug)]
 pub struct Aws {
-    requests: Arc<Requests>,
+    requests: Arc<RequestCounter>,
     max_attempts: u32,
     first_backoff: Option<Duration>,
     transport: Option<SharedHttpClient>,
     endpoint: Option<String>,
     credentials: Option<SharedCredentialsProvider>,
     accounts: Option<AccountSettings>,
-    partition: Option<Partition>,
-    own: OnceCell<Arc<Session>>,
-    sessions: OnceCell<Sessions>,
-    single: Once<AccountId, Result<Arc<Session>, Failure>>,
-    secrets: Once<(Arn, Option<String>), Result<Secret, Failure>>,
-    own_account: OnceCell<Result<Option<AccountId>, Failure>>,
+    partition: Option<AwsPartition>,
+    own: OnceCell<Arc<AwsSession>>,
+    sessions: OnceCell<AccountSessions>,
+    single: SingleFlight<AccountId, Result<Arc<AwsSession>, AwsError>>,
+    secrets: SingleFlight<(Arn, Option<String>), Result<Secret, AwsError>>,
+    own_account: OnceCell<Result<Option<AccountId>, AwsError>>,
     config: OnceCell<SdkConfig>,
-    found: OnceCell<Lookup>,
+    found: OnceCell<CredentialLookup>,
     gave_up: AtomicBool,
 }
 
 impl Aws {
     /// AWS with the configuration of the environment, counting into `requests`. Sends no request.
     #[must_use]
-    pub fn new(requests: Arc<Requests>) -> Self {
+    pub fn new(requests: Arc<RequestCounter>) -> Self {
         Self {
             requests,
             max_attempts: MAX_ATTEMPTS,
@@ -93,8 +93,8 @@ impl Aws {
             partition: None,
             own: OnceCell::new(),
             sessions: OnceCell::new(),
-            single: Once::default(),
-            secrets: Once::default(),
+            single: SingleFlight::default(),
+            secrets: SingleFlight::default(),
             own_account: OnceCell::new(),
             config: OnceCell::new(),
             found: OnceCell::new(),
@@ -141,7 +141,7 @@ impl Aws {
 
     /// The same identity for another run, counting into `requests`. Configuration, connections and credentials are
     /// kept; cached results of earlier runs are not.
-    pub async fn for_another_run(&self, requests: Arc<Requests>) -> Self {
+    pub async fn for_another_run(&self, requests: Arc<RequestCounter>) -> Self {
         Self {
             max_attempts: self.max_attempts,
             first_backoff: self.first_backoff,
@@ -163,28 +163,28 @@ impl Aws {
 
     /// Sets the configured partition, unless the role of the accounts has another one.
     #[must_use]
-    pub fn with_partition(self, partition: Option<Partition>) -> Self {
+    pub fn with_partition(self, partition: Option<AwsPartition>) -> Self {
         Self { partition, ..self }
     }
 
     /// The partition: that of the role or the settings, else that of the environment's region.
-    pub(crate) async fn partition(&self) -> Partition {
+    pub(crate) async fn partition(&self) -> AwsPartition {
         match self.named_partition() {
             Some(partition) => partition,
-            None => Partition::from_region(self.config().await.region().map_or("", Region::as_ref)),
+            None => AwsPartition::from_region(self.config().await.region().map_or("", Region::as_ref)),
         }
     }
 
-    fn named_partition(&self) -> Option<Partition> {
+    fn named_partition(&self) -> Option<AwsPartition> {
         let role = self.accounts.as_ref().map(|accounts| &accounts.role);
         role.and_then(RoleTemplate::partition).or(self.partition)
     }
 
     /// The identity that the environment provides.
-    pub(crate) async fn own(&self) -> Arc<Session> {
+    pub(crate) async fn own(&self) -> Arc<AwsSession> {
         let open = || async {
             let config = self.config().await.clone();
-            Arc::new(Session::new(None, config, self.partition().await, Arc::clone(&self.requests)))
+            Arc::new(AwsSession::new(None, config, self.partition().await, Arc::clone(&self.requests)))
         };
         Arc::clone(self.own.get_or_init(open).await)
     }
@@ -194,7 +194,7 @@ impl Aws {
     async fn ecr_public(&self) -> aws_sdk_ecrpublic::Client {
         let config = aws_sdk_ecrpublic::config::Builder::from(self.config().await)
             .region(aws_sdk_ecrpublic::config::Region::new("us-east-1"))
-            .interceptor(Counting::new("ecr-public", Arc::clone(&self.requests)))
+            .interceptor(CountingInterceptor::new("ecr-public", Arc::clone(&self.requests)))
             .build();
         aws_sdk_ecrpublic::Client::from_conf(config)
     }
@@ -216,8 +216,8 @@ impl Aws {
             .operation_timeout(CALL_WAIT)
             .build();
         let region = self.default_region().await;
-        let unusable = Unusable::find(&region);
-        let region = if unusable.is_some() { Partition::COMMERCIAL.global_region().to_owned() } else { region };
+        let unusable = FailingProvider::find(&region);
+        let region = if unusable.is_some() { AwsPartition::COMMERCIAL.global_region().to_owned() } else { region };
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region))
             .retry_config(retry)
@@ -238,7 +238,7 @@ impl Aws {
         let provider = match (unusable, config.credentials_provider()) {
             (Some(unusable), _) => SharedCredentialsProvider::new(unusable),
             (None, Some(provider)) => {
-                SharedCredentialsProvider::new(Checked::new(provider, self.credentials.is_none()))
+                SharedCredentialsProvider::new(CheckedProvider::new(provider, self.credentials.is_none()))
             }
             (None, None) => return config,
         };
@@ -253,9 +253,11 @@ impl Aws {
         let found = chain.region().await.map(|region| region.to_string());
         let of_role = || std::env::var("AWS_ROLE_ARN").ok()?.parse::<Arn>().ok()?.partition();
         match (found, self.named_partition()) {
-            (Some(region), Some(named)) if Partition::from_region(&region) != named => named.global_region().to_owned(),
+            (Some(region), Some(named)) if AwsPartition::from_region(&region) != named => {
+                named.global_region().to_owned()
+            }
             (Some(region), _) => region,
-            (None, named) => named.or_else(of_role).unwrap_or(Partition::COMMERCIAL).global_region().to_owned(),
+            (None, named) => named.or_else(of_role).unwrap_or(AwsPartition::COMMERCIAL).global_region().to_owned(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use aws_sdk_ecr::types::{ArtifactStatus, ImageReferrer, SubjectIdentifier};
 
-use super::{Aws, Failure};
+use super::{Aws, AwsError};
 use crate::{
     image::{Digest, ErrorCode, Repository},
     registry::{EcrHost, Referrer},
@@ -20,12 +20,12 @@ impl Aws {
         &self,
         repository: &Repository,
         image: &Digest,
-    ) -> Result<Option<Vec<Referrer>>, Failure> {
+    ) -> Result<Option<Vec<Referrer>>, AwsError> {
         let Some(EcrHost { account, region }) = EcrHost::parse(&repository.registry) else { return Ok(None) };
         self.require_credentials().await?;
         let call = format!("ecr:ListImageReferrers of {} in {region}", repository.name);
         let client = self.session_of(account).await?.ecr(region);
-        let malformed = |message: String| Failure { code: ErrorCode::Failed, message: format!("{call}: {message}") };
+        let malformed = |message: String| AwsError { code: ErrorCode::Failed, message: format!("{call}: {message}") };
         let subject = SubjectIdentifier::builder().image_digest(image.as_str()).build();
         let subject = subject.map_err(|error| malformed(error.to_string()))?;
         let (mut referrers, mut token) = (Vec::new(), None);
@@ -35,7 +35,7 @@ impl Aws {
             let page = match request.send().await {
                 Ok(page) => page,
                 Err(error) => {
-                    let failure = Failure::of(&call, &error);
+                    let failure = AwsError::from_sdk(&call, &error);
                     return if failure.code == ErrorCode::NotFound { Ok(Some(referrers)) } else { Err(failure) };
                 }
             };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Aws, Failure};
+use super::{Aws, AwsError};
 use crate::{
     image::{Arn, ErrorCode},
     secret::{InvalidSecret, Secret, SecretSource},
@@ -14,7 +14,7 @@ impl Aws {
     /// # Errors
     ///
     /// If the request fails, the secret is not text, or the key is missing. No error has a part of a secret.
-    pub async fn secret(&self, source: &SecretSource) -> Result<Secret, Failure> {
+    pub async fn secret(&self, source: &SecretSource) -> Result<Secret, AwsError> {
         match source {
             SecretSource::Here(secret) => Ok(secret.clone()),
             SecretSource::SecretsManager { arn, key } => {
@@ -24,11 +24,12 @@ impl Aws {
         }
     }
 
-    async fn fetch_secret(&self, arn: &Arn, key: Option<&str>) -> Result<Secret, Failure> {
+    async fn fetch_secret(&self, arn: &Arn, key: Option<&str>) -> Result<Secret, AwsError> {
         self.require_credentials().await?;
         let client = self.own().await.secrets_manager(arn.parts().region);
         let answer = client.get_secret_value().secret_id(arn.as_str()).send().await;
-        let answer = answer.map_err(|error| Failure::of(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
+        let answer =
+            answer.map_err(|error| AwsError::from_sdk(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
         let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is not text"))?;
         let value = match key {
             None => text,
@@ -42,6 +43,6 @@ impl Aws {
     }
 }
 
-fn unusable(arn: &Arn, why: &str) -> Failure {
-    Failure { code: ErrorCode::Failed, message: format!("the secret {arn} cannot be used: {why}") }
+fn unusable(arn: &Arn, why: &str) -> AwsError {
+    AwsError { code: ErrorCode::Failed, message: format!("the secret {arn} cannot be used: {why}") }
 }

@@ -9,14 +9,14 @@ use aws_config::{SdkConfig, retry::RetryConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::{
-    Failure,
-    counting::Counting,
-    lambda::{Easing, Lambda, Quotas},
-    patience::TooManyRequests,
+    AwsError,
+    counting::CountingInterceptor,
+    lambda::{LambdaClient, LambdaQuotas, ThrottleInterceptor},
+    throttling::ThrottleClassifier,
 };
 use crate::{
-    image::{AccountId, Partition, Region},
-    registry::Requests,
+    image::{AccountId, AwsPartition, Region},
+    registry::RequestCounter,
 };
 
 /// The most attempts of a request to a service with low quotas.
@@ -24,19 +24,19 @@ const THROTTLED_ATTEMPTS: u32 = 8;
 
 /// One identity and its clients.
 #[derive(Debug)]
-pub struct Session {
+pub struct AwsSession {
     account: Option<AccountId>,
     config: SdkConfig,
-    partition: Partition,
-    requests: Arc<Requests>,
-    clients: Clients,
+    partition: AwsPartition,
+    requests: Arc<RequestCounter>,
+    clients: SessionClients,
 }
 
 #[derive(Debug, Default)]
-struct Clients {
+struct SessionClients {
     ecr: PerRegion<aws_sdk_ecr::Client>,
     ecs: PerRegion<aws_sdk_ecs::Client>,
-    lambda: PerRegion<Lambda>,
+    lambda: PerRegion<LambdaClient>,
     s3: PerRegion<aws_sdk_s3::Client>,
 }
 
@@ -48,7 +48,7 @@ macro_rules! client {
         let mut config = $sdk::config::Builder::from(&$self.config)
             .region($sdk::config::Region::new($region.to_owned()))
             $(.interceptor($interceptor))?
-            .interceptor(Counting::new($service, Arc::clone(&$self.requests)));
+            .interceptor(CountingInterceptor::new($service, Arc::clone(&$self.requests)));
         if let Some(retry) = $self.retry($service) {
             let place = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
             // By default all accounts would share one retry budget.
@@ -59,14 +59,14 @@ macro_rules! client {
     }};
 }
 
-impl Session {
+impl AwsSession {
     pub(super) fn new(
         account: Option<AccountId>,
         config: SdkConfig,
-        partition: Partition,
-        requests: Arc<Requests>,
+        partition: AwsPartition,
+        requests: Arc<RequestCounter>,
     ) -> Self {
-        Self { account, config, partition, requests, clients: Clients::default() }
+        Self { account, config, partition, requests, clients: SessionClients::default() }
     }
 
     /// The same configuration for `account`, with other `credentials` if given.
@@ -99,10 +99,13 @@ impl Session {
     }
 
     /// Lambda in `region`, with its quotas.
-    pub(crate) fn lambda(&self, region: &str) -> Lambda {
+    pub(crate) fn lambda(&self, region: &str) -> LambdaClient {
         once(&self.clients.lambda, region, || {
-            let quotas = Arc::new(Quotas::default());
-            Lambda::new(client!(self, region, aws_sdk_lambda, "lambda", Easing::new(&quotas)), quotas)
+            let quotas = Arc::new(LambdaQuotas::default());
+            LambdaClient::new(
+                client!(self, region, aws_sdk_lambda, "lambda", ThrottleInterceptor::new(&quotas)),
+                quotas,
+            )
         })
     }
 
@@ -113,7 +116,7 @@ impl Session {
 
     /// SNS in `region`.
     pub(crate) fn sns(&self, region: &str) -> aws_sdk_sns::Client {
-        let adjust = |config: aws_sdk_sns::config::Builder| config.retry_classifier(TooManyRequests);
+        let adjust = |config: aws_sdk_sns::config::Builder| config.retry_classifier(ThrottleClassifier);
         client!(self, region, aws_sdk_sns, "sns"; adjust)
     }
 
@@ -134,7 +137,7 @@ impl Session {
     }
 
     /// The enabled regions of the account, sorted.
-    pub(crate) async fn enabled_regions(&self) -> Result<Vec<Region>, Failure> {
+    pub(crate) async fn enabled_regions(&self) -> Result<Vec<Region>, AwsError> {
         use aws_sdk_account::types::RegionOptStatus::{Enabled, EnabledByDefault};
         // One endpoint for the whole partition (https://docs.aws.amazon.com/general/latest/gr/accounts.html).
         let region = self.partition.global_region();
@@ -142,7 +145,7 @@ impl Session {
         let call =
             client.list_regions().region_opt_status_contains(Enabled).region_opt_status_contains(EnabledByDefault);
         let pages = call.into_paginator().items().send().try_collect().await;
-        let listed = pages.map_err(|error| Failure::of("account:ListRegions", &error))?;
+        let listed = pages.map_err(|error| AwsError::from_sdk("account:ListRegions", &error))?;
         let mut names: Vec<_> = listed.into_iter().filter_map(|region| region.region_name?.parse().ok()).collect();
         names.sort();
         Ok(names)
@@ -161,7 +164,7 @@ impl Session {
 
     /// Lambda's control plane, Organizations and ECS have quotas of a few requests a second, so more attempts are
     /// needed. Values set for tests stay. The SDK's adaptive mode is not used: with continued throttling it slows down
-    /// until calls time out after two minutes; `Lambda` delays new calls itself.
+    /// until calls time out after two minutes; `LambdaClient` delays new calls itself.
     fn retry(&self, service: &str) -> Option<RetryConfig> {
         let retry = self.config.retry_config()?;
         let is_narrow =

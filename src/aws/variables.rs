@@ -76,9 +76,9 @@ pub(super) fn has_access_key() -> bool {
 
 /// A provider for an unusable environment: every request for credentials fails with the reason.
 #[derive(Debug)]
-pub(super) struct Unusable(String);
+pub(super) struct FailingProvider(String);
 
-impl Unusable {
+impl FailingProvider {
     /// The failing provider, if the variables of this process or the configured region are unusable.
     pub(super) fn find(region: &str) -> Option<Self> {
         let wrong = unusable_variables(|name| env::var(name).ok());
@@ -89,7 +89,7 @@ impl Unusable {
     }
 }
 
-impl ProvideCredentials for Unusable {
+impl ProvideCredentials for FailingProvider {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,

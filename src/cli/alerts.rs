@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
-use super::{Format, instant};
+use super::{OutputFormat, instant};
 use crate::glob::Glob;
 
 const ALERTS_EXAMPLES: &str = "\
@@ -38,7 +38,7 @@ pub struct AlertsListArgs {
     pub owner: Vec<Glob>,
     /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// The arguments of `alerts show` and `alerts resend`.
@@ -49,7 +49,7 @@ pub struct AlertArgs {
     pub id: String,
     /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// The arguments of `alerts snooze`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 
-use super::{Format, values::span};
+use super::{OutputFormat, values::span};
 use crate::{
     glob::Glob,
     release_catalog::{CatalogSource, PublicKey},
@@ -86,7 +86,7 @@ pub struct CatalogStatsArgs {
     pub file: Option<PathBuf>,
     /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: OutputFormat,
 }
 
 /// The arguments of `catalog keygen`.

@@ -25,7 +25,7 @@ pub enum IamDocument {
 
 /// The kinds of deployments, as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum DeploymentKindArg {
     /// Lambda functions
     Lambda,
     /// ECS containers
@@ -38,21 +38,21 @@ pub enum Kind {
     Layout,
 }
 
-impl From<Kind> for DeploymentKind {
-    fn from(kind: Kind) -> Self {
+impl From<DeploymentKindArg> for DeploymentKind {
+    fn from(kind: DeploymentKindArg) -> Self {
         match kind {
-            Kind::Lambda => Self::Lambda,
-            Kind::Ecs => Self::Ecs,
-            Kind::Ecr => Self::Ecr,
-            Kind::Image => Self::Image,
-            Kind::Layout => Self::Layout,
+            DeploymentKindArg::Lambda => Self::Lambda,
+            DeploymentKindArg::Ecs => Self::Ecs,
+            DeploymentKindArg::Ecr => Self::Ecr,
+            DeploymentKindArg::Image => Self::Image,
+            DeploymentKindArg::Layout => Self::Layout,
         }
     }
 }
 
 /// The output formats of commands other than `audit` and `demo`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// A table for terminals
     #[default]
     Table,
@@ -79,18 +79,18 @@ pub enum ReportFormat {
 }
 
 impl ReportFormat {
-    /// The [`Format`] of the same name; `None` for formats that only reports have.
+    /// The [`OutputFormat`] of the same name; `None` for formats that only reports have.
     #[must_use]
-    pub fn simple(self) -> Option<Format> {
+    pub fn simple(self) -> Option<OutputFormat> {
         match self {
-            Self::Table => Some(Format::Table),
-            Self::Json => Some(Format::Json),
+            Self::Table => Some(OutputFormat::Table),
+            Self::Json => Some(OutputFormat::Json),
             Self::Markdown | Self::Html | Self::Csv | Self::Sarif => None,
         }
     }
 
     /// The format for the extension of a file name.
-    fn of_name(path: &Path) -> Option<Self> {
+    fn from_file_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         // OASIS recommends `.sarif` and `.sarif.json` (SARIF 2.1.0, section 3.2).
         if name.strip_suffix(".sarif.json").is_some_and(|stem| !stem.is_empty()) {
@@ -108,11 +108,11 @@ impl ReportFormat {
     }
 }
 
-impl From<Format> for ReportFormat {
-    fn from(format: Format) -> Self {
+impl From<OutputFormat> for ReportFormat {
+    fn from(format: OutputFormat) -> Self {
         match format {
-            Format::Table => Self::Table,
-            Format::Json => Self::Json,
+            OutputFormat::Table => Self::Table,
+            OutputFormat::Json => Self::Json,
         }
     }
 }
@@ -170,7 +170,7 @@ const NAMES: &str = ".json, .md, .html, .csv, .sarif, .txt or .table";
 
 /// Where a report goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub enum ReportOutput {
     /// Standard output, in the format of `--format`.
     Stdout,
     /// A file, in the format of its extension.
@@ -182,7 +182,7 @@ pub enum Output {
     },
 }
 
-impl FromStr for Output {
+impl FromStr for ReportOutput {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -190,7 +190,7 @@ impl FromStr for Output {
             return Ok(Self::Stdout);
         }
         let path = PathBuf::from(text);
-        match ReportFormat::of_name(&path) {
+        match ReportFormat::from_file_name(&path) {
             Some(format) => Ok(Self::File { path, format }),
             None => Err(format!("unknown file name extension: use {NAMES}")),
         }
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_extension_of_an_output_file_determines_its_format() {
-        let file = |path: &str, format| Ok(Output::File { path: path.into(), format });
+        let file = |path: &str, format| Ok(ReportOutput::File { path: path.into(), format });
         for (name, format) in [
             ("a/report.json", ReportFormat::Json),
             ("report.txt", ReportFormat::Table),
@@ -216,9 +216,9 @@ mod tests {
         ] {
             assert_eq!(name.parse(), file(name, format), "{name}");
         }
-        assert_eq!("-".parse(), Ok(Output::Stdout));
+        assert_eq!("-".parse(), Ok(ReportOutput::Stdout));
         for invalid in ["", "report", "report.xml", "json", ".json", "csv/", ".sarif", "report.MD", "a.md/.."] {
-            assert!(invalid.parse::<Output>().is_err(), "{invalid}");
+            assert!(invalid.parse::<ReportOutput>().is_err(), "{invalid}");
         }
     }
 
@@ -227,13 +227,13 @@ mod tests {
         let name = |choice: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
             choice().expect("a visible value").get_name().to_owned()
         };
-        for format in Format::value_variants() {
+        for format in OutputFormat::value_variants() {
             let report = ReportFormat::from(*format);
             assert_eq!(report.simple(), Some(*format));
             assert_eq!(name(&|| format.to_possible_value()), name(&|| report.to_possible_value()));
         }
         let simple = ReportFormat::value_variants().iter().filter(|format| format.simple().is_some());
-        assert_eq!(simple.count(), Format::value_variants().len());
+        assert_eq!(simple.count(), OutputFormat::value_variants().len());
     }
 
     #[test]

@@ -22,14 +22,14 @@ pub use catalog::{
     CatalogBuildArgs, CatalogCommand, CatalogExportArgs, CatalogImportArgs, CatalogKeygenArgs, CatalogStatsArgs,
     CatalogUpdateArgs, CatalogVerifyArgs, CrawledLines,
 };
-pub use choices::{ColorWhen, FailOn, Format, IamDocument, Kind, Output, ReportFormat};
+pub use choices::{ColorWhen, DeploymentKindArg, FailOn, IamDocument, OutputFormat, ReportFormat, ReportOutput};
 pub use stamp::{StampArgs, StampFormat, StampTask};
 pub use values::{instant, named_image};
 
 use crate::{
     glob::Glob,
     image::{Platform, Reference},
-    inventory::{DeploymentKind, Filter, ImageSource},
+    inventory::{DeploymentKind, ImageSource, InventoryFilter},
 };
 
 const EXAMPLES: &str = "\
@@ -106,13 +106,13 @@ pub struct Cli {
     pub command: Command,
     /// The global options.
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalArgs,
 }
 
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub struct GlobalArgs {
     /// Configuration file or s3://BUCKET/KEY [env: BASEWATCH_CONFIG] [default: ./basewatch.toml, else the user's]
     // Not read by clap, so that tests do not depend on the process environment.
     #[arg(long, value_name = "FILE", global = true)]
@@ -185,7 +185,7 @@ pub struct AuditArgs {
     /// Write the report to FILE, in the format of its extension: .json, .md, .html, .csv, .sarif, .txt, .table;
     /// - for standard output; repeatable
     #[arg(long, value_name = "FILE")]
-    pub output: Vec<Output>,
+    pub output: Vec<ReportOutput>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown, out-of-date, stale,
     /// deprecated. Findings without a possible action count at most as unknown; exempted findings do not count
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t, hide_possible_values = true)]
@@ -204,7 +204,7 @@ pub struct AuditArgs {
     pub no_catalog: bool,
     /// The filters of the inventory.
     #[command(flatten)]
-    pub left: Left,
+    pub filter: FilterArgs,
 }
 
 /// The arguments of `serve`.
@@ -229,11 +229,11 @@ pub struct RunArgs {
     pub as_of: Option<DateTime<Utc>>,
     /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: OutputFormat,
     /// Write the report to FILE, in the format of its extension: .json, .md, .html, .csv, .sarif, .txt, .table;
     /// repeatable
     #[arg(long, value_name = "FILE")]
-    pub output: Vec<Output>,
+    pub output: Vec<ReportOutput>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
     /// stale, deprecated, unknown
     #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
@@ -243,7 +243,7 @@ pub struct RunArgs {
 /// Filters of the configured inventory.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Filters of the configured inventory (comma-separated patterns)")]
-pub struct Left {
+pub struct FilterArgs {
     /// Only these owners
     #[arg(long, value_name = "OWNER", value_delimiter = ',', conflicts_with = "images")]
     pub owner: Vec<Glob>,
@@ -262,11 +262,11 @@ pub struct Left {
         hide_possible_values = true,
         conflicts_with = "images"
     )]
-    pub kind: Vec<Kind>,
+    pub kind: Vec<DeploymentKindArg>,
 }
 
-impl From<&Left> for Filter {
-    fn from(left: &Left) -> Self {
+impl From<&FilterArgs> for InventoryFilter {
+    fn from(left: &FilterArgs) -> Self {
         Self {
             owners: left.owner.clone(),
             regions: left.region.clone(),
@@ -290,7 +290,7 @@ pub struct BaseArgs {
     pub platform: Option<Platform>,
     /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: OutputFormat,
     /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
@@ -310,7 +310,7 @@ pub struct ExplainArgs {
     pub platform: Option<Platform>,
     /// Output format: table, json
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: Format,
+    pub format: OutputFormat,
     /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,

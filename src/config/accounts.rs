@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     secret::{RawSecret, secret},
     tree::KeyPath,
 };
 use crate::{
-    aws::{AccountSettings, Members, RoleTemplate},
+    aws::{AccountSelection, AccountSettings, RoleTemplate},
     image::AccountId,
 };
 
@@ -37,7 +37,7 @@ pub(super) struct RawAccounts {
     exclude: Option<Vec<String>>,
 }
 
-pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -> Option<AccountSettings> {
+pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<AccountSettings> {
     let role = raw.role.as_ref().and_then(|text| check.accept(&at.key("role"), role(text)));
     let external_id = raw.external_id.as_ref().and_then(|raw| secret(raw, &at.key("external_id"), check));
     let mut accounts = |key: &str, texts: &Option<Vec<String>>| -> BTreeSet<AccountId> {
@@ -58,9 +58,9 @@ pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut Check<'_>) -
             if listed.is_empty() {
                 check.refuse(&at.key("ids"), "is empty: write account IDs, as in [\"123456789012\"]");
             }
-            Some(Members::Listed(ids.difference(&exclude).cloned().collect()))
+            Some(AccountSelection::Listed(ids.difference(&exclude).cloned().collect()))
         }
-        (None, true) => Some(Members::Organization { exclude }),
+        (None, true) => Some(AccountSelection::Organization { exclude }),
     };
     Some(AccountSettings { role: role?, external_id, members: members?, only: Vec::new() })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{CatalogPlace, ReleaseCatalogSettings, check::Check, tree::KeyPath};
+use super::{CatalogLocation, ReleaseCatalogSettings, check::ConfigValidator, tree::KeyPath};
 use crate::release_catalog::{CatalogSource, PublicKey};
 
 /// The catalog: image metadata by digest, so that each digest is fetched only once.
@@ -28,26 +28,26 @@ pub(super) struct RawCatalog {
     public_key: Option<String>,
 }
 
-pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) -> CatalogPlace {
+pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut ConfigValidator<'_>) -> CatalogLocation {
     let path_at = at.key("path");
     if raw.path.as_ref().is_some_and(|path| path.trim().is_empty()) {
         check.refuse(&path_at, "is empty: write a path, or set enabled = false to disable the catalog");
     }
     match &raw.path {
-        _ if raw.enabled == Some(false) => CatalogPlace::Off,
+        _ if raw.enabled == Some(false) => CatalogLocation::Off,
         Some(path) => {
             let folder = check.folder(&path_at, Path::new(path));
             if folder.exists() && !folder.is_dir() {
                 check.refuse(&path_at, format!("{} is not a folder", folder.display()));
             }
-            CatalogPlace::Folder(folder)
+            CatalogLocation::Folder(folder)
         }
-        None => CatalogPlace::UserCache(check.environment.cache_folder()),
+        None => CatalogLocation::UserCache(check.environment.cache_folder()),
     }
 }
 
 /// The settings of the release catalog.
-pub(super) fn releases(raw: &RawCatalog, at: &KeyPath, check: &mut Check<'_>) -> ReleaseCatalogSettings {
+pub(super) fn releases(raw: &RawCatalog, at: &KeyPath, check: &mut ConfigValidator<'_>) -> ReleaseCatalogSettings {
     let source = raw.source.as_ref().and_then(|text| check.parse::<CatalogSource>(&at.key("source"), text));
     let source = source.map(|source| match source {
         CatalogSource::File(file) => CatalogSource::File(check.folder(&at.key("source"), &file)),

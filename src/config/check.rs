@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Environment, Problem,
-    tree::{KeyPath, Node, Origin},
+    ConfigProblem, EnvironmentVariables,
+    tree::{ConfigNode, KeyPath, ValueOrigin},
     values::{DurationText, duration},
 };
 use crate::secret::Secret;
@@ -19,26 +19,30 @@ use crate::secret::Secret;
 const SECRET_LIMIT: u64 = 64 * 1024;
 
 /// A validation in progress.
-pub(super) struct Check<'a> {
+pub(super) struct ConfigValidator<'a> {
     /// The configuration, with the origin of each value.
-    pub(super) tree: &'a Node,
+    pub(super) tree: &'a ConfigNode,
     /// The environment variables, which may hold secrets.
-    pub(super) environment: &'a Environment,
+    pub(super) environment: &'a EnvironmentVariables,
     /// The folder that paths in the file are relative to.
     pub(super) file_folder: &'a Path,
     /// The folder that paths in variables are relative to.
     pub(super) working_folder: &'a Path,
     /// The problems found so far.
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
-impl Check<'_> {
+impl ConfigValidator<'_> {
     /// Reports a problem at `path`, unless one at or below `path` is already reported: it would be the same mistake.
     pub(super) fn refuse(&mut self, path: &KeyPath, message: impl Into<String>) {
         if self.problems.iter().any(|known| known.path.segments().starts_with(path.segments())) {
             return;
         }
-        self.problems.push(Problem { origin: self.tree.origin_of(path), path: path.clone(), message: message.into() });
+        self.problems.push(ConfigProblem {
+            origin: self.tree.origin_of(path),
+            path: path.clone(),
+            message: message.into(),
+        });
     }
 
     /// Unwraps `result`, or reports its error at `path`.
@@ -81,7 +85,7 @@ impl Check<'_> {
     /// Resolves the path `text` at `path`: relative to the folder of the file that sets it, else to the working folder.
     pub(super) fn folder(&self, path: &KeyPath, text: &Path) -> PathBuf {
         match self.tree.origin_of(path) {
-            Origin::File { .. } => self.file_folder.join(text),
+            ValueOrigin::File { .. } => self.file_folder.join(text),
             _ => self.working_folder.join(text),
         }
     }

@@ -5,11 +5,11 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    Problem,
+    ConfigProblem,
     problem::did_you_mean,
     removed,
-    shape::{Settable, Shape},
-    tree::{KeyPath, Node, Origin, Value},
+    shape::{ConfigSchema, SettableKey},
+    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
 };
 use crate::aws::unusable_variables;
 
@@ -20,12 +20,12 @@ pub const LOG_VARIABLE: &str = "BASEWATCH_LOG";
 
 /// The environment variables of the process, or of a test.
 #[derive(Clone, Debug, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct EnvironmentVariables(BTreeMap<String, String>);
 
-impl Environment {
+impl EnvironmentVariables {
     /// Reads the variables of this process. Invalid UTF-8 becomes U+FFFD, which the reader of the variable rejects.
     #[must_use]
-    pub fn of_process() -> Self {
+    pub fn from_process() -> Self {
         std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .collect()
@@ -60,14 +60,18 @@ impl Environment {
     }
 }
 
-impl FromIterator<(String, String)> for Environment {
+impl FromIterator<(String, String)> for EnvironmentVariables {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
         Self(variables.into_iter().collect())
     }
 }
 
 /// Sets the values of the variables in `tree`. Returns a problem for each variable that matches no key.
-pub(super) fn overlay(tree: &mut Node, environment: &Environment, shape: &Shape) -> Vec<Problem> {
+pub(super) fn overlay(
+    tree: &mut ConfigNode,
+    environment: &EnvironmentVariables,
+    shape: &ConfigSchema,
+) -> Vec<ConfigProblem> {
     let settable = shape.settable();
     let named_by_secrets = secret_variables(tree);
     let mut problems = Vec::new();
@@ -75,7 +79,7 @@ pub(super) fn overlay(tree: &mut Node, environment: &Environment, shape: &Shape)
         if matches!(name.as_str(), CONFIG_VARIABLE | LOG_VARIABLE) || named_by_secrets.contains(name) {
             continue;
         }
-        let origin = Origin::Variable(name.clone());
+        let origin = ValueOrigin::Variable(name.clone());
         match settable.iter().find(|key| key.variable == *name) {
             Some(key) => tree.set(&key.path, value(key, text, &origin), &origin),
             None => problems.push(unknown(name, origin, &settable)),
@@ -85,20 +89,20 @@ pub(super) fn overlay(tree: &mut Node, environment: &Environment, shape: &Shape)
 }
 
 /// Problems with the AWS SDK's own variables, which prevent any request.
-pub(super) fn unusable(environment: &Environment) -> Vec<Problem> {
+pub(super) fn unusable(environment: &EnvironmentVariables) -> Vec<ConfigProblem> {
     let wrong = unusable_variables(|name| environment.get(name).map(str::to_owned));
-    let problem = |(name, what): (&str, String)| Problem {
-        origin: Origin::Variable(name.to_owned()),
+    let problem = |(name, what): (&str, String)| ConfigProblem {
+        origin: ValueOrigin::Variable(name.to_owned()),
         path: KeyPath::default(),
         message: format!("{what}; set it again without that character"),
     };
     wrong.into_iter().map(problem).collect()
 }
 
-fn unknown(name: &str, origin: Origin, settable: &[Settable]) -> Problem {
+fn unknown(name: &str, origin: ValueOrigin, settable: &[SettableKey]) -> ConfigProblem {
     let known = settable.iter().map(|key| key.variable.as_str()).chain([CONFIG_VARIABLE, LOG_VARIABLE]);
     if let Some(message) = removed::variable(name) {
-        return Problem { origin, path: KeyPath::default(), message };
+        return ConfigProblem { origin, path: KeyPath::default(), message };
     }
     let hint = match did_you_mean(name, known) {
         hint if !hint.is_empty() => hint,
@@ -107,21 +111,21 @@ fn unknown(name: &str, origin: Origin, settable: &[Settable]) -> Problem {
         }
         _ => "; policy.max_age is BASEWATCH_POLICY__MAX_AGE".to_owned(),
     };
-    Problem { origin, path: KeyPath::default(), message: format!("unknown variable{hint}") }
+    ConfigProblem { origin, path: KeyPath::default(), message: format!("unknown variable{hint}") }
 }
 
 /// Parses `text` as the kind of value that `key` takes. Any other text stays a string, which the schema check rejects.
-fn value(key: &Settable, text: &str, origin: &Origin) -> Value {
-    let as_text = || Value::Text(text.to_owned());
+fn value(key: &SettableKey, text: &str, origin: &ValueOrigin) -> ConfigValue {
+    let as_text = || ConfigValue::Text(text.to_owned());
     match key.kind.as_str() {
-        "boolean" => text.parse().map_or_else(|_| as_text(), Value::Boolean),
-        "integer" => text.parse().map_or_else(|_| as_text(), Value::Integer),
-        "number" => text.parse().map_or_else(|_| as_text(), Value::Float),
-        "array" => Value::List(
+        "boolean" => text.parse().map_or_else(|_| as_text(), ConfigValue::Boolean),
+        "integer" => text.parse().map_or_else(|_| as_text(), ConfigValue::Integer),
+        "number" => text.parse().map_or_else(|_| as_text(), ConfigValue::Float),
+        "array" => ConfigValue::List(
             text.split(',')
                 .map(str::trim)
                 .filter(|element| !element.is_empty())
-                .map(|element| Node { value: Value::Text(element.to_owned()), origin: origin.clone() })
+                .map(|element| ConfigNode { value: ConfigValue::Text(element.to_owned()), origin: origin.clone() })
                 .collect(),
         ),
         _ => as_text(),
@@ -129,16 +133,16 @@ fn value(key: &Settable, text: &str, origin: &Origin) -> Value {
 }
 
 /// The variables that hold secrets: the values of all `env` keys.
-fn secret_variables(tree: &Node) -> Vec<String> {
+fn secret_variables(tree: &ConfigNode) -> Vec<String> {
     match &tree.value {
-        Value::Table(table) => {
+        ConfigValue::Table(table) => {
             let here = match table.get("env").map(|node| &node.value) {
-                Some(Value::Text(name)) => Some(name.clone()),
+                Some(ConfigValue::Text(name)) => Some(name.clone()),
                 _ => None,
             };
             here.into_iter().chain(table.values().flat_map(secret_variables)).collect()
         }
-        Value::List(list) => list.iter().flat_map(secret_variables).collect(),
+        ConfigValue::List(list) => list.iter().flat_map(secret_variables).collect(),
         _ => Vec::new(),
     }
 }

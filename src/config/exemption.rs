@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, problem::did_you_mean, scope::RawScope, tree::KeyPath, values::DayText};
+use super::{check::ConfigValidator, problem::did_you_mean, scope::RawScope, tree::KeyPath, values::DayText};
 use crate::judge::{Exemption, ReasonCode};
 
 /// Accepts findings until a date. Exempted findings stay in the report and are marked, but do not count for `--fail-on`
@@ -31,12 +31,12 @@ pub(super) struct RawExemption {
     codes: Option<Vec<String>>,
 }
 
-pub(super) fn validate(raw: &[RawExemption], at: &KeyPath, check: &mut Check<'_>) -> Vec<Exemption> {
+pub(super) fn validate(raw: &[RawExemption], at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<Exemption> {
     let numbered = raw.iter().enumerate();
     numbered.filter_map(|(index, raw)| exemption(raw, &at.index(index), check)).collect()
 }
 
-fn exemption(raw: &RawExemption, at: &KeyPath, check: &mut Check<'_>) -> Option<Exemption> {
+fn exemption(raw: &RawExemption, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<Exemption> {
     let reason = raw.reason.as_deref().and_then(|text| {
         let why = (!text.trim().is_empty()).then(|| text.trim().to_owned());
         check.accept(&at.key("reason"), why.ok_or("is empty: write why the findings are accepted"))

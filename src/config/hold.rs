@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath, values::DayText};
-use crate::{glob::Glob, image::LambdaTag, resolve::Hold};
+use super::{check::ConfigValidator, tree::KeyPath, values::DayText};
+use crate::{glob::Glob, image::LambdaTag, resolve::ReleaseHold};
 
 /// Excludes known-bad releases from their line until a date. A held release is never the current release, a newer
 /// release or the target of a rebuild; the newest release without a hold is current instead. A deployment on a held
@@ -23,19 +23,19 @@ pub(super) struct RawHold {
     until: Option<DayText>,
 }
 
-pub(super) fn validate(raw: &[RawHold], at: &KeyPath, check: &mut Check<'_>) -> Vec<Hold> {
+pub(super) fn validate(raw: &[RawHold], at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<ReleaseHold> {
     let numbered = raw.iter().enumerate();
     numbered.filter_map(|(index, raw)| hold(raw, &at.index(index), check)).collect()
 }
 
-fn hold(raw: &RawHold, at: &KeyPath, check: &mut Check<'_>) -> Option<Hold> {
+fn hold(raw: &RawHold, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<ReleaseHold> {
     let release = raw.release.as_deref().and_then(|text| check.accept(&at.key("release"), release(text)));
     let reason = raw.reason.as_deref().and_then(|text| {
         let why = (!text.trim().is_empty()).then(|| text.trim().to_owned());
         check.accept(&at.key("reason"), why.ok_or("is empty: write why the releases are held"))
     });
     let until = raw.until.as_ref().and_then(|day| check.accept(&at.key("until"), day.parse()));
-    Some(Hold { release: release?, reason: reason?, until: until? })
+    Some(ReleaseHold { release: release?, reason: reason?, until: until? })
 }
 
 /// Parses a pattern that can match a release. A repository or a moving tag would silently match nothing.

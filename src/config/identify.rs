@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath, values::base_pattern};
+use super::{check::ConfigValidator, tree::KeyPath, values::base_pattern};
 use crate::{
-    identify::{BaseRule, BaseRules, Mirror, SearchLimits, Settings},
+    identify::{BaseRule, BaseRules, IdentifySettings, RegistryMirror, SearchLimits},
     image::{LambdaTag, Repository, is_tag},
 };
 
@@ -21,7 +21,7 @@ pub(super) struct RawIdentify {
     labels: Option<Vec<String>>,
     /// Base repositories. For each key, the first matching entry that sets it applies. Built in, after your entries:
     /// `public.ecr.aws/lambda/*` and `docker.io/amazon/aws-lambda-*`, with dated tags.
-    base: Option<Vec<RawBase>>,
+    base: Option<Vec<RawBaseRule>>,
     /// Maximum number of requests per run to find unrecorded bases by comparing image layers with those of releases.
     /// Tag lists are not counted. The next run continues an unfinished search. `0` disables the search.
     #[schemars(range(min = 0, max = 100_000), extend("default" = 300))]
@@ -49,7 +49,7 @@ struct RawMirror {
 /// Properties of base repositories.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawBase {
+struct RawBaseRule {
     /// Pattern of base repositories, including the registry. Releases in private ECR are listed through the ECR API, at
     /// most 500 new ones per repository and run.
     #[schemars(required, example = &"public.ecr.aws/lambda/java")]
@@ -79,10 +79,10 @@ struct RawBase {
     company: Option<bool>,
 }
 
-pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut Check<'_>) -> Settings {
+pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut ConfigValidator<'_>) -> IdentifySettings {
     let labels = match &raw.labels {
         Some(labels) => check.each(&at.key("labels"), labels, label),
-        None => Settings::default().labels,
+        None => IdentifySettings::default().labels,
     };
     let standard = SearchLimits::default();
     let minutes = raw.search_minutes.and_then(|minutes| minutes.try_into().ok());
@@ -96,13 +96,13 @@ pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut Check<'_>) -
     let at = at.key("base");
     let rules = raw.base.iter().flatten().enumerate();
     let bases = rules.filter_map(|(index, raw)| validate_base(raw, &at.index(index), check)).collect();
-    Settings { labels, bases: BaseRules::new(bases), mirrors, search }
+    IdentifySettings { labels, bases: BaseRules::new(bases), mirrors, search }
 }
 
-fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut Check<'_>) -> Option<Mirror> {
+fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<RegistryMirror> {
     let mut place = |key: &str, text: &Option<String>| check.accept(&at.key(key), place(text.as_ref()?));
     let (prefix, upstream) = (place("prefix", &raw.prefix), place("upstream", &raw.upstream));
-    Some(Mirror { prefix: prefix?, upstream: upstream? })
+    Some(RegistryMirror { prefix: prefix?, upstream: upstream? })
 }
 
 /// Parses a registry with an optional repository prefix, without a trailing slash.
@@ -124,7 +124,7 @@ fn label(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn validate_base(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) -> Option<BaseRule> {
+fn validate_base(raw: &RawBaseRule, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<BaseRule> {
     let repository = raw.repository.as_ref().and_then(|text| check.accept(&at.key("repository"), base_pattern(text)));
     let mut single = |key: &str, text: Option<&String>| check.accept(&at.key(key), moving_tag(text?));
     let default_tag = single("default_tag", raw.default_tag.as_ref());
@@ -150,7 +150,7 @@ fn validate_base(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) -> Option<B
 }
 
 /// Rejects keys about the repository itself in an entry for some images, and an entry that sets nothing for them.
-fn refuse_limited(raw: &RawBase, at: &KeyPath, check: &mut Check<'_>) {
+fn refuse_limited(raw: &RawBaseRule, at: &KeyPath, check: &mut ConfigValidator<'_>) {
     let general =
         [("tags", raw.tags.is_some()), ("dated_tags", raw.dated_tags.is_some()), ("company", raw.company.is_some())];
     for (key, _) in general.into_iter().filter(|(_, is_set)| *is_set) {

@@ -6,11 +6,11 @@ use serde_json::{Map, Value};
 
 use std::time::Duration;
 
-use super::{check::Check, tree::KeyPath, values::DurationText};
+use super::{check::ConfigValidator, tree::KeyPath, values::DurationText};
 use crate::{
     glob::Glob,
     image::Region,
-    inventory::{Choice, EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions},
+    inventory::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, RegionSelection, Selector},
 };
 
 /// The default of `refresh`.
@@ -44,7 +44,7 @@ struct RawLambda {
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
     #[serde(flatten)]
-    choice: RawChoice,
+    choice: RawSelector,
     /// How long to cache the state and tags of a function that `lambda:ListFunctions` shows as unchanged.
     #[schemars(extend("default" = "7d"))]
     refresh: Option<DurationText>,
@@ -67,7 +67,7 @@ struct RawEcs {
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
     #[serde(flatten)]
-    choice: RawChoice,
+    choice: RawSelector,
 }
 
 /// Images in private ECR repositories.
@@ -93,13 +93,13 @@ struct RawEcr {
     #[schemars(extend("default" = false))]
     untagged: Option<bool>,
     #[serde(flatten)]
-    choice: RawChoice,
+    choice: RawSelector,
 }
 
 /// Selects the resources of a table by tag and owner; [`about`] fills in `{resource}`.
 // Flattened, which serde does not support together with `deny_unknown_fields`; the schema check finds unknown keys.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct RawChoice {
+struct RawSelector {
     /// Patterns of AWS tags of the {resource}, `KEY=VALUE` or `KEY`. If set, at least one must match.
     #[schemars(extend("default" = []), example = ["env=prod"])]
     resource_tags: Option<Vec<String>>,
@@ -136,14 +136,14 @@ struct RawImages {
 }
 
 /// What to audit, by kind of deployment.
-pub(super) struct Inventories {
+pub(super) struct InventorySettings {
     pub(super) lambda: Vec<LambdaSettings>,
     pub(super) ecs: Vec<EcsSettings>,
     pub(super) ecr: Vec<EcrSettings>,
     pub(super) images: Vec<ImageSource>,
 }
 
-pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut Check<'_>) -> Inventories {
+pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut ConfigValidator<'_>) -> InventorySettings {
     let mut lambda = Vec::new();
     for (index, raw) in raw.lambda.iter().flatten().enumerate() {
         lambda.push(validate_lambda(raw, &at.key("lambda").index(index), check));
@@ -169,37 +169,45 @@ pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut Check<'_>) 
             other => other,
         }));
     }
-    Inventories { lambda, ecs, ecr, images }
+    InventorySettings { lambda, ecs, ecr, images }
 }
 
 /// Patterns of names, and the key that sets them.
-type Named<'a> = (&'static str, Option<&'a [String]>);
+type NamedPatterns<'a> = (&'static str, Option<&'a [String]>);
 
-impl RawChoice {
+impl RawSelector {
     /// Validates the selection of a table. The keys of its name patterns differ between tables.
-    fn validate(&self, include: Named<'_>, exclude: Named<'_>, at: &KeyPath, check: &mut Check<'_>) -> Choice {
+    fn validate(
+        &self,
+        include: NamedPatterns<'_>,
+        exclude: NamedPatterns<'_>,
+        at: &KeyPath,
+        check: &mut ConfigValidator<'_>,
+    ) -> Selector {
         let (key, included) = include;
         let include = included.map(|texts| check.each(&at.key(key), texts, str::parse));
         if included.is_some_and(<[_]>::is_empty) {
             check.refuse(&at.key(key), "is empty: write patterns, as in [\"*\"]");
         }
-        let mut globs =
-            |(key, texts): Named<'_>| -> Vec<Glob> { check.each(&at.key(key), texts.unwrap_or_default(), str::parse) };
+        let mut globs = |(key, texts): NamedPatterns<'_>| -> Vec<Glob> {
+            check.each(&at.key(key), texts.unwrap_or_default(), str::parse)
+        };
         let exclude = globs(exclude);
         let owners = globs(("owners", self.owners.as_deref()));
         let exclude_owners = globs(("exclude_owners", self.exclude_owners.as_deref()));
-        let mut tags = |(key, texts): Named<'_>| check.each(&at.key(key), texts.unwrap_or_default(), str::parse);
+        let mut tags =
+            |(key, texts): NamedPatterns<'_>| check.each(&at.key(key), texts.unwrap_or_default(), str::parse);
         let resource_tags = tags(("resource_tags", self.resource_tags.as_deref()));
         let exclude_resource_tags = tags(("exclude_resource_tags", self.exclude_resource_tags.as_deref()));
-        let include = include.unwrap_or_else(|| Choice::default().include);
-        Choice { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners }
+        let include = include.unwrap_or_else(|| Selector::default().include);
+        Selector { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners }
     }
 }
 
-fn validate_lambda(raw: &RawLambda, at: &KeyPath, check: &mut Check<'_>) -> LambdaSettings {
+fn validate_lambda(raw: &RawLambda, at: &KeyPath, check: &mut ConfigValidator<'_>) -> LambdaSettings {
     LambdaSettings {
         regions: regions(raw.regions.as_deref(), at, check),
-        choice: raw.choice.validate(
+        selector: raw.choice.validate(
             ("include", raw.include.as_deref()),
             ("exclude", raw.exclude.as_deref()),
             at,
@@ -209,7 +217,7 @@ fn validate_lambda(raw: &RawLambda, at: &KeyPath, check: &mut Check<'_>) -> Lamb
     }
 }
 
-fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut Check<'_>) -> EcsSettings {
+fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut ConfigValidator<'_>) -> EcsSettings {
     if raw.clusters.as_ref().is_some_and(Vec::is_empty) {
         check.refuse(&at.key("clusters"), "is empty: write patterns, as in [\"*\"]");
     }
@@ -217,7 +225,7 @@ fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut Check<'_>) -> EcsSetting
     EcsSettings {
         regions: regions(raw.regions.as_deref(), at, check),
         clusters: check.each(&at.key("clusters"), &clusters, str::parse),
-        choice: raw.choice.validate(
+        selector: raw.choice.validate(
             ("include", raw.include.as_deref()),
             ("exclude", raw.exclude.as_deref()),
             at,
@@ -227,18 +235,18 @@ fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut Check<'_>) -> EcsSetting
 }
 
 /// The regions of a table. The schema check reports a missing key.
-fn regions(texts: Option<&[String]>, at: &KeyPath, check: &mut Check<'_>) -> Regions {
+fn regions(texts: Option<&[String]>, at: &KeyPath, check: &mut ConfigValidator<'_>) -> RegionSelection {
     let at = at.key("regions");
-    let Some(texts) = texts else { return Regions::Listed(Vec::new()) };
+    let Some(texts) = texts else { return RegionSelection::Listed(Vec::new()) };
     match texts {
         [] => check.refuse(&at, "is empty: write regions, as in [\"eu-west-1\"], or [\"*\"] for all enabled regions"),
-        [all] if all == "*" => return Regions::Enabled,
+        [all] if all == "*" => return RegionSelection::Enabled,
         _ => {}
     }
-    Regions::Listed(check.each(&at, texts, region))
+    RegionSelection::Listed(check.each(&at, texts, region))
 }
 
-fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut Check<'_>) -> EcrSettings {
+fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut ConfigValidator<'_>) -> EcrSettings {
     let regions = regions(raw.regions.as_deref(), at, check);
     let choice = raw.choice.validate(
         ("repositories", raw.repositories.as_deref()),
@@ -253,7 +261,7 @@ fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut Check<'_>) -> EcrSetting
         check.refuse(&at.key("tags"), "is empty: write patterns, as in [\"*\"], or set untagged = true");
     }
     let newest = raw.newest.and_then(|newest| newest.try_into().ok());
-    EcrSettings { regions, choice, tags, newest, untagged }
+    EcrSettings { regions, selector: choice, tags, newest, untagged }
 }
 
 fn region(text: &str) -> Result<Region, String> {

@@ -9,20 +9,20 @@ use std::{
 use serde::Deserialize as _;
 
 use super::{
-    CONFIG_VARIABLE, Environment, Problem, Problems, Settings, accounts, catalog,
-    check::Check,
+    CONFIG_VARIABLE, ConfigProblem, ConfigProblems, EnvironmentVariables, Settings, accounts, catalog,
+    check::ConfigValidator,
     environment, identify, inventory, network, notify, owners, policy,
     raw::{RawConfig, schema},
     rebuild, registry, removed, serve,
-    shape::Shape,
+    shape::ConfigSchema,
     store,
-    tree::{KeyPath, Node, Origin, Value},
+    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
     watch,
 };
 use crate::{
-    inventory::{Filter, ImageSource},
+    inventory::{ImageSource, InventoryFilter},
     judge::Verdict,
-    store::ObjectPlace,
+    store::ObjectLocation,
 };
 
 /// The file name of the configuration.
@@ -32,7 +32,7 @@ pub const FILE_LIMIT: u64 = 4 * 1024 * 1024;
 
 /// Settings from the command line.
 #[derive(Clone, Debug, Default)]
-pub struct Flags {
+pub struct CliOverrides {
     /// `--config`: the configuration file.
     pub config: Option<PathBuf>,
     /// `--max-age`: overrides `policy.max_age`.
@@ -46,7 +46,7 @@ pub struct Flags {
     /// `--no-catalog`: sets `catalog.enabled` to false.
     pub no_catalog: bool,
     /// `--owner`, `--region`, `--account` and `--kind`: which part of the inventory to audit.
-    pub filter: Filter,
+    pub filter: InventoryFilter,
     /// `--fail-on`: the least severe verdict that fails the run; `None` for never.
     pub fail_on: Option<Verdict>,
     /// Images to audit instead of the configured inventory; their registries may be contacted.
@@ -59,7 +59,7 @@ pub struct Flags {
 
 /// A valid configuration.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedConfig {
     /// The settings.
     pub settings: Settings,
     /// The file that was loaded, if there is one.
@@ -75,17 +75,21 @@ pub struct Loaded {
 ///
 /// A file in S3 is not fetched here: the caller passes its content. Relative paths in it are relative to
 /// `working_folder`.
-pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> Result<Loaded, Problems> {
+pub fn load(
+    flags: &CliOverrides,
+    environment: &EnvironmentVariables,
+    working_folder: &Path,
+) -> Result<LoadedConfig, ConfigProblems> {
     let object = object(flags, environment)?;
     let file = match &object {
         Some(object) => Some(PathBuf::from(object.to_string())),
         None => find(flags, environment, working_folder),
     };
     let mut tree = match &file {
-        Some(file) => Node::parse(&text(file, object.is_some(), flags)?, file)?,
-        None => Node::empty(),
+        Some(file) => ConfigNode::parse(&text(file, object.is_some(), flags)?, file)?,
+        None => ConfigNode::empty(),
     };
-    let shape = Shape::new(schema());
+    let shape = ConfigSchema::new(schema());
     let mut problems = environment::overlay(&mut tree, environment, &shape);
     overlay_flags(&mut tree, flags);
     problems.extend(removed::take(&mut tree));
@@ -93,12 +97,12 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     problems.extend(environment::unusable(environment));
     let raw = RawConfig::deserialize(tree.to_toml()).map_err(|error| {
         let file = file.as_deref().map(|file| file.display().to_string());
-        let origin = file.map_or(Origin::Nowhere, |file| Origin::File { file, line: 0 });
-        Problems::from(vec![Problem { origin, path: KeyPath::default(), message: error.to_string() }])
+        let origin = file.map_or(ValueOrigin::Nowhere, |file| ValueOrigin::File { file, line: 0 });
+        ConfigProblems::from(vec![ConfigProblem { origin, path: KeyPath::default(), message: error.to_string() }])
     })?;
     let own_folder = file.as_deref().filter(|_| object.is_none()).and_then(Path::parent);
     let file_folder = own_folder.unwrap_or(working_folder);
-    let mut check = Check { tree: &tree, environment, file_folder, working_folder, problems };
+    let mut check = ConfigValidator { tree: &tree, environment, file_folder, working_folder, problems };
     let mut settings = validate(&raw, &mut check);
     if !check.problems.is_empty() {
         return Err(check.problems.into());
@@ -107,7 +111,7 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
     settings.config_object = object;
     settings.environment_region =
         ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| environment.get(name)).map(str::to_owned);
-    Ok(Loaded { settings, file, is_served: raw.serve.is_some() })
+    Ok(LoadedConfig { settings, file, is_served: raw.serve.is_some() })
 }
 
 /// The S3 object that `flags` or `environment` name as the configuration file, if they do: `s3://BUCKET/KEY`.
@@ -115,35 +119,38 @@ pub fn load(flags: &Flags, environment: &Environment, working_folder: &Path) -> 
 /// # Errors
 ///
 /// When a value that starts with `s3://` is not a valid object URI.
-pub fn object(flags: &Flags, environment: &Environment) -> Result<Option<ObjectPlace>, Problems> {
+pub fn object(
+    flags: &CliOverrides,
+    environment: &EnvironmentVariables,
+) -> Result<Option<ObjectLocation>, ConfigProblems> {
     let (origin, asked) = if let Some(file) = &flags.config {
-        (Origin::Flag("--config"), file.to_string_lossy().into_owned())
+        (ValueOrigin::Flag("--config"), file.to_string_lossy().into_owned())
     } else {
         let named = environment.get(CONFIG_VARIABLE).unwrap_or_default();
-        (Origin::Variable(CONFIG_VARIABLE.to_owned()), named.to_owned())
+        (ValueOrigin::Variable(CONFIG_VARIABLE.to_owned()), named.to_owned())
     };
     if !asked.starts_with("s3://") {
         return Ok(None);
     }
-    let refused = |message| Problems::from(vec![Problem { origin, path: KeyPath::default(), message }]);
+    let refused = |message| ConfigProblems::from(vec![ConfigProblem { origin, path: KeyPath::default(), message }]);
     asked.parse().map(Some).map_err(refused)
 }
 
 /// The content of the file.
-fn text(file: &Path, is_object: bool, flags: &Flags) -> Result<String, Problems> {
+fn text(file: &Path, is_object: bool, flags: &CliOverrides) -> Result<String, ConfigProblems> {
     match &flags.fetched {
         Some(text) if is_object => Ok(text.clone()),
         None if is_object => {
-            let origin = Origin::File { file: file.display().to_string(), line: 0 };
+            let origin = ValueOrigin::File { file: file.display().to_string(), line: 0 };
             let message = "cannot be read: it was not fetched from S3".to_owned();
-            Err(Problems::from(vec![Problem { origin, path: KeyPath::default(), message }]))
+            Err(ConfigProblems::from(vec![ConfigProblem { origin, path: KeyPath::default(), message }]))
         }
         _ => read(file),
     }
 }
 
 /// The file to load. A file that was named explicitly may not exist.
-fn find(flags: &Flags, environment: &Environment, working_folder: &Path) -> Option<PathBuf> {
+fn find(flags: &CliOverrides, environment: &EnvironmentVariables, working_folder: &Path) -> Option<PathBuf> {
     let asked = flags.config.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
     if let Some(file) = asked {
         return Some(working_folder.join(file));
@@ -153,12 +160,12 @@ fn find(flags: &Flags, environment: &Environment, working_folder: &Path) -> Opti
 
 /// The default locations of the file, in order.
 #[must_use]
-pub fn candidates(environment: &Environment, working_folder: &Path) -> Vec<PathBuf> {
+pub fn candidates(environment: &EnvironmentVariables, working_folder: &Path) -> Vec<PathBuf> {
     let folders = [Some(working_folder.to_owned()), environment.config_folder()];
     folders.into_iter().flatten().map(|folder| folder.join(FILE_NAME)).collect()
 }
 
-fn read(file: &Path) -> Result<String, Problems> {
+fn read(file: &Path) -> Result<String, ConfigProblems> {
     let read = || {
         let mut text = String::new();
         fs::File::open(file)?.take(FILE_LIMIT + 1).read_to_string(&mut text)?;
@@ -168,27 +175,33 @@ fn read(file: &Path) -> Result<String, Problems> {
         Ok(text)
     };
     read().map_err(|error: io::Error| {
-        let origin = Origin::File { file: file.display().to_string(), line: 0 };
+        let origin = ValueOrigin::File { file: file.display().to_string(), line: 0 };
         let why = match error.kind() {
             io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
             _ => error.to_string(),
         };
-        Problems::from(vec![Problem { origin, path: KeyPath::default(), message: format!("cannot be read: {why}") }])
+        ConfigProblems::from(vec![ConfigProblem {
+            origin,
+            path: KeyPath::default(),
+            message: format!("cannot be read: {why}"),
+        }])
     })
 }
 
-fn overlay_flags(tree: &mut Node, flags: &Flags) {
-    let max_age = flags.max_age.as_ref().map(|text| (["policy", "max_age"], Value::Text(text.clone()), "--max-age"));
-    let grace = flags.grace.as_ref().map(|text| (["policy", "grace"], Value::Text(text.clone()), "--grace"));
-    let catalog = flags.no_catalog.then_some((["catalog", "enabled"], Value::Boolean(false), "--no-catalog"));
-    let listen = flags.listen.as_ref().map(|text| (["serve", "listen"], Value::Text(text.clone()), "--listen"));
-    let schedule = flags.schedule.as_ref().map(|text| (["serve", "schedule"], Value::Text(text.clone()), "--schedule"));
+fn overlay_flags(tree: &mut ConfigNode, flags: &CliOverrides) {
+    let max_age =
+        flags.max_age.as_ref().map(|text| (["policy", "max_age"], ConfigValue::Text(text.clone()), "--max-age"));
+    let grace = flags.grace.as_ref().map(|text| (["policy", "grace"], ConfigValue::Text(text.clone()), "--grace"));
+    let catalog = flags.no_catalog.then_some((["catalog", "enabled"], ConfigValue::Boolean(false), "--no-catalog"));
+    let listen = flags.listen.as_ref().map(|text| (["serve", "listen"], ConfigValue::Text(text.clone()), "--listen"));
+    let schedule =
+        flags.schedule.as_ref().map(|text| (["serve", "schedule"], ConfigValue::Text(text.clone()), "--schedule"));
     for (keys, value, flag) in [max_age, grace, catalog, listen, schedule].into_iter().flatten() {
-        tree.set(&KeyPath::from_iter(keys), value, &Origin::Flag(flag));
+        tree.set(&KeyPath::from_iter(keys), value, &ValueOrigin::Flag(flag));
     }
 }
 
-fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
+fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
     let at = |section: &str| KeyPath::from_iter([section]);
     macro_rules! section {
         ($name:ident) => {
@@ -202,7 +215,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
     let identify = identify::validate(section!(identify), &at("identify"), check);
     let mut settings = Settings {
         policy: policy::validate(section!(policy), &at("policy"), check),
-        resolve: crate::resolve::Settings {
+        resolve: crate::resolve::ResolveSettings {
             bases: identify.bases.clone(),
             holds: policy::holds(section!(policy), &at("policy"), check).into(),
         },
@@ -213,7 +226,7 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
         images: inventory.images,
         accounts: raw.accounts.as_ref().and_then(|raw| accounts::validate(raw, &at("accounts"), check)),
         owners: owners::validate(section!(owners), &at("owners"), check),
-        filter: Filter::default(),
+        filter: InventoryFilter::default(),
         is_part: false,
         fail_on: None,
         config_object: None,
@@ -241,10 +254,10 @@ fn validate(raw: &RawConfig, check: &mut Check<'_>) -> Settings {
 
 /// Replaces the configured inventory by the images of the command line, and allows their registries: the allow list
 /// restricts what labels can name, not what the user names.
-fn apply_named(settings: &mut Settings, flags: &Flags) {
+fn apply_named(settings: &mut Settings, flags: &CliOverrides) {
     settings.filter = flags.filter.clone();
     settings.fail_on = flags.fail_on;
-    settings.is_part = flags.filter != Filter::default() || !flags.images.is_empty();
+    settings.is_part = flags.filter != InventoryFilter::default() || !flags.images.is_empty();
     if let Some(accounts) = &mut settings.accounts {
         accounts.only.clone_from(&flags.filter.accounts);
     }

@@ -33,14 +33,14 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
-pub use environment::{CONFIG_VARIABLE, Environment, LOG_VARIABLE};
-pub use load::{FILE_LIMIT, FILE_NAME, Flags, Loaded, candidates, load, object};
-pub use problem::{Problem, Problems};
+pub use environment::{CONFIG_VARIABLE, EnvironmentVariables, LOG_VARIABLE};
+pub use load::{CliOverrides, FILE_LIMIT, FILE_NAME, LoadedConfig, candidates, load, object};
+pub use problem::{ConfigProblem, ConfigProblems};
 pub use raw::schema;
 pub use serve::{ProxySettings, ServeSettings};
-pub use tree::{KeyPath, Origin};
+pub use tree::{KeyPath, ValueOrigin};
 
-use crate::inventory::{DeploymentKind, ImageSource, Regions};
+use crate::inventory::{DeploymentKind, ImageSource, RegionSelection};
 
 /// The commented example that `config init` writes: every key with its default or an example value.
 pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
@@ -51,9 +51,9 @@ pub struct Settings {
     /// When a base is too old, and how severe that is.
     pub policy: crate::judge::Policy,
     /// How bases are identified: labels, base repositories, mirrors.
-    pub identify: crate::identify::Settings,
+    pub identify: crate::identify::IdentifySettings,
     /// How bases are resolved: base repositories and holds.
-    pub resolve: crate::resolve::Settings,
+    pub resolve: crate::resolve::ResolveSettings,
     /// The images in private ECR to audit.
     pub ecr: Vec<crate::inventory::EcrSettings>,
     /// The Lambda functions to audit.
@@ -63,9 +63,9 @@ pub struct Settings {
     /// The accounts to audit; `None` for the account of the credentials.
     pub accounts: Option<crate::aws::AccountSettings>,
     /// How owners are determined.
-    pub owners: crate::inventory::Owners,
+    pub owners: crate::inventory::OwnerSettings,
     /// The filters of the command line.
-    pub filter: crate::inventory::Filter,
+    pub filter: crate::inventory::InventoryFilter,
     /// Whether only a part of the inventory, or other images, are audited: a deployment without a finding may still
     /// exist.
     pub is_part: bool,
@@ -74,25 +74,25 @@ pub struct Settings {
     /// The region of `AWS_REGION` or `AWS_DEFAULT_REGION`.
     pub environment_region: Option<String>,
     /// The configuration file, if it is in S3.
-    pub config_object: Option<crate::store::ObjectPlace>,
+    pub config_object: Option<crate::store::ObjectLocation>,
     /// The images to audit by reference.
     pub images: Vec<ImageSource>,
     /// How registries are accessed.
     pub network: crate::registry::NetworkSettings,
     /// The store: where `run`, `serve` and `lambda` keep the ledger, reports and the catalog.
-    pub store: Option<crate::store::Place>,
+    pub store: Option<crate::store::StoreLocation>,
     /// How long the store keeps reports.
     pub retention: crate::store::Retention,
     /// Which notification channels receive which alerts.
-    pub notify: crate::notify::Settings,
+    pub notify: crate::notify::NotifySettings,
     /// When basewatch reports problems of its own runs.
-    pub watch: crate::notify::WatchSettings,
+    pub watch: crate::notify::SelfMonitorSettings,
     /// How image rebuilds are triggered.
-    pub rebuild: crate::rebuild::Settings,
+    pub rebuild: crate::rebuild::RebuildSettings,
     /// The schedule, address and access control of `basewatch serve`.
     pub serve: ServeSettings,
     /// Where the catalog is stored.
-    pub catalog: CatalogPlace,
+    pub catalog: CatalogLocation,
     /// Which release catalog is loaded.
     pub releases: ReleaseCatalogSettings,
     /// How many images and bases are processed concurrently.
@@ -102,7 +102,7 @@ pub struct Settings {
 impl Settings {
     /// The regions of each inventory table.
     #[must_use]
-    pub fn regions(&self) -> Vec<&Regions> {
+    pub fn regions(&self) -> Vec<&RegionSelection> {
         let lambda = self.lambda.iter().map(|lambda| &lambda.regions);
         let ecs = self.ecs.iter().map(|ecs| &ecs.regions);
         lambda.chain(ecs).chain(self.ecr.iter().map(|ecr| &ecr.regions)).collect()
@@ -155,7 +155,7 @@ pub struct ReleaseCatalogSettings {
 
 /// Where the catalog is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CatalogPlace {
+pub enum CatalogLocation {
     /// The default: the user's cache folder, if there is one; for runs with a store, the store.
     UserCache(Option<PathBuf>),
     /// The configured folder.
@@ -164,13 +164,13 @@ pub enum CatalogPlace {
     Off,
 }
 
-impl Default for CatalogPlace {
+impl Default for CatalogLocation {
     fn default() -> Self {
         Self::UserCache(None)
     }
 }
 
-impl CatalogPlace {
+impl CatalogLocation {
     /// The folder, ignoring the store; `None` if the catalog is disabled.
     #[must_use]
     pub fn as_folder(&self) -> Option<&Path> {
@@ -195,6 +195,6 @@ impl Default for Concurrency {
 /// The environment variables and the keys that they set, for the documentation.
 #[must_use]
 pub fn variables() -> Vec<(String, KeyPath)> {
-    let settable = shape::Shape::new(schema()).settable();
+    let settable = shape::ConfigSchema::new(schema()).settable();
     settable.into_iter().map(|key| (key.variable, key.path)).collect()
 }

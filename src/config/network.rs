@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Concurrency,
-    check::Check,
+    check::ConfigValidator,
     tree::KeyPath,
     values::{DurationText, host_pattern},
 };
@@ -46,7 +46,7 @@ pub(super) fn validate(
     raw: &RawNetwork,
     hosts: BTreeMap<String, HostSettings>,
     at: &KeyPath,
-    check: &mut Check<'_>,
+    check: &mut ConfigValidator<'_>,
 ) -> (NetworkSettings, Concurrency) {
     let standard = NetworkSettings::default();
     let mut allow = standard.allow;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     policy::RawSeverity,
     secret::{RawSecretSource, source},
     tree::KeyPath,
@@ -18,10 +18,10 @@ use crate::{
     image::{Arn, ArnParts},
     judge::Severity,
     notify::{
-        Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings,
-        select::sample_message,
+        ChannelKind, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings, WebhookBody,
+        WebhookSettings, select::sample_message,
     },
-    webhook::{Signature, check_header, template},
+    webhook::{SignatureScheme, check_header, template},
 };
 
 /// When alerts are sent to notification channels.
@@ -90,10 +90,10 @@ struct RawSns {
     topic_arn: Option<String>,
     /// Message format: `text`, `json`, or `chatbot` for Amazon Q Developer in chat applications.
     #[schemars(extend("default" = "text"))]
-    format: Option<RawFormat>,
+    format: Option<RawMessageFormat>,
     /// Different formats by subscription protocol (`email`, `https`, `sqs`, `lambda`, …).
     #[schemars(example = BTreeMap::from([("sqs", "json")]))]
-    formats: Option<BTreeMap<String, RawFormat>>,
+    formats: Option<BTreeMap<String, RawMessageFormat>>,
     /// Patterns of owners whose alerts to send. Without it, all alerts, including those without an owner.
     #[schemars(extend("default" = []), example = ["payments"])]
     owners: Option<Vec<String>>,
@@ -121,7 +121,7 @@ struct RawWebhook {
     signature: Option<RawSignature>,
     /// Message format.
     #[schemars(extend("default" = "json"))]
-    format: Option<RawFormat>,
+    format: Option<RawMessageFormat>,
     /// Custom body: JSON in which `{{ … }}` inserts a field of the message as JSON.
     #[schemars(example = &"{ \"text\": {{ subscription_reason }} }")]
     template: Option<String>,
@@ -141,7 +141,7 @@ struct RawWebhook {
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(title = "a format such as \"text\"")]
-enum RawFormat {
+enum RawMessageFormat {
     /// Plain text.
     Text,
     /// JSON as described by `schema/alert.schema.json`.
@@ -163,8 +163,8 @@ pub(super) enum RawSignature {
     Bearer,
 }
 
-pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut Check<'_>) -> Settings {
-    let standard = Settings::default();
+pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut ConfigValidator<'_>) -> NotifySettings {
+    let standard = NotifySettings::default();
     let mut span = |key: &str, text: &Option<DurationText>, standard: Duration| {
         check.duration(&at.key(key), text.as_ref(), Duration::ZERO).unwrap_or(standard)
     };
@@ -185,7 +185,7 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut Check<'_>) -> 
             check,
         );
     }
-    Settings {
+    NotifySettings {
         threshold: raw.threshold.map_or(standard.threshold, Severity::from),
         grace,
         remind_every: Some(remind_every).filter(|every| !every.is_zero()),
@@ -199,7 +199,12 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut Check<'_>) -> 
 }
 
 /// Adds a channel. The ledger identifies channels by name, so names must be unique.
-fn add(receivers: &mut Vec<Receiver>, receiver: Option<Receiver>, at: &KeyPath, check: &mut Check<'_>) {
+fn add(
+    receivers: &mut Vec<NotificationChannel>,
+    receiver: Option<NotificationChannel>,
+    at: &KeyPath,
+    check: &mut ConfigValidator<'_>,
+) {
     let Some(receiver) = receiver else { return };
     if receivers.iter().any(|known| known.id == receiver.id) {
         check.refuse(at, format!("has the same name as another channel, {:?}: set a unique name", receiver.id));
@@ -208,7 +213,7 @@ fn add(receivers: &mut Vec<Receiver>, receiver: Option<Receiver>, at: &KeyPath, 
     receivers.push(receiver);
 }
 
-fn sns(raw: &RawSns, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
+fn sns(raw: &RawSns, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<NotificationChannel> {
     let topic_arn = raw.topic_arn.as_ref().and_then(|text| check.accept(&at.key("topic_arn"), topic(text)));
     let formats_at = at.key("formats");
     let mut formats = BTreeMap::new();
@@ -223,12 +228,12 @@ fn sns(raw: &RawSns, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
     let owners = check.each(&at.key("owners"), raw.owners.as_deref().unwrap_or_default(), str::parse::<Glob>);
     let name = raw.name.as_ref().and_then(|text| check.accept(&at.key("name"), name(text)));
     let topic_arn = topic_arn?;
-    Some(Receiver {
+    Some(NotificationChannel {
         id: name.unwrap_or_else(|| topic_arn.to_string()),
         owners,
         threshold: raw.threshold.map(Severity::from),
         resolved: raw.resolved.unwrap_or(true),
-        kind: Channel::Sns(SnsSettings {
+        kind: ChannelKind::Sns(SnsSettings {
             topic_arn,
             format: raw.format.map(MessageFormat::from).unwrap_or_default(),
             formats,
@@ -254,7 +259,7 @@ fn topic(text: &str) -> Result<Arn, String> {
     }
 }
 
-fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Receiver> {
+fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<NotificationChannel> {
     let url = raw.url.as_ref().and_then(|text| check.accept(&at.key("url"), webhook_url(text)));
     let secret = raw.secret.as_ref().and_then(|raw| source(raw, &at.key("secret"), check));
     if raw.signature.is_some() && raw.secret.is_none() {
@@ -276,16 +281,16 @@ fn webhook(raw: &RawWebhook, at: &KeyPath, check: &mut Check<'_>) -> Option<Rece
     let owners = check.each(&at.key("owners"), raw.owners.as_deref().unwrap_or_default(), str::parse::<Glob>);
     let name = raw.name.as_ref().and_then(|text| check.accept(&at.key("name"), name(text)));
     let (host, url) = url?;
-    Some(Receiver {
+    Some(NotificationChannel {
         id: name.unwrap_or(host),
         owners,
         threshold: raw.threshold.map(Severity::from),
         resolved: raw.resolved.unwrap_or(true),
-        kind: Channel::Webhook(WebhookSettings {
+        kind: ChannelKind::Webhook(WebhookSettings {
             url,
             body: body?,
             secret,
-            signature: raw.signature.map(Signature::from).unwrap_or_default(),
+            signature: raw.signature.map(SignatureScheme::from).unwrap_or_default(),
             headers,
         }),
     })
@@ -299,7 +304,7 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-fn quiet_hours(raw: &RawQuietHours, at: &KeyPath, check: &mut Check<'_>) -> Option<QuietHours> {
+fn quiet_hours(raw: &RawQuietHours, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<QuietHours> {
     let from = raw.from.as_ref().and_then(|text| check.accept(&at.key("from"), time(text)));
     let to = raw.to.as_ref().and_then(|text| check.accept(&at.key("to"), time(text)));
     let zone = raw.time_zone.as_deref().unwrap_or("UTC");
@@ -329,17 +334,17 @@ fn weekday(text: &str) -> Result<Weekday, String> {
     text.parse().map_err(|_| format!("{text:?} is not a day of the week: write one as in \"sat\""))
 }
 
-impl From<RawFormat> for MessageFormat {
-    fn from(raw: RawFormat) -> Self {
+impl From<RawMessageFormat> for MessageFormat {
+    fn from(raw: RawMessageFormat) -> Self {
         match raw {
-            RawFormat::Text => Self::Text,
-            RawFormat::Json => Self::Json,
-            RawFormat::Chatbot => Self::Chatbot,
+            RawMessageFormat::Text => Self::Text,
+            RawMessageFormat::Json => Self::Json,
+            RawMessageFormat::Chatbot => Self::Chatbot,
         }
     }
 }
 
-impl From<RawSignature> for Signature {
+impl From<RawSignature> for SignatureScheme {
     fn from(raw: RawSignature) -> Self {
         match raw {
             RawSignature::StandardWebhooks => Self::StandardWebhooks,

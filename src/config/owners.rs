@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath};
-use crate::inventory::{OwnerRule, Owners};
+use super::{check::ConfigValidator, tree::KeyPath};
+use crate::inventory::{OwnerRule, OwnerSettings};
 
 /// How the owner of a deployment is determined: by tag, else by rule, else the default.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -15,7 +15,7 @@ pub(super) struct RawOwners {
     #[schemars(extend("default" = []), example = ["team", "owner"])]
     tags: Option<Vec<String>>,
     /// Rules for deployments without an owner tag. The first match applies.
-    rules: Option<Vec<RawRule>>,
+    rules: Option<Vec<RawOwnerRule>>,
     /// The owner of all other deployments. Without it, they have none.
     #[schemars(example = &"platform")]
     default: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct RawOwners {
 /// Assigns an owner by pattern.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawRule {
+struct RawOwnerRule {
     /// Pattern of the deployment name (of a service, with or without its cluster), or of the image repository without
     /// the registry.
     #[schemars(required, example = &"payments-*")]
@@ -34,7 +34,7 @@ struct RawRule {
     owner: Option<String>,
 }
 
-pub(super) fn validate(raw: &RawOwners, at: &KeyPath, check: &mut Check<'_>) -> Owners {
+pub(super) fn validate(raw: &RawOwners, at: &KeyPath, check: &mut ConfigValidator<'_>) -> OwnerSettings {
     let tags = check.each(&at.key("tags"), raw.tags.as_deref().unwrap_or_default(), key);
     let rules_at = at.key("rules");
     let mut rules = Vec::new();
@@ -47,7 +47,7 @@ pub(super) fn validate(raw: &RawOwners, at: &KeyPath, check: &mut Check<'_>) -> 
         }
     }
     let default = raw.default.as_ref().and_then(|text| check.accept(&at.key("default"), owner(text)));
-    Owners { tags, rules, default }
+    OwnerSettings { tags, rules, default }
 }
 
 fn key(text: &str) -> Result<String, String> {

@@ -2,9 +2,9 @@
 
 use super::Settings;
 use crate::{
-    image::{Arn, Partition},
-    inventory::{ImageSource, Regions},
-    notify::Channel,
+    image::{Arn, AwsPartition},
+    inventory::{ImageSource, RegionSelection},
+    notify::ChannelKind,
     registry::EcrHost,
     secret::SecretSource,
 };
@@ -13,34 +13,34 @@ impl Settings {
     /// The partition of the role in `[accounts]`, else of a region, topic, secret or image, else of the region of the
     /// environment. Credentials belong to one partition, so the first value decides.
     #[must_use]
-    pub fn partition(&self) -> Option<Partition> {
+    pub fn partition(&self) -> Option<AwsPartition> {
         let role = || self.accounts.as_ref()?.role.partition();
-        let listed = || self.regions().into_iter().find_map(Regions::as_listed)?.first();
+        let listed = || self.regions().into_iter().find_map(RegionSelection::as_listed)?.first();
         let named = || self.topic_arns().chain(self.secret_arns()).find_map(Arn::partition);
         let of_image = |source: &ImageSource| {
             let host = &source.repository()?.registry;
             EcrHost::parse(host).map(|host| host.partition())
         };
         role()
-            .or_else(|| listed().map(|region| Partition::from_region(region)))
+            .or_else(|| listed().map(|region| AwsPartition::from_region(region)))
             .or_else(named)
             .or_else(|| self.images.iter().find_map(of_image))
-            .or_else(|| self.environment_region.as_deref().map(Partition::from_region))
+            .or_else(|| self.environment_region.as_deref().map(AwsPartition::from_region))
     }
 
     /// The ARNs of the SNS topics, in the order of the file.
     pub fn topic_arns(&self) -> impl Iterator<Item = &Arn> {
         self.notify.channels.iter().filter_map(|channel| match &channel.kind {
-            Channel::Sns(topic) => Some(&topic.topic_arn),
-            Channel::Webhook(_) => None,
+            ChannelKind::Sns(topic) => Some(&topic.topic_arn),
+            ChannelKind::Webhook(_) => None,
         })
     }
 
     /// The ARNs of the secrets in AWS Secrets Manager, without the `#KEY` suffix.
     pub fn secret_arns(&self) -> impl Iterator<Item = &Arn> {
         let webhooks = self.notify.channels.iter().filter_map(|channel| match &channel.kind {
-            Channel::Webhook(webhook) => webhook.secret.as_ref(),
-            Channel::Sns(_) => None,
+            ChannelKind::Webhook(webhook) => webhook.secret.as_ref(),
+            ChannelKind::Sns(_) => None,
         });
         let rebuilds = self.rebuild.rules.iter().filter_map(|rule| rule.secret.as_ref());
         let watch = self.watch.heartbeat.iter().chain(&self.watch.heartbeat_fail);

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     exemption::{self, RawExemption},
     hold::{self, RawHold},
     scope::RawScope,
@@ -14,8 +14,8 @@ use super::{
     values::DurationText,
 };
 use crate::{
-    judge::{Override, Policy, RedeployRule, Severity, Terms, Verdict},
-    resolve::Hold,
+    judge::{Policy, PolicyOverride, RedeployRule, Severity, Thresholds, Verdict},
+    resolve::ReleaseHold,
 };
 
 /// When a base is too old, and how severe that is.
@@ -128,14 +128,14 @@ struct RawRedeploy {
     tags: Option<Vec<String>>,
 }
 
-pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Policy {
+pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Policy {
     let standard = Policy::default();
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
-    let terms = merged(&standard.terms, spans, raw.severity.as_ref(), at, check);
+    let terms = merged(&standard.thresholds, spans, raw.severity.as_ref(), at, check);
     let exemptions = exemption::validate(raw.exemption.as_deref().unwrap_or_default(), &at.key("exemption"), check);
     let redeploy = validate_redeploy(raw.redeploy.as_deref().unwrap_or_default(), &at.key("redeploy"), check);
     let at = at.key("override");
-    let mut overrides: Vec<Override> = Vec::new();
+    let mut overrides: Vec<PolicyOverride> = Vec::new();
     for (index, raw) in raw.r#override.iter().flatten().enumerate() {
         let at = at.index(index);
         if let Some(rule) = validate_override(raw, &terms, &at, check) {
@@ -146,15 +146,20 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> 
         }
     }
     let min_known = raw.min_known.unwrap_or(standard.min_known);
-    Policy { terms, overrides, exemptions, redeploy, min_known, ..standard }
+    Policy { thresholds: terms, overrides, exemptions, redeploy, min_known, ..standard }
 }
 
 /// The holds, which apply to releases and not to deployments.
-pub(super) fn holds(raw: &RawPolicy, at: &KeyPath, check: &mut Check<'_>) -> Vec<Hold> {
+pub(super) fn holds(raw: &RawPolicy, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<ReleaseHold> {
     hold::validate(raw.hold.as_deref().unwrap_or_default(), &at.key("hold"), check)
 }
 
-fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &mut Check<'_>) -> Option<Override> {
+fn validate_override(
+    raw: &RawOverride,
+    general: &Thresholds,
+    at: &KeyPath,
+    check: &mut ConfigValidator<'_>,
+) -> Option<PolicyOverride> {
     let (scope, is_bounded) = raw.scope.validate("owner", raw.owner.as_ref(), at, check);
     if !is_bounded {
         let names = "set deployment, repository, account, owner or base";
@@ -171,10 +176,10 @@ fn validate_override(raw: &RawOverride, general: &Terms, at: &KeyPath, check: &m
     if name.trim().is_empty() {
         check.refuse(&at.key("name"), "is empty: write what the override is for; findings show it");
     }
-    Some(Override { name, scope, terms })
+    Some(PolicyOverride { name, scope, thresholds: terms })
 }
 
-fn validate_redeploy(raw: &[RawRedeploy], at: &KeyPath, check: &mut Check<'_>) -> Vec<RedeployRule> {
+fn validate_redeploy(raw: &[RawRedeploy], at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<RedeployRule> {
     let rule = |(index, raw): (usize, &RawRedeploy)| {
         let at = at.index(index);
         let (scope, _) = raw.scope.validate("owner", raw.owner.as_ref(), &at, check);
@@ -185,12 +190,12 @@ fn validate_redeploy(raw: &[RawRedeploy], at: &KeyPath, check: &mut Check<'_>) -
 }
 
 fn merged(
-    general: &Terms,
+    general: &Thresholds,
     [max_age, grace, runtime_warning]: [Option<&DurationText>; 3],
     severities: Option<&RawSeverities>,
     at: &KeyPath,
-    check: &mut Check<'_>,
-) -> Terms {
+    check: &mut ConfigValidator<'_>,
+) -> Thresholds {
     let mut span = |key: &str, text: Option<&DurationText>, general: chrono::Duration| {
         let found = check.duration(&at.key(key), text, Duration::ZERO);
         found.map_or(general, |found| chrono::Duration::from_std(found).expect("a hundred years fit"))
@@ -200,7 +205,7 @@ fn merged(
     let runtime_warning = span("runtime_warning", runtime_warning, general.runtime_warning);
     let mut by_verdict = general.severities.clone();
     by_verdict.extend(severities.map(RawSeverities::given).unwrap_or_default());
-    Terms { max_age, grace, runtime_warning, severities: by_verdict }
+    Thresholds { max_age, grace, runtime_warning, severities: by_verdict }
 }
 
 impl RawSeverities {

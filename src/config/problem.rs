@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::tree::{KeyPath, Origin};
+use super::tree::{KeyPath, ValueOrigin};
 
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// Where the value was set.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
     /// The key; empty for a problem of the whole file.
     pub path: KeyPath,
     /// The problem and how to fix it. Never contains a secret.
@@ -17,37 +17,37 @@ pub struct Problem {
 
 /// One or more problems, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct ConfigProblems(Vec<ConfigProblem>);
 
-impl Problems {
+impl ConfigProblems {
     /// The problems.
     #[must_use]
-    pub fn as_slice(&self) -> &[Problem] {
+    pub fn as_slice(&self) -> &[ConfigProblem] {
         &self.0
     }
 }
 
-impl From<Vec<Problem>> for Problems {
-    fn from(mut problems: Vec<Problem>) -> Self {
+impl From<Vec<ConfigProblem>> for ConfigProblems {
+    fn from(mut problems: Vec<ConfigProblem>) -> Self {
         problems.sort_by(|a, b| (&a.origin, &a.path).cmp(&(&b.origin, &b.path)));
         Self(problems)
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.origin != Origin::Nowhere {
+        if self.origin != ValueOrigin::Nowhere {
             write!(f, "{}: ", self.origin)?;
         }
         // The name of a variable or flag already identifies the key.
-        if matches!(self.origin, Origin::File { .. } | Origin::Nowhere) && !self.path.segments().is_empty() {
+        if matches!(self.origin, ValueOrigin::File { .. } | ValueOrigin::Nowhere) && !self.path.segments().is_empty() {
             write!(f, "{}: ", self.path)?;
         }
         f.write_str(&self.message)
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for ConfigProblems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
             [problem] => write!(f, "{problem}"),
@@ -59,7 +59,7 @@ impl fmt::Display for Problems {
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for ConfigProblems {}
 
 /// Suggests the closest of `known` as `; did you mean …?`, or returns an empty string.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     notify::{RawSignature, name},
     policy::RawSeverity,
     secret::{RawSecretSource, source},
@@ -16,8 +16,8 @@ use super::{
 use crate::{
     glob::Glob,
     judge::Severity,
-    rebuild::{Preset, Rule, Settings, presets},
-    webhook::Signature,
+    rebuild::{RebuildPreset, RebuildRule, RebuildSettings, presets},
+    webhook::SignatureScheme,
 };
 
 /// When rebuilds are requested, and when they count as failed.
@@ -98,16 +98,16 @@ pub(super) fn validate(
     general_at: &KeyPath,
     rules: &[RawRebuild],
     at: &KeyPath,
-    check: &mut Check<'_>,
-) -> Settings {
-    let standard = Settings::default();
+    check: &mut ConfigValidator<'_>,
+) -> RebuildSettings {
+    let standard = RebuildSettings::default();
     let hour = Duration::from_hours(1);
     let mut span = |key: &str, text: &Option<DurationText>, standard: Duration| {
         check.duration(&general_at.key(key), text.as_ref(), hour).unwrap_or(standard)
     };
     let deadline = span("deadline", &general.deadline, standard.deadline);
     let pause = span("pause", &general.pause, standard.pause);
-    let mut valid: Vec<Rule> = Vec::new();
+    let mut valid: Vec<RebuildRule> = Vec::new();
     for (index, raw) in rules.iter().enumerate() {
         let at = at.index(index);
         let Some(rule) = rule(raw, &at, check) else { continue };
@@ -119,7 +119,7 @@ pub(super) fn validate(
         }
         valid.push(rule);
     }
-    Settings {
+    RebuildSettings {
         threshold: general.threshold.map_or(standard.threshold, Severity::from),
         max_per_run: general.max_per_run.and_then(|most| most.try_into().ok()).unwrap_or(standard.max_per_run),
         deadline,
@@ -129,7 +129,7 @@ pub(super) fn validate(
     }
 }
 
-fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut Check<'_>) -> Option<Rule> {
+fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<RebuildRule> {
     let texts = raw.repositories.as_deref().unwrap_or_default();
     if raw.repositories.is_some() && texts.is_empty() {
         check.refuse(&at.key("repositories"), "is empty: write patterns, as in [\"orders\", \"team-a/*\"]");
@@ -141,13 +141,13 @@ fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut Check<'_>) -> Option<Rule> {
         Some(text) => check.accept(&at.key("name"), name(text)),
         None => texts.first().cloned(),
     };
-    Some(Rule {
+    Some(RebuildRule {
         name: name?,
         repositories,
         preset: raw.preset?.into(),
         url: url?.1,
         secret,
-        signature: raw.signature.map(Signature::from).unwrap_or_default(),
+        signature: raw.signature.map(SignatureScheme::from).unwrap_or_default(),
         git_ref: raw.r#ref.clone(),
         build_type: raw.build_type.clone(),
         inputs: raw.inputs.clone().unwrap_or_default(),
@@ -155,7 +155,7 @@ fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut Check<'_>) -> Option<Rule> {
     })
 }
 
-impl From<RawPreset> for Preset {
+impl From<RawPreset> for RebuildPreset {
     fn from(raw: RawPreset) -> Self {
         match raw {
             RawPreset::GithubRepositoryDispatch => Self::GitHubRepositoryDispatch,

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     secret::{HOW, RawSecret, secret},
     tree::KeyPath,
     values::{endpoint, host, registry_host},
 };
-use crate::registry::{Auth, HostSettings};
+use crate::registry::{AuthSettings, HostSettings};
 
 /// The tables, by host.
 pub(super) type RawRegistries = BTreeMap<String, RawRegistry>;
@@ -74,7 +74,11 @@ enum RawAuth {
     DockerConfig,
 }
 
-pub(super) fn validate(raw: &RawRegistries, at: &KeyPath, check: &mut Check<'_>) -> BTreeMap<String, HostSettings> {
+pub(super) fn validate(
+    raw: &RawRegistries,
+    at: &KeyPath,
+    check: &mut ConfigValidator<'_>,
+) -> BTreeMap<String, HostSettings> {
     let mut hosts = BTreeMap::new();
     for (name, raw) in raw {
         let at = at.key(name);
@@ -87,7 +91,7 @@ pub(super) fn validate(raw: &RawRegistries, at: &KeyPath, check: &mut Check<'_>)
     hosts
 }
 
-fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>) -> HostSettings {
+fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut ConfigValidator<'_>) -> HostSettings {
     let standard = HostSettings::default();
     let plain_http = raw.plain_http.unwrap_or_default();
     let endpoint_at = at.key("endpoint");
@@ -115,22 +119,22 @@ fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut C
     }
 }
 
-fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>) -> Auth {
+fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut ConfigValidator<'_>) -> AuthSettings {
     let has_login = raw.username.is_some() || raw.password.is_some();
     let auth = raw.auth.unwrap_or(if has_login { RawAuth::Basic } else { RawAuth::Auto });
     if has_login && auth != RawAuth::Basic {
         check.refuse(&at.key("auth"), "cannot be combined with username and password: write \"basic\", or remove them");
     }
     match auth {
-        RawAuth::Auto => Auth::Auto,
-        RawAuth::Anonymous => Auth::Anonymous,
-        RawAuth::DockerConfig => Auth::DockerConfig,
+        RawAuth::Auto => AuthSettings::Auto,
+        RawAuth::Anonymous => AuthSettings::Anonymous,
+        RawAuth::DockerConfig => AuthSettings::DockerConfig,
         RawAuth::EcrPublic => {
             if !host_name.eq_ignore_ascii_case("public.ecr.aws") {
                 // Otherwise the token would be sent to a host that is not AWS.
                 check.refuse(&at.key("auth"), "\"ecr-public\" is only for public.ecr.aws");
             }
-            Auth::EcrPublic
+            AuthSettings::EcrPublic
         }
         RawAuth::Basic => {
             let username = raw.username.clone().filter(|name| !name.is_empty() && !name.contains(':'));
@@ -144,8 +148,8 @@ fn auth(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut Check<'_>)
                 None => check.accept(&password_at, Err(format!("\"basic\" needs a password: {HOW}"))),
             };
             match (username, password) {
-                (Some(username), Some(password)) => Auth::Basic { username, password },
-                _ => Auth::Anonymous,
+                (Some(username), Some(password)) => AuthSettings::Basic { username, password },
+                _ => AuthSettings::Anonymous,
             }
         }
     }

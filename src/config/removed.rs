@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, slice};
 
 use super::{
-    Problem,
-    tree::{KeyPath, Node, Value},
+    ConfigProblem,
+    tree::{ConfigNode, ConfigValue, KeyPath},
     values::base_pattern,
 };
 use crate::identify::BaseRules;
@@ -12,15 +12,15 @@ use crate::identify::BaseRules;
 const PROBES: &str = "was removed without replacement";
 
 /// Removes the removed keys from `tree`. Returns a problem with the replacement for each.
-pub(super) fn take(tree: &mut Node) -> Vec<Problem> {
+pub(super) fn take(tree: &mut ConfigNode) -> Vec<ConfigProblem> {
     let mut problems = Vec::new();
-    let mut refuse = |node: &Node, path: KeyPath, message: String| {
-        problems.push(Problem { origin: node.origin.clone(), path, message });
+    let mut refuse = |node: &ConfigNode, path: KeyPath, message: String| {
+        problems.push(ConfigProblem { origin: node.origin.clone(), path, message });
     };
     if let Some(lines) = take_key(tree, "identify", "line") {
         let path = KeyPath::from_iter(["identify", "line"]);
         match &lines.value {
-            Value::List(entries) => {
+            ConfigValue::List(entries) => {
                 for (index, entry) in entries.iter().enumerate() {
                     refuse(entry, path.index(index), replaced_by(&[line_entry(entry)]));
                 }
@@ -51,9 +51,9 @@ pub(super) fn variable(name: &str) -> Option<String> {
 }
 
 /// Removes `key` from `section`, and the section when it becomes empty, because it is unknown otherwise.
-fn take_key(tree: &mut Node, section: &str, key: &str) -> Option<Node> {
-    let Value::Table(sections) = &mut tree.value else { return None };
-    let Value::Table(keys) = &mut sections.get_mut(section)?.value else { return None };
+fn take_key(tree: &mut ConfigNode, section: &str, key: &str) -> Option<ConfigNode> {
+    let ConfigValue::Table(sections) = &mut tree.value else { return None };
+    let ConfigValue::Table(keys) = &mut sections.get_mut(section)?.value else { return None };
     let taken = keys.remove(key);
     if keys.is_empty() {
         sections.remove(section);
@@ -66,13 +66,13 @@ fn replaced_by(entries: &[String]) -> String {
 }
 
 /// The `[[identify.base]]` entry that is equivalent to the `[[identify.line]]` entry.
-fn line_entry(entry: &Node) -> String {
+fn line_entry(entry: &ConfigNode) -> String {
     let none = BTreeMap::new();
-    let keys = if let Value::Table(keys) = &entry.value { keys } else { &none };
+    let keys = if let ConfigValue::Table(keys) = &entry.value { keys } else { &none };
     let given = ["repository", "images", "tag", "default_tag", "bare"].into_iter().filter_map(|key| {
         match &keys.get(key)?.value {
-            Value::Text(text) => Some((key, format!("{text:?}"))),
-            Value::Boolean(flag) => Some((key, flag.to_string())),
+            ConfigValue::Text(text) => Some((key, format!("{text:?}"))),
+            ConfigValue::Boolean(flag) => Some((key, flag.to_string())),
             _ => None,
         }
     });
@@ -84,8 +84,8 @@ fn base_entry(keys: impl Iterator<Item = (&'static str, String)>) -> String {
     format!("    [[identify.base]]{}", keys.collect::<String>())
 }
 
-fn dated_tags_message(list: &Node) -> String {
-    let patterns = if let Value::List(patterns) = &list.value { patterns } else { slice::from_ref(list) };
+fn dated_tags_message(list: &ConfigNode) -> String {
+    let patterns = if let ConfigValue::List(patterns) = &list.value { patterns } else { slice::from_ref(list) };
     let dated = |pattern: &str, has_dated_tags: bool| {
         let keys = [("repository", format!("{pattern:?}")), ("dated_tags", has_dated_tags.to_string())];
         base_entry(keys.into_iter())
@@ -93,8 +93,8 @@ fn dated_tags_message(list: &Node) -> String {
     if patterns.is_empty() {
         return replaced_by(&BaseRules::built_in().map(|pattern| dated(pattern, false)).collect::<Vec<_>>());
     }
-    let entry = |pattern: &Node| {
-        let Value::Text(pattern) = &pattern.value else { return None };
+    let entry = |pattern: &ConfigNode| {
+        let ConfigValue::Text(pattern) = &pattern.value else { return None };
         let is_built_in = |known: &str| base_pattern(pattern).is_ok_and(|(found, _)| found.as_str() == known);
         (!BaseRules::built_in().any(is_built_in)).then(|| dated(pattern, true))
     };

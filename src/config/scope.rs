@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath, values::repository_pattern};
-use crate::judge::Scope;
+use super::{check::ConfigValidator, tree::KeyPath, values::repository_pattern};
+use crate::judge::PolicyScope;
 
 /// The patterns of a rule, except that of the owner, whose key differs.
 // Flattened, which serde does not support together with `deny_unknown_fields`; the schema check finds unknown keys.
@@ -31,11 +31,11 @@ impl RawScope {
         owner_key: &str,
         owner: Option<&String>,
         at: &KeyPath,
-        check: &mut Check<'_>,
-    ) -> (Scope, bool) {
+        check: &mut ConfigValidator<'_>,
+    ) -> (PolicyScope, bool) {
         let Self { deployment, repository, account, base } = self;
         let mut pattern = |key: &str, text: Option<&String>| text.and_then(|text| check.parse(&at.key(key), text));
-        let scope = Scope {
+        let scope = PolicyScope {
             deployment: pattern("deployment", deployment.as_ref()),
             repository: pattern("repository", repository.as_ref()),
             account: pattern("account", account.as_ref()),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath};
+use super::{check::ConfigValidator, tree::KeyPath};
 use crate::{
     image::{Arn, ArnParts},
     secret::{Secret, SecretSource},
@@ -26,7 +26,7 @@ pub(super) struct RawSecret {
 pub(super) const HOW: &str = "write { env = \"NAME\" } or { file = \"PATH\" }";
 
 /// Reads the secret that `raw` refers to.
-pub(super) fn secret(raw: &RawSecret, at: &KeyPath, check: &mut Check<'_>) -> Option<Secret> {
+pub(super) fn secret(raw: &RawSecret, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<Secret> {
     match (&raw.env, &raw.file) {
         (Some(name), None) => check.secret_in_variable(&at.key("env"), name),
         (None, Some(file)) => check.secret_in_file(&at.key("file"), file),
@@ -53,7 +53,7 @@ pub(super) struct RawSecretSource {
 }
 
 /// The source that `raw` refers to. Secrets in variables and files are read now.
-pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>) -> Option<SecretSource> {
+pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<SecretSource> {
     match (&raw.env, &raw.file, &raw.secretsmanager) {
         (Some(name), None, None) => check.secret_in_variable(&at.key("env"), name).map(SecretSource::Here),
         (None, Some(file), None) => check.secret_in_file(&at.key("file"), file).map(SecretSource::Here),

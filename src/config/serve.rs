@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     notify::time_zone,
     secret::{RawSecretSource, source},
     tree::KeyPath,
@@ -94,7 +94,7 @@ impl Default for ServeSettings {
     }
 }
 
-pub(super) fn validate(raw: &RawServe, at: &KeyPath, check: &mut Check<'_>) -> ServeSettings {
+pub(super) fn validate(raw: &RawServe, at: &KeyPath, check: &mut ConfigValidator<'_>) -> ServeSettings {
     let standard = ServeSettings::default();
     let zone = raw.time_zone.as_deref().unwrap_or("UTC");
     let zone = check.accept(&at.key("time_zone"), time_zone(zone)).unwrap_or_default();
@@ -127,7 +127,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address with a port: write it as in \"127.0.0.1:8080\""))
 }
 
-fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut Check<'_>) -> Option<ProxySettings> {
+fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<ProxySettings> {
     let is_token = |text: &&str| {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     };

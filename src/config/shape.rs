@@ -6,20 +6,20 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::{
-    Problem,
+    ConfigProblem,
     problem::did_you_mean,
-    tree::{KeyPath, Node, Value},
+    tree::{ConfigNode, ConfigValue, KeyPath},
 };
 
 /// The schema of the configuration.
 #[derive(Debug)]
-pub(super) struct Shape {
+pub(super) struct ConfigSchema {
     schema: Json,
 }
 
 /// A key that an environment variable can set.
 #[derive(Clone, Debug)]
-pub(super) struct Settable {
+pub(super) struct SettableKey {
     /// The variable.
     pub(super) variable: String,
     /// The key.
@@ -28,26 +28,26 @@ pub(super) struct Settable {
     pub(super) kind: String,
 }
 
-impl Shape {
+impl ConfigSchema {
     pub(super) fn new(schema: Json) -> Self {
         Self { schema }
     }
 
     /// Removes from `tree` what does not match the schema. Returns a problem for each removal.
-    pub(super) fn prune(&self, tree: &mut Node) -> Vec<Problem> {
+    pub(super) fn prune(&self, tree: &mut ConfigNode) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         self.holds(&self.schema, tree, &KeyPath::default(), &mut problems);
         problems
     }
 
     /// The scalar and string-list keys outside maps and lists of tables, with their variables.
-    pub(super) fn settable(&self) -> Vec<Settable> {
+    pub(super) fn settable(&self) -> Vec<SettableKey> {
         let mut settable = Vec::new();
         self.collect(&self.schema, &KeyPath::default(), "BASEWATCH", &mut settable);
         settable
     }
 
-    fn collect(&self, schema: &Json, path: &KeyPath, prefix: &str, settable: &mut Vec<Settable>) {
+    fn collect(&self, schema: &Json, path: &KeyPath, prefix: &str, settable: &mut Vec<SettableKey>) {
         let separator = if path.segments().is_empty() { "_" } else { "__" };
         for (key, schema) in properties(schema) {
             let (target, path) = (self.target(schema), path.key(key));
@@ -55,7 +55,7 @@ impl Shape {
             match kind(target) {
                 "object" => self.collect(target, &path, &variable, settable),
                 "array" if kind(self.target(&target["items"])) != "string" => {}
-                kind => settable.push(Settable { variable, path, kind: kind.to_owned() }),
+                kind => settable.push(SettableKey { variable, path, kind: kind.to_owned() }),
             }
         }
     }
@@ -67,18 +67,18 @@ impl Shape {
     }
 
     /// Removes what is wrong inside `node`. Returns whether `node` itself matches the schema.
-    fn holds(&self, schema: &Json, node: &mut Node, path: &KeyPath, problems: &mut Vec<Problem>) -> bool {
+    fn holds(&self, schema: &Json, node: &mut ConfigNode, path: &KeyPath, problems: &mut Vec<ConfigProblem>) -> bool {
         let target = self.target(schema);
         let mut refuse = |message: String| {
-            problems.push(Problem { origin: node.origin.clone(), path: path.clone(), message });
+            problems.push(ConfigProblem { origin: node.origin.clone(), path: path.clone(), message });
             false
         };
         match (kind(target), &mut node.value) {
-            ("object", Value::Table(_)) => {
+            ("object", ConfigValue::Table(_)) => {
                 self.prune_table(target, node, path, problems);
                 true
             }
-            ("array", Value::List(list)) => {
+            ("array", ConfigValue::List(list)) => {
                 for (index, element) in list.iter_mut().enumerate() {
                     if !self.holds(&target["items"], element, &path.index(index), problems) {
                         // Keep a blank element, so that the indices of the others stay correct.
@@ -87,7 +87,7 @@ impl Shape {
                 }
                 true
             }
-            ("string", Value::Text(text)) => {
+            ("string", ConfigValue::Text(text)) => {
                 let words = words(target);
                 words.is_empty() || words.contains(&text.as_str()) || {
                     let hint = did_you_mean(text, words.iter().copied());
@@ -95,14 +95,14 @@ impl Shape {
                 }
             }
             // TOML has its own type for dates.
-            ("string", Value::Instant(_)) if target["format"] == "date" => true,
-            ("boolean", Value::Boolean(_)) => true,
-            ("integer" | "number", Value::Integer(number)) => {
+            ("string", ConfigValue::Instant(_)) if target["format"] == "date" => true,
+            ("boolean", ConfigValue::Boolean(_)) => true,
+            ("integer" | "number", ConfigValue::Integer(number)) => {
                 #[expect(clippy::cast_precision_loss, reason = "limits are small")]
                 let number = *number as f64;
                 within(target, number).is_none_or(refuse)
             }
-            ("number", Value::Float(number)) => within(target, *number).is_none_or(refuse),
+            ("number", ConfigValue::Float(number)) => within(target, *number).is_none_or(refuse),
             (_, value) => {
                 let found = value.kind();
                 refuse(format!("expected {}, found {found}", expected(target)))
@@ -110,14 +110,14 @@ impl Shape {
         }
     }
 
-    fn prune_table(&self, schema: &Json, node: &mut Node, path: &KeyPath, problems: &mut Vec<Problem>) {
+    fn prune_table(&self, schema: &Json, node: &mut ConfigNode, path: &KeyPath, problems: &mut Vec<ConfigProblem>) {
         let origin = node.origin.clone();
-        let Value::Table(table) = &mut node.value else { return };
+        let ConfigValue::Table(table) = &mut node.value else { return };
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
         for key in required.filter(|key| !table.contains_key(*key)) {
             let example = &schema["properties"][key]["examples"][0];
             let message = format!("missing: write {key} = {example}");
-            problems.push(Problem { origin: origin.clone(), path: path.key(key), message });
+            problems.push(ConfigProblem { origin: origin.clone(), path: path.key(key), message });
         }
         let known: Vec<&str> = properties(schema).map(|(key, _)| key).collect();
         table.retain(|key, value| {
@@ -130,7 +130,7 @@ impl Shape {
                 hint if hint.is_empty() => format!("; known keys: {}", known.join(", ")),
                 hint => hint,
             };
-            problems.push(Problem { origin: value.origin.clone(), path, message: format!("unknown key{hint}") });
+            problems.push(ConfigProblem { origin: value.origin.clone(), path, message: format!("unknown key{hint}") });
             false
         });
     }
@@ -158,10 +158,10 @@ fn words(schema: &Json) -> Vec<&str> {
 }
 
 /// The empty value of a type.
-fn blank(schema: &Json) -> Value {
+fn blank(schema: &Json) -> ConfigValue {
     match kind(schema) {
-        "object" => Value::Table(BTreeMap::new()),
-        _ => Value::Text(String::new()),
+        "object" => ConfigValue::Table(BTreeMap::new()),
+        _ => ConfigValue::Text(String::new()),
     }
 }
 

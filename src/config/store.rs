@@ -5,8 +5,8 @@ use std::{path::Path, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::Check, tree::KeyPath, values::DurationText};
-use crate::store::{Place, Retention};
+use super::{check::ConfigValidator, tree::KeyPath, values::DurationText};
+use crate::store::{Retention, StoreLocation};
 
 /// How long the store keeps reports.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -20,15 +20,15 @@ pub(super) struct RawRetention {
     history: Option<DurationText>,
 }
 
-pub(super) fn place(raw: Option<&String>, at: &KeyPath, check: &mut Check<'_>) -> Option<Place> {
-    let place = check.accept(at, raw?.parse::<Place>().map_err(|error| error.to_string()))?;
+pub(super) fn place(raw: Option<&String>, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<StoreLocation> {
+    let place = check.accept(at, raw?.parse::<StoreLocation>().map_err(|error| error.to_string()))?;
     Some(match place {
-        Place::Folder(folder) => Place::Folder(check.folder(at, Path::new(&folder))),
-        place @ Place::S3 { .. } => place,
+        StoreLocation::Folder(folder) => StoreLocation::Folder(check.folder(at, Path::new(&folder))),
+        place @ StoreLocation::S3 { .. } => place,
     })
 }
 
-pub(super) fn retention(raw: &RawRetention, at: &KeyPath, check: &mut Check<'_>) -> Retention {
+pub(super) fn retention(raw: &RawRetention, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Retention {
     let standard = Retention::default();
     let day = Duration::from_hours(24);
     let mut span = |key: &str, text: &Option<DurationText>, standard| {

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt, path::Path};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Problem, Problems};
+use super::{ConfigProblem, ConfigProblems};
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// The configuration file.
     File {
         /// The path as given.
@@ -26,11 +26,11 @@ pub enum Origin {
 
 /// The path of a value: `registry."public.ecr.aws".rate`, `inventory.ecr[0].regions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyPath(Vec<Segment>);
+pub struct KeyPath(Vec<KeySegment>);
 
 /// One step of a [`KeyPath`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Segment {
+pub(super) enum KeySegment {
     /// Into a table.
     Key(String),
     /// Into a list.
@@ -39,16 +39,16 @@ pub(super) enum Segment {
 
 /// A value and its origin.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) value: Value,
-    pub(super) origin: Origin,
+pub(super) struct ConfigNode {
+    pub(super) value: ConfigValue,
+    pub(super) origin: ValueOrigin,
 }
 
 /// A TOML value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    Table(BTreeMap<String, Node>),
-    List(Vec<Node>),
+pub(super) enum ConfigValue {
+    Table(BTreeMap<String, ConfigNode>),
+    List(Vec<ConfigNode>),
     Text(String),
     Integer(i64),
     Float(f64),
@@ -60,50 +60,50 @@ impl KeyPath {
     /// The path of `key` in the table at this path.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        self.with(Segment::Key(key.to_owned()))
+        self.with(KeySegment::Key(key.to_owned()))
     }
 
     /// The path of the element `index` in the list at this path.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
-        self.with(Segment::Index(index))
+        self.with(KeySegment::Index(index))
     }
 
-    fn with(&self, segment: Segment) -> Self {
+    fn with(&self, segment: KeySegment) -> Self {
         Self(self.0.iter().cloned().chain([segment]).collect())
     }
 
     /// The segments, from the root.
-    pub(super) fn segments(&self) -> &[Segment] {
+    pub(super) fn segments(&self) -> &[KeySegment] {
         &self.0
     }
 }
 
 impl<'a> FromIterator<&'a str> for KeyPath {
     fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
-        Self(keys.into_iter().map(|key| Segment::Key(key.to_owned())).collect())
+        Self(keys.into_iter().map(|key| KeySegment::Key(key.to_owned())).collect())
     }
 }
 
-impl Node {
+impl ConfigNode {
     /// An empty table without an origin.
     pub(super) fn empty() -> Self {
-        Self { value: Value::Table(BTreeMap::new()), origin: Origin::Nowhere }
+        Self { value: ConfigValue::Table(BTreeMap::new()), origin: ValueOrigin::Nowhere }
     }
 
     /// Parses the TOML document `text` of `file`.
-    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, Problems> {
+    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, ConfigProblems> {
         let file = file.display().to_string();
         let breaks: Vec<_> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
         let line_of = |offset: usize| breaks.partition_point(|at| *at < offset) + 1;
-        let at = |offset: usize| Origin::File { file: file.clone(), line: line_of(offset) };
+        let at = |offset: usize| ValueOrigin::File { file: file.clone(), line: line_of(offset) };
         let (table, errors) = DeTable::parse_recoverable(text);
         let Some(error) = errors.first() else {
             return Ok(Self { value: table_of(table.into_inner(), &at), origin: at(0) });
         };
         // Later errors are usually consequences of the first.
         let origin = at(error.span().map_or(0, |span| span.start));
-        Err(Problems::from(vec![Problem {
+        Err(ConfigProblems::from(vec![ConfigProblem {
             origin,
             path: KeyPath::default(),
             message: format!("not TOML: {}", error.message()),
@@ -111,27 +111,27 @@ impl Node {
     }
 
     /// Sets `value` at `path`, and creates the tables on the way.
-    pub(super) fn set(&mut self, path: &KeyPath, value: Value, origin: &Origin) {
+    pub(super) fn set(&mut self, path: &KeyPath, value: ConfigValue, origin: &ValueOrigin) {
         let mut node = self;
         for segment in path.segments() {
-            let Segment::Key(key) = segment else { return };
-            if !matches!(node.value, Value::Table(_)) {
+            let KeySegment::Key(key) = segment else { return };
+            if !matches!(node.value, ConfigValue::Table(_)) {
                 // The file has another value where a table belongs. The schema check reports it.
                 return;
             }
-            let Value::Table(table) = &mut node.value else { return };
+            let ConfigValue::Table(table) = &mut node.value else { return };
             node = table.entry(key.clone()).or_insert_with(|| Self { origin: origin.clone(), ..Self::empty() });
         }
         *node = Self { value, origin: origin.clone() };
     }
 
     /// The origin of the value at `path`; of a missing value, the origin of the nearest enclosing table.
-    pub(super) fn origin_of(&self, path: &KeyPath) -> Origin {
+    pub(super) fn origin_of(&self, path: &KeyPath) -> ValueOrigin {
         let mut node = self;
         for segment in path.segments() {
             let next = match (segment, &node.value) {
-                (Segment::Key(key), Value::Table(table)) => table.get(key),
-                (Segment::Index(index), Value::List(list)) => list.get(*index),
+                (KeySegment::Key(key), ConfigValue::Table(table)) => table.get(key),
+                (KeySegment::Index(index), ConfigValue::List(list)) => list.get(*index),
                 _ => None,
             };
             let Some(next) = next else { break };
@@ -143,52 +143,52 @@ impl Node {
     /// The values without origins, for serde.
     pub(super) fn to_toml(&self) -> toml::Value {
         match &self.value {
-            Value::Table(table) => {
+            ConfigValue::Table(table) => {
                 toml::Value::Table(table.iter().map(|(key, node)| (key.clone(), node.to_toml())).collect())
             }
-            Value::List(list) => toml::Value::Array(list.iter().map(Self::to_toml).collect()),
-            Value::Text(text) | Value::Instant(text) => toml::Value::String(text.clone()),
-            Value::Integer(number) => toml::Value::Integer(*number),
-            Value::Float(number) => toml::Value::Float(*number),
-            Value::Boolean(flag) => toml::Value::Boolean(*flag),
+            ConfigValue::List(list) => toml::Value::Array(list.iter().map(Self::to_toml).collect()),
+            ConfigValue::Text(text) | ConfigValue::Instant(text) => toml::Value::String(text.clone()),
+            ConfigValue::Integer(number) => toml::Value::Integer(*number),
+            ConfigValue::Float(number) => toml::Value::Float(*number),
+            ConfigValue::Boolean(flag) => toml::Value::Boolean(*flag),
         }
     }
 }
 
-fn table_of(table: DeTable<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
-    Value::Table(
+fn table_of(table: DeTable<'_>, at: &dyn Fn(usize) -> ValueOrigin) -> ConfigValue {
+    ConfigValue::Table(
         table
             .into_iter()
             .map(|(key, value)| {
                 let origin = at(key.span().start);
-                (key.into_inner().into_owned(), Node { value: value_of(value.into_inner(), at), origin })
+                (key.into_inner().into_owned(), ConfigNode { value: value_of(value.into_inner(), at), origin })
             })
             .collect(),
     )
 }
 
-fn value_of(value: DeValue<'_>, at: &dyn Fn(usize) -> Origin) -> Value {
+fn value_of(value: DeValue<'_>, at: &dyn Fn(usize) -> ValueOrigin) -> ConfigValue {
     match value {
-        DeValue::String(text) => Value::Text(text.into_owned()),
-        DeValue::Boolean(flag) => Value::Boolean(flag),
-        DeValue::Datetime(instant) => Value::Instant(instant.to_string()),
+        DeValue::String(text) => ConfigValue::Text(text.into_owned()),
+        DeValue::Boolean(flag) => ConfigValue::Boolean(flag),
+        DeValue::Datetime(instant) => ConfigValue::Instant(instant.to_string()),
         // An integer out of range becomes a float, which no integer key accepts.
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or_else(|_| Value::Float(f64::INFINITY), Value::Integer),
-        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+            .map_or_else(|_| ConfigValue::Float(f64::INFINITY), ConfigValue::Integer),
+        DeValue::Float(number) => ConfigValue::Float(number.as_str().parse().unwrap_or(f64::NAN)),
         DeValue::Table(table) => table_of(table, at),
-        DeValue::Array(list) => Value::List(
+        DeValue::Array(list) => ConfigValue::List(
             list.into_iter()
                 .map(|element| {
                     let origin = at(element.span().start);
-                    Node { value: value_of(element.into_inner(), at), origin }
+                    ConfigNode { value: value_of(element.into_inner(), at), origin }
                 })
                 .collect(),
         ),
     }
 }
 
-impl Value {
+impl ConfigValue {
     /// The type for messages. The value itself may be a secret.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -212,8 +212,8 @@ impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, segment) in self.0.iter().enumerate() {
             match segment {
-                Segment::Index(index) => write!(f, "[{index}]")?,
-                Segment::Key(key) => {
+                KeySegment::Index(index) => write!(f, "[{index}]")?,
+                KeySegment::Key(key) => {
                     f.write_str(if position == 0 { "" } else { "." })?;
                     if is_bare(key) { f.write_str(key)? } else { write!(f, "{key:?}")? }
                 }
@@ -223,7 +223,7 @@ impl fmt::Display for KeyPath {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { file, line: 0 } => f.write_str(file),
@@ -243,6 +243,6 @@ mod tests {
     fn unclosed_inline_tables_are_rejected() {
         // Before toml_parser 1.1.6, the parser recursed once for each of them.
         let file = "[[a]]\nb = { c = \"d\"\n".repeat(2_000);
-        assert!(Node::parse(&file, Path::new("basewatch.toml")).is_err());
+        assert!(ConfigNode::parse(&file, Path::new("basewatch.toml")).is_err());
     }
 }

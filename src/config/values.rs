@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    address::Reach,
+    address::AddressScope,
     glob::Glob,
     image::{Repository, normalize_host, normalize_pattern},
     schedule::LastDay,
@@ -163,7 +163,7 @@ fn authority_host(authority: &str) -> Option<&str> {
 }
 
 fn is_loopback(host: &str) -> bool {
-    Reach::from_host(host) == Reach::Loopback
+    AddressScope::from_host(host) == AddressScope::Loopback
 }
 
 /// A date such as `2027-01-31`.

@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    check::Check,
+    check::ConfigValidator,
     secret::{RawSecretSource, source},
     tree::KeyPath,
     values::webhook_url,
 };
 use crate::{
-    notify::{Settings, WatchSettings},
+    notify::{NotifySettings, SelfMonitorSettings},
     secret::SecretSource,
 };
 
@@ -40,8 +40,13 @@ pub(super) struct RawWatch {
     heartbeat_fail: Option<RawSecretSource>,
 }
 
-pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &mut Check<'_>) -> WatchSettings {
-    let standard = WatchSettings::default();
+pub(super) fn validate(
+    raw: &RawWatch,
+    at: &KeyPath,
+    notify: &NotifySettings,
+    check: &mut ConfigValidator<'_>,
+) -> SelfMonitorSettings {
+    let standard = SelfMonitorSettings::default();
     let number = |number: Option<i64>, standard| number.and_then(|number| number.try_into().ok()).unwrap_or(standard);
     let receivers = raw.receivers.as_deref().unwrap_or_default();
     let known = |name: &str| {
@@ -49,7 +54,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
         let why = || format!("{name:?} is not a channel: write the name of a [[notify.sns]] or [[notify.webhook]]");
         is_known.then(|| name.to_owned()).ok_or_else(why)
     };
-    WatchSettings {
+    SelfMonitorSettings {
         failed_runs: number(raw.failed_runs, standard.failed_runs),
         empty_runs: number(raw.empty_runs, standard.empty_runs),
         blind_runs: number(raw.blind_runs, standard.blind_runs),
@@ -61,7 +66,7 @@ pub(super) fn validate(raw: &RawWatch, at: &KeyPath, notify: &Settings, check: &
 }
 
 /// The source of a URL. A URL in a variable or file is validated now.
-fn url(raw: &RawSecretSource, at: &KeyPath, check: &mut Check<'_>) -> Option<SecretSource> {
+fn url(raw: &RawSecretSource, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<SecretSource> {
     let source = source(raw, at, check)?;
     if let SecretSource::Here(secret) = &source {
         check.accept(at, webhook_url(secret.reveal()))?;

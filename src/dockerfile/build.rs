@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BuildArguments, Dockerfile, Instruction, SourceText, Stage, SyntaxError,
-    expand::{Expansion, Unknown, Variable, expand},
-    image_name::{self, Parts},
+    BuildArguments, BuildStage, Dockerfile, Instruction, SourceText, SyntaxError,
+    expand::{Expansion, UnknownCause, VariableValue, expand},
+    image_name::{self, ReferenceSpans},
     words,
 };
 use crate::image::{Platform, Reference};
@@ -84,7 +84,7 @@ pub struct FromInstruction {
     /// The resolved image, with the position of each byte.
     pub(super) resolved: SourceText,
     /// The positions of tag and digest in it.
-    pub(super) parts: Parts,
+    pub(super) parts: ReferenceSpans,
 }
 
 impl FromInstruction {
@@ -100,7 +100,7 @@ impl FromInstruction {
 pub struct BuildPlan<'a> {
     pub(super) dockerfile: &'a Dockerfile<'a>,
     pub(super) arguments: Option<&'a BuildArguments>,
-    pub(super) global: BTreeMap<String, Variable>,
+    pub(super) global: BTreeMap<String, VariableValue>,
     /// The `FROM` instructions, in order.
     pub froms: Vec<FromInstruction>,
     /// The stages whose layers are in the built image: the target stage first.
@@ -137,16 +137,18 @@ impl<'a> Dockerfile<'a> {
     }
 
     /// The arguments in the scope of `FROM`.
-    fn global_arguments(&self, given: Option<&BuildArguments>) -> BTreeMap<String, Variable> {
+    fn global_arguments(&self, given: Option<&BuildArguments>) -> BTreeMap<String, VariableValue> {
         let mut global = BTreeMap::new();
         for (name, default) in self.global.iter().flat_map(|argument| declared(argument, self.escape)) {
             let value = match (given.and_then(|given| given.get(&name)), default) {
-                (Some(given), _) => Variable::Known(SourceText::from_elsewhere(given)),
+                (Some(given), _) => VariableValue::Known(SourceText::from_elsewhere(given)),
                 (None, Some(default)) => {
                     known_or_unknown(expand(&default, self.escape, &|name| global_value(&global, given, name)))
                 }
-                (None, None) if SET_BY_BUILDER.contains(&name.as_str()) => Variable::Unknown(Unknown::SetByBuilder),
-                (None, None) => Variable::Unset(Unknown::NoDefault),
+                (None, None) if SET_BY_BUILDER.contains(&name.as_str()) => {
+                    VariableValue::Unknown(UnknownCause::SetByBuilder)
+                }
+                (None, None) => VariableValue::Unset(UnknownCause::NoDefault),
             };
             global.insert(name, value);
         }
@@ -156,14 +158,14 @@ impl<'a> Dockerfile<'a> {
     /// The `FROM` of `stage`, after those of the `earlier` stages.
     fn resolved(
         &self,
-        stage: &Stage,
+        stage: &BuildStage,
         earlier: &[FromInstruction],
-        global: &BTreeMap<String, Variable>,
+        global: &BTreeMap<String, VariableValue>,
         given: Option<&BuildArguments>,
     ) -> FromInstruction {
         let value = |name: &str| match global_value(global, given, name) {
-            Variable::Unset(Unknown::NotDeclared) if self.is_declared_in_a_stage(name) => {
-                Variable::Unset(Unknown::InsideStage)
+            VariableValue::Unset(UnknownCause::NotDeclared) if self.is_declared_in_a_stage(name) => {
+                VariableValue::Unset(UnknownCause::InsideStage)
             }
             value => value,
         };
@@ -177,9 +179,9 @@ impl<'a> Dockerfile<'a> {
         let source = |name: String| {
             let source = match value(&name) {
                 _ if given.is_some_and(|given| given.contains_key(&name)) => ArgumentSource::BuildArgument,
-                Variable::Known(_) => ArgumentSource::Default,
-                Variable::Unknown(Unknown::SetByBuilder) => ArgumentSource::Builder,
-                Variable::Unset(_) | Variable::Unknown(_) => ArgumentSource::Unset,
+                VariableValue::Known(_) => ArgumentSource::Default,
+                VariableValue::Unknown(UnknownCause::SetByBuilder) => ArgumentSource::Builder,
+                VariableValue::Unset(_) | VariableValue::Unknown(_) => ArgumentSource::Unset,
             };
             (name, source)
         };
@@ -194,7 +196,7 @@ impl<'a> Dockerfile<'a> {
             image,
             arguments: names.into_iter().map(source).collect(),
             ships: false,
-            parts: Parts::of(resolved.as_str()),
+            parts: ReferenceSpans::find(resolved.as_str()),
             resolved,
         }
     }
@@ -234,27 +236,27 @@ fn stage_named(froms: &[FromInstruction], name: &str) -> Option<usize> {
     froms.iter().rposition(is_named)
 }
 
-fn global_value(global: &BTreeMap<String, Variable>, given: Option<&BuildArguments>, name: &str) -> Variable {
+fn global_value(global: &BTreeMap<String, VariableValue>, given: Option<&BuildArguments>, name: &str) -> VariableValue {
     if let Some(value) = global.get(name) {
         return value.clone();
     }
     if !SET_BY_BUILDER.contains(&name) {
-        return Variable::Unset(Unknown::NotDeclared);
+        return VariableValue::Unset(UnknownCause::NotDeclared);
     }
     // These need no declaration before FROM.
-    given
-        .and_then(|given| given.get(name))
-        .map_or(Variable::Unknown(Unknown::SetByBuilder), |given| Variable::Known(SourceText::from_elsewhere(given)))
+    given.and_then(|given| given.get(name)).map_or(VariableValue::Unknown(UnknownCause::SetByBuilder), |given| {
+        VariableValue::Known(SourceText::from_elsewhere(given))
+    })
 }
 
 /// The value of an expansion.
-pub(super) fn known_or_unknown(expansion: Result<Expansion, &'static str>) -> Variable {
+pub(super) fn known_or_unknown(expansion: Result<Expansion, &'static str>) -> VariableValue {
     match expansion {
         Ok(expansion) => match expansion.unknown.values().next() {
-            None => Variable::Known(expansion.text),
-            Some(why) => Variable::Unknown(*why),
+            None => VariableValue::Known(expansion.text),
+            Some(why) => VariableValue::Unknown(*why),
         },
-        Err(_) => Variable::Unknown(Unknown::Operator),
+        Err(_) => VariableValue::Unknown(UnknownCause::Operator),
     }
 }
 

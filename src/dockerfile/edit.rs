@@ -8,22 +8,22 @@ use std::{
 use super::{
     BaseImage, BuildPlan, FromInstruction, LabelState, RecordedLabel, SourceText,
     build::is_set_by_builder,
-    expand::Variable,
-    image_name::{self, Parts},
+    expand::VariableValue,
+    image_name::{self, ReferenceSpans},
     label::{OCI_DIGEST, OCI_NAME},
 };
 use crate::image::{Digest, Reference};
 
 /// The tag and digest to pin a `FROM` to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
+pub struct ImagePin {
     /// The tag that replaces the present one; `None` keeps it.
     pub tag: Option<String>,
     /// The digest.
     pub digest: Digest,
 }
 
-impl Pin {
+impl ImagePin {
     /// `reference`, pinned.
     #[must_use]
     pub fn applied_to(&self, reference: &Reference) -> Reference {
@@ -34,7 +34,7 @@ impl Pin {
 
 /// Bytes to replace; an empty range inserts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Edit {
+struct TextEdit {
     start: usize,
     /// Whole lines are inserted after other insertions at the same position.
     is_line: bool,
@@ -42,7 +42,7 @@ struct Edit {
     text: String,
 }
 
-impl Edit {
+impl TextEdit {
     fn new(range: Range<usize>, text: impl Into<String>) -> Self {
         Self { start: range.start, is_line: false, end: range.end, text: text.into() }
     }
@@ -60,15 +60,15 @@ impl Edit {
 
 /// The edits of a Dockerfile, and the ones that are impossible.
 #[derive(Clone, Debug, Default)]
-pub struct Edits {
-    all: BTreeSet<Edit>,
+pub struct DockerfileEdits {
+    all: BTreeSet<TextEdit>,
     /// Why a `FROM` cannot be pinned, by its position.
     pub refused: BTreeMap<usize, String>,
     /// Why the base cannot be recorded in a label, if it cannot.
     pub label_refused: Option<String>,
 }
 
-impl Edits {
+impl DockerfileEdits {
     /// Whether there are no edits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -94,9 +94,9 @@ impl BuildPlan<'_> {
     /// The edits that pin the `FROM` instructions at these positions, and record the base in the label `key` and in all
     /// labels of `keys` that name it already.
     #[must_use]
-    pub fn edits(&self, pins: &BTreeMap<usize, Pin>, keys: &[String]) -> Edits {
-        let mut wanted: BTreeMap<usize, BTreeSet<Edit>> = BTreeMap::new();
-        let mut edits = Edits::default();
+    pub fn edits(&self, pins: &BTreeMap<usize, ImagePin>, keys: &[String]) -> DockerfileEdits {
+        let mut wanted: BTreeMap<usize, BTreeSet<TextEdit>> = BTreeMap::new();
+        let mut edits = DockerfileEdits::default();
         for (position, pin) in pins {
             match self.froms.get(*position).map(|from| pinned(&from.resolved, &from.parts, pin)) {
                 Some(Ok(needed)) => drop(wanted.insert(*position, needed)),
@@ -122,7 +122,7 @@ impl BuildPlan<'_> {
     }
 
     /// The `FROM` instructions whose edits would have side effects, with the reasons.
-    fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> BTreeMap<usize, String> {
+    fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<TextEdit>>) -> BTreeMap<usize, String> {
         let shared = wanted.iter().filter_map(|(position, edits)| {
             let why = edits.iter().find_map(|edit| self.also_changed(*position, edit, wanted))?;
             Some((*position, why))
@@ -130,7 +130,12 @@ impl BuildPlan<'_> {
         shared.collect()
     }
 
-    fn also_changed(&self, position: usize, edit: &Edit, wanted: &BTreeMap<usize, BTreeSet<Edit>>) -> Option<String> {
+    fn also_changed(
+        &self,
+        position: usize,
+        edit: &TextEdit,
+        wanted: &BTreeMap<usize, BTreeSet<TextEdit>>,
+    ) -> Option<String> {
         for (other, from) in self.froms.iter().enumerate().filter(|(other, _)| *other != position) {
             let agrees = wanted.get(&other).is_some_and(|edits| edits.contains(edit));
             if edit.touches(&from.resolved) && !agrees {
@@ -142,7 +147,7 @@ impl BuildPlan<'_> {
             edit.touches(value) && value.as_str() != resolved && self.dockerfile.is_declared_in_a_stage(name)
         };
         let known = self.global.iter().filter_map(|(name, value)| match value {
-            Variable::Known(value) => Some((name, value)),
+            VariableValue::Known(value) => Some((name, value)),
             _ => None,
         });
         known.into_iter().find(|global| is_part(*global)).map(|(name, _)| {
@@ -151,7 +156,7 @@ impl BuildPlan<'_> {
     }
 
     /// Adds the edits that record the base in the labels.
-    fn record(&self, ships: usize, pin: Option<&Pin>, keys: &[String], edits: &mut Edits) {
+    fn record(&self, ships: usize, pin: Option<&ImagePin>, keys: &[String], edits: &mut DockerfileEdits) {
         let from = &self.froms[ships];
         let BaseImage::Reference(reference) = &from.image else { return };
         let target = pin.map_or_else(|| reference.clone(), |pin| pin.applied_to(reference));
@@ -162,7 +167,7 @@ impl BuildPlan<'_> {
             if label.state == LabelState::Recorded && pin.is_none() {
                 continue;
             }
-            let pin = Pin { tag: target.tag.clone(), digest: digest.clone() };
+            let pin = ImagePin { tag: target.tag.clone(), digest: digest.clone() };
             let needed = corrected(&label, &target, &pin).and_then(|needed| self.without_side_effect(needed, edits));
             match needed {
                 Ok(needed) => edits.all.extend(needed),
@@ -176,10 +181,14 @@ impl BuildPlan<'_> {
     }
 
     /// The edits of a label, if they change only that label and a `FROM` with the same edit.
-    fn without_side_effect(&self, needed: BTreeSet<Edit>, edits: &Edits) -> Result<BTreeSet<Edit>, &'static str> {
-        let is_new = |edit: &&Edit| !edits.all.contains(*edit);
-        let is_alone = |edit: &Edit| {
-            let overlaps = |other: &Edit| edit.start < other.end && other.start < edit.end;
+    fn without_side_effect(
+        &self,
+        needed: BTreeSet<TextEdit>,
+        edits: &DockerfileEdits,
+    ) -> Result<BTreeSet<TextEdit>, &'static str> {
+        let is_new = |edit: &&TextEdit| !edits.all.contains(*edit);
+        let is_alone = |edit: &TextEdit| {
+            let overlaps = |other: &TextEdit| edit.start < other.end && other.start < edit.end;
             !edits.all.iter().any(overlaps) && !self.froms.iter().any(|from| edit.touches(&from.resolved))
         };
         if needed.iter().filter(is_new).all(is_alone) {
@@ -199,7 +208,7 @@ impl BuildPlan<'_> {
     }
 
     /// The lines after the `FROM` of the target stage that record `target`.
-    fn insertion(&self, from: &FromInstruction, target: &Reference, key: &str, edits: &Edits) -> Edit {
+    fn insertion(&self, from: &FromInstruction, target: &Reference, key: &str, edits: &DockerfileEdits) -> TextEdit {
         let stage = &self.dockerfile.stages[self.chain[0]].from;
         let text = self.dockerfile.text;
         let line_start = text[..stage.span.start].rfind('\n').map_or(0, |at| at + 1);
@@ -211,11 +220,11 @@ impl BuildPlan<'_> {
             from.arguments.keys().for_each(|name| add(format!("ARG {name}")));
         }
         add(format!("LABEL {key}={}", written.unwrap_or_else(|| target.to_string())));
-        Edit { is_line: true, ..Edit::new(stage.span.end..stage.span.end, inserted) }
+        TextEdit { is_line: true, ..TextEdit::new(stage.span.end..stage.span.end, inserted) }
     }
 
     /// The image as `from` will have it, if it uses arguments: the label then uses them too.
-    fn written(&self, from: &FromInstruction, target: &Reference, edits: &Edits) -> Option<String> {
+    fn written(&self, from: &FromInstruction, target: &Reference, edits: &DockerfileEdits) -> Option<String> {
         let text = &self.dockerfile.text[from.span.clone()];
         // A `--build-arg` applies in stages that declare the argument, and in FROM only if declared before the first
         // FROM.
@@ -224,9 +233,10 @@ impl BuildPlan<'_> {
             return None;
         }
         let inside = edits.all.iter().filter(|edit| edit.start >= from.span.start && edit.end <= from.span.end);
-        let shift =
-            |edit: &Edit| Edit::new(edit.start - from.span.start..edit.end - from.span.start, edit.text.as_str());
-        let inside = Edits { all: inside.map(shift).collect(), ..Edits::default() };
+        let shift = |edit: &TextEdit| {
+            TextEdit::new(edit.start - from.span.start..edit.end - from.span.start, edit.text.as_str())
+        };
+        let inside = DockerfileEdits { all: inside.map(shift).collect(), ..DockerfileEdits::default() };
         // A short name of Docker Hub is not valid in a label.
         let repository = target.repository.to_string();
         let prefix = repository.strip_suffix(from.parts.name(from.resolved.as_str()))?;
@@ -235,7 +245,7 @@ impl BuildPlan<'_> {
 }
 
 /// The edits that pin the reference `text` to `pin`.
-fn pinned(text: &SourceText, parts: &Parts, pin: &Pin) -> Result<BTreeSet<Edit>, &'static str> {
+fn pinned(text: &SourceText, parts: &ReferenceSpans, pin: &ImagePin) -> Result<BTreeSet<TextEdit>, &'static str> {
     let mut edits = BTreeSet::new();
     if let (Some(range), Some(tag)) = (&parts.tag, &pin.tag) {
         edits.extend(replacement(text, range.clone(), tag)?);
@@ -245,23 +255,23 @@ fn pinned(text: &SourceText, parts: &Parts, pin: &Pin) -> Result<BTreeSet<Edit>,
         edits.extend(replacement(text, range.clone(), digest)?);
     } else {
         let last = text.len().checked_sub(1).and_then(|last| text.offset(last)).ok_or(NOT_IN_FILE)?;
-        edits.insert(Edit::new(last + 1..last + 1, format!("@{digest}")));
+        edits.insert(TextEdit::new(last + 1..last + 1, format!("@{digest}")));
     }
     Ok(edits)
 }
 
 const NOT_IN_FILE: &str = "its value comes from --build-arg, not from the file";
 
-fn replacement(text: &SourceText, range: Range<usize>, by: &str) -> Result<Option<Edit>, &'static str> {
+fn replacement(text: &SourceText, range: Range<usize>, by: &str) -> Result<Option<TextEdit>, &'static str> {
     if &text.as_str()[range.clone()] == by {
         return Ok(None);
     }
     let place = text.contiguous(range).ok_or("it is composed of several parts, or comes from --build-arg")?;
-    Ok(Some(Edit::new(place, by)))
+    Ok(Some(TextEdit::new(place, by)))
 }
 
 /// The edits that set `label` to `target`.
-fn corrected(label: &RecordedLabel, target: &Reference, pin: &Pin) -> Result<BTreeSet<Edit>, &'static str> {
+fn corrected(label: &RecordedLabel, target: &Reference, pin: &ImagePin) -> Result<BTreeSet<TextEdit>, &'static str> {
     let text = &label.text;
     let whole = |by: &str| replacement(text, 0..text.len(), by).map(|edit| edit.into_iter().collect());
     if label.state == LabelState::Unresolved {
@@ -276,7 +286,7 @@ fn corrected(label: &RecordedLabel, target: &Reference, pin: &Pin) -> Result<BTr
     }
     match image_name::parse(value) {
         Ok(named) if named.repository == target.repository => {
-            let parts = Parts::of(value);
+            let parts = ReferenceSpans::find(value);
             if label.key == OCI_NAME && named.digest.is_none() {
                 let tag = parts.tag.zip(pin.tag.as_ref());
                 let tag = tag.map(|(range, tag)| replacement(text, range, tag)).transpose()?;

@@ -13,18 +13,18 @@ const MOST_TEXT: usize = 64 << 10;
 
 /// The value of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Variable {
+pub(super) enum VariableValue {
     /// A known text.
     Known(SourceText),
     /// No value, unless a `--build-arg` sets it.
-    Unset(Unknown),
+    Unset(UnknownCause),
     /// A value that is only known during the build.
-    Unknown(Unknown),
+    Unknown(UnknownCause),
 }
 
 /// Why the value of a variable is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Unknown {
+pub(super) enum UnknownCause {
     NoDefault,
     NotDeclared,
     InsideStage,
@@ -33,7 +33,7 @@ pub(super) enum Unknown {
     Operator,
 }
 
-impl fmt::Display for Unknown {
+impl fmt::Display for UnknownCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoDefault => "has no default value",
@@ -54,7 +54,7 @@ pub(super) struct Expansion {
     /// The text, without unknown values.
     pub(super) text: SourceText,
     /// The variables whose value is needed but unknown.
-    pub(super) unknown: BTreeMap<String, Unknown>,
+    pub(super) unknown: BTreeMap<String, UnknownCause>,
     /// All variables in the word.
     pub(super) names: Vec<String>,
 }
@@ -75,7 +75,7 @@ impl Expansion {
 pub(super) fn expand(
     word: &SourceText,
     escape: char,
-    variable: &dyn Fn(&str) -> Variable,
+    variable: &dyn Fn(&str) -> VariableValue,
 ) -> Result<Expansion, &'static str> {
     let mut expander = Expander { word, at: 0, depth: 0, escape, variable };
     let expansion = expander.until(None, false)?;
@@ -87,7 +87,7 @@ struct Expander<'a> {
     at: usize,
     depth: usize,
     escape: char,
-    variable: &'a dyn Fn(&str) -> Variable,
+    variable: &'a dyn Fn(&str) -> VariableValue,
 }
 
 impl<'a> Expander<'a> {
@@ -183,11 +183,11 @@ impl<'a> Expander<'a> {
             ':' => {
                 let operator = self.next().ok_or("a brace is not closed")?;
                 let word = self.until(Some('}'), false)?;
-                Ok(self.value(name, Some(Operation { operator, is_empty_unset: true, word })))
+                Ok(self.value(name, Some(VariableModifier { operator, is_empty_unset: true, word })))
             }
             operator => {
                 let word = self.until(Some('}'), false)?;
-                Ok(self.value(name, Some(Operation { operator, is_empty_unset: false, word })))
+                Ok(self.value(name, Some(VariableModifier { operator, is_empty_unset: false, word })))
             }
         }
     }
@@ -199,28 +199,30 @@ impl<'a> Expander<'a> {
         &rest[..end]
     }
 
-    fn value(&self, name: &str, operation: Option<Operation>) -> Expansion {
+    fn value(&self, name: &str, operation: Option<VariableModifier>) -> Expansion {
         let mut names = vec![name.to_owned()];
         let held = (self.variable)(name);
-        let unknown = |why: Unknown, names: Vec<String>| Expansion {
+        let unknown = |why: UnknownCause, names: Vec<String>| Expansion {
             unknown: BTreeMap::from([(name.to_owned(), why)]),
             names,
             ..Expansion::default()
         };
-        let Some(Operation { operator, is_empty_unset, word }) = operation else {
+        let Some(VariableModifier { operator, is_empty_unset, word }) = operation else {
             return match held {
-                Variable::Known(text) => Expansion { text, names, ..Expansion::default() },
-                Variable::Unset(why) | Variable::Unknown(why) => unknown(why, names),
+                VariableValue::Known(text) => Expansion { text, names, ..Expansion::default() },
+                VariableValue::Unset(why) | VariableValue::Unknown(why) => unknown(why, names),
             };
         };
         let is_set = match &held {
-            Variable::Known(text) => !(is_empty_unset && text.is_empty()),
-            Variable::Unset(Unknown::InsideStage | Unknown::NotDeclared | Unknown::NoDefault) => false,
-            Variable::Unset(why) | Variable::Unknown(why) => return unknown(*why, names),
+            VariableValue::Known(text) => !(is_empty_unset && text.is_empty()),
+            VariableValue::Unset(UnknownCause::InsideStage | UnknownCause::NotDeclared | UnknownCause::NoDefault) => {
+                false
+            }
+            VariableValue::Unset(why) | VariableValue::Unknown(why) => return unknown(*why, names),
         };
         let text = match held {
-            Variable::Known(text) => text,
-            Variable::Unset(_) | Variable::Unknown(_) => SourceText::default(),
+            VariableValue::Known(text) => text,
+            VariableValue::Unset(_) | VariableValue::Unknown(_) => SourceText::default(),
         };
         match (operator, is_set) {
             ('-' | '?', true) => Expansion { text, names, ..Expansion::default() },
@@ -229,13 +231,13 @@ impl<'a> Expander<'a> {
                 Expansion { names, ..word }
             }
             ('+', false) => Expansion { names, ..Expansion::default() },
-            ('?', false) => unknown(Unknown::NoDefault, names),
-            _ => unknown(Unknown::Operator, names),
+            ('?', false) => unknown(UnknownCause::NoDefault, names),
+            _ => unknown(UnknownCause::Operator, names),
         }
     }
 }
 
-struct Operation {
+struct VariableModifier {
     operator: char,
     is_empty_unset: bool,
     word: Expansion,
@@ -249,10 +251,10 @@ mod tests {
         let mut text = SourceText::default();
         text.push_str(word, 0);
         let variable = |name: &str| match name {
-            "A" => Variable::Known(SourceText::from_elsewhere("a")),
-            "EMPTY" => Variable::Known(SourceText::default()),
-            "TARGETARCH" => Variable::Unknown(Unknown::SetByBuilder),
-            _ => Variable::Unset(Unknown::NoDefault),
+            "A" => VariableValue::Known(SourceText::from_elsewhere("a")),
+            "EMPTY" => VariableValue::Known(SourceText::default()),
+            "TARGETARCH" => VariableValue::Unknown(UnknownCause::SetByBuilder),
+            _ => VariableValue::Unset(UnknownCause::NoDefault),
         };
         let expansion = expand(&text, '\\', &variable)?;
         Ok((expansion.text.as_str().to_owned(), expansion.unknown.into_keys().collect()))

@@ -24,7 +24,7 @@ pub(super) fn begun_by(keyword: &str, line: &str) -> Vec<Heredoc> {
         return Vec::new();
     }
     // For BuildKit, a line with an unclosed quote has no here-documents.
-    let words = split(line, Quotes::Keep).unwrap_or_default();
+    let words = split(line, QuoteHandling::Keep).unwrap_or_default();
     words.iter().filter_map(|word| heredoc(word)).collect()
 }
 
@@ -48,20 +48,20 @@ fn heredoc(word: &str) -> Option<Heredoc> {
         return None;
     }
     let (is_indented, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
-    match &split(rest, Quotes::Remove)?[..] {
+    match &split(rest, QuoteHandling::Remove)?[..] {
         [name] => Some(Heredoc { name: name.clone(), is_indented }),
         _ => None,
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Quotes {
+enum QuoteHandling {
     Keep,
     Remove,
 }
 
 /// The words of a line, split like a shell; `None` if a quote or a brace is not closed.
-fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
+fn split(line: &str, quotes: QuoteHandling) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut rest = line;
@@ -70,7 +70,7 @@ fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
             '\'' | '"' => {
                 let length = quoted(rest)?;
                 let inner = 1..length - 1;
-                word.push_str(if quotes == Quotes::Keep { &rest[..length] } else { &rest[inner] });
+                word.push_str(if quotes == QuoteHandling::Keep { &rest[..length] } else { &rest[inner] });
                 length
             }
             '$' if rest.starts_with("${") => {
@@ -80,7 +80,7 @@ fn split(line: &str, quotes: Quotes) -> Option<Vec<String>> {
             }
             '\\' => {
                 let escaped = rest[1..].chars().next();
-                if quotes == Quotes::Keep {
+                if quotes == QuoteHandling::Keep {
                     word.push('\\');
                 }
                 word.extend(escaped);

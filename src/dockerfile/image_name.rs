@@ -14,13 +14,13 @@ pub(super) fn parse(text: &str) -> Result<Reference, InvalidReference> {
 
 /// The positions of tag and digest in the text of a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(super) struct ReferenceSpans {
     pub(super) tag: Option<Range<usize>>,
     pub(super) digest: Option<Range<usize>>,
 }
 
-impl Parts {
-    pub(super) fn of(text: &str) -> Self {
+impl ReferenceSpans {
+    pub(super) fn find(text: &str) -> Self {
         let at = text.find('@');
         let name = &text[..at.unwrap_or(text.len())];
         let last = name.rfind('/').map_or(0, |slash| slash + 1);
@@ -55,8 +55,11 @@ mod tests {
 
     #[test]
     fn tag_and_digest_are_found_and_a_port_is_not_a_tag() {
-        assert_eq!(Parts::of("127.0.0.1:5000/x"), Parts { tag: None, digest: None });
-        assert_eq!(Parts::of("a.io:1/x:22@sha256:ab"), Parts { tag: Some(9..11), digest: Some(12..21) });
-        assert_eq!(Parts::of("node:22"), Parts { tag: Some(5..7), digest: None });
+        assert_eq!(ReferenceSpans::find("127.0.0.1:5000/x"), ReferenceSpans { tag: None, digest: None });
+        assert_eq!(
+            ReferenceSpans::find("a.io:1/x:22@sha256:ab"),
+            ReferenceSpans { tag: Some(9..11), digest: Some(12..21) }
+        );
+        assert_eq!(ReferenceSpans::find("node:22"), ReferenceSpans { tag: Some(5..7), digest: None });
     }
 }

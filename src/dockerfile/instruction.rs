@@ -27,17 +27,17 @@ impl Instruction {
 
 /// One line of the file.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+struct SourceLine<'a> {
     /// Without its line break.
     text: &'a str,
     offset: usize,
     number: usize,
 }
 
-impl<'a> Line<'a> {
-    fn trimmed(self) -> Line<'a> {
+impl<'a> SourceLine<'a> {
+    fn trimmed(self) -> SourceLine<'a> {
         let text = self.text.trim_start();
-        Line { text, offset: self.offset + self.text.len() - text.len(), ..self }
+        SourceLine { text, offset: self.offset + self.text.len() - text.len(), ..self }
     }
 
     fn is_comment(self) -> bool {
@@ -56,11 +56,11 @@ impl<'a> Line<'a> {
 }
 
 /// The lines of `text`, without a byte order mark.
-fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut offset = start;
     text[start..].split_inclusive('\n').enumerate().map(move |(place, whole)| {
-        let line = Line { text: whole.trim_end_matches(['\r', '\n']), offset, number: place + 1 };
+        let line = SourceLine { text: whole.trim_end_matches(['\r', '\n']), offset, number: place + 1 };
         offset += whole.len();
         line
     })
@@ -107,7 +107,7 @@ pub(super) fn split(text: &str) -> Result<(Vec<Instruction>, char), SyntaxError>
     Ok((instructions, escape))
 }
 
-fn instruction(joined: &SourceText, first: Line<'_>, last: Line<'_>) -> Instruction {
+fn instruction(joined: &SourceText, first: SourceLine<'_>, last: SourceLine<'_>) -> Instruction {
     let joined = joined.trim();
     let end = joined.as_str().find(|c: char| c.is_ascii_whitespace() || c == '\u{b}').unwrap_or(joined.len());
     Instruction {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     BuildPlan, SourceText,
     build::{declared, is_set_by_builder, known_or_unknown},
-    expand::{Unknown, Variable, expand},
+    expand::{UnknownCause, VariableValue, expand},
     image_name, words,
 };
 use crate::image::{Digest, Reference};
@@ -42,16 +42,16 @@ pub struct RecordedLabel {
 }
 
 /// A label of the built image: the one that was set last.
-struct Assigned {
+struct AssignedLabel {
     line: usize,
-    value: Variable,
+    value: VariableValue,
 }
 
 impl BuildPlan<'_> {
     /// The labels with one of `keys` or the OCI keys in the image that is built on `base`.
     #[must_use]
     pub fn labels(&self, keys: &[String], base: &Reference) -> Vec<RecordedLabel> {
-        let mut assigned: BTreeMap<String, Assigned> = BTreeMap::new();
+        let mut assigned: BTreeMap<String, AssignedLabel> = BTreeMap::new();
         let mut environment = BTreeMap::new();
         for stage in self.chain.iter().rev() {
             self.assign(*stage, &mut environment, &mut assigned);
@@ -78,16 +78,16 @@ impl BuildPlan<'_> {
     fn assign(
         &self,
         stage: usize,
-        environment: &mut BTreeMap<String, Variable>,
-        assigned: &mut BTreeMap<String, Assigned>,
+        environment: &mut BTreeMap<String, VariableValue>,
+        assigned: &mut BTreeMap<String, AssignedLabel>,
     ) {
         let escape = self.dockerfile.escape;
-        let mut arguments: BTreeMap<String, Variable> = BTreeMap::new();
+        let mut arguments: BTreeMap<String, VariableValue> = BTreeMap::new();
         for instruction in &self.dockerfile.stages[stage].instructions {
             let value = |word: &SourceText, environment: &BTreeMap<_, _>, arguments: &BTreeMap<_, _>| {
                 let variable = |name: &str| {
-                    let known: Option<&Variable> = environment.get(name).or_else(|| arguments.get(name));
-                    known.cloned().unwrap_or(Variable::Unknown(Unknown::Inherited))
+                    let known: Option<&VariableValue> = environment.get(name).or_else(|| arguments.get(name));
+                    known.cloned().unwrap_or(VariableValue::Unknown(UnknownCause::Inherited))
                 };
                 known_or_unknown(expand(word, escape, &variable))
             };
@@ -96,12 +96,12 @@ impl BuildPlan<'_> {
                     for (name, default) in declared(instruction, escape) {
                         let given = self.arguments.and_then(|given| given.get(&name));
                         let argument = match (given, default) {
-                            (Some(given), _) => Variable::Known(SourceText::from_elsewhere(given)),
+                            (Some(given), _) => VariableValue::Known(SourceText::from_elsewhere(given)),
                             (None, Some(default)) => value(&default, environment, &arguments),
                             (None, None) => match self.global.get(&name) {
                                 Some(global) => global.clone(),
-                                None if is_set_by_builder(&name) => Variable::Unknown(Unknown::SetByBuilder),
-                                None => Variable::Unknown(Unknown::NoDefault),
+                                None if is_set_by_builder(&name) => VariableValue::Unknown(UnknownCause::SetByBuilder),
+                                None => VariableValue::Unknown(UnknownCause::NoDefault),
                             },
                         };
                         arguments.insert(name, argument);
@@ -115,9 +115,9 @@ impl BuildPlan<'_> {
                 }
                 "label" => {
                     for (key, word) in pairs(&instruction.arguments, escape) {
-                        let Variable::Known(key) = value(&key, environment, &arguments) else { continue };
+                        let VariableValue::Known(key) = value(&key, environment, &arguments) else { continue };
                         let value = value(&word, environment, &arguments);
-                        assigned.insert(key.as_str().to_owned(), Assigned { line: instruction.line, value });
+                        assigned.insert(key.as_str().to_owned(), AssignedLabel { line: instruction.line, value });
                     }
                 }
                 _ => {}
@@ -137,10 +137,10 @@ fn pairs(arguments: &SourceText, escape: char) -> Vec<(SourceText, SourceText)> 
     words.iter().filter_map(|word| word.split_once('=')).collect()
 }
 
-fn recorded(key: String, assigned: Assigned, base: &Reference) -> RecordedLabel {
+fn recorded(key: String, assigned: AssignedLabel, base: &Reference) -> RecordedLabel {
     let text = match assigned.value {
-        Variable::Known(text) => text,
-        Variable::Unset(_) | Variable::Unknown(_) => {
+        VariableValue::Known(text) => text,
+        VariableValue::Unset(_) | VariableValue::Unknown(_) => {
             let text = SourceText::default();
             return RecordedLabel { key, line: assigned.line, value: None, state: LabelState::Unresolved, text };
         }

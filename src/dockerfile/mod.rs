@@ -22,7 +22,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use build::{ArgumentSource, BaseImage, BuildOptions, BuildPlan, FromInstruction};
-pub use edit::{Edits, Pin};
+pub use edit::{DockerfileEdits, ImagePin};
 pub use label::{LabelState, RecordedLabel};
 
 use instruction::Instruction;
@@ -51,14 +51,14 @@ pub struct Dockerfile<'a> {
     escape: char,
     /// The `ARG` instructions before the first `FROM`.
     global: Vec<Instruction>,
-    stages: Vec<Stage>,
+    stages: Vec<BuildStage>,
     /// The arguments that stages declare.
     declared_in_stages: BTreeSet<String>,
 }
 
 /// One stage: its `FROM`, and what follows up to the next.
 #[derive(Clone, Debug)]
-struct Stage {
+struct BuildStage {
     from: Instruction,
     /// The image as written.
     image: SourceText,
@@ -82,7 +82,7 @@ impl<'a> Dockerfile<'a> {
             Self { text, escape, global: Vec::new(), stages: Vec::new(), declared_in_stages: BTreeSet::new() };
         for instruction in instructions {
             match (instruction.keyword.as_str(), dockerfile.stages.last_mut()) {
-                ("from", _) => dockerfile.stages.push(Stage::begin(instruction)?),
+                ("from", _) => dockerfile.stages.push(BuildStage::begin(instruction)?),
                 (keyword, Some(stage)) => {
                     if keyword == "arg" {
                         let declared = build::declared(&instruction, escape);
@@ -109,7 +109,7 @@ impl<'a> Dockerfile<'a> {
     }
 }
 
-impl Stage {
+impl BuildStage {
     fn begin(from: Instruction) -> Result<Self, SyntaxError> {
         let mut platform = None;
         let mut words = Vec::new();

@@ -19,16 +19,16 @@ fn keys() -> Vec<String> {
 }
 
 fn new_digest() -> Digest {
-    Digest::of(b"the current release")
+    Digest::sha256(b"the current release")
 }
 
 /// The text with every image of `public.ecr.aws/lambda` pinned to the current release, as a check with `--fix` does.
-fn fixed(text: &str, arguments: &BuildArguments) -> Result<(String, Edits), SyntaxError> {
+fn fixed(text: &str, arguments: &BuildArguments) -> Result<(String, DockerfileEdits), SyntaxError> {
     let dockerfile = Dockerfile::parse(text)?;
     let plan = dockerfile.plan(BuildOptions { arguments: Some(arguments), target: None })?;
     let pins = plan.froms.iter().enumerate().filter_map(|(position, from)| match &from.image {
         BaseImage::Reference(reference) if reference.repository.name.starts_with("lambda/") => {
-            Some((position, Pin { tag: None, digest: new_digest() }))
+            Some((position, ImagePin { tag: None, digest: new_digest() }))
         }
         _ => None,
     });
@@ -176,7 +176,7 @@ fn expansions_of_nested_arguments_are_limited() {
 fn labels_of_the_target_stage_and_its_bases_record_the_base() {
     let digest = new_digest();
     let pinned = format!("a.io/lambda/x:1@{digest}");
-    let other = Digest::of(b"other");
+    let other = Digest::sha256(b"other");
     for (rest, state) in [
         (String::new(), LabelState::Missing),
         (format!("LABEL {KEY}=a.io/lambda/x@{digest}"), LabelState::Recorded),
@@ -211,7 +211,7 @@ fn labels_of_the_target_stage_and_its_bases_record_the_base() {
 #[test]
 fn a_fix_pins_the_reference_in_place_and_adds_the_label_after_the_final_from() {
     let new = new_digest();
-    let old = Digest::of(b"old");
+    let old = Digest::sha256(b"old");
     let table = [
         ("FROM a.io/lambda/x:1".to_owned(), format!("FROM a.io/lambda/x:1@{new}\nLABEL {KEY}=a.io/lambda/x:1@{new}")),
         (
@@ -383,11 +383,11 @@ proptest! {
 
 #[test]
 fn a_from_with_a_dangling_escape_is_pinned_without_a_label() {
-    let digest = Digest::of(b"current");
+    let digest = Digest::sha256(b"current");
     let fixed = |text: &str| {
         let dockerfile = Dockerfile::parse(text).expect("a Dockerfile");
         let plan = dockerfile.plan(BuildOptions::default()).expect("a build");
-        let pins = [(0, Pin { tag: None, digest: digest.clone() })].into();
+        let pins = [(0, ImagePin { tag: None, digest: digest.clone() })].into();
         plan.edits(&pins, &["sdkBaseVersion".to_owned()]).apply(text)
     };
     for text in ["FROM a.io/x:1 \\", "FROM a.io/x:1 \\\n# a comment\n"] {

@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    Base, Confidence, EvidenceKind, Identification, IdentifiedBase, LayerEvidence, PrefixCheck, Reading, Search,
-    Settings, label, line,
+    Base, BaseRecord, Confidence, EvidenceKind, Identification, IdentifiedBase, IdentifySettings, LayerEvidence,
+    PrefixCheck, SearchCompletion, label, line,
 };
 use crate::{
-    image::{LambdaTag, MatchedPrefix, PlatformRelease, Reference, ReleaseOf, Repository},
+    image::{LambdaTag, MatchedPrefix, PlatformRelease, Reference, Repository, RepositoryRelease},
     inventory::DeployedImage,
 };
 
@@ -21,42 +21,42 @@ const EQUAL_RELEASES: usize = 100;
 /// if they prove nothing else.
 #[must_use]
 pub fn combine(
-    readings: Vec<Reading>,
+    readings: Vec<BaseRecord>,
     layers: Arc<LayerEvidence>,
     image: &DeployedImage,
     repository: Option<&Repository>,
-    settings: &Settings,
+    settings: &IdentifySettings,
 ) -> Identification {
     let length = image.facts.diff_ids.len().max(image.facts.layers.len());
     let own_name = repository.map(|repository| &*repository.name);
-    let evidence = Evidence { readings: &readings, layers: &layers, image, own_name, length, settings };
+    let evidence = ImageEvidence { readings: &readings, layers: &layers, image, own_name, length, settings };
     let chain = evidence.chain();
     let contradicted = evidence.contradicted(&chain);
-    Identification { readings, layers, chain, contradicted, provenance: None }
+    Identification { records: readings, layers, chain, contradicted, provenance: None }
 }
 
 /// All evidence of one image.
-struct Evidence<'a> {
-    readings: &'a [Reading],
+struct ImageEvidence<'a> {
+    readings: &'a [BaseRecord],
     layers: &'a LayerEvidence,
     image: &'a DeployedImage,
     own_name: Option<&'a str>,
     /// The number of layers of the image.
     length: usize,
-    settings: &'a Settings,
+    settings: &'a IdentifySettings,
 }
 
 /// A base that the layers prove.
 #[derive(Clone, Copy)]
-struct Proof<'a> {
+struct ProvenBase<'a> {
     layer_count: usize,
     /// The reading that names it.
     position: Option<usize>,
     /// The known releases with this number of layers.
-    releases: &'a [Arc<ReleaseOf>],
+    releases: &'a [Arc<RepositoryRelease>],
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> ImageEvidence<'a> {
     fn chain(&self) -> Vec<IdentifiedBase> {
         let mut chain = Vec::from_iter(self.answer());
         // Each base has fewer layers than the one before.
@@ -83,7 +83,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The release that the image itself is, if any; a company base only if its own base is unknown.
-    fn own_release(&self) -> Option<&'a ReleaseOf> {
+    fn own_release(&self) -> Option<&'a RepositoryRelease> {
         let mut releases = self.layers.prefixes.iter().flat_map(|prefix| &prefix.releases);
         let own = releases.find(|known| self.is_own(known) && self.settings.is_base(&known.repository))?;
         let is_other = |base: &Base| base.repository != own.repository;
@@ -92,7 +92,7 @@ impl<'a> Evidence<'a> {
         (!has_base || !self.settings.is_company_base(&own.repository)).then_some(own)
     }
 
-    fn is_own(&self, known: &ReleaseOf) -> bool {
+    fn is_own(&self, known: &RepositoryRelease) -> bool {
         known.release.manifest == self.image.digest
     }
 
@@ -107,7 +107,7 @@ impl<'a> Evidence<'a> {
 
     /// The longest proven base of fewer than `limit` layers. A reading that names it takes precedence over known
     /// releases of the same length, because it distinguishes equal ones.
-    fn proof_below(&self, limit: usize) -> Option<Proof<'a>> {
+    fn proof_below(&self, limit: usize) -> Option<ProvenBase<'a>> {
         let matched = self.prefixes().find(|prefix| prefix.layer_count < limit);
         let read = self.proven_readings().filter(|(_, layer_count)| *layer_count < limit);
         // Of equally long ones the first: readings are sorted, best first.
@@ -120,10 +120,10 @@ impl<'a> Evidence<'a> {
             (Some((position, layer_count)), matched)
                 if matched.is_none_or(|matched| matched.layer_count <= layer_count) =>
             {
-                Some(Proof { layer_count, position: Some(position), releases: releases_of(layer_count) })
+                Some(ProvenBase { layer_count, position: Some(position), releases: releases_of(layer_count) })
             }
             (_, Some(matched)) => {
-                Some(Proof { layer_count: matched.layer_count, position: None, releases: &matched.releases })
+                Some(ProvenBase { layer_count: matched.layer_count, position: None, releases: &matched.releases })
             }
             (_, None) => None,
         }
@@ -145,7 +145,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The readings that name a base.
-    fn bases(&self) -> impl Iterator<Item = (usize, &'a Reading, &'a Base)> + '_ {
+    fn bases(&self) -> impl Iterator<Item = (usize, &'a BaseRecord, &'a Base)> + '_ {
         let readings = self.readings.iter().enumerate();
         readings.filter_map(|(position, reading)| Some((position, reading, reading.base.as_ref().ok()?)))
     }
@@ -154,7 +154,7 @@ impl<'a> Evidence<'a> {
     /// flattened only if no base is a prefix.
     fn undecided(&self) -> Option<usize> {
         let has_prefix = self.prefixes().next().is_some();
-        let is_undecided = |(position, reading, _): &(usize, &Reading, &Base)| {
+        let is_undecided = |(position, reading, _): &(usize, &BaseRecord, &Base)| {
             let is_open = match self.layers.checks.get(position) {
                 Some(PrefixCheck::Unread) | None => true,
                 Some(PrefixCheck::Fewer) => !has_prefix,
@@ -167,7 +167,7 @@ impl<'a> Evidence<'a> {
 
     /// Whether the base that the reading names may be built on the proven one, so that both are correct: as a company
     /// base is, or a language image on `provided`. Releases of one repository are not built on each other.
-    fn may_be_above(&self, position: usize, proof: Proof<'_>) -> bool {
+    fn may_be_above(&self, position: usize, proof: ProvenBase<'_>) -> bool {
         let Some(Ok(base)) = self.readings.get(position).map(|reading| &reading.base) else { return false };
         let is_same = proof.releases.iter().any(|known| known.repository == base.repository);
         let is_built_on_others =
@@ -176,8 +176,8 @@ impl<'a> Evidence<'a> {
     }
 
     /// Whether no longer prefix is possible: all releases were compared, or the image has no more layers.
-    fn is_final(&self, proof: Proof<'_>) -> bool {
-        let is_searched = matches!(self.layers.search, Search::Idle | Search::Complete { .. });
+    fn is_final(&self, proof: ProvenBase<'_>) -> bool {
+        let is_searched = matches!(self.layers.search, SearchCompletion::Idle | SearchCompletion::Complete { .. });
         is_searched || proof.layer_count == self.length
     }
 
@@ -189,7 +189,7 @@ impl<'a> Evidence<'a> {
         }
         let proof = self.proof_below(outer.layer_count.unwrap_or(usize::MAX))?;
         // A search ends with the outer base, so the language release below it may be unknown.
-        let is_searched = matches!(self.layers.search, Search::Complete { .. });
+        let is_searched = matches!(self.layers.search, SearchCompletion::Complete { .. });
         let is_part = proof.position.is_none() && may_be_part(proof.releases) && !is_searched;
         let is_same = proof.releases.iter().any(|known| known.repository == *repository);
         let inner = (!is_part && !is_same).then(|| self.proven(proof))??;
@@ -228,8 +228,8 @@ impl<'a> Evidence<'a> {
     }
 
     /// The proven base.
-    fn proven(&self, proof: Proof<'_>) -> Option<IdentifiedBase> {
-        let Proof { layer_count, position, releases } = proof;
+    fn proven(&self, proof: ProvenBase<'_>) -> Option<IdentifiedBase> {
+        let ProvenBase { layer_count, position, releases } = proof;
         let recorded = position.map(|position| (position, self.completed(position)));
         let release = pick(releases, recorded.as_ref().map(|(_, base)| base), self.settings);
         let (base, evidence) = match recorded {
@@ -252,7 +252,7 @@ impl<'a> Evidence<'a> {
     }
 
     /// The image as its own base.
-    fn itself(&self, own: &ReleaseOf) -> IdentifiedBase {
+    fn itself(&self, own: &RepositoryRelease) -> IdentifiedBase {
         let (base, evidence) = self.released(own, EvidenceKind::Itself, self.image.digest.to_string());
         let prefixes = self.layers.prefixes.iter();
         let mut equal = prefixes.filter(|prefix| prefix.releases.iter().any(|known| self.is_own(known)));
@@ -267,20 +267,20 @@ impl<'a> Evidence<'a> {
     }
 
     /// A known release as a base, with its evidence.
-    fn released(&self, known: &ReleaseOf, kind: EvidenceKind, key: String) -> (Base, Reading) {
-        let ReleaseOf { repository, release } = known;
+    fn released(&self, known: &RepositoryRelease, kind: EvidenceKind, key: String) -> (Base, BaseRecord) {
+        let RepositoryRelease { repository, release } = known;
         let tag = dated_tag(release).map(|tag| tag.to_string());
         // A dated tag identifies its index; of several indexes with the same manifest, the catalog may have any.
         let digest = || release.index.clone().unwrap_or_else(|| release.manifest.clone());
         let digest = tag.is_none().then(digest);
         let base = line::base(self.settings, self.own_name, repository.clone(), tag, digest);
         let value = name_of(known).to_string();
-        (base.clone(), Reading { kind, key, value, base: Ok(base) })
+        (base.clone(), BaseRecord { kind, key, value, base: Ok(base) })
     }
 
     /// The base that a reading names, completed by later readings of the same release.
     fn completed(&self, position: usize) -> Base {
-        let named = |(_, _, base): (usize, &Reading, &Base)| base.clone();
+        let named = |(_, _, base): (usize, &BaseRecord, &Base)| base.clone();
         let mut base =
             self.bases().find(|(at, ..)| *at == position).map(named).expect("only readings of bases are chosen");
         let is_disproven = |at: &usize| matches!(self.layers.checks.get(at), Some(PrefixCheck::Different));
@@ -291,13 +291,13 @@ impl<'a> Evidence<'a> {
 }
 
 /// Whether releases of languages may begin with these: `provided` has no language.
-fn may_be_part(releases: &[Arc<ReleaseOf>]) -> bool {
+fn may_be_part(releases: &[Arc<RepositoryRelease>]) -> bool {
     releases.iter().all(|known| known.repository.name.rsplit('/').next() == Some("provided"))
 }
 
 /// Whether `base` names the release `known`.
-fn is_named(known: &ReleaseOf, base: &Base) -> bool {
-    let ReleaseOf { repository, release } = known;
+fn is_named(known: &RepositoryRelease, base: &Base) -> bool {
+    let RepositoryRelease { repository, release } = known;
     let is_digest =
         |digest: &crate::image::Digest| *digest == release.manifest || release.index.as_ref() == Some(digest);
     let dated = base.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
@@ -315,10 +315,14 @@ fn dated_tag(release: &PlatformRelease) -> Option<LambdaTag> {
 }
 
 /// Of releases of equal content a recorded one, else the earliest, independent of the order of discovery.
-fn pick<'a>(releases: &'a [Arc<ReleaseOf>], recorded: Option<&Base>, settings: &Settings) -> Option<&'a ReleaseOf> {
-    let is_base = |known: &&Arc<ReleaseOf>| settings.is_base(&known.repository);
-    let is_recorded = |known: &&Arc<ReleaseOf>| recorded.is_none_or(|base| base.repository == known.repository);
-    let order = |known: &&Arc<ReleaseOf>| {
+fn pick<'a>(
+    releases: &'a [Arc<RepositoryRelease>],
+    recorded: Option<&Base>,
+    settings: &IdentifySettings,
+) -> Option<&'a RepositoryRelease> {
+    let is_base = |known: &&Arc<RepositoryRelease>| settings.is_base(&known.repository);
+    let is_recorded = |known: &&Arc<RepositoryRelease>| recorded.is_none_or(|base| base.repository == known.repository);
+    let order = |known: &&Arc<RepositoryRelease>| {
         let is_other = recorded.is_some_and(|base| !is_named(known, base));
         (is_other, age_order(known))
     };
@@ -326,21 +330,21 @@ fn pick<'a>(releases: &'a [Arc<ReleaseOf>], recorded: Option<&Base>, settings: &
 }
 
 /// Earlier releases first; those without a dated tag last, by first observation.
-fn age_order(known: &ReleaseOf) -> impl Ord + use<> {
+fn age_order(known: &RepositoryRelease) -> impl Ord + use<> {
     let built_at = dated_tag(&known.release).and_then(|tag| tag.built_at);
     (built_at.is_none(), built_at, known.release.first_seen, known.repository.clone(), known.release.manifest.clone())
 }
 
 /// The others of `releases`, earliest first.
-fn equal_to(chosen: Option<&ReleaseOf>, releases: &[Arc<ReleaseOf>]) -> Vec<Reference> {
+fn equal_to(chosen: Option<&RepositoryRelease>, releases: &[Arc<RepositoryRelease>]) -> Vec<Reference> {
     let mut others: Vec<_> = releases.iter().filter(|known| chosen != Some(known.as_ref())).collect();
     others.sort_by_key(|known| age_order(known));
     others.into_iter().take(EQUAL_RELEASES).map(|known| name_of(known)).collect()
 }
 
 /// A release as a reference: by its dated tag, else by its digest.
-fn name_of(known: &ReleaseOf) -> Reference {
-    let ReleaseOf { repository, release } = known;
+fn name_of(known: &RepositoryRelease) -> Reference {
+    let RepositoryRelease { repository, release } = known;
     if let Some(tag) = dated_tag(release) {
         return Reference::tagged(repository.clone(), tag.to_string());
     }
@@ -368,7 +372,7 @@ mod tests {
     use super::*;
     use crate::{
         identify::{BaseRule, BaseRules, identify},
-        image::{Annotations, BuildHistory, Digest, Fingerprint, ImageFacts, Look, Platform},
+        image::{Annotations, BuildHistory, Digest, ImageFacts, ImageProfile, LambdaFingerprint, Platform},
     };
 
     use EvidenceKind::{Annotation, BuilderComment, Label, Provenance};
@@ -382,7 +386,7 @@ mod tests {
         readings: &'a [(EvidenceKind, &'a str, Option<PrefixCheck>)],
         prefixes: &'a [(usize, &'a [&'a str])],
         length: usize,
-        search: Search,
+        search: SearchCompletion,
     }
 
     /// The first so many layers of the image are the base's.
@@ -393,19 +397,19 @@ mod tests {
     const FEWER: Option<PrefixCheck> = Some(PrefixCheck::Fewer);
     const UNREAD: Option<PrefixCheck> = Some(PrefixCheck::Unread);
 
-    const IDLE: Search = Search::Idle;
-    const SEARCHED: Search = Search::Complete { lines: Vec::new() };
-    const UNFINISHED: Search = Search::Unfinished { compared_count: 290, left_count: 700 };
-    const FAILED: Search = Search::Failed { why: String::new() };
+    const IDLE: SearchCompletion = SearchCompletion::Idle;
+    const SEARCHED: SearchCompletion = SearchCompletion::Complete { lines: Vec::new() };
+    const UNFINISHED: SearchCompletion = SearchCompletion::Unfinished { compared_count: 290, left_count: 700 };
+    const FAILED: SearchCompletion = SearchCompletion::Failed { why: String::new() };
 
-    fn settings() -> Settings {
+    fn settings() -> IdentifySettings {
         let rule = |repository: &str| BaseRule::new(repository.parse().unwrap());
         let java = "public.ecr.aws/lambda/java";
         let bases = BaseRules::new(vec![
             BaseRule { is_company: Some(true), ..rule(COMPANY) },
             BaseRule { bare: Some(java.parse().unwrap()), ..rule(java) },
         ]);
-        Settings { bases, ..Settings::default() }
+        IdentifySettings { bases, ..IdentifySettings::default() }
     }
 
     fn full(name: &str) -> String {
@@ -414,7 +418,7 @@ mod tests {
     }
 
     /// A release; its digest is derived from the name after the `@`, else from the tag.
-    fn release(name: &str) -> Arc<ReleaseOf> {
+    fn release(name: &str) -> Arc<RepositoryRelease> {
         let name = full(name);
         let (named, manifest) = name.split_once('@').unwrap_or((&name, &name));
         let colon = named.rfind(':').filter(|at| !named[*at..].contains('/'));
@@ -422,7 +426,7 @@ mod tests {
         let release = PlatformRelease {
             tags: tag.map(str::to_owned).into_iter().collect(),
             platform: Platform::new("linux", "arm64", None),
-            manifest: Digest::of(manifest.as_bytes()),
+            manifest: Digest::sha256(manifest.as_bytes()),
             index: None,
             layer_count: 1,
             diff_ids: None,
@@ -430,25 +434,25 @@ mod tests {
             first_layer: None,
             first_seen: chrono::DateTime::UNIX_EPOCH,
         };
-        Arc::new(ReleaseOf { repository: repository.parse().unwrap(), release: Arc::new(release) })
+        Arc::new(RepositoryRelease { repository: repository.parse().unwrap(), release: Arc::new(release) })
     }
 
     fn image(length: usize, digest: &str) -> DeployedImage {
         let facts = ImageFacts {
             platform: Platform::new("linux", "arm64", None),
-            config: Digest::of(b"config"),
+            config: Digest::sha256(b"config"),
             created_at: None,
             history_created_at: None,
             labels: Annotations::new(),
             annotations: Annotations::new(),
-            diff_ids: (0..length).map(|layer| Digest::of(&[u8::try_from(layer).unwrap()])).collect(),
+            diff_ids: (0..length).map(|layer| Digest::sha256(&[u8::try_from(layer).unwrap()])).collect(),
             layers: Vec::new(),
-            fingerprint: Fingerprint::default(),
+            fingerprint: LambdaFingerprint::default(),
             build: BuildHistory::default(),
-            look: Look::default(),
+            profile: ImageProfile::default(),
         };
         DeployedImage {
-            digest: Digest::of(digest.as_bytes()),
+            digest: Digest::sha256(digest.as_bytes()),
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
@@ -456,18 +460,18 @@ mod tests {
         }
     }
 
-    fn reading(kind: EvidenceKind, value: &str) -> Reading {
+    fn reading(kind: EvidenceKind, value: &str) -> BaseRecord {
         let value = if value.starts_with("21.") { value.to_owned() } else { full(value) };
         let value = match value.split_once('@') {
-            Some((name, digest)) => format!("{name}@{}", Digest::of(digest.as_bytes())),
+            Some((name, digest)) => format!("{name}@{}", Digest::sha256(digest.as_bytes())),
             None => value,
         };
         // As the label would be read.
         let labels = Annotations::from([("sdkBaseVersion".to_owned(), value.clone())]);
         let facts = ImageFacts { labels, ..ImageFacts::clone(&image(0, "").facts) };
         let labelled = DeployedImage { facts: Arc::new(facts), ..image(0, "") };
-        let read = identify(&labelled, None, &settings()).readings.remove(0);
-        Reading { kind, key: "key".to_owned(), ..read }
+        let read = identify(&labelled, None, &settings()).records.remove(0);
+        BaseRecord { kind, key: "key".to_owned(), ..read }
     }
 
     fn identified(row: &Row<'_>) -> Identification {
@@ -513,7 +517,7 @@ mod tests {
     const PROVIDED: &str = "provided:al2023.2026.08.10.13";
 
     /// Name, records, prefixes, number of layers, search, and expected result.
-    const RULES: &[(&str, Read, Match, usize, Search, &str)] = &[
+    const RULES: &[(&str, Read, Match, usize, SearchCompletion, &str)] = &[
         ("nothing is known", &[], &[], 9, IDLE, "unknown"),
         ("a label without a comparison", &[(Label, "java@a", None)], &[], 9, IDLE, "java@ by label, unconfirmed"),
         ("confirmed", &[(Label, "java@a", FIRST_6)], &[], 9, IDLE, "java@ by label, confirmed"),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Base, LayerEvidence, Malformed, PrefixCheck, Reading};
+use super::{Base, BaseRecord, BaseRecordError, LayerEvidence, PrefixCheck};
 use crate::image::{Provenance, Reference};
 
 /// The confidence that an image is built on a base.
@@ -34,7 +34,7 @@ pub struct IdentifiedBase {
     /// The base, completed by all evidence of the same release.
     pub base: Base,
     /// The evidence that names it; layers and the image itself in the form of a reading.
-    pub evidence: Reading,
+    pub evidence: BaseRecord,
     /// The position of the evidence among the readings; `None` if the image does not record this base.
     pub position: Option<usize>,
     /// The confidence.
@@ -49,7 +49,7 @@ pub struct IdentifiedBase {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identification {
     /// The records of the image, best first.
-    pub readings: Vec<Reading>,
+    pub records: Vec<BaseRecord>,
     /// The evidence of its layers.
     pub layers: Arc<LayerEvidence>,
     /// The base chain, outermost first; empty if the base is unknown.
@@ -69,18 +69,18 @@ impl Identification {
 
     /// The evidence that names the base, and the base.
     #[must_use]
-    pub fn best(&self) -> Option<(&Reading, &Base)> {
+    pub fn best(&self) -> Option<(&BaseRecord, &Base)> {
         self.base().map(|identified| (&identified.evidence, &identified.base))
     }
 
     /// The malformed readings.
-    pub fn malformed(&self) -> impl Iterator<Item = (&Reading, &Malformed)> {
-        self.readings.iter().filter_map(|reading| Some((reading, reading.base.as_ref().err()?)))
+    pub fn malformed(&self) -> impl Iterator<Item = (&BaseRecord, &BaseRecordError)> {
+        self.records.iter().filter_map(|reading| Some((reading, reading.base.as_ref().err()?)))
     }
 
     /// The readings whose base the layers disprove.
-    pub fn contradicted(&self) -> impl Iterator<Item = (&Reading, &Base)> {
-        let readings = self.contradicted.iter().filter_map(|position| self.readings.get(*position));
+    pub fn contradicted(&self) -> impl Iterator<Item = (&BaseRecord, &Base)> {
+        let readings = self.contradicted.iter().filter_map(|position| self.records.get(*position));
         readings.filter_map(|reading| Some((reading, reading.base.as_ref().ok()?)))
     }
 
@@ -93,9 +93,9 @@ impl Identification {
 
     /// The readings that name a base other than the best one, without those that the layers explain. If only digests
     /// differ, `is_contradicted` decides whether they belong to another release.
-    pub fn dissenting(&self, is_contradicted: impl Fn(&Base) -> bool) -> impl Iterator<Item = (&Reading, &Base)> {
+    pub fn dissenting(&self, is_contradicted: impl Fn(&Base) -> bool) -> impl Iterator<Item = (&BaseRecord, &Base)> {
         let best = self.base();
-        self.readings.iter().enumerate().filter_map(move |(position, reading)| {
+        self.records.iter().enumerate().filter_map(move |(position, reading)| {
             let (base, best) = (reading.base.as_ref().ok()?, best?);
             // An inherited label names an inner base, and a material any image that was used in the build.
             let is_explained = self.contradicted.contains(&position)

@@ -1,12 +1,12 @@
 //! Labels with the base as their value: `repo@digest`, `repo:tag@digest`, `repo:tag`, and bare digests and dated tags
 //! if the configuration sets their repository.
 
-use super::{Base, EvidenceKind, Reading, Settings, Sources, line};
+use super::{Base, BaseRecord, EvidenceKind, EvidenceSources, IdentifySettings, line};
 use crate::image::{Digest, InvalidDigest, InvalidReference, LambdaTag, Reference, VALUE_BYTES, is_cut, is_tag};
 
 /// Why a recorded base is malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub enum BaseRecordError {
     /// It is not a reference.
     #[error("{0}")]
     Reference(#[from] InvalidReference),
@@ -28,28 +28,28 @@ pub enum Malformed {
 }
 
 /// The readings of the configured labels of the image. Docker unsets a label with an empty value.
-pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
+pub(super) fn readings(sources: &EvidenceSources<'_>, settings: &IdentifySettings) -> Vec<BaseRecord> {
     let read = |key: &String| {
         let value = sources.facts.labels.get(key).filter(|value| !value.trim().is_empty())?;
         let base = read(unquoted(value), sources.image, settings);
-        Some(Reading { kind: EvidenceKind::Label, key: key.clone(), value: value.clone(), base })
+        Some(BaseRecord { kind: EvidenceKind::Label, key: key.clone(), value: value.clone(), base })
     };
     settings.labels.iter().filter_map(read).collect()
 }
 
-fn read(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
+fn read(value: &str, image: Option<&str>, settings: &IdentifySettings) -> Result<Base, BaseRecordError> {
     if is_cut(value) {
-        return Err(Malformed::TooLong);
+        return Err(BaseRecordError::TooLong);
     }
     if value.contains("${") || value.contains("$(") || value.contains("{{") {
-        return Err(Malformed::Unexpanded);
+        return Err(BaseRecordError::Unexpanded);
     }
     if !value.contains('/') {
         return bare(value, image, settings);
     }
     let Reference { repository, tag, digest } = reference(value)?;
     if tag.is_none() && digest.is_none() {
-        return Err(Malformed::Unpinned);
+        return Err(BaseRecordError::Unpinned);
     }
     Ok(line::base(settings, image, repository, tag, digest))
 }
@@ -69,9 +69,9 @@ pub(super) fn reference(value: &str) -> Result<Reference, InvalidReference> {
 
 /// A bare digest, a bare dated tag, or a digest with any tag. A bare moving tag identifies no release; with a digest,
 /// the tag is only a hint.
-pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Result<Base, Malformed> {
+pub(super) fn bare(value: &str, image: Option<&str>, settings: &IdentifySettings) -> Result<Base, BaseRecordError> {
     let (tag, digest) = match value.split_once('@') {
-        _ if is_cut(value) => return Err(Malformed::TooLong),
+        _ if is_cut(value) => return Err(BaseRecordError::TooLong),
         Some((tag, digest)) => (Some(tag), Some(digest.parse::<Digest>()?)),
         None if value.contains(':') && value.starts_with("sha") => (None, Some(value.parse::<Digest>()?)),
         None => (Some(value), None),
@@ -84,7 +84,7 @@ pub(super) fn bare(value: &str, image: Option<&str>, settings: &Settings) -> Res
     {
         return Err(InvalidReference::NoRegistry.into());
     }
-    let repository = settings.bases.bare_repository(image).ok_or(Malformed::Bare)?;
+    let repository = settings.bases.bare_repository(image).ok_or(BaseRecordError::Bare)?;
     Ok(line::base(settings, image, repository.clone(), tag.map(str::to_owned), digest))
 }
 
@@ -95,7 +95,7 @@ mod tests {
 
     const HEX: &str = "35ef3ebbb1aa85d66a977b47ac5cbe4b185861e8e60d86e25fbc6f5e012e60da";
 
-    fn settings() -> Settings {
+    fn settings() -> IdentifySettings {
         let rule = |repository: &str| BaseRule {
             default_tag: Some("latest".into()),
             ..BaseRule::new(repository.parse().unwrap())
@@ -103,10 +103,10 @@ mod tests {
         let python = "public.ecr.aws/lambda/python";
         let bare =
             BaseRule { images: Some("py-*".parse().unwrap()), bare: Some(python.parse().unwrap()), ..rule(python) };
-        Settings {
+        IdentifySettings {
             labels: vec!["sdkBaseVersion".into()],
             bases: BaseRules::new(vec![bare, rule("public.ecr.aws/lambda/java"), rule("docker.io/library/python")]),
-            ..Settings::default()
+            ..IdentifySettings::default()
         }
     }
 

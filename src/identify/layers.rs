@@ -11,10 +11,10 @@ pub struct LayerEvidence {
     /// the image itself if it is such a release.
     pub prefixes: Vec<MatchedPrefix>,
     /// Whether the base of a reading is a prefix of the image, by the position of the reading in
-    /// [`super::Identification::readings`]. Malformed readings have no entry.
+    /// [`super::Identification::records`]. Malformed readings have no entry.
     pub checks: BTreeMap<usize, PrefixCheck>,
     /// How complete the search for unknown releases was.
-    pub search: Search,
+    pub search: SearchCompletion,
     /// The number of requests of the search for this image. Images of one group share them.
     pub request_count: usize,
 }
@@ -37,7 +37,7 @@ pub enum PrefixCheck {
 
 /// How complete the search for releases that are a prefix of the image was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Search {
+pub enum SearchCompletion {
     /// No search: known releases suffice, or nothing shows which line the base could belong to.
     #[default]
     Idle,

@@ -1,12 +1,12 @@
 //! Completes bases with the configuration of their repository.
 
-use super::{Base, Settings, mirror};
+use super::{Base, IdentifySettings, mirror};
 use crate::image::{Digest, Reference, Repository};
 
 impl Base {
     /// The base that `reference` names, for any image.
     #[must_use]
-    pub fn from_reference(reference: &Reference, settings: &Settings) -> Self {
+    pub fn from_reference(reference: &Reference, settings: &IdentifySettings) -> Self {
         let Reference { repository, tag, digest } = reference.clone();
         base(settings, None, repository, tag, digest)
     }
@@ -14,7 +14,7 @@ impl Base {
 
 /// A recorded base, completed by the configuration.
 pub(super) fn base(
-    settings: &Settings,
+    settings: &IdentifySettings,
     image: Option<&str>,
     repository: Repository,
     tag: Option<String>,

@@ -5,7 +5,7 @@ use crate::image::Repository;
 
 /// A mirror of the repositories of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mirror {
+pub struct RegistryMirror {
     /// A registry, or a registry and the first parts of repository names:
     /// `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
     pub prefix: String,
@@ -13,7 +13,7 @@ pub struct Mirror {
     pub upstream: String,
 }
 
-impl Mirror {
+impl RegistryMirror {
     /// The upstream name of `repository`, if it is below this prefix.
     #[must_use]
     pub fn upstream_of(&self, repository: &Repository) -> Option<Repository> {
@@ -24,7 +24,7 @@ impl Mirror {
 }
 
 /// The upstream name of `repository`, by the longest matching prefix of `mirrors`.
-pub(super) fn upstream(mirrors: &[Mirror], repository: &Repository) -> Option<Repository> {
+pub(super) fn upstream(mirrors: &[RegistryMirror], repository: &Repository) -> Option<Repository> {
     let found = mirrors.iter().filter_map(|mirror| Some((mirror.prefix.len(), mirror.upstream_of(repository)?)));
     found.max_by_key(|(length, _)| *length).map(|(_, repository)| repository)
 }
@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn a_repository_below_a_prefix_has_its_upstream_name() {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-        let mirror = |prefix: &str, upstream: &str| Mirror { prefix: prefix.into(), upstream: upstream.into() };
+        let mirror = |prefix: &str, upstream: &str| RegistryMirror { prefix: prefix.into(), upstream: upstream.into() };
         let mirrors = [
             mirror(&format!("{host}/ecr-public"), "public.ecr.aws"),
             mirror(&format!("{host}/ecr-public/docker"), "docker.io"),

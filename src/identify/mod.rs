@@ -17,12 +17,12 @@ mod settings;
 pub use base_rule::{BaseRule, BaseRules};
 pub use combine::combine;
 pub use identification::{Confidence, Identification, IdentifiedBase};
-pub use label::Malformed;
-pub use layers::{LayerEvidence, PrefixCheck, Search};
-pub use mirror::Mirror;
+pub use label::BaseRecordError;
+pub use layers::{LayerEvidence, PrefixCheck, SearchCompletion};
+pub use mirror::RegistryMirror;
 pub use oci_base::{DIGEST as OCI_BASE_DIGEST, NAME as OCI_BASE_NAME};
 pub use provenance::provenance_readings;
-pub use settings::{SearchLimits, Settings};
+pub use settings::{IdentifySettings, SearchLimits};
 
 use std::sync::Arc;
 
@@ -144,7 +144,7 @@ impl Base {
 
 /// One recorded base: kind, key, value, and the parsed base.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct BaseRecord {
     /// The kind of evidence.
     pub kind: EvidenceKind,
     /// The label, the annotation, or other location.
@@ -152,11 +152,11 @@ pub struct Reading {
     /// Its original value.
     pub value: String,
     /// The base that it names, or why it is malformed.
-    pub base: Result<Base, Malformed>,
+    pub base: Result<Base, BaseRecordError>,
 }
 
 /// The sources of recorded evidence.
-struct Sources<'a> {
+struct EvidenceSources<'a> {
     facts: &'a ImageFacts,
     descriptor_annotations: &'a Annotations,
     index_annotations: &'a Annotations,
@@ -167,8 +167,8 @@ struct Sources<'a> {
 /// The recorded bases of `image`, best first. `repository` is that of the image, to which rules may be limited; an
 /// image from a folder has none.
 #[must_use]
-pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Vec<Reading> {
-    let sources = Sources {
+pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &IdentifySettings) -> Vec<BaseRecord> {
+    let sources = EvidenceSources {
         facts: &image.facts,
         descriptor_annotations: &image.descriptor_annotations,
         index_annotations: &image.index_annotations,
@@ -183,12 +183,12 @@ pub fn read(image: &DeployedImage, repository: Option<&Repository>, settings: &S
 
 /// The identification from the records of `image` alone, before its layers are compared.
 #[must_use]
-pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings: &Settings) -> Identification {
+pub fn identify(image: &DeployedImage, repository: Option<&Repository>, settings: &IdentifySettings) -> Identification {
     combine(read(image, repository, settings), Arc::default(), image, repository, settings)
 }
 
 /// Completes the first valid base by further readings of the same release.
-fn complete_best(readings: &mut [Reading]) {
+fn complete_best(readings: &mut [BaseRecord]) {
     let Some(best) = readings.iter().position(|reading| reading.base.is_ok()) else { return };
     let (best, others) = readings[best..].split_first_mut().expect("it is one of them");
     let Ok(base) = &mut best.base else { return };

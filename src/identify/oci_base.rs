@@ -1,7 +1,7 @@
 //! The OCI pair `org.opencontainers.image.base.name` and `.base.digest`: annotations by specification (OCI image
 //! specification, annotations.md), often written as labels.
 
-use super::{EvidenceKind, Malformed, Reading, Settings, Sources, label, line};
+use super::{BaseRecord, BaseRecordError, EvidenceKind, EvidenceSources, IdentifySettings, label, line};
 use crate::image::{Annotations, Digest, Reference, is_cut};
 
 /// The annotation, or label, that names a base.
@@ -11,7 +11,7 @@ pub const DIGEST: &str = "org.opencontainers.image.base.digest";
 
 /// The readings of the pair, closest to the image first: annotations of the manifest, of its descriptor in an index, of
 /// the index, then labels, which are inherited.
-pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Reading> {
+pub(super) fn readings(sources: &EvidenceSources<'_>, settings: &IdentifySettings) -> Vec<BaseRecord> {
     [
         (EvidenceKind::Annotation, &sources.facts.annotations),
         (EvidenceKind::Annotation, sources.descriptor_annotations),
@@ -23,7 +23,12 @@ pub(super) fn readings(sources: &Sources<'_>, settings: &Settings) -> Vec<Readin
     .collect()
 }
 
-fn reading(kind: EvidenceKind, pairs: &Annotations, image: Option<&str>, settings: &Settings) -> Option<Reading> {
+fn reading(
+    kind: EvidenceKind,
+    pairs: &Annotations,
+    image: Option<&str>,
+    settings: &IdentifySettings,
+) -> Option<BaseRecord> {
     let value = |key: &str| pairs.get(key).map(|value| label::unquoted(value)).filter(|value| !value.is_empty());
     let (key, value, base) = match (value(NAME), value(DIGEST)) {
         (None, None) => return None,
@@ -31,15 +36,20 @@ fn reading(kind: EvidenceKind, pairs: &Annotations, image: Option<&str>, setting
         (None, Some(digest)) => (DIGEST, digest.to_owned(), label::bare(digest, image, settings)),
         (Some(name), Some(digest)) => (NAME, format!("{name} {digest}"), named(name, Some(digest), image, settings)),
     };
-    Some(Reading { kind, key: key.to_owned(), value, base })
+    Some(BaseRecord { kind, key: key.to_owned(), value, base })
 }
 
-fn named(name: &str, digest: Option<&str>, image: Option<&str>, settings: &Settings) -> Result<super::Base, Malformed> {
+fn named(
+    name: &str,
+    digest: Option<&str>,
+    image: Option<&str>,
+    settings: &IdentifySettings,
+) -> Result<super::Base, BaseRecordError> {
     if is_cut(name) || digest.is_some_and(is_cut) {
-        return Err(Malformed::TooLong);
+        return Err(BaseRecordError::TooLong);
     }
     if name.contains("${") {
-        return Err(Malformed::Unexpanded);
+        return Err(BaseRecordError::Unexpanded);
     }
     let Reference { repository, tag, digest: named } = label::reference(name)?;
     let stated = digest.map(str::parse::<Digest>).transpose()?;
@@ -49,7 +59,7 @@ fn named(name: &str, digest: Option<&str>, image: Option<&str>, settings: &Setti
         (stated, named) => (stated.or(named), Vec::new()),
     };
     if tag.is_none() && digest.is_none() {
-        return Err(Malformed::Unpinned);
+        return Err(BaseRecordError::Unpinned);
     }
     Ok(super::Base { further_digests: further, ..line::base(settings, image, repository, tag, digest) })
 }
@@ -61,7 +71,7 @@ mod tests {
     use super::*;
     use crate::{
         identify::{Identification, identify},
-        image::{BuildHistory, Fingerprint, ImageFacts, Look},
+        image::{BuildHistory, ImageFacts, ImageProfile, LambdaFingerprint},
         inventory::DeployedImage,
     };
 
@@ -72,25 +82,25 @@ mod tests {
     }
 
     fn identified(annotations: &[(&str, &str)], index: &[(&str, &str)], labels: &[(&str, &str)]) -> Identification {
-        identify(&deployed(pairs(annotations), pairs(index), pairs(labels)), None, &Settings::default())
+        identify(&deployed(pairs(annotations), pairs(index), pairs(labels)), None, &IdentifySettings::default())
     }
 
     fn deployed(annotations: Annotations, index: Annotations, labels: Annotations) -> DeployedImage {
         let facts = ImageFacts {
             platform: "linux/arm64".parse().unwrap(),
-            config: Digest::of(b"config"),
+            config: Digest::sha256(b"config"),
             created_at: None,
             history_created_at: None,
             labels,
             annotations,
             diff_ids: Vec::new(),
             layers: Vec::new(),
-            fingerprint: Fingerprint::default(),
+            fingerprint: LambdaFingerprint::default(),
             build: BuildHistory::default(),
-            look: Look::default(),
+            profile: ImageProfile::default(),
         };
         DeployedImage {
-            digest: Digest::of(b""),
+            digest: Digest::sha256(b""),
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::new(index),
@@ -142,8 +152,8 @@ mod tests {
             assert!(found.best().is_none(), "{pair:?}");
             assert_eq!(found.malformed().count(), 1, "{pair:?}");
         }
-        assert!(identified(&[], &[], &[]).readings.is_empty());
-        assert!(identified(&[], &[], &[("sdkBaseVersion", " ")]).readings.is_empty());
+        assert!(identified(&[], &[], &[]).records.is_empty());
+        assert!(identified(&[], &[], &[("sdkBaseVersion", " ")]).records.is_empty());
     }
 
     #[test]
@@ -161,7 +171,7 @@ mod tests {
             ..deployed(annotations, on("java:17"), Annotations::new())
         };
         let tag = |image: &DeployedImage| {
-            identify(image, None, &Settings::default()).best().and_then(|(_, base)| base.tag.clone())
+            identify(image, None, &IdentifySettings::default()).best().and_then(|(_, base)| base.tag.clone())
         };
         assert_eq!(tag(&image(Annotations::new(), on("java:21"))).as_deref(), Some("21"));
         assert_eq!(tag(&image(on("java:25"), on("java:21"))).as_deref(), Some("25"));

@@ -1,6 +1,6 @@
 //! Bases in provenance: the images that a build pulled.
 
-use super::{EvidenceKind, Reading, Settings, line};
+use super::{BaseRecord, EvidenceKind, IdentifySettings, line};
 use crate::{
     image::{BuildMaterial, ImageFacts, Repository},
     inventory::DeployedImage,
@@ -19,8 +19,8 @@ pub fn provenance_readings(
     materials: &[BuildMaterial],
     image: &DeployedImage,
     repository: Option<&Repository>,
-    settings: &Settings,
-) -> Vec<Reading> {
+    settings: &IdentifySettings,
+) -> Vec<BaseRecord> {
     let own_name = repository.map(|repository| &*repository.name);
     let longest = materials.iter().filter_map(|material| shared_layers(material, &image.facts)).max();
     let is_candidate = |material: &&BuildMaterial| {
@@ -28,7 +28,7 @@ pub fn provenance_readings(
         let is_longest = longest.is_none() || shared_layers(material, &image.facts) == longest;
         is_longest && material.platform.as_ref().is_none_or(runs_here)
     };
-    let mut readings = Vec::<Reading>::new();
+    let mut readings = Vec::<BaseRecord>::new();
     for BuildMaterial { reference, .. } in materials.iter().filter(is_candidate) {
         let value = reference.to_string();
         if readings.iter().any(|known| known.value == value) {
@@ -36,7 +36,7 @@ pub fn provenance_readings(
         }
         let crate::image::Reference { repository, tag, digest } = reference.clone();
         let base = Ok(line::base(settings, own_name, repository, tag, digest));
-        readings.push(Reading { kind: EvidenceKind::Provenance, key: KEY.to_owned(), value, base });
+        readings.push(BaseRecord { kind: EvidenceKind::Provenance, key: KEY.to_owned(), value, base });
     }
     readings
 }

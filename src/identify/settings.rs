@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::{BaseRules, Mirror};
+use super::{BaseRules, RegistryMirror};
 use crate::image::Repository;
 
 /// The labels that name a base, and the repositories that hold bases.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IdentifySettings {
     /// Labels that name the base, tried in order before the OCI annotations.
     pub labels: Vec<String>,
     /// The base repositories and their properties.
     pub bases: BaseRules,
     /// Mirrors and pull-through caches.
-    pub mirrors: Vec<Mirror>,
+    pub mirrors: Vec<RegistryMirror>,
     /// The limits of the layer search.
     pub search: SearchLimits,
 }
@@ -33,7 +33,7 @@ impl Default for SearchLimits {
     }
 }
 
-impl Default for Settings {
+impl Default for IdentifySettings {
     fn default() -> Self {
         Self {
             labels: vec!["sdkBaseVersion".to_owned()],
@@ -44,7 +44,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl IdentifySettings {
     /// Whether `repository` holds bases. Only such a base can be identified without a label.
     #[must_use]
     pub fn is_base(&self, repository: &Repository) -> bool {

@@ -4,7 +4,7 @@ use std::{borrow::Borrow, fmt, ops::Deref, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Partition;
+use super::AwsPartition;
 
 /// The longest ARN that AWS accepts, in bytes.
 const ARN_BYTES: usize = 2_048;
@@ -182,8 +182,8 @@ impl Arn {
 
     /// The partition; `None` for one that is not known.
     #[must_use]
-    pub fn partition(&self) -> Option<Partition> {
-        Partition::from_name(self.parts().partition)
+    pub fn partition(&self) -> Option<AwsPartition> {
+        AwsPartition::from_name(self.parts().partition)
     }
 
     /// The region, if it names one.
@@ -232,7 +232,7 @@ mod tests {
             account: "123456789012",
             resource: "function:orders:$LATEST",
         };
-        assert_eq!((arn.parts(), arn.partition()), (parts, Partition::from_name("aws-cn")));
+        assert_eq!((arn.parts(), arn.partition()), (parts, AwsPartition::from_name("aws-cn")));
         assert_eq!(arn.region().as_deref(), Some("cn-north-1"));
         assert_eq!(arn.account().as_deref(), Some("123456789012"));
         let bucket: Arn = "arn:aws:s3:::bucket".parse().unwrap();

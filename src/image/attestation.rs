@@ -55,13 +55,13 @@ pub(super) fn is_envelope(media_type: &str) -> bool {
 ///
 /// [`InvalidDocument::Json`] if it does not parse.
 pub(super) fn statement(body: &[u8]) -> Result<Option<Cow<'_, [u8]>>, InvalidDocument> {
-    let outline: Outline<'_> = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
+    let outline: AttestationProbe<'_> = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
     if outline.is_statement {
         return Ok(Some(Cow::Borrowed(body)));
     }
     let envelope = outline
         .bundled
-        .or(outline.payload.map(|payload| Envelope { payload: Some(payload), payload_type: outline.payload_type }));
+        .or(outline.payload.map(|payload| DsseEnvelope { payload: Some(payload), payload_type: outline.payload_type }));
     let Some(envelope) = envelope else { return Ok(None) };
     if envelope.payload_type.as_deref() != Some(STATEMENT) {
         let payload_type = clip(envelope.payload_type.unwrap_or_default(), QUOTED_BYTES);
@@ -82,7 +82,7 @@ pub(super) fn statement(body: &[u8]) -> Result<Option<Cow<'_, [u8]>>, InvalidDoc
 /// The fields that distinguish a statement, an envelope and a bundle.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Outline<'a> {
+struct AttestationProbe<'a> {
     #[serde(default, rename = "predicateType", deserialize_with = "lenient::is_there")]
     is_statement: bool,
     #[serde(default, borrow)]
@@ -91,12 +91,12 @@ struct Outline<'a> {
     payload_type: Option<Cow<'a, str>>,
     /// The envelope of a Sigstore bundle (sigstore/protobuf-specs, `sigstore_bundle.proto`).
     #[serde(default, rename = "dsseEnvelope", borrow)]
-    bundled: Option<Envelope<'a>>,
+    bundled: Option<DsseEnvelope<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope<'a> {
+struct DsseEnvelope<'a> {
     #[serde(default, borrow)]
     payload: Option<Cow<'a, str>>,
     #[serde(default, borrow)]

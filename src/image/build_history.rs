@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Look, PackageManager, PackageUpdate, Reference, RootFileSystem, VALUE_BYTES,
-    lenient::{self, OrNone},
-    look, package_update, shell,
+    ImageProfile, PackageManager, PackageUpdate, Reference, RootFileSystem, VALUE_BYTES,
+    lenient::{self, LenientEntry},
+    package_update, profile, shell,
 };
 
 /// The most bases in builder comments that are kept: the outermost ones.
@@ -80,15 +80,15 @@ pub(super) struct RawHistory {
     layer_entries: usize,
     /// The number of those written by `BuildKit`'s exporter.
     exporter_entries: usize,
-    bases: Vec<(Place, Reference)>,
-    updates: Vec<(Place, PackageUpdate)>,
+    bases: Vec<(EntryPosition, Reference)>,
+    updates: Vec<(EntryPosition, PackageUpdate)>,
     dates: Vec<LayerDate>,
-    look: RawLook,
+    look: RawProfile,
 }
 
 /// The position of an entry.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct EntryPosition {
     /// The number of earlier entries with a layer.
     below: usize,
     /// The number of those written by the exporter.
@@ -97,10 +97,10 @@ struct Place {
 
 /// What the entries show about the profile.
 #[derive(Clone, Copy, Debug, Default)]
-struct RawLook {
+struct RawProfile {
     distribution: Option<RootFileSystem>,
     /// The kind of the first entry with a layer.
-    first: Option<Step>,
+    first: Option<EntryStep>,
     manager: Option<PackageManager>,
     has_step_without_layer: bool,
     has_runtime_client: bool,
@@ -112,16 +112,16 @@ struct RawEntry {
     #[serde(default, rename = "created", deserialize_with = "lenient::instant")]
     created_at: Option<DateTime<Utc>>,
     #[serde(default, rename = "created_by")]
-    command: Command,
+    command: EntryCommand,
     #[serde(default)]
-    comment: Comment,
+    comment: EntryComment,
     #[serde(default, rename = "empty_layer", deserialize_with = "lenient::flag")]
     is_empty: bool,
 }
 
 /// The meaning of an entry's comment.
 #[derive(Default)]
-enum Comment {
+enum EntryComment {
     /// The base of the build.
     From(Reference),
     /// An entry of `BuildKit`'s exporter.
@@ -136,7 +136,7 @@ enum Comment {
 
 /// The kind of step of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum EntryStep {
     /// Runs a command.
     Run,
     /// Copies files into the image.
@@ -150,8 +150,8 @@ enum Step {
 
 /// What an entry's command shows.
 #[derive(Default)]
-struct Command {
-    step: Option<Step>,
+struct EntryCommand {
+    step: Option<EntryStep>,
     update: Option<(PackageManager, bool)>,
     manager: Option<PackageManager>,
     distribution: Option<RootFileSystem>,
@@ -162,7 +162,7 @@ impl RawHistory {
     /// Reads `history` of a configuration; any other type counts as an empty list.
     pub(super) fn read<'de, D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         let mut history = Self::default();
-        lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawEntry>| {
+        lenient::each_entry_or_none(field, |LenientEntry(entry): LenientEntry<RawEntry>| {
             if let Some(entry) = entry {
                 history.add(entry);
             }
@@ -171,13 +171,13 @@ impl RawHistory {
     }
 
     fn add(&mut self, entry: RawEntry) {
-        let place = Place { below: self.layer_entries, exported: self.exporter_entries };
+        let place = EntryPosition { below: self.layer_entries, exported: self.exporter_entries };
         self.youngest = self.youngest.max(entry.created_at);
         self.look.add(&entry);
         // Whole seconds, as stored.
         let at = entry.created_at.and_then(|at| DateTime::from_timestamp(at.timestamp(), 0));
-        let is_exported = matches!(entry.comment, Comment::Exporter);
-        if let Comment::From(reference) = entry.comment {
+        let is_exported = matches!(entry.comment, EntryComment::Exporter);
+        if let EntryComment::From(reference) = entry.comment {
             push_latest(&mut self.bases, (place, reference), BUILDER_BASES);
         }
         if let Some((manager, is_partial)) = entry.command.update {
@@ -206,15 +206,15 @@ impl RawHistory {
         };
         // A base without history is below all entries. `BuildKit` appends missing entries after its own, with the dates
         // in the order of the layers (exporter/containerimage/writer.go, `normalizeLayersAndHistory`).
-        let layer = |place: Place| place.below + missing + (self.exporter_entries - place.exported);
+        let layer = |place: EntryPosition| place.below + missing + (self.exporter_entries - place.exported);
         let dated = BuildHistory {
             layer_dates: self.dates.into_iter().map(|date| LayerDate { layer: date.layer + missing, ..date }).collect(),
             ..BuildHistory::default()
         };
-        let base = |(place, reference): (Place, Reference)| {
+        let base = |(place, reference): (EntryPosition, Reference)| {
             BuilderBase::new(reference, Some(layer(place)).filter(|count| *count > 0))
         };
-        let update = |(place, update): (Place, PackageUpdate)| {
+        let update = |(place, update): (EntryPosition, PackageUpdate)| {
             let layer = layer(place);
             let at = if layer == place.below + missing { update.at } else { dated.made_at(layer) };
             PackageUpdate { at, layer: Some(layer).filter(|layer| *layer < layer_count), ..update }
@@ -227,16 +227,16 @@ impl RawHistory {
     }
 
     /// The profile of an image with `layer_count` layers and this history.
-    pub(super) fn look(&self, layer_count: usize) -> Look {
-        let RawLook { distribution, first, manager, has_step_without_layer, has_runtime_client } = self.look;
+    pub(super) fn look(&self, layer_count: usize) -> ImageProfile {
+        let RawProfile { distribution, first, manager, has_step_without_layer, has_runtime_client } = self.look;
         let copied = first.filter(|_| self.layer_entries == layer_count && self.exporter_entries == 0);
         let copied = copied.and_then(|step| match step {
-            Step::Copy => Some(RootFileSystem::Scratch),
-            Step::CopyAll => Some(RootFileSystem::Flattened),
-            Step::Run | Step::AddRoot | Step::Other => None,
+            EntryStep::Copy => Some(RootFileSystem::Scratch),
+            EntryStep::CopyAll => Some(RootFileSystem::Flattened),
+            EntryStep::Run | EntryStep::AddRoot | EntryStep::Other => None,
         });
-        Look {
-            root: distribution.or_else(|| manager.map(look::managed_by)).or(copied),
+        ImageProfile {
+            root: distribution.or_else(|| manager.map(profile::managed_by)).or(copied),
             is_squashed: layer_count == 1 && has_step_without_layer,
             has_runtime_client,
         }
@@ -257,32 +257,32 @@ impl BuilderBase {
     }
 }
 
-impl RawLook {
+impl RawProfile {
     fn add(&mut self, entry: &RawEntry) {
         let command = &entry.command;
         let commented = match entry.comment {
-            Comment::Debian => Some(RootFileSystem::Debian),
-            Comment::Imported => Some(RootFileSystem::Flattened),
-            Comment::From(_) | Comment::Exporter | Comment::Other => None,
+            EntryComment::Debian => Some(RootFileSystem::Debian),
+            EntryComment::Imported => Some(RootFileSystem::Flattened),
+            EntryComment::From(_) | EntryComment::Exporter | EntryComment::Other => None,
         };
         self.distribution = self.distribution.or(commented).or(command.distribution);
         self.manager = self.manager.or(command.manager);
         self.has_runtime_client |= command.has_runtime_client;
-        let makes_layer = command.step.is_some_and(|step| step != Step::Other);
+        let makes_layer = command.step.is_some_and(|step| step != EntryStep::Other);
         self.has_step_without_layer |= entry.is_empty && makes_layer;
         if !entry.is_empty && self.first.is_none() {
-            self.first = Some(command.step.unwrap_or(Step::Other));
+            self.first = Some(command.step.unwrap_or(EntryStep::Other));
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Comment {
+impl<'de> Deserialize<'de> for EntryComment {
     fn deserialize<D: Deserializer<'de>>(comment: D) -> Result<Self, D::Error> {
         lenient::derived(comment, Self::new)
     }
 }
 
-impl Comment {
+impl EntryComment {
     fn new(text: &str) -> Self {
         // Build stages and `scratch` have no registry and are not references.
         let base = text.strip_prefix("FROM ").filter(|base| base.len() <= VALUE_BYTES);
@@ -298,26 +298,26 @@ impl Comment {
     }
 }
 
-impl<'de> Deserialize<'de> for Command {
+impl<'de> Deserialize<'de> for EntryCommand {
     fn deserialize<D: Deserializer<'de>>(command: D) -> Result<Self, D::Error> {
         lenient::derived(command, Self::new)
     }
 }
 
-impl Command {
+impl EntryCommand {
     fn new(text: &str) -> Self {
         let text = text.trim();
         let (step, arguments) = step(text);
         let mut command = Self {
             step: Some(step),
-            distribution: look::distribution(text),
-            has_runtime_client: look::names_runtime_client(text),
+            distribution: profile::distribution(text),
+            has_runtime_client: profile::names_runtime_client(text),
             ..Self::default()
         };
-        if step == Step::Run {
+        if step == EntryStep::Run {
             shell::each_command(arguments, |words| {
                 command.update = command.update.or_else(|| package_update::update(words));
-                let manager = words.first().and_then(|program| PackageManager::of_program(program));
+                let manager = words.first().and_then(|program| PackageManager::from_program(program));
                 command.manager = command.manager.or(manager);
             });
         }
@@ -327,28 +327,28 @@ impl Command {
 
 /// The instruction of an entry, and its arguments. Builders write the instruction itself, `#(nop)` and the instruction,
 /// or the shell command.
-fn step(text: &str) -> (Step, &str) {
+fn step(text: &str) -> (EntryStep, &str) {
     let nop = text.strip_prefix("/bin/sh -c #(nop)").map(str::trim_start);
     let (instruction, arguments) = nop.unwrap_or(text).split_once(' ').unwrap_or((nop.unwrap_or(text), ""));
     let is_instruction = !instruction.is_empty() && instruction.bytes().all(|byte| byte.is_ascii_uppercase());
     let step = match instruction {
-        "RUN" => Step::Run,
+        "RUN" => EntryStep::Run,
         "COPY" | "ADD" => copied(instruction, arguments),
-        _ if is_instruction || nop.is_some() => Step::Other,
-        _ if text.starts_with(['/', '|', '[']) => return (Step::Run, text),
-        _ => Step::Other,
+        _ if is_instruction || nop.is_some() => EntryStep::Other,
+        _ if text.starts_with(['/', '|', '[']) => return (EntryStep::Run, text),
+        _ => EntryStep::Other,
     };
     (step, arguments)
 }
 
 /// The kind of copy of `ADD` or `COPY`, by its target: `rootfs.tar.gz / # buildkit`, `file:4bf7… in /`, `/ /`.
-fn copied(instruction: &str, arguments: &str) -> Step {
+fn copied(instruction: &str, arguments: &str) -> EntryStep {
     let arguments = arguments.split(" # ").next().unwrap_or_default();
     let words: Vec<_> = arguments.split_whitespace().filter(|word| !word.starts_with("--")).take(4).collect();
     match (instruction, &words[..]) {
-        ("ADD", [_, "/"] | [_, "in", "/"]) => Step::AddRoot,
-        ("COPY", ["/" | "/.", "/"]) => Step::CopyAll,
-        _ => Step::Copy,
+        ("ADD", [_, "/"] | [_, "in", "/"]) => EntryStep::AddRoot,
+        ("COPY", ["/" | "/.", "/"]) => EntryStep::CopyAll,
+        _ => EntryStep::Copy,
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{
 
 use super::{
     Digest, Reference, Repository,
-    lenient::{self, First, OrNone, Text},
+    lenient::{self, FirstEntries, LenientEntry, LenientText},
 };
 
 /// The most steps of a build that are read.
@@ -21,7 +21,7 @@ const STEP_LAYERS: usize = 128;
 #[serde(rename_all = "camelCase")]
 pub(super) struct RawBuildConfig {
     #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, STEPS>")]
-    llb_definition: First<OrNone<RawStep>>,
+    llb_definition: FirstEntries<LenientEntry<RawStep>>,
 }
 
 /// A step of a build: `{"id": "step0", "op": {"Op": {"source": {"identifier": "docker-image://…"}}}}`.
@@ -64,7 +64,7 @@ pub(super) fn pulled_layers(
     metadata: RawBuildkitMetadata,
 ) -> BTreeMap<(Repository, Option<Digest>), Vec<Digest>> {
     let StepLayers(mut layers) = metadata.layers.unwrap_or_default();
-    let steps = config.llb_definition.entries.into_iter().filter_map(|OrNone(step)| step);
+    let steps = config.llb_definition.entries.into_iter().filter_map(|LenientEntry(step)| step);
     let pulled = steps.filter_map(|step| {
         let identifier = step.op?.op?.source?.identifier?;
         let reference: Reference = identifier.strip_prefix("docker-image://")?.parse().ok()?;
@@ -79,9 +79,9 @@ struct StepLayers(BTreeMap<String, Vec<Digest>>);
 
 impl<'de> Deserialize<'de> for StepLayers {
     fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
-        struct Steps;
+        struct StepLayersVisitor;
 
-        impl<'de> Visitor<'de> for Steps {
+        impl<'de> Visitor<'de> for StepLayersVisitor {
             type Value = StepLayers;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,10 +90,12 @@ impl<'de> Deserialize<'de> for StepLayers {
 
             fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<StepLayers, A::Error> {
                 let mut steps = BTreeMap::new();
-                while let Some(key) = entries.next_key::<Text>()? {
+                while let Some(key) = entries.next_key::<LenientText>()? {
                     let step = key.0.and_then(|key| Some(key.split_once(':')?.0.to_owned()));
                     match step.filter(|_| steps.len() < STEPS) {
-                        Some(step) => drop(steps.insert(step, entries.next_value::<Layers>()?.0.unwrap_or_default())),
+                        Some(step) => {
+                            drop(steps.insert(step, entries.next_value::<FirstOutputLayers>()?.0.unwrap_or_default()))
+                        }
                         None => drop(entries.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -101,24 +103,26 @@ impl<'de> Deserialize<'de> for StepLayers {
             }
         }
 
-        field.deserialize_map(Steps)
+        field.deserialize_map(StepLayersVisitor)
     }
 }
 
 /// The layers of the first output of a step, if all of them are known.
-struct Layers(Option<Vec<Digest>>);
+struct FirstOutputLayers(Option<Vec<Digest>>);
 
-impl<'de> Deserialize<'de> for Layers {
+impl<'de> Deserialize<'de> for FirstOutputLayers {
     fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         let mut outputs = Vec::new();
-        lenient::each_entry_or_none(field, |output: Output| outputs.extend((outputs.is_empty()).then_some(output.0)))?;
+        lenient::each_entry_or_none(field, |output: OutputLayers| {
+            outputs.extend((outputs.is_empty()).then_some(output.0))
+        })?;
         Ok(Self(outputs.pop().flatten()))
     }
 }
 
-struct Output(Option<Vec<Digest>>);
+struct OutputLayers(Option<Vec<Digest>>);
 
-impl<'de> Deserialize<'de> for Output {
+impl<'de> Deserialize<'de> for OutputLayers {
     fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Layer {
@@ -126,10 +130,10 @@ impl<'de> Deserialize<'de> for Output {
             digest: Option<String>,
         }
 
-        let layers: First<OrNone<Layer>> = lenient::first_or_none::<_, _, STEP_LAYERS>(field)?;
-        let layers = Some(layers).filter(First::is_whole);
-        let digests = |layers: First<OrNone<Layer>>| {
-            layers.entries.into_iter().map(|OrNone(layer)| layer?.digest?.parse().ok()).collect()
+        let layers: FirstEntries<LenientEntry<Layer>> = lenient::first_or_none::<_, _, STEP_LAYERS>(field)?;
+        let layers = Some(layers).filter(FirstEntries::is_whole);
+        let digests = |layers: FirstEntries<LenientEntry<Layer>>| {
+            layers.entries.into_iter().map(|LenientEntry(layer)| layer?.digest?.parse().ok()).collect()
         };
         Ok(Self(layers.and_then(digests)))
     }

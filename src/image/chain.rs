@@ -12,7 +12,7 @@ pub fn chain_ids(layers: &[Digest]) -> impl Iterator<Item = Digest> + '_ {
     layers.iter().scan(None, |below: &mut Option<Digest>, layer| {
         let chain = match below {
             None => layer.clone(),
-            Some(below) => Digest::of(format!("{} {}", below.as_str(), layer.as_str()).as_bytes()),
+            Some(below) => Digest::sha256(format!("{} {}", below.as_str(), layer.as_str()).as_bytes()),
         };
         *below = Some(chain.clone());
         Some(chain)

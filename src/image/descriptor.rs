@@ -6,7 +6,7 @@ use super::{
     Annotations, Digest, InvalidDocument, Platform, QUOTED_BYTES,
     attestation::is_envelope,
     clip, is_provenance,
-    lenient::{self, OrNone},
+    lenient::{self, LenientEntry},
 };
 
 /// The four media types of manifests. A request has to accept all of them: a registry converts the manifest or answers
@@ -34,7 +34,7 @@ pub enum DigestKind {
 impl DigestKind {
     /// The kind of one of [`MANIFEST_MEDIA_TYPES`], with or without parameters.
     #[must_use]
-    pub fn of_media_type(media_type: &str) -> Option<Self> {
+    pub fn from_media_type(media_type: &str) -> Option<Self> {
         let media_type = essence(media_type);
         match MANIFEST_MEDIA_TYPES.iter().position(|known| known.eq_ignore_ascii_case(media_type))? {
             0 | 2 => Some(Self::Index),
@@ -45,7 +45,7 @@ impl DigestKind {
 
 /// One entry of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Child {
+pub struct ChildManifest {
     /// The digest of the platform's manifest or of a nested index.
     pub digest: Digest,
     /// The platform, if the entry states it; the specification makes it optional.
@@ -68,7 +68,7 @@ pub struct Child {
 /// The most attestations of an image that are kept. `BuildKit` writes one, with several statements.
 const ATTESTATIONS: usize = 4;
 
-impl Child {
+impl ChildManifest {
     /// An entry with only a digest and a platform.
     #[must_use]
     pub fn new(digest: Digest, platform: Option<Platform>) -> Self {
@@ -140,20 +140,20 @@ pub(super) fn predicate_type(annotations: &Annotations) -> Option<&str> {
 /// [`InvalidDocument::Json`] when it does not parse.
 pub fn provenance_referrers(body: &[u8]) -> Result<Vec<Digest>, InvalidDocument> {
     #[derive(Deserialize)]
-    struct Referrers {
+    struct RawReferrers {
         #[serde(default, deserialize_with = "referrers")]
         manifests: Vec<Digest>,
     }
 
     fn referrers<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Digest>, D::Error> {
         let mut digests = Vec::new();
-        lenient::each_entry_or_none(field, |OrNone(entry): OrNone<RawDescriptor>| {
+        lenient::each_entry_or_none(field, |LenientEntry(entry): LenientEntry<RawDescriptor>| {
             digests.extend(entry.and_then(|entry| entry.provenance()).filter(|_| digests.len() < REFERRERS));
         })?;
         Ok(digests)
     }
 
-    let referrers: Referrers = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
+    let referrers: RawReferrers = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
     Ok(referrers.manifests)
 }
 
@@ -218,15 +218,15 @@ impl RawDescriptor {
     /// # Errors
     ///
     /// As for its digest.
-    pub(super) fn child(&self) -> Result<Option<Child>, InvalidDocument> {
+    pub(super) fn child(&self) -> Result<Option<ChildManifest>, InvalidDocument> {
         if self.annotations.contains_key("vnd.docker.reference.type") || self.artifact_type.is_some() {
             return Ok(None);
         }
-        let kind = self.media_type.as_deref().map_or(Some(DigestKind::Manifest), DigestKind::of_media_type);
+        let kind = self.media_type.as_deref().map_or(Some(DigestKind::Manifest), DigestKind::from_media_type);
         let Some(kind) = kind else { return Ok(None) };
         let mut annotations = self.annotations.clone();
         annotations.retain(|key, _| CHILD_ANNOTATIONS.contains(&key.as_str()));
-        Ok(Some(Child { kind, annotations, ..Child::new(self.digest()?, self.platform()) }))
+        Ok(Some(ChildManifest { kind, annotations, ..ChildManifest::new(self.digest()?, self.platform()) }))
     }
 
     /// The descriptor as an attestation, if it is one: the digests of image and attestation manifest

@@ -41,7 +41,7 @@ pub enum InvalidDigest {
 impl Digest {
     /// The SHA-256 digest of `bytes`.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn sha256(bytes: &[u8]) -> Self {
         Self(format!("sha256:{}", hex(&Sha256::digest(bytes))).into())
     }
 
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_digest_hashes_and_checks_its_content() {
-        let digest = Digest::of(b"");
+        let digest = Digest::sha256(b"");
         assert_eq!(digest.short(), "e3b0c44298fc");
         assert!(digest.matches(b""));
         assert!(!digest.matches(b"x"));
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_digest_survives_a_round_trip_as_bytes() {
         let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
-        for digest in [Digest::of(b""), Digest::of(b"x"), long] {
+        for digest in [Digest::sha256(b""), Digest::sha256(b"x"), long] {
             assert_eq!(Digest::from_bytes(&digest.bytes()), Some(digest.clone()));
             assert_eq!(digest.bytes().len(), digest.hex().len() / 2);
         }

@@ -3,12 +3,12 @@
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Annotations, Digest, DigestKind, Index, MESSAGE_BYTES, QUOTED_BYTES,
+    Annotations, Digest, DigestKind, ImageIndex, MESSAGE_BYTES, QUOTED_BYTES,
     attestation::is_envelope,
     clip,
     descriptor::{RawDescriptor, essence, predicate_type},
     fingerprint, is_provenance,
-    lenient::{self, First, OrNone},
+    lenient::{self, FirstEntries, LenientEntry},
 };
 
 /// The most images of an index that are read. Each costs two requests; an index of a few megabytes can list ten
@@ -19,16 +19,16 @@ const INDEX_ENTRIES: usize = 1024;
 
 /// A parsed manifest or index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Document {
+pub enum ManifestDocument {
     /// An image index (or Docker manifest list).
-    Index(Index),
+    Index(ImageIndex),
     /// An image manifest.
-    Manifest(Manifest),
+    Manifest(ImageManifest),
 }
 
 /// The manifest of one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
+pub struct ImageManifest {
     /// The digest of the image configuration.
     pub config: Digest,
     /// The size of the image configuration in bytes, if the manifest states it.
@@ -39,14 +39,14 @@ pub struct Manifest {
     /// Whether its first layers have the sizes of those of a Lambda base.
     pub has_lambda_sizes: bool,
     /// The in-toto statements among its layers, if it is an attestation.
-    pub statements: Vec<Statement>,
+    pub statements: Vec<StatementDescriptor>,
     /// The manifest's annotations.
     pub annotations: Annotations,
 }
 
 /// The descriptor of an in-toto statement in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct StatementDescriptor {
     /// The digest of its blob.
     pub digest: Digest,
     /// The size of the blob in bytes, if stated.
@@ -55,7 +55,7 @@ pub struct Statement {
     pub predicate_type: Option<String>,
 }
 
-impl Statement {
+impl StatementDescriptor {
     /// Whether it may be provenance.
     #[must_use]
     pub fn may_be_provenance(&self) -> bool {
@@ -63,7 +63,7 @@ impl Statement {
     }
 }
 
-impl Manifest {
+impl ImageManifest {
     /// A manifest with only the configuration `config` of `config_bytes`.
     #[must_use]
     pub fn new(config: Digest, config_bytes: Option<u64>) -> Self {
@@ -117,7 +117,7 @@ impl InvalidDocument {
 /// The fields that distinguish a manifest from an index before it is parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Outline {
+struct DocumentProbe {
     #[serde(default, deserialize_with = "lenient::text")]
     media_type: Option<String>,
     config: Option<serde::de::IgnoredAny>,
@@ -126,7 +126,7 @@ struct Outline {
     is_index: bool,
 }
 
-impl Document {
+impl ManifestDocument {
     /// Parses a manifest body that was served as `content_type`.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Document {
     /// check, because of CVE-2021-41190).
     pub fn parse(body: &[u8], content_type: Option<&str>) -> Result<Self, InvalidDocument> {
         let served = content_type.map(essence).filter(|served| !is_any_bytes(served));
-        let outline: Outline = serde_json::from_slice(body).map_err(|error| match served {
+        let outline: DocumentProbe = serde_json::from_slice(body).map_err(|error| match served {
             // For example, a login page of a proxy.
             Some(served) if served.starts_with("text/html") => InvalidDocument::media_type(served),
             _ => InvalidDocument::json(error),
@@ -152,17 +152,18 @@ impl Document {
             return Err(InvalidDocument::Ambiguous);
         }
         if let Some(media_type) = stated.or(served) {
-            let kind = DigestKind::of_media_type(media_type).ok_or_else(|| InvalidDocument::media_type(media_type))?;
+            let kind =
+                DigestKind::from_media_type(media_type).ok_or_else(|| InvalidDocument::media_type(media_type))?;
             if is_index != (kind == DigestKind::Index) {
                 return Err(InvalidDocument::json(format!("it does not have the shape of {media_type}")));
             }
         }
         if is_index {
             let index: RawIndex = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
-            Index::from_raw(index).map(Self::Index)
+            ImageIndex::from_raw(index).map(Self::Index)
         } else {
             let manifest: RawManifest = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
-            Manifest::from_raw(manifest).map(Self::Manifest)
+            ImageManifest::from_raw(manifest).map(Self::Manifest)
         }
     }
 
@@ -182,7 +183,7 @@ impl Document {
 struct RawManifest {
     config: RawDescriptor,
     #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, LAYERS>")]
-    layers: First<OrNone<RawLayer>>,
+    layers: FirstEntries<LenientEntry<RawLayer>>,
     #[serde(default, deserialize_with = "lenient::texts")]
     annotations: Annotations,
 }
@@ -213,28 +214,32 @@ fn read_envelope<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> 
 impl RawLayer {
     /// The layer as an in-toto statement, if its annotations or media type mark it as one. `about` are the annotations
     /// of the artifact, which may have the predicate type.
-    fn statement(&self, about: &Annotations) -> Option<Statement> {
+    fn statement(&self, about: &Annotations) -> Option<StatementDescriptor> {
         let of_artifact = || predicate_type(about).filter(|_| self.is_envelope);
         let predicate_type = predicate_type(&self.annotations).or_else(of_artifact).map(str::to_owned);
         let digest = self.digest.as_ref()?.parse().ok()?;
-        (predicate_type.is_some() || self.is_envelope).then_some(Statement { digest, bytes: self.size, predicate_type })
+        (predicate_type.is_some() || self.is_envelope).then_some(StatementDescriptor {
+            digest,
+            bytes: self.size,
+            predicate_type,
+        })
     }
 }
 
 #[derive(Deserialize)]
 struct RawIndex {
     #[serde(default, deserialize_with = "lenient::first::<_, _, INDEX_ENTRIES>")]
-    manifests: First<OrNone<RawDescriptor>>,
+    manifests: FirstEntries<LenientEntry<RawDescriptor>>,
     #[serde(default, deserialize_with = "lenient::texts")]
     annotations: Annotations,
 }
 
-impl Manifest {
+impl ImageManifest {
     fn from_raw(manifest: RawManifest) -> Result<Self, InvalidDocument> {
         let about = &manifest.annotations;
         let layers_read = manifest.layers.entries.iter();
-        let statements = layers_read.filter_map(|OrNone(layer)| layer.as_ref()?.statement(about));
-        let sizes = manifest.layers.entries.iter().map(|OrNone(layer)| layer.as_ref()?.size);
+        let statements = layers_read.filter_map(|LenientEntry(layer)| layer.as_ref()?.statement(about));
+        let sizes = manifest.layers.entries.iter().map(|LenientEntry(layer)| layer.as_ref()?.size);
         Ok(Self {
             config: manifest.config.digest()?,
             config_bytes: manifest.config.size,
@@ -246,18 +251,18 @@ impl Manifest {
     }
 }
 
-fn layers(all: First<OrNone<RawLayer>>) -> Option<Vec<Digest>> {
-    let all = Some(all).filter(First::is_whole)?;
-    all.entries.into_iter().map(|OrNone(layer)| layer?.digest?.parse().ok()).collect()
+fn layers(all: FirstEntries<LenientEntry<RawLayer>>) -> Option<Vec<Digest>> {
+    let all = Some(all).filter(FirstEntries::is_whole)?;
+    all.entries.into_iter().map(|LenientEntry(layer)| layer?.digest?.parse().ok()).collect()
 }
 
-impl Index {
+impl ImageIndex {
     /// Keeps entries for images and nested indexes. Attestations, signatures and malformed entries are left out.
     fn from_raw(index: RawIndex) -> Result<Self, InvalidDocument> {
         if !index.manifests.is_whole() {
             return Err(InvalidDocument::TooManyImages(index.manifests.count));
         }
-        let entries: Vec<_> = index.manifests.entries.into_iter().filter_map(|OrNone(entry)| entry).collect();
+        let entries: Vec<_> = index.manifests.entries.into_iter().filter_map(|LenientEntry(entry)| entry).collect();
         let mut children: Vec<_> = entries.iter().filter_map(|entry| entry.child().ok().flatten()).collect();
         for (image, attestation) in entries.iter().filter_map(RawDescriptor::attestation) {
             for child in children.iter_mut().filter(|child| child.digest == image) {
@@ -298,8 +303,9 @@ mod tests {
     #[test]
     fn both_manifest_types_are_read() {
         for media_type in [MANIFEST_MEDIA_TYPES[1], MANIFEST_MEDIA_TYPES[3]] {
-            let document = Document::parse(manifest(media_type).as_bytes(), Some(media_type)).expect(media_type);
-            let Document::Manifest(read) = document else { panic!("a manifest") };
+            let document =
+                ManifestDocument::parse(manifest(media_type).as_bytes(), Some(media_type)).expect(media_type);
+            let ManifestDocument::Manifest(read) = document else { panic!("a manifest") };
             assert_eq!((read.config.hex(), read.config_bytes), (HEX, Some(2)));
             assert_eq!(read.annotations["a"], "b");
         }
@@ -315,9 +321,9 @@ mod tests {
                 entry("linux", "amd64", ""),
                 entry("unknown", "unknown", attestation),
             );
-            let document = Document::parse(body.as_bytes(), Some(media_type)).expect(media_type);
+            let document = ManifestDocument::parse(body.as_bytes(), Some(media_type)).expect(media_type);
             assert_eq!(document.kind(), DigestKind::Index);
-            let Document::Index(index) = document else { panic!("an index") };
+            let ManifestDocument::Index(index) = document else { panic!("an index") };
             let platforms: Vec<_> = index.children.iter().filter_map(|c| c.platform.clone()).collect();
             assert_eq!(platforms, ["linux/arm64".parse().unwrap(), "linux/amd64".parse().unwrap()]);
         }
@@ -328,17 +334,17 @@ mod tests {
         let oci = MANIFEST_MEDIA_TYPES[1];
         let body = manifest(oci);
         assert!(matches!(
-            Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])),
+            ManifestDocument::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])),
             Err(InvalidDocument::Contradiction { .. })
         ));
         let both = body.replacen('{', r#"{"manifests":[],"#, 1);
-        assert_eq!(Document::parse(both.as_bytes(), Some(oci)), Err(InvalidDocument::Ambiguous));
+        assert_eq!(ManifestDocument::parse(both.as_bytes(), Some(oci)), Err(InvalidDocument::Ambiguous));
         let untyped = body.replace(&format!(r#""mediaType":"{oci}","#), "");
-        assert!(Document::parse(untyped.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])).is_err());
-        assert!(Document::parse(untyped.as_bytes(), Some(oci)).is_ok());
-        assert!(matches!(Document::parse(b"<html>", Some(oci)), Err(InvalidDocument::Json(_))));
+        assert!(ManifestDocument::parse(untyped.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])).is_err());
+        assert!(ManifestDocument::parse(untyped.as_bytes(), Some(oci)).is_ok());
+        assert!(matches!(ManifestDocument::parse(b"<html>", Some(oci)), Err(InvalidDocument::Json(_))));
         for page in [&b"<html>"[..], b"{}"] {
-            assert!(matches!(Document::parse(page, Some("text/html")), Err(InvalidDocument::MediaType(_))));
+            assert!(matches!(ManifestDocument::parse(page, Some("text/html")), Err(InvalidDocument::MediaType(_))));
         }
     }
 
@@ -352,16 +358,18 @@ mod tests {
             "application/octet-stream",
             "application/json",
         ] {
-            assert!(Document::parse(body.as_bytes(), Some(served)).is_ok(), "{served}");
+            assert!(ManifestDocument::parse(body.as_bytes(), Some(served)).is_ok(), "{served}");
         }
         let with_parameter = manifest(&format!("{oci};v=1"));
-        assert!(Document::parse(with_parameter.as_bytes(), Some(oci)).is_ok());
+        assert!(ManifestDocument::parse(with_parameter.as_bytes(), Some(oci)).is_ok());
     }
 
     #[test]
     fn an_index_may_be_empty() {
         for body in [r#"{"manifests":[]}"#, r#"{"manifests":null}"#, r#"{"manifests":[{}],"annotations":[]}"#] {
-            let Ok(Document::Index(index)) = Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0])) else {
+            let Ok(ManifestDocument::Index(index)) =
+                ManifestDocument::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[0]))
+            else {
                 panic!("{body}")
             };
             assert_eq!(index.children, []);
@@ -378,15 +386,22 @@ mod tests {
             r#""schemaVersion":"2","subject":[]"#,
         ] {
             let body = format!("{{{config},{extra}}}");
-            let Ok(Document::Manifest(read)) = Document::parse(body.as_bytes(), Some(oci)) else { panic!("{extra}") };
+            let Ok(ManifestDocument::Manifest(read)) = ManifestDocument::parse(body.as_bytes(), Some(oci)) else {
+                panic!("{extra}")
+            };
             assert_eq!((read.config.hex(), read.layers.len()), (HEX, 0));
             assert!(read.annotations.iter().all(|(key, value)| (key.as_str(), value.as_str()) == ("c", "d")));
         }
         let unsized_config = format!(r#"{{"config":{{"digest":"sha256:{HEX}","size":"2"}}}}"#);
-        let Ok(Document::Manifest(read)) = Document::parse(unsized_config.as_bytes(), Some(oci)) else { panic!() };
+        let Ok(ManifestDocument::Manifest(read)) = ManifestDocument::parse(unsized_config.as_bytes(), Some(oci)) else {
+            panic!()
+        };
         assert_eq!(read.config_bytes, None);
         for body in [r#"{"config":{"digest":"sha256:00"}}"#, r#"{"config":{}}"#, r#"{"config":null}"#, "[]"] {
-            assert!(matches!(Document::parse(body.as_bytes(), Some(oci)), Err(InvalidDocument::Json(_))), "{body}");
+            assert!(
+                matches!(ManifestDocument::parse(body.as_bytes(), Some(oci)), Err(InvalidDocument::Json(_))),
+                "{body}"
+            );
         }
     }
 
@@ -394,8 +409,8 @@ mod tests {
     fn one_malformed_layer_leaves_all_layers_unknown() {
         let read = |layers: &str| {
             let body = format!(r#"{{"config":{{"digest":"sha256:{HEX}"}},"layers":[{layers}]}}"#);
-            match Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
-                Ok(Document::Manifest(manifest)) => manifest.layers.len(),
+            match ManifestDocument::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
+                Ok(ManifestDocument::Manifest(manifest)) => manifest.layers.len(),
                 other => panic!("{other:?}"),
             }
         };
@@ -412,8 +427,8 @@ mod tests {
             let layer = |size: &&str| format!(r#"{{"digest":"sha256:{HEX}","size":{size}}}"#);
             let layers: Vec<_> = sizes.iter().map(layer).collect();
             let body = format!(r#"{{"config":{{"digest":"sha256:{HEX}"}},"layers":[{}]}}"#, layers.join(","));
-            match Document::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
-                Ok(Document::Manifest(manifest)) => manifest.has_lambda_sizes,
+            match ManifestDocument::parse(body.as_bytes(), Some(MANIFEST_MEDIA_TYPES[1])) {
+                Ok(ManifestDocument::Manifest(manifest)) => manifest.has_lambda_sizes,
                 other => panic!("{other:?}"),
             }
         };
@@ -430,7 +445,7 @@ mod tests {
             format!(r#"{{"config":{{"digest":"{long}","size":1}}}}"#),
             format!(r#"{{"manifests":[{}]}}"#, vec![r#"{"digest":""}"#; INDEX_ENTRIES + 1].join(",")),
         ] {
-            let error = Document::parse(body.as_bytes(), None).expect_err(&body[..20]).to_string();
+            let error = ManifestDocument::parse(body.as_bytes(), None).expect_err(&body[..20]).to_string();
             assert!(error.len() < 1200, "{} bytes: {}", error.len(), &error[..200]);
         }
     }
@@ -450,7 +465,9 @@ mod tests {
                   "digest":"sha256:{HEX}","platform":{{"os":"unknown","architecture":"unknown"}}}},
                 {{"digest":"garbage"}},{{"digest":"blake3:00"}},{{}},null,7]}}"#
         );
-        let Ok(Document::Index(index)) = Document::parse(body.as_bytes(), Some(oci)) else { panic!("an index") };
+        let Ok(ManifestDocument::Index(index)) = ManifestDocument::parse(body.as_bytes(), Some(oci)) else {
+            panic!("an index")
+        };
         let read: Vec<_> = index.children.iter().map(|c| (c.kind, c.platform.is_some(), c.annotations.len())).collect();
         let (nested, image) = (DigestKind::Index, DigestKind::Manifest);
         assert_eq!(read, [(nested, false, 0), (image, false, 0), (image, true, 1), (image, false, 0)]);

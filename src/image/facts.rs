@@ -6,12 +6,13 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildHistory, Child, Digest, DigestKind, Fingerprint, InvalidDocument, Look, Manifest, Platform,
+    BuildHistory, ChildManifest, Digest, DigestKind, ImageManifest, ImageProfile, InvalidDocument, LambdaFingerprint,
+    Platform,
     build_history::RawHistory,
     document::LAYERS,
-    fingerprint::Environment,
-    lenient::{self, First, Text},
-    look,
+    fingerprint::LambdaEnvironmentSigns,
+    lenient::{self, FirstEntries, LenientText},
+    profile,
 };
 
 /// Annotations or labels: untrusted text by key.
@@ -21,14 +22,14 @@ pub type Annotations = BTreeMap<String, String>;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(clippy::large_enum_variant, reason = "it is shared by reference, and nearly all digests are images")]
-pub enum Content {
+pub enum DigestContent {
     /// An index over several platforms.
-    Index(Index),
+    Index(ImageIndex),
     /// The image of one platform.
     Image(ImageFacts),
 }
 
-impl Content {
+impl DigestContent {
     /// Whether this is an index or the image of one platform.
     #[must_use]
     pub fn kind(&self) -> DigestKind {
@@ -41,9 +42,9 @@ impl Content {
 
 /// An image index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Index {
+pub struct ImageIndex {
     /// Its images; attestations are left out.
-    pub children: Vec<Child>,
+    pub children: Vec<ChildManifest>,
     /// The index's own annotations.
     #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: Annotations,
@@ -75,14 +76,14 @@ pub struct ImageFacts {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Digest>,
     /// Whether it is recognizably built on a Lambda base.
-    #[serde(default, skip_serializing_if = "Fingerprint::is_empty")]
-    pub fingerprint: Fingerprint,
+    #[serde(default, skip_serializing_if = "LambdaFingerprint::is_empty")]
+    pub fingerprint: LambdaFingerprint,
     /// What its history shows about its build.
     #[serde(default, skip_serializing_if = "BuildHistory::is_empty")]
     pub build: BuildHistory,
     /// Its profile, for people.
-    #[serde(default, skip_serializing_if = "Look::is_empty")]
-    pub look: Look,
+    #[serde(default, skip_serializing_if = "ImageProfile::is_empty")]
+    pub profile: ImageProfile,
 }
 
 impl ImageFacts {
@@ -96,7 +97,7 @@ impl ImageFacts {
     /// # Errors
     ///
     /// [`InvalidDocument::Json`] if the configuration does not parse.
-    pub fn read(manifest: Manifest, config: &[u8]) -> Result<Self, InvalidDocument> {
+    pub fn read(manifest: ImageManifest, config: &[u8]) -> Result<Self, InvalidDocument> {
         let read: RawConfiguration = serde_json::from_slice(config).map_err(InvalidDocument::json)?;
         let stated = |text: Option<String>| text.filter(|text| !text.is_empty());
         let platform = match (stated(read.os), stated(read.architecture)) {
@@ -116,10 +117,10 @@ impl ImageFacts {
             annotations: manifest.annotations,
             diff_ids,
             layers: manifest.layers,
-            fingerprint: Fingerprint::new(&settings.environment, &settings.labels, manifest.has_lambda_sizes),
+            fingerprint: LambdaFingerprint::new(&settings.environment, &settings.labels, manifest.has_lambda_sizes),
             build: read.history.build(layer_count),
-            look: Look {
-                root: look::labelled(&settings.labels).or(look.root),
+            profile: ImageProfile {
+                root: profile::labelled(&settings.labels).or(look.root),
                 has_runtime_client: look.has_runtime_client || settings.entrypoint || settings.command,
                 ..look
             },
@@ -157,27 +158,27 @@ struct RawConfiguration {
 struct RawSettings {
     #[serde(default, rename = "Labels", deserialize_with = "lenient::texts")]
     labels: Annotations,
-    #[serde(default, rename = "Env", deserialize_with = "Environment::read")]
-    environment: Environment,
+    #[serde(default, rename = "Env", deserialize_with = "LambdaEnvironmentSigns::read")]
+    environment: LambdaEnvironmentSigns,
     /// Whether the entrypoint names a runtime interface client.
-    #[serde(default, rename = "Entrypoint", deserialize_with = "look::runs_runtime_client")]
+    #[serde(default, rename = "Entrypoint", deserialize_with = "profile::runs_runtime_client")]
     entrypoint: bool,
     /// Whether the command names one.
-    #[serde(default, rename = "Cmd", deserialize_with = "look::runs_runtime_client")]
+    #[serde(default, rename = "Cmd", deserialize_with = "profile::runs_runtime_client")]
     command: bool,
 }
 
 #[derive(Deserialize)]
 struct RawRootfs {
     #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, LAYERS>")]
-    diff_ids: First<Text>,
+    diff_ids: FirstEntries<LenientText>,
 }
 
 impl RawRootfs {
     /// The diff_ids, if all of them are digests and there are not too many.
     fn diff_ids(self) -> Option<Vec<Digest>> {
-        let all = Some(self.diff_ids).filter(First::is_whole)?;
-        all.entries.into_iter().map(|Text(text)| text?.parse().ok()).collect()
+        let all = Some(self.diff_ids).filter(FirstEntries::is_whole)?;
+        all.entries.into_iter().map(|LenientText(text)| text?.parse().ok()).collect()
     }
 }
 
@@ -208,8 +209,8 @@ mod tests {
 
     #[test]
     fn a_configuration_is_read_without_its_environment() {
-        let manifest = Manifest::new(Digest::of(b""), None);
-        let diff_id = Digest::of(b"layer");
+        let manifest = ImageManifest::new(Digest::sha256(b""), None);
+        let diff_id = Digest::sha256(b"layer");
         let config = format!(
             r#"{{"architecture":"arm64","os":"linux","created":"2026-08-22T00:13:00.5Z","history":null,
                 "config":{{"Env":["TOKEN=hush"],"Labels":{{"sdkBaseVersion":"x"}}}},
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(facts.platform.to_string(), "linux/arm64");
         assert_eq!(facts.labels["sdkBaseVersion"], "x");
         assert!(facts.is_built_on(&[diff_id]) && !facts.is_built_on(&[]));
-        assert!(!serde_json::to_string(&Content::Image(facts)).expect("serializes").contains("hush"));
+        assert!(!serde_json::to_string(&DigestContent::Image(facts)).expect("serializes").contains("hush"));
         let bare = r#"{"architecture":"amd64","os":"linux","created":"","config":{"Labels":null},"rootfs":{"type":"layers","diff_ids":[]}}"#;
         assert_eq!(ImageFacts::read(manifest, bare.as_bytes()).expect("reads").created_at, None);
     }
@@ -237,12 +238,12 @@ mod tests {
               "Entrypoint":["python","-m","awslambdaric"],"Cmd":["hush"],"Labels":{}},
             "history":[{"created":"2026-10-03T13:00:00Z","created_by":"COPY hush / # buildkit"},
               {"created_by":"RUN /bin/sh -c TOKEN=hush dnf update -y # buildkit","comment":"FROM hush"}]}"#;
-        let facts = ImageFacts::read(Manifest::new(Digest::of(b""), None), config.as_bytes()).expect("reads");
-        assert!(facts.fingerprint.is_lambda_base() && facts.look.has_runtime_client);
+        let facts = ImageFacts::read(ImageManifest::new(Digest::sha256(b""), None), config.as_bytes()).expect("reads");
+        assert!(facts.fingerprint.is_lambda_base() && facts.profile.has_runtime_client);
         assert_eq!(facts.build.package_updates.len(), 1);
-        let kept = serde_json::to_string(&Content::Image(facts.clone())).expect("has a JSON form");
+        let kept = serde_json::to_string(&DigestContent::Image(facts.clone())).expect("has a JSON form");
         assert!(!kept.contains("hush") && !kept.contains("/var/"), "{kept}");
-        assert_eq!(serde_json::from_str::<Content>(&kept).expect("reads"), Content::Image(facts));
+        assert_eq!(serde_json::from_str::<DigestContent>(&kept).expect("reads"), DigestContent::Image(facts));
     }
 
     #[test]
@@ -251,14 +252,14 @@ mod tests {
               "LANG=en_US.UTF-8","LAMBDA_TASK_ROOT=/var/task","LAMBDA_RUNTIME_DIR=/var/runtime"],
               "Entrypoint":["/lambda-entrypoint.sh"],"WorkingDir":"/var/task"},"rootfs":{"diff_ids":[]},
             "history":[{"created_by":"COPY /lambda-entrypoint.sh /lambda-entrypoint.sh # buildkit"}]}"#;
-        let facts = ImageFacts::read(Manifest::new(Digest::of(b""), None), config.as_bytes()).expect("reads");
+        let facts = ImageFacts::read(ImageManifest::new(Digest::sha256(b""), None), config.as_bytes()).expect("reads");
         assert!(!facts.fingerprint.is_lambda_base());
     }
 
     #[test]
     fn long_lists_and_long_names_are_cut() {
-        let manifest = Manifest::new(Digest::of(b""), None);
-        let layer = Digest::of(b"layer");
+        let manifest = ImageManifest::new(Digest::sha256(b""), None);
+        let layer = Digest::sha256(b"layer");
         let layers = |count: usize| vec![format!("\"{layer}\""); count].join(",");
         let read = |os: &str, layers: &str| {
             let history = r#"{"created":"2026-11-14T07:00:00Z"},"#.repeat(5000);
@@ -282,24 +283,28 @@ mod tests {
         let kept = format!(
             r#"{{"image":{{"platform":"linux/arm64","config":"{}","created_at":null,"diff_ids":[],
                 "labels":{{"sdkBaseVersion":"{}"}},"annotations":{{"a":"{}"}}}}}}"#,
-            Digest::of(b""),
+            Digest::sha256(b""),
             "x".repeat(100_000),
             "y".repeat(100_000)
         );
-        let Content::Image(facts) = serde_json::from_str(&kept).expect("reads") else { panic!("an image") };
+        let DigestContent::Image(facts) = serde_json::from_str(&kept).expect("reads") else { panic!("an image") };
         assert!(super::super::is_cut(&facts.labels["sdkBaseVersion"]) && super::super::is_cut(&facts.annotations["a"]));
-        let again = serde_json::to_string(&Content::Image(facts.clone())).expect("has a JSON form");
-        assert_eq!(serde_json::from_str::<Content>(&again).expect("reads"), Content::Image(facts), "cut once");
+        let again = serde_json::to_string(&DigestContent::Image(facts.clone())).expect("has a JSON form");
+        assert_eq!(
+            serde_json::from_str::<DigestContent>(&again).expect("reads"),
+            DigestContent::Image(facts),
+            "cut once"
+        );
     }
 
     #[test]
     fn a_configuration_that_breaks_the_specification_is_read_leniently() {
-        let manifest = Manifest::new(Digest::of(b""), None);
+        let manifest = ImageManifest::new(Digest::sha256(b""), None);
         let read = |rest: &str| {
             let config = format!(r#"{{"os":"linux","architecture":"amd64",{rest}}}"#);
             ImageFacts::read(manifest.clone(), config.as_bytes()).expect(rest)
         };
-        let layer = Digest::of(b"layer");
+        let layer = Digest::sha256(b"layer");
         for rest in [
             r#""rootfs":{"diff_ids":null}"#.to_owned(),
             r#""rootfs":null,"config":null,"history":null,"variant":null"#.to_owned(),
@@ -325,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_configuration_without_a_platform_has_that_of_the_index() {
-        let manifest = Manifest::new(Digest::of(b""), None);
+        let manifest = ImageManifest::new(Digest::sha256(b""), None);
         for config in [r#"{"rootfs":{"diff_ids":[]}}"#, r#"{"os":"","architecture":"amd64","rootfs":{}}"#] {
             let facts = ImageFacts::read(manifest.clone(), config.as_bytes()).expect(config);
             assert!(facts.platform.is_unknown());

@@ -61,7 +61,7 @@ pub struct DotnetVersion {
 /// The entrypoint is not a sign, nor are `LAMBDA_TASK_ROOT` and `LAMBDA_RUNTIME_DIR` alone: images override the
 /// entrypoint, and images on Debian imitate all three.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fingerprint {
+pub struct LambdaFingerprint {
     /// The signs found.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub signs: BTreeSet<LambdaSign>,
@@ -70,10 +70,10 @@ pub struct Fingerprint {
     pub dotnet: Option<DotnetVersion>,
 }
 
-impl Fingerprint {
+impl LambdaFingerprint {
     /// The fingerprint of an image with this environment and these labels. `has_lambda_sizes`: its first layers have
     /// the sizes of those of a Lambda base.
-    pub(super) fn new(environment: &Environment, labels: &Annotations, has_lambda_sizes: bool) -> Self {
+    pub(super) fn new(environment: &LambdaEnvironmentSigns, labels: &Annotations, has_lambda_sizes: bool) -> Self {
         let is_lambda = environment.is_lambda();
         let signs = [
             (is_lambda, LambdaSign::Environment),
@@ -106,7 +106,7 @@ pub(super) fn has_lambda_sizes(layers: impl ExactSizeIterator<Item = Option<u64>
 
 /// How a variable compares with AWS's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Value {
+enum VariableState {
     /// AWS's value.
     Kept,
     /// A search path that contains AWS's directories contiguously, among others.
@@ -116,23 +116,23 @@ enum Value {
 
 /// The signs in an environment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Environment {
+pub(super) struct LambdaEnvironmentSigns {
     /// The positions in [`VARIABLES`] of the variables that are set, in the order of the image.
-    variables: Vec<(usize, Value)>,
+    variables: Vec<(usize, VariableState)>,
     dotnet: Option<DotnetVersion>,
 }
 
-impl Environment {
+impl LambdaEnvironmentSigns {
     /// Reads `Env` of a configuration; any other type counts as an empty list.
     pub(super) fn read<'de, D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         let mut environment = Self::default();
         lenient::each_entry_or_none(field, |entry| match entry {
-            Entry::Variable(position, value) => {
+            EnvironmentEntry::Variable(position, value) => {
                 environment.variables.retain(|(other, _)| *other != position);
                 environment.variables.push((position, value));
             }
-            Entry::Dotnet(version) => environment.dotnet = version,
-            Entry::Other => {}
+            EnvironmentEntry::Dotnet(version) => environment.dotnet = version,
+            EnvironmentEntry::Other => {}
         })?;
         Ok(environment)
     }
@@ -140,9 +140,12 @@ impl Environment {
     /// Whether it is that of a Lambda base. BuildKit and kaniko replace a variable in place, buildah moves one that it
     /// sets to the end, so only unchanged variables show AWS's order.
     fn is_lambda(&self) -> bool {
-        let kept: Vec<_> =
-            self.variables.iter().filter_map(|(position, value)| (*value == Value::Kept).then_some(position)).collect();
-        let is_as_published = |(_, value): &&(usize, Value)| *value != Value::Changed;
+        let kept: Vec<_> = self
+            .variables
+            .iter()
+            .filter_map(|(position, value)| (*value == VariableState::Kept).then_some(position))
+            .collect();
+        let is_as_published = |(_, value): &&(usize, VariableState)| *value != VariableState::Changed;
         let mut like_aws = self.variables.iter().filter(is_as_published);
         self.variables.len() == VARIABLES.len()
             && like_aws.clone().count() >= KEPT_VALUES
@@ -153,14 +156,14 @@ impl Environment {
 
 /// One entry of an environment, without its text.
 #[derive(Default)]
-enum Entry {
-    Variable(usize, Value),
+enum EnvironmentEntry {
+    Variable(usize, VariableState),
     Dotnet(Option<DotnetVersion>),
     #[default]
     Other,
 }
 
-impl Entry {
+impl EnvironmentEntry {
     fn new(text: &str) -> Self {
         let Some((name, value)) = text.split_once('=') else { return Self::Other };
         if name == DOTNET_VERSION {
@@ -173,18 +176,18 @@ impl Entry {
     }
 }
 
-impl<'de> Deserialize<'de> for Entry {
+impl<'de> Deserialize<'de> for EnvironmentEntry {
     fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<Self, D::Error> {
         lenient::derived(entry, Self::new)
     }
 }
 
-fn compare(name: &str, value: &str, of_aws: &str) -> Value {
+fn compare(name: &str, value: &str, of_aws: &str) -> VariableState {
     let is_extended = || format!(":{value}:").contains(&format!(":{of_aws}:"));
     match value {
-        _ if value == of_aws => Value::Kept,
-        _ if name.ends_with("PATH") && is_extended() => Value::Extended,
-        _ => Value::Changed,
+        _ if value == of_aws => VariableState::Kept,
+        _ if name.ends_with("PATH") && is_extended() => VariableState::Extended,
+        _ => VariableState::Changed,
     }
 }
 
@@ -210,14 +213,14 @@ mod tests {
         "LAMBDA_RUNTIME_DIR=/var/runtime",
     ];
 
-    fn read(entries: &[&str]) -> Fingerprint {
+    fn read(entries: &[&str]) -> LambdaFingerprint {
         let json = serde_json::to_string(entries).expect("has a JSON form");
-        let environment = Environment::read(&mut serde_json::Deserializer::from_str(&json)).expect("reads");
-        Fingerprint::new(&environment, &Annotations::new(), false)
+        let environment = LambdaEnvironmentSigns::read(&mut serde_json::Deserializer::from_str(&json)).expect("reads");
+        LambdaFingerprint::new(&environment, &Annotations::new(), false)
     }
 
     /// The environment of AWS with one entry in place of the variable of the same name, or moved to the end.
-    fn changed(replaced: &[&str], is_moved: bool) -> Fingerprint {
+    fn changed(replaced: &[&str], is_moved: bool) -> LambdaFingerprint {
         let name = |entry: &str| entry.split('=').next().expect("a name").to_owned();
         let mut entries: Vec<_> = AWS.to_vec();
         for entry in replaced {
@@ -295,13 +298,15 @@ mod tests {
         for value in ["9.0.0-rc.2", "8.0", "8.0.10.1", "hush", "", "8..1", "99999.0.0"] {
             assert_eq!(dotnet(value), None, "{value}");
         }
-        assert_eq!(read(&["DOTNET_VERSION=8.0.10", "LANG=C.UTF-8"]), Fingerprint::default());
+        assert_eq!(read(&["DOTNET_VERSION=8.0.10", "LANG=C.UTF-8"]), LambdaFingerprint::default());
     }
 
     #[test]
     fn platform_labels_and_layer_sizes_are_signs_by_themselves() {
         let labels = |key: &str| Annotations::from([(key.to_owned(), "k510ga".to_owned())]);
-        let with = |labels: &Annotations, has_sizes| Fingerprint::new(&Environment::default(), labels, has_sizes).signs;
+        let with = |labels: &Annotations, has_sizes| {
+            LambdaFingerprint::new(&LambdaEnvironmentSigns::default(), labels, has_sizes).signs
+        };
         let kernel = labels("com.amazonaws.lambda.platform.kernel");
         assert_eq!(with(&kernel, false), BTreeSet::from([LambdaSign::PlatformLabel]));
         assert_eq!(with(&labels("com.amazonaws.lambda.handler"), false), BTreeSet::new());
@@ -329,7 +334,7 @@ mod tests {
     #[test]
     fn an_environment_of_any_shape_is_parsed_and_not_stored() {
         for json in ["null", "7", "\"A=B\"", "{}", "[null,7,[],{\"LANG\":\"en_US.UTF-8\"}]"] {
-            let environment = Environment::read(&mut serde_json::Deserializer::from_str(json)).expect(json);
+            let environment = LambdaEnvironmentSigns::read(&mut serde_json::Deserializer::from_str(json)).expect(json);
             assert!(environment.variables.is_empty(), "{json}");
         }
         let twice = [&["TZ=hush"][..], &AWS].concat();

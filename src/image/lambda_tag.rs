@@ -20,12 +20,12 @@ pub struct LambdaTag {
     /// The hour of the build; `None` for a moving tag.
     pub built_at: Option<DateTime<Utc>>,
     /// The architecture of a single-platform tag.
-    pub arch: Option<Arch>,
+    pub arch: Option<LambdaArch>,
 }
 
 /// The two architectures of Lambda, in its spelling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Arch {
+pub enum LambdaArch {
     /// `arm64`.
     #[serde(rename = "arm64")]
     Arm64,
@@ -34,7 +34,7 @@ pub enum Arch {
     X86_64,
 }
 
-impl Arch {
+impl LambdaArch {
     /// The architecture with the OCI name `architecture`, if Lambda supports it.
     #[must_use]
     pub fn from_oci(architecture: &str) -> Option<Self> {
@@ -55,7 +55,7 @@ impl Arch {
     }
 }
 
-impl fmt::Display for Arch {
+impl fmt::Display for LambdaArch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Arm64 => "arm64",
@@ -73,9 +73,9 @@ impl LambdaTag {
             return None;
         }
         let (rest, arch) = if let Some(rest) = tag.strip_suffix("-x86_64") {
-            (rest, Some(Arch::X86_64))
+            (rest, Some(LambdaArch::X86_64))
         } else if let Some(rest) = tag.strip_suffix("-arm64") {
-            (rest, Some(Arch::Arm64))
+            (rest, Some(LambdaArch::Arm64))
         } else {
             (tag, None)
         };
@@ -101,7 +101,7 @@ impl LambdaTag {
 
     /// The same tag for one architecture.
     #[must_use]
-    pub fn on(&self, arch: Arch) -> Self {
+    pub fn on(&self, arch: LambdaArch) -> Self {
         Self { arch: Some(arch), ..self.clone() }
     }
 }
@@ -158,18 +158,18 @@ mod tests {
         let cases = [
             ("21", "21", None, None),
             ("latest", "latest", None, None),
-            ("latest-arm64", "latest", None, Some(Arch::Arm64)),
+            ("latest-arm64", "latest", None, Some(LambdaArch::Arm64)),
             ("3.12", "3.12", None, None),
             ("3.1", "3.1", None, None),
             ("core3.1", "core3.1", None, None),
             ("alami.2023.03.21.19", "alami", at(2023, 3, 21, 19), None),
             ("al2023-minimal", "al2023-minimal", None, None),
-            ("al2-x86_64", "al2", None, Some(Arch::X86_64)),
+            ("al2-x86_64", "al2", None, Some(LambdaArch::X86_64)),
             ("11.al2023.2026.07.20.08", "11.al2023", at(2026, 7, 20, 8), None),
-            ("8.al2.2026.07.17.16-x86_64", "8.al2", at(2026, 7, 17, 16), Some(Arch::X86_64)),
+            ("8.al2.2026.07.17.16-x86_64", "8.al2", at(2026, 7, 17, 16), Some(LambdaArch::X86_64)),
             ("3.15-preview", "3.15-preview", None, None),
-            ("24-preview.2025.10.29.20-x86_64", "24-preview", at(2025, 10, 29, 20), Some(Arch::X86_64)),
-            ("21.2026.07.16.13-arm64", "21", at(2026, 7, 16, 13), Some(Arch::Arm64)),
+            ("24-preview.2025.10.29.20-x86_64", "24-preview", at(2025, 10, 29, 20), Some(LambdaArch::X86_64)),
+            ("21.2026.07.16.13-arm64", "21", at(2026, 7, 16, 13), Some(LambdaArch::Arm64)),
         ];
         for (text, family, built_at, arch) in cases {
             let tag = LambdaTag::parse(text).expect(text);

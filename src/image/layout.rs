@@ -3,9 +3,9 @@
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    Child, InvalidDocument,
+    ChildManifest, InvalidDocument,
     descriptor::RawDescriptor,
-    lenient::{OrNone, each_entry},
+    lenient::{LenientEntry, each_entry},
 };
 
 /// The annotation of an entry that holds its tag (OCI image specification, annotations.md).
@@ -15,7 +15,7 @@ const REF_NAME: &str = "org.opencontainers.image.ref.name";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayoutEntry {
     /// The image or index.
-    pub child: Child,
+    pub child: ChildManifest,
     /// Its tag; some tools write a whole reference.
     pub name: Option<String>,
 }
@@ -23,7 +23,7 @@ pub struct LayoutEntry {
 /// The valid entries of a layout, and the error of one of the others. Invalid entries are not kept: there may be a
 /// million.
 #[derive(Default)]
-struct Entries {
+struct LayoutEntries {
     named: Vec<LayoutEntry>,
     refused: Option<InvalidDocument>,
 }
@@ -31,12 +31,12 @@ struct Entries {
 #[derive(Deserialize)]
 struct RawLayout {
     #[serde(default, deserialize_with = "named_entries")]
-    manifests: Entries,
+    manifests: LayoutEntries,
 }
 
-fn named_entries<'de, D: Deserializer<'de>>(field: D) -> Result<Entries, D::Error> {
-    let mut entries = Entries::default();
-    each_entry(field, |OrNone(descriptor): OrNone<RawDescriptor>| {
+fn named_entries<'de, D: Deserializer<'de>>(field: D) -> Result<LayoutEntries, D::Error> {
+    let mut entries = LayoutEntries::default();
+    each_entry(field, |LenientEntry(descriptor): LenientEntry<RawDescriptor>| {
         let Some(descriptor) = descriptor else { return };
         match descriptor.child() {
             Ok(Some(child)) => {
@@ -57,7 +57,7 @@ fn named_entries<'de, D: Deserializer<'de>>(field: D) -> Result<Entries, D::Erro
 /// [`InvalidDocument::Json`] if it does not parse, or if no entry has a valid digest.
 pub fn layout_entries(body: &[u8]) -> Result<Vec<LayoutEntry>, InvalidDocument> {
     let layout: RawLayout = serde_json::from_slice(body).map_err(InvalidDocument::json)?;
-    let Entries { named: entries, refused } = layout.manifests;
+    let LayoutEntries { named: entries, refused } = layout.manifests;
     match refused {
         Some(error) if entries.is_empty() => Err(error),
         _ => Ok(entries),

@@ -26,7 +26,7 @@ const ENTRY_BYTES: usize = 64;
 
 /// A text; `None` for null or another type.
 pub(super) fn text<'de, D: Deserializer<'de>>(field: D) -> Result<Option<String>, D::Error> {
-    Text::deserialize(field).map(|text| text.0)
+    LenientText::deserialize(field).map(|text| text.0)
 }
 
 /// The result of `read` for a text, which is not kept; the default for another type.
@@ -35,17 +35,17 @@ where
     D: Deserializer<'de>,
     T: Default,
 {
-    field.deserialize_any(Any(Derived(read, PhantomData)))
+    field.deserialize_any(AnyShape(ReadDerived(read, PhantomData)))
 }
 
 /// A non-negative integer; `None` for anything else.
 pub(super) fn number<'de, D: Deserializer<'de>>(field: D) -> Result<Option<u64>, D::Error> {
-    field.deserialize_any(Any(ReadNumber))
+    field.deserialize_any(AnyShape(ReadNumber))
 }
 
 /// Whether the value is `true`.
 pub(super) fn flag<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
-    field.deserialize_any(Any(ReadFlag))
+    field.deserialize_any(AnyShape(ReadFlag))
 }
 
 /// An RFC 3339 instant; `None` for anything else.
@@ -55,14 +55,14 @@ pub(super) fn instant<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Date
 
 /// An object; `None` for another type.
 pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
-    field.deserialize_any(Any(ReadObject(PhantomData)))
+    field.deserialize_any(AnyShape(ReadObject(PhantomData)))
 }
 
 /// A list entry; `None` if it has another type, which does not affect other entries.
 #[derive(Debug)]
-pub(super) struct OrNone<T>(pub(super) Option<T>);
+pub(super) struct LenientEntry<T>(pub(super) Option<T>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for LenientEntry<T> {
     fn deserialize<D: Deserializer<'de>>(entry: D) -> Result<Self, D::Error> {
         object(entry).map(Self)
     }
@@ -77,7 +77,7 @@ pub(super) fn is_there<'de, D: Deserializer<'de>>(field: D) -> Result<bool, D::E
 ///
 /// Fails if the total is too large: any of them may be used by the configuration, so none may be left out.
 pub(super) fn texts<'de, D: Deserializer<'de>>(field: D) -> Result<Annotations, D::Error> {
-    field.deserialize_any(Any(ReadTexts { is_wanted: |_| true }))
+    field.deserialize_any(AnyShape(ReadTexts { is_wanted: |_| true }))
 }
 
 /// The same, limited to standard keys: only those are used in index entries.
@@ -92,23 +92,23 @@ pub(super) fn standard_texts<'de, D: Deserializer<'de>>(field: D) -> Result<Anno
         ];
         beginnings.iter().any(|it| key.starts_with(it))
     };
-    field.deserialize_any(Any(ReadTexts { is_wanted: is_standard }))
+    field.deserialize_any(AnyShape(ReadTexts { is_wanted: is_standard }))
 }
 
 /// The first entries of a list, and its length; null counts as an empty list.
 #[derive(Debug)]
-pub(super) struct First<T> {
+pub(super) struct FirstEntries<T> {
     pub(super) entries: Vec<T>,
     pub(super) count: usize,
 }
 
-impl<T> Default for First<T> {
+impl<T> Default for FirstEntries<T> {
     fn default() -> Self {
         Self { entries: Vec::new(), count: 0 }
     }
 }
 
-impl<T> First<T> {
+impl<T> FirstEntries<T> {
     /// Whether these are all entries.
     pub(super) fn is_whole(&self) -> bool {
         self.entries.len() == self.count
@@ -123,23 +123,23 @@ impl<T> First<T> {
 }
 
 /// The first `MOST` entries of a list.
-pub(super) fn first<'de, D, T, const MOST: usize>(field: D) -> Result<First<T>, D::Error>
+pub(super) fn first<'de, D, T, const MOST: usize>(field: D) -> Result<FirstEntries<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let mut first = First::default();
+    let mut first = FirstEntries::default();
     each_entry(field, |entry| first.push(entry, MOST))?;
     Ok(first)
 }
 
 /// The first `MOST` entries of a list; another type counts as an empty list.
-pub(super) fn first_or_none<'de, D, T, const MOST: usize>(field: D) -> Result<First<T>, D::Error>
+pub(super) fn first_or_none<'de, D, T, const MOST: usize>(field: D) -> Result<FirstEntries<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let mut first = First::default();
+    let mut first = FirstEntries::default();
     each_entry_or_none(field, |entry| first.push(entry, MOST))?;
     Ok(first)
 }
@@ -150,7 +150,7 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    field.deserialize_any(Each { visit, entry: PhantomData })
+    field.deserialize_any(ReadEach { visit, entry: PhantomData })
 }
 
 /// The same; another type counts as an empty list.
@@ -159,21 +159,21 @@ where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    field.deserialize_any(Any(Each { visit, entry: PhantomData }))
+    field.deserialize_any(AnyShape(ReadEach { visit, entry: PhantomData }))
 }
 
 /// A text, or `None` for another type.
 #[derive(Debug)]
-pub(super) struct Text(pub(super) Option<String>);
+pub(super) struct LenientText(pub(super) Option<String>);
 
-impl<'de> Deserialize<'de> for Text {
+impl<'de> Deserialize<'de> for LenientText {
     fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
-        field.deserialize_any(Any(ReadText)).map(Self)
+        field.deserialize_any(AnyShape(ReadText)).map(Self)
     }
 }
 
 /// Reads a value by its shape; shapes without an implementation give the default.
-trait Read<'de>: Sized {
+trait ReadShape<'de>: Sized {
     type Value: Default;
 
     fn text(self, _: &str) -> Self::Value {
@@ -200,9 +200,9 @@ trait Read<'de>: Sized {
 }
 
 /// A visitor that accepts any shape.
-struct Any<R>(R);
+struct AnyShape<R>(R);
 
-impl<'de, R: Read<'de>> Visitor<'de> for Any<R> {
+impl<'de, R: ReadShape<'de>> Visitor<'de> for AnyShape<R> {
     type Value = R::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -244,7 +244,7 @@ impl<'de, R: Read<'de>> Visitor<'de> for Any<R> {
 
 struct ReadText;
 
-impl Read<'_> for ReadText {
+impl ReadShape<'_> for ReadText {
     type Value = Option<String>;
 
     fn text(self, text: &str) -> Self::Value {
@@ -252,9 +252,9 @@ impl Read<'_> for ReadText {
     }
 }
 
-struct Derived<F, T>(F, PhantomData<T>);
+struct ReadDerived<F, T>(F, PhantomData<T>);
 
-impl<F: FnOnce(&str) -> T, T: Default> Read<'_> for Derived<F, T> {
+impl<F: FnOnce(&str) -> T, T: Default> ReadShape<'_> for ReadDerived<F, T> {
     type Value = T;
 
     fn text(self, text: &str) -> T {
@@ -264,7 +264,7 @@ impl<F: FnOnce(&str) -> T, T: Default> Read<'_> for Derived<F, T> {
 
 struct ReadFlag;
 
-impl Read<'_> for ReadFlag {
+impl ReadShape<'_> for ReadFlag {
     type Value = bool;
 
     fn flag(self, flag: bool) -> bool {
@@ -274,7 +274,7 @@ impl Read<'_> for ReadFlag {
 
 struct ReadNumber;
 
-impl Read<'_> for ReadNumber {
+impl ReadShape<'_> for ReadNumber {
     type Value = Option<u64>;
 
     fn number(self, number: u64) -> Self::Value {
@@ -284,7 +284,7 @@ impl Read<'_> for ReadNumber {
 
 struct ReadObject<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Read<'de> for ReadObject<T> {
+impl<'de, T: Deserialize<'de>> ReadShape<'de> for ReadObject<T> {
     type Value = Option<T>;
 
     fn object<A: MapAccess<'de>>(self, entries: A) -> Result<Self::Value, A::Error> {
@@ -297,18 +297,18 @@ struct ReadTexts {
     is_wanted: fn(&str) -> bool,
 }
 
-impl<'de> Read<'de> for ReadTexts {
+impl<'de> ReadShape<'de> for ReadTexts {
     type Value = Annotations;
 
     fn object<A: MapAccess<'de>>(self, mut entries: A) -> Result<Annotations, A::Error> {
         let mut texts = Annotations::new();
         let mut bytes = 0;
-        while let Some(Key(key)) = entries.next_key()? {
+        while let Some(BoundedKey(key)) = entries.next_key()? {
             let Some(key) = key.filter(|key| (self.is_wanted)(key)) else {
                 entries.next_value::<IgnoredAny>()?;
                 continue;
             };
-            let Text(Some(value)) = entries.next_value()? else { continue };
+            let LenientText(Some(value)) = entries.next_value()? else { continue };
             bytes += key.len() + value.len() + ENTRY_BYTES;
             if bytes > TEXTS_BYTES {
                 let why = format!("its labels or annotations exceed {} KiB", TEXTS_BYTES >> 10);
@@ -321,35 +321,35 @@ impl<'de> Read<'de> for ReadTexts {
 }
 
 /// A key; `None` if it is too long.
-struct Key(Option<String>);
+struct BoundedKey(Option<String>);
 
-impl<'de> Deserialize<'de> for Key {
+impl<'de> Deserialize<'de> for BoundedKey {
     fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
-        struct OfKey;
+        struct BoundedKeyVisitor;
 
-        impl Visitor<'_> for OfKey {
-            type Value = Key;
+        impl Visitor<'_> for BoundedKeyVisitor {
+            type Value = BoundedKey;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a key")
             }
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Key, E> {
-                Ok(Key((text.len() <= KEY_BYTES).then(|| text.to_owned())))
+            fn visit_str<E: Error>(self, text: &str) -> Result<BoundedKey, E> {
+                Ok(BoundedKey((text.len() <= KEY_BYTES).then(|| text.to_owned())))
             }
         }
 
-        field.deserialize_str(OfKey)
+        field.deserialize_str(BoundedKeyVisitor)
     }
 }
 
 /// Visits the entries of a list one by one.
-struct Each<F, T> {
+struct ReadEach<F, T> {
     visit: F,
     entry: PhantomData<T>,
 }
 
-impl<'de, F: FnMut(T), T: Deserialize<'de>> Read<'de> for Each<F, T> {
+impl<'de, F: FnMut(T), T: Deserialize<'de>> ReadShape<'de> for ReadEach<F, T> {
     type Value = ();
 
     fn list<A: SeqAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
@@ -360,7 +360,7 @@ impl<'de, F: FnMut(T), T: Deserialize<'de>> Read<'de> for Each<F, T> {
     }
 }
 
-impl<'de, F: FnMut(T), T: Deserialize<'de>> Visitor<'de> for Each<F, T> {
+impl<'de, F: FnMut(T), T: Deserialize<'de>> Visitor<'de> for ReadEach<F, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -389,9 +389,9 @@ mod tests {
         #[serde(default, deserialize_with = "instant")]
         at: Option<DateTime<Utc>>,
         #[serde(default, deserialize_with = "first::<_, _, 2>")]
-        list: First<Text>,
+        list: FirstEntries<LenientText>,
         #[serde(default, deserialize_with = "first_or_none::<_, _, 1>")]
-        lenient: First<OrNone<Document>>,
+        lenient: FirstEntries<LenientEntry<Document>>,
         #[serde(default, deserialize_with = "object")]
         object: Option<Box<Document>>,
         #[serde(default, deserialize_with = "number")]

@@ -83,7 +83,7 @@ impl PackageManager {
     }
 
     /// The package manager with the program name `program`.
-    pub(super) fn of_program(program: &str) -> Option<Self> {
+    pub(super) fn from_program(program: &str) -> Option<Self> {
         Some(match program {
             "dnf" | "dnf5" => Self::Dnf,
             "yum" => Self::Yum,
@@ -109,7 +109,7 @@ impl PackageManager {
 /// The package manager of an update command, and whether it is limited to named packages.
 pub(super) fn update(words: &[&str]) -> Option<(PackageManager, bool)> {
     let (program, arguments) = words.split_first()?;
-    let manager = PackageManager::of_program(program)?;
+    let manager = PackageManager::from_program(program)?;
     let is_verb = |word: &&&str| manager.update_verbs().contains(*word) || OTHER_VERBS.contains(*word);
     let at = arguments.iter().position(|word| is_verb(&word))?;
     if !manager.update_verbs().contains(&arguments[at]) {

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A partition of AWS, such as `aws` or `aws-us-gov`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Partition {
+pub struct AwsPartition {
     name: &'static str,
     /// The prefix of its region names; empty for the commercial partition.
     region_prefix: &'static str,
@@ -15,18 +15,18 @@ pub struct Partition {
 }
 
 /// All known partitions, the commercial one last because its prefix matches every region.
-const PARTITIONS: [Partition; 8] = [
-    Partition::new("aws-us-gov", "us-gov-", "us-gov-west-1", "amazonaws.com"),
-    Partition::new("aws-cn", "cn-", "cn-northwest-1", "amazonaws.com.cn"),
-    Partition::new("aws-eusc", "eusc-", "eusc-de-east-1", "amazonaws.eu"),
-    Partition::new("aws-iso", "us-iso-", "us-iso-east-1", "c2s.ic.gov"),
-    Partition::new("aws-iso-b", "us-isob-", "us-isob-east-1", "sc2s.sgov.gov"),
-    Partition::new("aws-iso-e", "eu-isoe-", "eu-isoe-west-1", "cloud.adc-e.uk"),
-    Partition::new("aws-iso-f", "us-isof-", "us-isof-south-1", "csp.hci.ic.gov"),
-    Partition::COMMERCIAL,
+const PARTITIONS: [AwsPartition; 8] = [
+    AwsPartition::new("aws-us-gov", "us-gov-", "us-gov-west-1", "amazonaws.com"),
+    AwsPartition::new("aws-cn", "cn-", "cn-northwest-1", "amazonaws.com.cn"),
+    AwsPartition::new("aws-eusc", "eusc-", "eusc-de-east-1", "amazonaws.eu"),
+    AwsPartition::new("aws-iso", "us-iso-", "us-iso-east-1", "c2s.ic.gov"),
+    AwsPartition::new("aws-iso-b", "us-isob-", "us-isob-east-1", "sc2s.sgov.gov"),
+    AwsPartition::new("aws-iso-e", "eu-isoe-", "eu-isoe-west-1", "cloud.adc-e.uk"),
+    AwsPartition::new("aws-iso-f", "us-isof-", "us-isof-south-1", "csp.hci.ic.gov"),
+    AwsPartition::COMMERCIAL,
 ];
 
-impl Partition {
+impl AwsPartition {
     /// The commercial partition, `aws`.
     pub const COMMERCIAL: Self = Self::new("aws", "", "us-east-1", "amazonaws.com");
 
@@ -79,7 +79,7 @@ impl Partition {
     }
 }
 
-impl fmt::Display for Partition {
+impl fmt::Display for AwsPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
@@ -100,13 +100,13 @@ mod tests {
             ("us-isob-east-1", "aws-iso-b", "us-isob-east-1"),
             ("mars-north-1", "aws", "us-east-1"),
         ] {
-            let partition = Partition::from_region(region);
+            let partition = AwsPartition::from_region(region);
             assert_eq!((partition.name(), partition.global_region()), (name, global_region), "{region}");
-            assert_eq!(Partition::from_name(name), Some(partition), "{name}");
+            assert_eq!(AwsPartition::from_name(name), Some(partition), "{name}");
             assert_eq!(partition.has_ecr_public(), name == "aws");
         }
         for name in ["", "aws-mars", "AWS"] {
-            assert_eq!(Partition::from_name(name), None, "{name}");
+            assert_eq!(AwsPartition::from_name(name), None, "{name}");
         }
     }
 }

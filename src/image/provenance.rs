@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{
     Digest, InvalidDocument, Platform, Reference, Repository, VALUE_BYTES, attestation,
     build_steps::{RawBuildConfig, RawBuildkitMetadata, pulled_layers},
-    lenient::{self, First, OrNone},
+    lenient::{self, FirstEntries, LenientEntry},
 };
 
 /// The most images of a build that are kept.
@@ -93,7 +93,7 @@ struct RawPredicate {
     #[serde(default, deserialize_with = "lenient::text")]
     build_type: Option<String>,
     #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, MATERIALS>")]
-    materials: First<OrNone<RawMaterial>>,
+    materials: FirstEntries<LenientEntry<RawMaterial>>,
     #[serde(default, deserialize_with = "lenient::object")]
     invocation: Option<RawInvocation>,
     #[serde(default, deserialize_with = "lenient::object")]
@@ -147,7 +147,7 @@ struct RawBuildDefinition {
     #[serde(default, deserialize_with = "lenient::text")]
     build_type: Option<String>,
     #[serde(default, deserialize_with = "lenient::first_or_none::<_, _, MATERIALS>")]
-    resolved_dependencies: First<OrNone<RawMaterial>>,
+    resolved_dependencies: FirstEntries<LenientEntry<RawMaterial>>,
     #[serde(default, deserialize_with = "lenient::object")]
     external_parameters: Option<RawExternalParameters>,
     #[serde(default, deserialize_with = "lenient::object")]
@@ -190,7 +190,7 @@ impl RawPredicate {
     fn materials(self) -> impl Iterator<Item = BuildMaterial> {
         let definition = self.build_definition.unwrap_or(RawBuildDefinition {
             build_type: None,
-            resolved_dependencies: First::default(),
+            resolved_dependencies: FirstEntries::default(),
             external_parameters: None,
             internal_parameters: None,
         });
@@ -208,7 +208,7 @@ impl RawPredicate {
         let build_type = self.build_type.or(definition.build_type).unwrap_or_default();
         let is_buildkit = BUILDKIT.iter().any(|known| build_type.starts_with(known));
         let listed = self.materials.entries.into_iter().chain(definition.resolved_dependencies.entries);
-        listed.filter_map(|OrNone(material)| material?.image()).filter_map(move |mut material| {
+        listed.filter_map(|LenientEntry(material)| material?.image()).filter_map(move |mut material| {
             let name = &material.reference;
             // BuildKit states a platform for all images except frontends.
             let is_frontend = FRONTENDS.contains(&name.repository.to_string().as_str())
@@ -264,13 +264,14 @@ impl RawMaterial {
 /// The SHA-256 digests of a statement's subjects.
 fn subjects<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<Digest>, D::Error> {
     #[derive(Deserialize)]
-    struct Subject {
+    struct RawSubject {
         #[serde(default, deserialize_with = "lenient::object")]
         digest: Option<RawDigests>,
     }
 
-    let subjects: First<OrNone<Subject>> = lenient::first_or_none::<_, _, SUBJECTS>(field)?;
-    let digest = |OrNone(subject): OrNone<Subject>| format!("sha256:{}", subject?.digest?.sha256?).parse().ok();
+    let subjects: FirstEntries<LenientEntry<RawSubject>> = lenient::first_or_none::<_, _, SUBJECTS>(field)?;
+    let digest =
+        |LenientEntry(subject): LenientEntry<RawSubject>| format!("sha256:{}", subject?.digest?.sha256?).parse().ok();
     Ok(subjects.entries.into_iter().filter_map(digest).collect())
 }
 
@@ -279,7 +280,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::image::{Child, Document, provenance_referrers};
+    use crate::image::{ChildManifest, ManifestDocument, provenance_referrers};
 
     /// A file of `tests/data/provenance`.
     macro_rules! shape {
@@ -473,12 +474,13 @@ mod tests {
 
     #[test]
     fn the_attestations_of_an_image_are_found_in_its_index_and_among_its_referrers() {
-        let Ok(Document::Index(index)) = Document::parse(shape!("10-index-with-attestation.json").as_bytes(), None)
+        let Ok(ManifestDocument::Index(index)) =
+            ManifestDocument::parse(shape!("10-index-with-attestation.json").as_bytes(), None)
         else {
             panic!("an index")
         };
         let attestation: Digest = format!("sha256:{}", "ab".repeat(32)).parse().expect("a digest");
-        let attested = |child: &Child| (child.digest.clone(), child.attestations.clone());
+        let attested = |child: &ChildManifest| (child.digest.clone(), child.attestations.clone());
         assert_eq!(index.children.iter().map(attested).collect::<Vec<_>>(), [(image(), vec![attestation.clone()])]);
         let referring = provenance_referrers(shape!("13-referrers-index.json").as_bytes()).expect("reads");
         let named = |name: &str| format!("sha256:{}", name.repeat(32)).parse::<Digest>().expect("a digest");
@@ -500,7 +502,9 @@ mod tests {
             ),
             (shape!("12-attestation-manifest-oci-artifact.json"), &["https://slsa.dev/provenance/v1"]),
         ] {
-            let Ok(Document::Manifest(read)) = Document::parse(manifest.as_bytes(), None) else { panic!("a manifest") };
+            let Ok(ManifestDocument::Manifest(read)) = ManifestDocument::parse(manifest.as_bytes(), None) else {
+                panic!("a manifest")
+            };
             let types: Vec<_> = read.statements.iter().filter_map(|it| it.predicate_type.as_deref()).collect();
             assert_eq!(types, expected);
             assert_eq!(read.statements.iter().filter(|it| it.may_be_provenance()).count(), 1);

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use futures::{StreamExt, stream};
 
-use super::Estate;
+use super::AwsScope;
 use crate::{image::normalize_host, registry::EcrHost};
 
 /// A pull-through cache rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PullThroughRule {
+pub struct PullThroughCacheRule {
     /// The prefix of the cached repositories: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/ecr-public`.
     pub prefix: String,
     /// The prefix that replaces it upstream: `public.ecr.aws`.
@@ -20,10 +20,10 @@ pub struct PullThroughRule {
 /// cached ones.
 const ROOT: &str = "ROOT";
 
-impl Estate {
+impl AwsScope {
     /// The rules of those registries of `hosts` that are in audited accounts. Without permission there are none; the
     /// caches can be configured instead.
-    pub async fn pull_through_rules(&self, hosts: BTreeSet<String>) -> Vec<PullThroughRule> {
+    pub async fn pull_through_rules(&self, hosts: BTreeSet<String>) -> Vec<PullThroughCacheRule> {
         let asked: Vec<_> = hosts.into_iter().filter(|host| self.is_audited(host)).collect();
         let answers = stream::iter(asked).map(|host| async move {
             let rules = self.rules_of(&host).await;
@@ -33,16 +33,16 @@ impl Estate {
         let mut rules: Vec<_> = rules.into_iter().flatten().flatten().collect();
         rules.sort();
         for rule in rules.iter().filter(|rule| !rule.upstream.contains('/')) {
-            (self.offer_cache)(&rule.upstream, &rule.prefix);
+            (self.register_cache)(&rule.upstream, &rule.prefix);
         }
         rules
     }
 
     fn is_audited(&self, host: &str) -> bool {
-        EcrHost::parse(host).is_some_and(|host| self.has_seen(host.account))
+        EcrHost::parse(host).is_some_and(|host| self.is_allowed(host.account))
     }
 
-    async fn rules_of(&self, host: &str) -> Result<Vec<PullThroughRule>, String> {
+    async fn rules_of(&self, host: &str) -> Result<Vec<PullThroughCacheRule>, String> {
         let EcrHost { account, region } = EcrHost::parse(host).ok_or("it is not an ECR registry")?;
         let session = self.aws.session_of(account).await.map_err(|failure| failure.message)?;
         let client = session.ecr(region);
@@ -51,7 +51,7 @@ impl Estate {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| {
                 let call = format!("ecr:DescribePullThroughCacheRules in {region}");
-                crate::aws::Failure::of(&call, &error).message
+                crate::aws::AwsError::from_sdk(&call, &error).message
             })?;
             for rule in page.pull_through_cache_rules() {
                 let below = |prefix: Option<&str>| match prefix {
@@ -64,7 +64,7 @@ impl Estate {
                 // Rules call Docker Hub `registry-1.docker.io`.
                 let upstream = normalize_host(url);
                 if prefix != ROOT {
-                    rules.push(PullThroughRule {
+                    rules.push(PullThroughCacheRule {
                         prefix: format!("{host}/{}", prefix.trim_end_matches('/')),
                         upstream: format!("{upstream}{}", below(rule.upstream_repository_prefix())),
                     });

@@ -14,17 +14,17 @@ use std::{
 use futures::future::BoxFuture;
 
 use super::{
-    DeployedImage, Deployment, DeploymentKind, Extent, Gap, ImageErrorCode, ImageSource, Inventoried, Inventory,
-    Unreadable,
-    findings::{Findings, Found, INDEX_DEPTH},
-    place::Place,
+    AffectedScope, CollectionError, DeployedImage, Deployment, DeploymentKind, ImageError, ImageErrorCode, ImageSource,
+    Inventory, InventoryResult,
+    deployment_draft::DeploymentDraft,
+    image_contents::{INDEX_DEPTH, ImageContents, ManifestContent},
 };
 use crate::{
     image::{
-        BuildMaterial, Child, Content, Digest, Document, ErrorCode, ImageFacts, LayoutEntry, Provenance,
-        UnusableAttestation, build_materials, layout_entries,
+        BuildMaterial, ChildManifest, Digest, DigestContent, ErrorCode, ImageFacts, LayoutEntry, ManifestDocument,
+        Provenance, UnusableAttestation, build_materials, layout_entries,
     },
-    store::Known,
+    store::SharedContent,
 };
 
 /// The largest manifest or index that is read, in bytes: the limit that registries have to accept at least.
@@ -50,22 +50,22 @@ impl LayoutInventory {
 }
 
 impl Inventory for LayoutInventory {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
         Box::pin(async move {
             let layouts = self.layouts.clone();
             let read = tokio::task::spawn_blocking(move || {
                 layouts.iter().flat_map(|(folder, tag)| deployments(folder, tag.as_deref())).collect()
             });
             match read.await {
-                Ok(deployments) => Inventoried { deployments, ..Inventoried::default() },
-                Err(error) => Inventoried {
-                    gaps: vec![Gap {
+                Ok(deployments) => InventoryResult { deployments, ..InventoryResult::default() },
+                Err(error) => InventoryResult {
+                    errors: vec![CollectionError {
                         scope: "layouts".into(),
-                        extent: Extent { kind: Some(DeploymentKind::Layout), ..Extent::default() },
+                        affected: AffectedScope { kind: Some(DeploymentKind::Layout), ..AffectedScope::default() },
                         code: ErrorCode::Failed,
                         message: error.to_string(),
                     }],
-                    ..Inventoried::default()
+                    ..InventoryResult::default()
                 },
             }
         })
@@ -75,12 +75,12 @@ impl Inventory for LayoutInventory {
 fn deployments(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
     let entries = entries(folder).and_then(|entries| select(folder, entries, tag));
     let images: Vec<_> = match entries {
-        Ok(entries) => entries.into_iter().map(|entry| Image::read(folder, entry)).collect(),
+        Ok(entries) => entries.into_iter().map(|entry| LayoutImage::read(folder, entry)).collect(),
         Err(why) => return vec![place(folder, tag, None).unreadable(why)],
     };
     // Missing platforms are reported only if no image of that name is present.
     let held: BTreeSet<_> = images.iter().filter(|image| !image.is_missing()).map(|image| image.name.clone()).collect();
-    let is_reported = |image: &Image| !image.is_missing() || !held.contains(&image.name);
+    let is_reported = |image: &LayoutImage| !image.is_missing() || !held.contains(&image.name);
     let reported = images.into_iter().filter(is_reported);
     let mut deployments: Vec<_> = reported.flat_map(|image| image.deployments(folder)).collect();
     tell_apart(&mut deployments);
@@ -102,7 +102,7 @@ fn tell_apart(deployments: &mut [Deployment]) {
     }
 }
 
-fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> Place {
+fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> DeploymentDraft {
     let reference = ImageSource::Layout { folder: folder.to_owned(), tag: tag.map(str::to_owned) };
     let name = match (tag, digest) {
         (None, Some(digest)) => format!("{reference}@{digest}"),
@@ -112,12 +112,12 @@ fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> Place {
 }
 
 /// The entries of `index.json`, attestations left out.
-fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
+fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, ImageError> {
     if !folder.is_dir() {
-        return Err(Unreadable::new(ImageErrorCode::ImageMissing, format!("there is no folder {}", folder.display())));
+        return Err(ImageError::new(ImageErrorCode::ImageMissing, format!("there is no folder {}", folder.display())));
     }
     let no_layout = |why: String| {
-        Unreadable::new(ImageErrorCode::ImageMalformed, format!("{} is not an OCI layout: {why}", folder.display()))
+        ImageError::new(ImageErrorCode::ImageMalformed, format!("{} is not an OCI layout: {why}", folder.display()))
     };
     let marker = read_file(&folder.join("oci-layout"), MANIFEST_BYTES).map_err(|error| no_layout(error.to_string()))?;
     let version = serde_json::from_slice::<serde_json::Value>(&marker).ok();
@@ -131,9 +131,9 @@ fn entries(folder: &Path) -> Result<Vec<LayoutEntry>, Unreadable> {
 
 /// The entries that `tag` selects. Some tools write a whole reference as the tag; its end counts if no entry has
 /// exactly this tag.
-fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result<Vec<LayoutEntry>, Unreadable> {
+fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result<Vec<LayoutEntry>, ImageError> {
     if entries.is_empty() {
-        return Err(Unreadable::new(
+        return Err(ImageError::new(
             ImageErrorCode::ImageMissing,
             format!("there is no image in {}", folder.display()),
         ));
@@ -154,21 +154,21 @@ fn select(folder: &Path, entries: Vec<LayoutEntry>, tag: Option<&str>) -> Result
         let there_are =
             if tags.is_empty() { "its images have no tags".to_owned() } else { format!("it has {}", tags.join(", ")) };
         let message = format!("there is no tag {tag} in {}; {there_are}", folder.display());
-        return Err(Unreadable::new(ImageErrorCode::ImageMissing, message));
+        return Err(ImageError::new(ImageErrorCode::ImageMissing, message));
     }
     Ok(chosen)
 }
 
 /// An entry, with the contents that the folder has of it.
-struct Image {
+struct LayoutImage {
     name: Option<String>,
-    child: Child,
-    findings: Findings,
+    child: ChildManifest,
+    findings: ImageContents,
 }
 
-impl Image {
+impl LayoutImage {
     fn read(folder: &Path, LayoutEntry { child, name }: LayoutEntry) -> Self {
-        let mut findings = Findings::default();
+        let mut findings = ImageContents::default();
         findings.add(child.digest.clone(), None, read_image(folder, &child.digest));
         for _ in 0..INDEX_DEPTH {
             let images = findings.images(&child.digest).into_iter().map(|image| image.child.digest);
@@ -193,21 +193,22 @@ impl Image {
     fn deployments(self, folder: &Path) -> Vec<Deployment> {
         let Self { name, child, findings } = self;
         let place = place(folder, name.as_deref(), Some(&child.digest));
-        Place { descriptor_annotations: Arc::new(child.annotations), ..place }.deployments(&child.digest, &findings)
+        DeploymentDraft { descriptor_annotations: Arc::new(child.annotations), ..place }
+            .deployments(&child.digest, &findings)
     }
 }
 
-fn read_image(folder: &Path, digest: &Digest) -> Result<Found, Unreadable> {
+fn read_image(folder: &Path, digest: &Digest) -> Result<ManifestContent, ImageError> {
     let malformed = |error: &dyn std::fmt::Display| {
-        Unreadable::new(ImageErrorCode::ImageMalformed, format!("{digest} is malformed: {error}"))
+        ImageError::new(ImageErrorCode::ImageMalformed, format!("{digest} is malformed: {error}"))
     };
     let body = read_blob(folder, digest, MANIFEST_BYTES)?;
-    match Document::parse(&body, None).map_err(|error| malformed(&error))? {
-        Document::Index(index) => Ok(Found::from(Known::new(Content::Index(index)))),
-        Document::Manifest(manifest) => {
+    match ManifestDocument::parse(&body, None).map_err(|error| malformed(&error))? {
+        ManifestDocument::Index(index) => Ok(ManifestContent::from(SharedContent::new(DigestContent::Index(index)))),
+        ManifestDocument::Manifest(manifest) => {
             let config = read_blob(folder, &manifest.config, CONFIG_BYTES)?;
             let facts = ImageFacts::read(manifest, &config).map_err(|error| malformed(&error))?;
-            Ok(Found::from(Known::new(Content::Image(facts))))
+            Ok(ManifestContent::from(SharedContent::new(DigestContent::Image(facts))))
         }
     }
 }
@@ -231,7 +232,9 @@ pub async fn layout_provenance(folder: &Path, image: &DeployedImage) -> Provenan
 /// The images that the build of `image` pulled, by the attestation `digest`, or why it is unusable.
 fn read_attestation(folder: &Path, digest: &Digest, image: &Digest) -> Result<Vec<BuildMaterial>, String> {
     let body = read_blob(folder, digest, MANIFEST_BYTES).map_err(|why| why.message)?;
-    let Document::Manifest(manifest) = Document::parse(&body, None).map_err(|error| error.to_string())? else {
+    let ManifestDocument::Manifest(manifest) =
+        ManifestDocument::parse(&body, None).map_err(|error| error.to_string())?
+    else {
         return Err("it is an index".to_owned());
     };
     let mut materials = Vec::new();
@@ -243,7 +246,7 @@ fn read_attestation(folder: &Path, digest: &Digest, image: &Digest) -> Result<Ve
 }
 
 /// The blob `digest`, verified. A file with different content is malformed.
-fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>, Unreadable> {
+fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>, ImageError> {
     let file = folder.join("blobs").join(digest.algorithm()).join(digest.hex());
     let body = read_file(&file, limit_bytes).map_err(|error| {
         let code = if error.kind() == io::ErrorKind::NotFound {
@@ -251,12 +254,12 @@ fn read_blob(folder: &Path, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>
         } else {
             ImageErrorCode::ImageMalformed
         };
-        Unreadable::new(code, error.to_string())
+        ImageError::new(code, error.to_string())
     })?;
     if digest.matches(&body) {
         return Ok(body);
     }
-    Err(Unreadable::new(
+    Err(ImageError::new(
         ImageErrorCode::ImageMalformed,
         format!("the content of {} does not have that digest", file.display()),
     ))

@@ -2,24 +2,24 @@
 //!
 //! Knows no base, no policy and no report.
 
+mod account_region;
+mod aws_scope;
 mod caches;
-mod choice;
+mod collection_error;
+mod deployment_draft;
 mod ecr;
 mod ecs;
-mod estate;
-mod findings;
-mod gap;
+mod image_contents;
+mod image_error;
+mod inventory_rule;
 mod lambda;
 mod layout;
 mod named;
 mod owners;
-mod place;
 mod read;
+mod repository_images;
+mod selector;
 mod settings;
-mod shelf;
-mod spot;
-mod tables;
-mod unreadable;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -27,21 +27,21 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-pub use caches::PullThroughRule;
-pub use choice::{Choice, Filter, ResourceTags, TagPattern};
-pub use ecr::{BaseRepositories, EcrInventory, NotMeant, Push, PushedInventory};
+pub use aws_scope::{AllowAccount, AwsScope, RegisterCache};
+pub use caches::PullThroughCacheRule;
+pub use collection_error::{AffectedScope, CollectionError};
+pub use ecr::{BaseRepositories, EcrInventory, IgnoredPush, ImagePush, PushedInventory};
 pub use ecs::EcsInventory;
-pub use estate::{AllowAccount, Estate, OfferCache};
-pub use gap::{Extent, Gap};
+pub use image_error::ImageErrorCode;
 pub use lambda::LambdaInventory;
 pub use layout::{LayoutInventory, layout_provenance};
 pub use named::NamedInventory;
-pub use owners::{OwnerRule, Owners};
-pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, Regions};
-pub use shelf::{Held, Holding, Shelf};
-pub use unreadable::ImageErrorCode;
+pub use owners::{OwnerRule, OwnerSettings};
+pub use repository_images::{ImageAvailability, RepositoryImages, StoredImage};
+pub use selector::{InventoryFilter, ResourceTags, Selector, TagPattern};
+pub use settings::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, RegionSelection};
 
-use crate::image::{AccountId, Annotations, Arch, Arn, Digest, ImageFacts, Platform, Region, Repository};
+use crate::image::{AccountId, Annotations, Arn, Digest, ImageFacts, LambdaArch, Platform, Region, Repository};
 
 /// The kind of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -103,9 +103,9 @@ pub struct Deployment {
     /// When the image was pushed to its repository, if the repository reports it.
     pub pushed_at: Option<DateTime<Utc>>,
     /// Whether the repository still has the image.
-    pub holding: Holding,
+    pub holding: ImageAvailability,
     /// The image, or the error that kept it from being read.
-    pub image: Result<DeployedImage, Unreadable>,
+    pub image: Result<DeployedImage, ImageError>,
 }
 
 impl Deployment {
@@ -122,9 +122,9 @@ impl Deployment {
         let is_deleted = || self.workload.as_ref().is_some_and(|workload| workload.is_image_deleted());
         self.is_running()
             && match self.holding {
-                Holding::Archived | Holding::Gone => true,
-                Holding::Unknown => is_deleted(),
-                Holding::Held => false,
+                ImageAvailability::Archived | ImageAvailability::Gone => true,
+                ImageAvailability::Unknown => is_deleted(),
+                ImageAvailability::Held => false,
             }
     }
 
@@ -156,7 +156,7 @@ pub struct Workload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_update_status_reason: Option<String>,
     /// The architecture that it runs on.
-    pub architecture: Option<Arch>,
+    pub architecture: Option<LambdaArch>,
     /// Its memory in MiB.
     pub memory_mb: Option<u32>,
     /// The command, if it overrides that of the image.
@@ -218,7 +218,7 @@ pub struct DeployedImage {
 
 /// The error that kept an image from being read. The deployment becomes a finding; the audit continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
+pub struct ImageError {
     /// The reason code: `image-missing`, `image-malformed`, `registry-denied`, `registry-unreachable`, …
     pub code: ImageErrorCode,
     /// The message for people.
@@ -231,24 +231,24 @@ pub struct Unreadable {
 
 /// The result of an inventory.
 #[derive(Clone, Debug, Default)]
-pub struct Inventoried {
+pub struct InventoryResult {
     /// The deployments.
     pub deployments: Vec<Deployment>,
     /// The parts that could not be read.
-    pub gaps: Vec<Gap>,
+    pub errors: Vec<CollectionError>,
     /// The images in the repositories of these deployments, as far as those could be listed.
-    pub shelves: BTreeMap<Repository, Arc<Shelf>>,
+    pub repository_images: BTreeMap<Repository, Arc<RepositoryImages>>,
 }
 
 /// A source of deployments.
 pub trait Inventory: Send + Sync {
-    /// Reads the deployments. A part that cannot be read is a [`Gap`], an image that cannot be read an [`Unreadable`].
-    fn deployments(&self) -> BoxFuture<'_, Inventoried>;
+    /// Reads the deployments. A part that cannot be read is a [`CollectionError`], an image that cannot be read an [`ImageError`].
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult>;
 }
 
 /// An inventory whose caller keeps a handle to it.
 impl<T: Inventory> Inventory for Arc<T> {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
         (**self).deployments()
     }
 }

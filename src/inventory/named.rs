@@ -6,20 +6,20 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, future::BoxFuture, stream};
 
 use super::{
-    Deployment, DeploymentKind, ImageSource, Inventoried, Inventory, Unreadable,
-    findings::{Findings, Found, INDEX_DEPTH},
-    place::Place,
+    Deployment, DeploymentKind, ImageError, ImageSource, Inventory, InventoryResult,
+    deployment_draft::DeploymentDraft,
+    image_contents::{INDEX_DEPTH, ImageContents, ManifestContent},
 };
 use crate::{
     image::{Digest, Reference, Repository},
     registry::EcrHost,
-    store::{Images, Pointing},
+    store::{ImageReader, TagResolution},
 };
 
 /// Images by reference. A reference without a digest is resolved by its registry.
 pub struct NamedInventory {
     references: BTreeSet<Reference>,
-    images: Arc<Images>,
+    images: Arc<ImageReader>,
     concurrency: usize,
     seen_at: DateTime<Utc>,
 }
@@ -28,22 +28,27 @@ impl NamedInventory {
     /// The images `references`, read `concurrency` at once. The digests of their tags are stored as observed at
     /// `seen_at`, the time of the system clock.
     #[must_use]
-    pub fn new(references: Vec<Reference>, images: Arc<Images>, concurrency: usize, seen_at: DateTime<Utc>) -> Self {
+    pub fn new(
+        references: Vec<Reference>,
+        images: Arc<ImageReader>,
+        concurrency: usize,
+        seen_at: DateTime<Utc>,
+    ) -> Self {
         Self { references: references.into_iter().collect(), images, concurrency: concurrency.max(1), seen_at }
     }
 
     /// The references, each with its digest or the error of resolving it.
-    async fn pointers(&self) -> Vec<(Reference, Result<Digest, Unreadable>)> {
+    async fn pointers(&self) -> Vec<(Reference, Result<Digest, ImageError>)> {
         stream::iter(self.references.clone())
             .map(|reference| async move {
                 let digest = match &reference.digest {
                     Some(digest) => Ok(digest.clone()),
-                    None => match self.images.point(&reference, self.seen_at).await {
-                        Ok(Pointing { digest, content, .. }) => {
+                    None => match self.images.resolve_tag(&reference, self.seen_at).await {
+                        Ok(TagResolution { digest, content, .. }) => {
                             self.images.announce(&reference.repository, &digest, &content);
                             Ok(digest)
                         }
-                        Err(error) => Err(Unreadable::of_registry(&error)),
+                        Err(error) => Err(ImageError::from_registry(&error)),
                     },
                 };
                 (reference, digest)
@@ -54,10 +59,10 @@ impl NamedInventory {
     }
 
     /// Reads the digests of `wanted`; one that is in several repositories is read once.
-    async fn read(&self, wanted: BTreeSet<(Digest, Repository)>, findings: &mut Findings) {
+    async fn read(&self, wanted: BTreeSet<(Digest, Repository)>, findings: &mut ImageContents) {
         let mut answers = stream::iter(wanted)
             .map(|(digest, repository)| async move {
-                let found = Found::read(&self.images, &repository, &digest).await;
+                let found = ManifestContent::read(&self.images, &repository, &digest).await;
                 (digest, repository, found)
             })
             .buffer_unordered(self.concurrency);
@@ -66,13 +71,13 @@ impl NamedInventory {
         }
     }
 
-    async fn look(&self) -> Inventoried {
+    async fn collect(&self) -> InventoryResult {
         let pointers = self.pointers().await;
         let wanted: BTreeSet<_> = pointers
             .iter()
             .filter_map(|(reference, digest)| Some((digest.as_ref().ok()?.clone(), reference.repository.clone())))
             .collect();
-        let mut findings = Findings::default();
+        let mut findings = ImageContents::default();
         self.read(wanted.clone(), &mut findings).await;
         for _ in 0..INDEX_DEPTH {
             let unread = wanted.iter().flat_map(|(digest, repository)| {
@@ -89,11 +94,11 @@ impl NamedInventory {
         let mut deployments: Vec<_> =
             pointers.into_iter().flat_map(|(reference, digest)| deployments(reference, digest, &findings)).collect();
         deployments.sort_by(|a, b| a.id.cmp(&b.id));
-        Inventoried { deployments, ..Inventoried::default() }
+        InventoryResult { deployments, ..InventoryResult::default() }
     }
 }
 
-fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, findings: &Findings) -> Vec<Deployment> {
+fn deployments(reference: Reference, digest: Result<Digest, ImageError>, findings: &ImageContents) -> Vec<Deployment> {
     // The account and region of an ECR host are shown in their own columns.
     let host = EcrHost::parse(&reference.repository.registry);
     let full = reference.to_string();
@@ -105,7 +110,7 @@ fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, finding
     let region = host.and_then(|host| host.region.parse().ok());
     let source = ImageSource::Reference(reference);
     let deployment = Deployment::unread(DeploymentKind::Image, format!("image:{full}"), name, source);
-    let place = Place::from(Deployment { account, region, ..deployment });
+    let place = DeploymentDraft::from(Deployment { account, region, ..deployment });
     match digest {
         Ok(digest) => place.deployments(&digest, findings),
         Err(why) => vec![place.unreadable(why)],
@@ -113,7 +118,7 @@ fn deployments(reference: Reference, digest: Result<Digest, Unreadable>, finding
 }
 
 impl Inventory for NamedInventory {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
-        Box::pin(self.look())
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
+        Box::pin(self.collect())
     }
 }

@@ -5,7 +5,7 @@ use crate::glob::Glob;
 
 /// How owners are determined.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Owners {
+pub struct OwnerSettings {
     /// The tag keys that name an owner; the first one present counts.
     pub tags: Vec<String>,
     /// Rules for deployments without such a tag, tried in order.
@@ -23,7 +23,7 @@ pub struct OwnerRule {
     pub owner: String,
 }
 
-impl Owners {
+impl OwnerSettings {
     /// The owner that `tags` name. Earlier keys win; keys are case-sensitive, as in AWS. An empty value counts as
     /// absent.
     #[must_use]
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn tags_come_before_rules_and_rules_before_the_default() {
-        let owners = Owners {
+        let owners = OwnerSettings {
             tags: vec!["team".into(), "owner".into()],
             rules: vec![OwnerRule { pattern: "payments-*".parse().unwrap(), owner: "payments".into() }],
             default: Some("platform".into()),
@@ -69,6 +69,6 @@ mod tests {
         assert_eq!(owners.ruled("api", Some("payments-images")), Some("payments"));
         assert_eq!(owners.ruled("prod/payments-api", None), Some("payments"));
         assert_eq!(owners.ruled("orders", Some("orders")), Some("platform"));
-        assert_eq!(Owners::default().ruled("orders", None), None);
+        assert_eq!(OwnerSettings::default().ruled("orders", None), None);
     }
 }

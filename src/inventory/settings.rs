@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-use super::Choice;
+use super::Selector;
 use crate::{
     glob::Glob,
     image::{QUOTED_BYTES, Reference, Region, Repository, clip, is_tag},
@@ -12,9 +12,9 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcrSettings {
     /// The regions.
-    pub regions: Regions,
+    pub regions: RegionSelection,
     /// The repositories.
-    pub choice: Choice,
+    pub selector: Selector,
     /// Patterns of image tags.
     pub tags: Vec<Glob>,
     /// The number of newest images of each repository, by push date; `None` for all.
@@ -27,9 +27,9 @@ pub struct EcrSettings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LambdaSettings {
     /// The regions.
-    pub regions: Regions,
+    pub regions: RegionSelection,
     /// The functions.
-    pub choice: Choice,
+    pub selector: Selector,
     /// How long a cached `GetFunction` response is used while the function list shows no change.
     pub refresh: Duration,
 }
@@ -38,23 +38,23 @@ pub struct LambdaSettings {
 #[derive(Clone, Debug, PartialEq)]
 pub struct EcsSettings {
     /// The regions.
-    pub regions: Regions,
+    pub regions: RegionSelection,
     /// The clusters, by name.
     pub clusters: Vec<Glob>,
     /// The services, and the families of standalone tasks.
-    pub choice: Choice,
+    pub selector: Selector,
 }
 
 /// The regions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Regions {
+pub enum RegionSelection {
     /// The listed regions.
     Listed(Vec<Region>),
     /// All regions that the account has enabled.
     Enabled,
 }
 
-impl Regions {
+impl RegionSelection {
     /// The listed regions; `None` for all enabled ones.
     #[must_use]
     pub fn as_listed(&self) -> Option<&[Region]> {

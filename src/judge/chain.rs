@@ -1,6 +1,6 @@
 //! Judgement of a base chain: each base is judged by itself, and the worst verdict decides.
 
-use super::{Action, Judgement, Reason, ReasonCode, Standing, Verdict};
+use super::{Action, Judgement, LinePosition, Reason, ReasonCode, Verdict};
 use crate::{
     identify::IdentifiedBase,
     image::{Digest, ImageFacts},
@@ -29,14 +29,15 @@ impl ChainLink<'_> {
             return Some(true);
         }
         let in_use = image.diff_ids.get(..self.base.layer_count?)?;
-        match self.judgement.standing {
-            Standing::Unknown => None,
+        match self.judgement.line_position {
+            LinePosition::Unknown => None,
             standing => is_prefix(in_use, current).then_some(standing.is_newest()),
         }
     }
 
     fn is_behind(&self) -> bool {
-        matches!(self.judgement.standing, Standing::Behind | Standing::Held) && !self.judgement.is_deprecated
+        matches!(self.judgement.line_position, LinePosition::Behind | LinePosition::Held)
+            && !self.judgement.is_deprecated
     }
 
     /// The release line, or the base as recorded if the line is unknown.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Judgement, Policy, ReasonCode, Scope, Severity, Subject, Verdict};
+use super::{Judgement, Policy, PolicyScope, PolicySubject, ReasonCode, Severity, Verdict};
 use crate::schedule::LastDay;
 
 /// The findings that are accepted, with reason, owner and end date.
@@ -17,7 +17,7 @@ pub struct Exemption {
     /// The last day on which it holds, in UTC.
     pub until: LastDay,
     /// The deployments that it applies to.
-    pub scope: Scope,
+    pub scope: PolicyScope,
     /// The reason codes that may lead a covered finding; empty for any.
     pub codes: Vec<ReasonCode>,
 }
@@ -35,7 +35,7 @@ impl Exemption {
 
 /// The findings that an exemption covered in one audit.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Encounter<'a> {
+pub struct ExemptionUsage<'a> {
     /// The exemption.
     pub exemption: &'a Exemption,
     /// The number of deployments in its scope.
@@ -47,12 +47,12 @@ pub struct Encounter<'a> {
 
 /// The usage of each exemption of `policy`, in the order of the configuration.
 #[must_use]
-pub fn encounters<'a>(
+pub fn exemption_usage<'a>(
     policy: &'a Policy,
-    judged: &[(Subject<'_>, &Judgement)],
+    judged: &[(PolicySubject<'_>, &Judgement)],
     now: DateTime<Utc>,
-) -> Vec<Encounter<'a>> {
-    let fresh = |exemption| Encounter { exemption, matched: 0, covered: BTreeMap::new() };
+) -> Vec<ExemptionUsage<'a>> {
+    let fresh = |exemption| ExemptionUsage { exemption, matched: 0, covered: BTreeMap::new() };
     let mut encounters: Vec<_> = policy.exemptions.iter().map(fresh).collect();
     if encounters.is_empty() {
         return encounters;

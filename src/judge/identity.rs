@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Reason, ReasonCode, Unidentified};
+use super::{Reason, ReasonCode, UnidentifiedImage};
 use crate::{
-    identify::{Base, Identification, PrefixCheck, Reading, Search},
+    identify::{Base, BaseRecord, Identification, PrefixCheck, SearchCompletion},
     image::{ImageFacts, Repository, RootFileSystem, clip},
     resolve::Resolution,
 };
@@ -13,7 +13,7 @@ use crate::{
 const QUOTED_BYTES: usize = 300;
 
 /// The reasons why no base was identified, with the remedy.
-pub(super) fn of_unidentified(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Vec<Reason> {
+pub(super) fn unidentified_reasons(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> Vec<Reason> {
     let identification = unidentified.identification;
     let mut reasons = malformed(identification);
     reasons.extend(contradicted(identification));
@@ -28,8 +28,8 @@ pub(super) fn of_unidentified(unidentified: Unidentified<'_>, now: DateTime<Utc>
 }
 
 /// The reason of an image that is recognizably built on a Lambda base that no published release matches.
-fn not_published(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reason> {
-    let Search::Complete { lines } = &unidentified.identification.layers.search else { return None };
+fn not_published(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> Option<Reason> {
+    let SearchCompletion::Complete { lines } = &unidentified.identification.layers.search else { return None };
     if !unidentified.image.fingerprint.is_lambda_base() {
         return None;
     }
@@ -42,8 +42,8 @@ fn not_published(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<R
 }
 
 /// What the image is built on as far as its history shows, and how to make its base known.
-fn looks_like(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
-    let look = unidentified.image.look;
+fn looks_like(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> String {
+    let look = unidentified.image.profile;
     if let Some(base) = unconfigured(unidentified.identification) {
         let advice = format!("to judge it, add [[identify.base]] with repository = \"{base}\"");
         return format!("it is built on {base}, which is not configured as a base; {advice}");
@@ -68,13 +68,13 @@ fn looks_like(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
 fn unconfigured(identification: &Identification) -> Option<&Repository> {
     let is_prefix =
         |position: &usize| matches!(identification.layers.checks.get(position), Some(PrefixCheck::Prefix { .. }));
-    let readings = identification.readings.iter().enumerate();
+    let readings = identification.records.iter().enumerate();
     let mut proven = readings.filter(|(position, reading)| reading.kind.is_candidate() && is_prefix(position));
     proven.find_map(|(_, reading)| Some(&reading.base.as_ref().ok()?.repository))
 }
 
 /// How to make the base known.
-fn advice(unidentified: Unidentified<'_>) -> String {
+fn advice(unidentified: UnidentifiedImage<'_>) -> String {
     let label = unidentified.label;
     format!(
         "to judge it, add LABEL {label}=\"REPOSITORY:TAG@DIGEST\" with its base to the Dockerfile; if it is built on a base \
@@ -84,7 +84,7 @@ fn advice(unidentified: Unidentified<'_>) -> String {
 
 /// The lower bound of the age of the base: the time since ECR received the image. Dates that the image itself records
 /// prove nothing.
-fn bound(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
+fn bound(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> String {
     match unidentified.pushed_at.map(|at| (now - at).num_days()) {
         None | Some(..=0) => String::new(),
         Some(days) => {
@@ -95,7 +95,7 @@ fn bound(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> String {
 }
 
 /// The reasons about the evidence for an identified base.
-pub(super) fn of_identified(
+pub(super) fn identity_reasons(
     identification: &Identification,
     image: &ImageFacts,
     resolution: &Resolution,
@@ -125,7 +125,7 @@ fn updated(identification: &Identification, image: &ImageFacts) -> Option<Reason
 }
 
 fn malformed(identification: &Identification) -> Vec<Reason> {
-    let message = |(reading, error): (&Reading, _)| {
+    let message = |(reading, error): (&BaseRecord, _)| {
         let value = clip(reading.value.as_str(), QUOTED_BYTES);
         format!("{} {} is {value:?}: {error}", reading.kind.as_str(), reading.key)
     };
@@ -174,16 +174,16 @@ fn unconfirmed(identification: &Identification) -> Option<Reason> {
 }
 
 /// The reason of a layer search that is not finished.
-fn unfinished(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reason> {
+fn unfinished(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> Option<Reason> {
     let is_lambda = unidentified.image.fingerprint.is_lambda_base();
     let bound = if is_lambda { bound(unidentified, now) } else { String::new() };
     let message = match &unidentified.identification.layers.search {
-        Search::Idle | Search::Complete { .. } => return None,
-        Search::Unfinished { compared_count, left_count } => format!(
+        SearchCompletion::Idle | SearchCompletion::Complete { .. } => return None,
+        SearchCompletion::Unfinished { compared_count, left_count } => format!(
             "the image records no usable base; {compared_count} releases were compared with its layers, about \
              {left_count} are left, and the next run continues with them{bound}"
         ),
-        Search::Failed { why } => {
+        SearchCompletion::Failed { why } => {
             format!(
                 "the image records no usable base, and the releases to compare with its layers cannot be read: {why}{bound}"
             )
@@ -192,7 +192,7 @@ fn unfinished(unidentified: Unidentified<'_>, now: DateTime<Utc>) -> Option<Reas
     Some(Reason::new(ReasonCode::BaseSearchUnfinished, message))
 }
 
-fn says((reading, base): (&Reading, &Base)) -> String {
+fn says((reading, base): (&BaseRecord, &Base)) -> String {
     format!("{} {} names {}", reading.kind.as_str(), reading.key, base.reference())
 }
 

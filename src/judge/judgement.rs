@@ -3,23 +3,23 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    Action, Calendar, Policy, Reason, ReasonCode, Runtime, RuntimeStatus, Severity, Standing, Subject, Terms, Verdict,
-    identity, reasons,
+    Action, LambdaRuntime, LinePosition, Policy, PolicySubject, Reason, ReasonCode, RuntimeCalendar, RuntimeStatus,
+    Severity, Thresholds, Verdict, identity, reasons,
 };
 use crate::{
     identify::Identification,
     image::{ImageFacts, LambdaTag},
-    inventory::{ImageErrorCode, Unreadable},
+    inventory::{ImageError, ImageErrorCode},
     resolve::{ProblemKind, Resolution},
 };
 
 /// The input of a judgement: what the earlier stages found.
 #[derive(Clone, Copy, Debug)]
-pub enum Case<'a> {
+pub enum JudgeInput<'a> {
     /// The image cannot be read.
-    Unreadable(&'a Unreadable),
+    Unreadable(&'a ImageError),
     /// No base of the image is known.
-    Unidentified(Unidentified<'a>),
+    Unidentified(UnidentifiedImage<'a>),
     /// The base was identified, and resolved as far as possible.
     Identified {
         /// The image.
@@ -33,7 +33,7 @@ pub enum Case<'a> {
 
 /// An image whose base is unknown.
 #[derive(Clone, Copy, Debug)]
-pub struct Unidentified<'a> {
+pub struct UnidentifiedImage<'a> {
     /// The image.
     pub image: &'a ImageFacts,
     /// The evidence about its base.
@@ -56,7 +56,7 @@ pub struct Judgement {
     /// Whether the line's runtime is past its deprecation date.
     pub is_deprecated: bool,
     /// The Lambda runtime of the line and its support status.
-    pub runtime: Option<(Runtime, RuntimeStatus)>,
+    pub runtime: Option<(LambdaRuntime, RuntimeStatus)>,
     /// The severity, after overrides.
     pub severity: Severity,
     /// What to do.
@@ -64,7 +64,7 @@ pub struct Judgement {
     /// The reasons, the one that the action addresses first.
     pub reasons: Vec<Reason>,
     /// The position of the base on its release line.
-    pub standing: Standing,
+    pub line_position: LinePosition,
     /// Whether the current release differs in content; `None` if that is unknown or if the base is not behind.
     pub content_changed: Option<bool>,
     /// The override that was applied.
@@ -76,12 +76,12 @@ pub struct Judgement {
 /// A base that could not be identified or resolved is [`Verdict::Unknown`], never fresh: a registry outage must not
 /// turn a dashboard green. A date that is a lower bound of the age can still prove a base stale.
 #[must_use]
-pub fn judge(case: Case<'_>, subject: Subject<'_>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
-    let (terms, rule) = policy.terms_for(subject);
+pub fn judge(case: JudgeInput<'_>, subject: PolicySubject<'_>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
+    let (terms, rule) = policy.thresholds_for(subject);
     let judgement = match case {
-        Case::Unreadable(unreadable) => unknown(terms, reasons::of_unreadable(unreadable)),
-        Case::Unidentified(image) => unknown(terms, identity::of_unidentified(image, now)),
-        Case::Identified { image, identification, resolution } => {
+        JudgeInput::Unreadable(unreadable) => unknown(terms, reasons::unreadable_reasons(unreadable)),
+        JudgeInput::Unidentified(image) => unknown(terms, identity::unidentified_reasons(image, now)),
+        JudgeInput::Identified { image, identification, resolution } => {
             let runtime = runtime(resolution, &policy.calendar, terms, now);
             identified(image, identification, resolution, runtime, terms, now)
         }
@@ -89,7 +89,7 @@ pub fn judge(case: Case<'_>, subject: Subject<'_>, policy: &Policy, now: DateTim
     Judgement { rule: rule.map(str::to_owned), ..judgement }
 }
 
-fn unknown(terms: &Terms, reasons: Vec<Reason>) -> Judgement {
+fn unknown(terms: &Thresholds, reasons: Vec<Reason>) -> Judgement {
     Judgement {
         verdict: Verdict::Unknown,
         is_stale: false,
@@ -99,7 +99,7 @@ fn unknown(terms: &Terms, reasons: Vec<Reason>) -> Judgement {
         severity: severity(terms, Verdict::Unknown),
         action: Action::Investigate,
         reasons,
-        standing: Standing::Unknown,
+        line_position: LinePosition::Unknown,
         content_changed: None,
         rule: None,
     }
@@ -109,24 +109,25 @@ fn identified(
     image: &ImageFacts,
     identification: Option<&Identification>,
     resolution: &Resolution,
-    runtime: Option<(Runtime, RuntimeStatus)>,
-    terms: &Terms,
+    runtime: Option<(LambdaRuntime, RuntimeStatus)>,
+    terms: &Thresholds,
     now: DateTime<Utc>,
 ) -> Judgement {
     let status = runtime.as_ref().map_or(RuntimeStatus::Supported, |(_, status)| *status);
     let is_deprecated = matches!(status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked);
-    let standing = Standing::of(resolution, image);
+    let standing = LinePosition::from_resolution(resolution, image);
     let over = |since: Option<DateTime<Utc>>, limit: Duration| since.is_some_and(|since| now - since > limit);
     let is_stale = over(resolution.base.published.map(|published| published.at), terms.max_age);
     let is_held = resolution.base.hold.is_some();
-    let is_out_of_date = is_held || (standing == Standing::Behind && over(resolution.newer.since, terms.grace));
+    let is_out_of_date =
+        is_held || (standing == LinePosition::Behind && over(resolution.later_releases.since, terms.grace));
     let verdict = match standing {
         _ if is_deprecated => Verdict::Deprecated,
         _ if is_stale => Verdict::Stale,
         _ if is_out_of_date => Verdict::OutOfDate,
-        Standing::Behind | Standing::Held => Verdict::Superseded,
-        Standing::Current | Standing::SameContent | Standing::Ahead => Verdict::Fresh,
-        Standing::Unknown => Verdict::Unknown,
+        LinePosition::Behind | LinePosition::Held => Verdict::Superseded,
+        LinePosition::Current | LinePosition::SameContent | LinePosition::Ahead => Verdict::Fresh,
+        LinePosition::Unknown => Verdict::Unknown,
     };
     let severity = match verdict {
         Verdict::Stale if standing.is_newest() => Severity::Low,
@@ -135,15 +136,15 @@ fn identified(
     };
     let action = match standing {
         _ if is_deprecated => Action::Upgrade,
-        Standing::Behind | Standing::Held => Action::Rebuild,
+        LinePosition::Behind | LinePosition::Held => Action::Rebuild,
         // Every known release of the line is held, so a rebuild has no target.
-        Standing::Unknown if is_held && has_no_other(resolution) => Action::None,
-        Standing::Unknown => Action::Investigate,
+        LinePosition::Unknown if is_held && has_no_other(resolution) => Action::None,
+        LinePosition::Unknown => Action::Investigate,
         _ => Action::None,
     };
     let content_changed = match standing {
-        Standing::SameContent => Some(false),
-        Standing::Behind | Standing::Held => content_changed(image, resolution),
+        LinePosition::SameContent => Some(false),
+        LinePosition::Behind | LinePosition::Held => content_changed(image, resolution),
         _ => None,
     };
     Judgement {
@@ -153,18 +154,18 @@ fn identified(
         is_deprecated,
         severity,
         action,
-        reasons: reasons::of_base(&reasons::Facts {
+        reasons: reasons::base_reasons(&reasons::ReasonContext {
             identification,
             image,
             resolution,
-            terms,
+            thresholds: terms,
             now,
-            standing,
+            line_position: standing,
             is_stale,
             runtime: runtime.as_ref(),
         }),
         runtime,
-        standing,
+        line_position: standing,
         content_changed,
         rule: None,
     }
@@ -173,10 +174,10 @@ fn identified(
 /// The runtime of the base in use, taken from its release: `latest` moves across runtimes.
 fn runtime(
     resolution: &Resolution,
-    calendar: &Calendar,
-    terms: &Terms,
+    calendar: &RuntimeCalendar,
+    terms: &Thresholds,
     now: DateTime<Utc>,
-) -> Option<(Runtime, RuntimeStatus)> {
+) -> Option<(LambdaRuntime, RuntimeStatus)> {
     let (line, _) = resolution.line.as_ref()?;
     let release = resolution.base.release.as_ref();
     let tag = LambdaTag::parse(&line.tag);
@@ -200,7 +201,7 @@ fn content_changed(image: &ImageFacts, resolution: &Resolution) -> Option<bool> 
     }
 }
 
-fn severity(terms: &Terms, verdict: Verdict) -> Severity {
+fn severity(terms: &Thresholds, verdict: Verdict) -> Severity {
     terms.severities.get(&verdict).copied().unwrap_or(Severity::Low)
 }
 

@@ -1,10 +1,10 @@
 //! Stage 4: verdict, severity, action and reasons for each deployment. Pure: no clock, no network, no files.
 
 mod chain;
-mod circumstance;
 mod exemption;
 mod identity;
 mod judgement;
+mod line_position;
 mod policy;
 mod reason;
 mod reasons;
@@ -12,21 +12,21 @@ mod remedy;
 mod replacement;
 mod runtime;
 mod scope;
-mod standing;
 mod tag_shape;
 #[cfg(test)]
 mod tests;
 mod verdict;
 mod workload;
+mod workload_state;
 
 pub use chain::{ChainLink, awaited, judge_chain};
-pub use exemption::{Encounter, Exemption, encounters};
-pub use judgement::{Case, Judgement, Unidentified, judge};
-pub use policy::{Override, Policy, RedeployRule, Terms};
+pub use exemption::{Exemption, ExemptionUsage, exemption_usage};
+pub use judgement::{JudgeInput, Judgement, UnidentifiedImage, judge};
+pub use line_position::LinePosition;
+pub use policy::{Policy, PolicyOverride, RedeployRule, Thresholds};
 pub use reason::{Reason, ReasonCode};
 pub use replacement::Replacement;
-pub use runtime::{Calendar, Runtime, RuntimeStatus};
-pub use scope::{Scope, Subject};
-pub use standing::Standing;
+pub use runtime::{LambdaRuntime, RuntimeCalendar, RuntimeStatus};
+pub use scope::{PolicyScope, PolicySubject};
 pub use tag_shape::{TagSeries, TagShape};
 pub use verdict::{Action, Severity, Verdict};

@@ -2,34 +2,34 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Reason, ReasonCode, Runtime, RuntimeStatus, Standing, Terms, identity};
+use super::{LambdaRuntime, LinePosition, Reason, ReasonCode, RuntimeStatus, Thresholds, identity};
 use crate::{
     identify::Identification,
     image::ImageFacts,
-    inventory::Unreadable,
-    resolve::{Current, Hold, LineSource, PublishedSource, Resolution},
+    inventory::ImageError,
+    resolve::{CurrentImage, LineSource, PublishDateSource, ReleaseHold, Resolution},
 };
 
 /// The data that the reasons of an identified base are written from.
-pub(super) struct Facts<'a> {
+pub(super) struct ReasonContext<'a> {
     /// How the base was identified; `None` for an inner base of a chain.
     pub(super) identification: Option<&'a Identification>,
     pub(super) image: &'a ImageFacts,
     pub(super) resolution: &'a Resolution,
-    pub(super) terms: &'a Terms,
+    pub(super) thresholds: &'a Thresholds,
     pub(super) now: DateTime<Utc>,
-    pub(super) standing: Standing,
+    pub(super) line_position: LinePosition,
     pub(super) is_stale: bool,
-    pub(super) runtime: Option<&'a (Runtime, RuntimeStatus)>,
+    pub(super) runtime: Option<&'a (LambdaRuntime, RuntimeStatus)>,
 }
 
 /// The reason of an image that could not be read.
-pub(super) fn of_unreadable(unreadable: &Unreadable) -> Vec<Reason> {
+pub(super) fn unreadable_reasons(unreadable: &ImageError) -> Vec<Reason> {
     vec![Reason::new(unreadable.code.into(), &unreadable.message)]
 }
 
 /// The reasons of an identified base: first those that decide, then missing data, then contradictions.
-pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
+pub(super) fn base_reasons(facts: &ReasonContext<'_>) -> Vec<Reason> {
     let mut reasons: Vec<_> =
         [held(facts), too_old(facts), position(facts), ended(facts)].into_iter().flatten().collect();
     // Reasons for which a rebuild does not help come first.
@@ -52,49 +52,49 @@ pub(super) fn of_base(facts: &Facts<'_>) -> Vec<Reason> {
         reasons.push(Reason::new(ReasonCode::LineAssumed, message));
     }
     reasons.extend(
-        facts.identification.iter().flat_map(|said| identity::of_identified(said, facts.image, facts.resolution)),
+        facts.identification.iter().flat_map(|said| identity::identity_reasons(said, facts.image, facts.resolution)),
     );
     reasons
 }
 
-fn held(facts: &Facts<'_>) -> Option<Reason> {
-    let Hold { reason, until, .. } = facts.resolution.base.hold.as_deref()?;
+fn held(facts: &ReasonContext<'_>) -> Option<Reason> {
+    let ReleaseHold { reason, until, .. } = facts.resolution.base.hold.as_deref()?;
     let instead = facts.resolution.current.as_ref().map(name);
     let instead = instead.map(|name| format!("; the newest release that is not held is {name}")).unwrap_or_default();
     Some(Reason::new(ReasonCode::ReleaseHeld, format!("the release in use is held until {until}: {reason}{instead}")))
 }
 
-fn too_old(facts: &Facts<'_>) -> Option<Reason> {
+fn too_old(facts: &ReasonContext<'_>) -> Option<Reason> {
     let published = facts.resolution.base.published.filter(|_| facts.is_stale)?;
-    let (age, limit) = (days(facts.now - published.at), days(facts.terms.max_age));
+    let (age, limit) = (days(facts.now - published.at), days(facts.thresholds.max_age));
     let (published, why) = match published.source {
-        PublishedSource::DatedTag => ("published", ""),
-        PublishedSource::DescriptorCreated | PublishedSource::HistoryCreated | PublishedSource::ConfigCreated => {
+        PublishDateSource::DatedTag => ("published", ""),
+        PublishDateSource::DescriptorCreated | PublishDateSource::HistoryCreated | PublishDateSource::ConfigCreated => {
             ("built", "")
         }
-        PublishedSource::Observed => ("published at least", ": basewatch observed the line move to it then"),
-        PublishedSource::FirstSeen => ("published at least", ": basewatch first observed it then"),
-        PublishedSource::AtLeast if published.is_estimated => {
+        PublishDateSource::Observed => ("published at least", ": basewatch observed the line move to it then"),
+        PublishDateSource::FirstSeen => ("published at least", ": basewatch first observed it then"),
+        PublishDateSource::AtLeast if published.is_estimated => {
             ("published at least", ": the image built on it is that old, by its own build date")
         }
-        PublishedSource::AtLeast => ("published at least", ": the image built on it is that old"),
+        PublishDateSource::AtLeast => ("published at least", ": the image built on it is that old"),
     };
     Some(Reason::new(ReasonCode::BaseTooOld, format!("{published} {age} ago, over the limit of {limit}{why}")))
 }
 
-fn position(facts: &Facts<'_>) -> Option<Reason> {
+fn position(facts: &ReasonContext<'_>) -> Option<Reason> {
     let resolution = facts.resolution;
     let (line, current) = (resolution.line.as_ref().map(|(line, _)| line)?, resolution.current.as_ref()?);
     let name = name(current);
-    match facts.standing {
-        Standing::Behind => Some(Reason::new(ReasonCode::BaseSuperseded, behind(facts, &name))),
-        Standing::Ahead => {
+    match facts.line_position {
+        LinePosition::Behind => Some(Reason::new(ReasonCode::BaseSuperseded, behind(facts, &name))),
+        LinePosition::Ahead => {
             let message = format!("{line} was rolled back: it points at {name}, which is older than the base in use");
             Some(Reason::new(ReasonCode::BaseAhead, message))
         }
-        Standing::Current | Standing::SameContent if facts.is_stale => {
+        LinePosition::Current | LinePosition::SameContent if facts.is_stale => {
             let message = match current.hold.as_deref() {
-                Some(Hold { reason, until, .. }) => format!(
+                Some(ReleaseHold { reason, until, .. }) => format!(
                     "the release that {line} points at is held until {until} ({reason}), and no other one has been published \
                      since: rebuilding does not help"
                 ),
@@ -102,16 +102,16 @@ fn position(facts: &Facts<'_>) -> Option<Reason> {
             };
             Some(Reason::new(ReasonCode::LineQuiet, message))
         }
-        Standing::SameContent => {
+        LinePosition::SameContent => {
             let message = format!("{line} points at {name}, a rebuild with the same layers");
             Some(Reason::new(ReasonCode::RebuildWithoutChange, message))
         }
-        Standing::Current | Standing::Held | Standing::Unknown => None,
+        LinePosition::Current | LinePosition::Held | LinePosition::Unknown => None,
     }
 }
 
-fn ended(facts: &Facts<'_>) -> Option<Reason> {
-    let (Runtime { name, deprecation_date, block_update_date }, status) = facts.runtime?;
+fn ended(facts: &ReasonContext<'_>) -> Option<Reason> {
+    let (LambdaRuntime { name, deprecation_date, block_update_date }, status) = facts.runtime?;
     let deprecated = deprecation_date.map(|date| date.to_string()).unwrap_or_default();
     let (code, message) = match status {
         RuntimeStatus::Supported => return None,
@@ -130,8 +130,8 @@ fn ended(facts: &Facts<'_>) -> Option<Reason> {
     Some(Reason::new(code, message))
 }
 
-fn behind(facts: &Facts<'_>, current: &str) -> String {
-    let newer = facts.resolution.newer;
+fn behind(facts: &ReasonContext<'_>, current: &str) -> String {
+    let newer = facts.resolution.later_releases;
     let Some(since) = newer.since else {
         // No evidence proves which of the two is newer.
         return match facts.resolution.current.as_ref().and_then(|current| current.hold.as_ref()) {
@@ -158,14 +158,14 @@ fn behind(facts: &Facts<'_>, current: &str) -> String {
 }
 
 /// The advice to pin the base while the moving tag points at a held release.
-fn pointer_held(facts: &Facts<'_>) -> String {
+fn pointer_held(facts: &ReasonContext<'_>) -> String {
     let hold = facts.resolution.current.as_ref().and_then(|current| current.hold.as_deref());
     let line = facts.resolution.line.as_ref().map(|(line, _)| line);
-    let (Some(Hold { reason, until, .. }), Some(line)) = (hold, line) else { return String::new() };
+    let (Some(ReleaseHold { reason, until, .. }), Some(line)) = (hold, line) else { return String::new() };
     format!("; pin it, because {line} points at a release that is held until {until} ({reason})")
 }
 
-fn name(current: &Current) -> String {
+fn name(current: &CurrentImage) -> String {
     match &current.release {
         Some(release) => release.to_string(),
         None => format!("{}:{}", current.digest.algorithm(), current.digest.short()),

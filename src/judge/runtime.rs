@@ -12,7 +12,7 @@ use crate::image::Repository;
 /// A Lambda runtime and when its support ends.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Runtime {
+pub struct LambdaRuntime {
     /// The identifier: `java21`.
     pub name: String,
     /// The day from which it gets no patches; `None` if none is scheduled.
@@ -49,7 +49,7 @@ impl RuntimeStatus {
     }
 }
 
-impl Runtime {
+impl LambdaRuntime {
     /// The support status at `now`; `Ending` from `warning` before the deprecation date on.
     #[must_use]
     pub fn status(&self, now: DateTime<Utc>, warning: Duration) -> RuntimeStatus {
@@ -70,29 +70,29 @@ impl Runtime {
 
 /// The calendar as `config/runtimes.toml` has it.
 #[derive(Deserialize)]
-struct Written {
+struct RawCalendar {
     as_of: NaiveDate,
     #[serde(flatten)]
-    images: BTreeMap<String, BTreeMap<String, Runtime>>,
+    images: BTreeMap<String, BTreeMap<String, LambdaRuntime>>,
 }
 
 /// The runtime of each line.
 #[derive(Clone, Debug)]
-pub struct Calendar {
+pub struct RuntimeCalendar {
     /// The day of the last review.
     pub as_of: NaiveDate,
-    images: Arc<BTreeMap<String, BTreeMap<String, Runtime>>>,
+    images: Arc<BTreeMap<String, BTreeMap<String, LambdaRuntime>>>,
 }
 
-impl Default for Calendar {
+impl Default for RuntimeCalendar {
     fn default() -> Self {
-        let written: Written = toml::from_str(include_str!("../../config/runtimes.toml"))
+        let written: RawCalendar = toml::from_str(include_str!("../../config/runtimes.toml"))
             .expect("the bundled calendar parses: a test holds it");
         Self { as_of: written.as_of, images: Arc::new(written.images) }
     }
 }
 
-impl Calendar {
+impl RuntimeCalendar {
     /// The repositories in which AWS publishes the images of runtimes.
     pub fn repositories(&self) -> impl Iterator<Item = Repository> {
         let repository = |image: &String| format!("public.ecr.aws/lambda/{image}").parse();
@@ -102,7 +102,7 @@ impl Calendar {
     /// The runtime that the line of `family` in `repository` carries. AWS publishes the same images on
     /// Docker Hub.
     #[must_use]
-    pub fn runtime(&self, repository: &Repository, family: &str) -> Option<&Runtime> {
+    pub fn runtime(&self, repository: &Repository, family: &str) -> Option<&LambdaRuntime> {
         let image = match &*repository.registry {
             "public.ecr.aws" => repository.name.strip_prefix("lambda/"),
             "docker.io" => repository.name.strip_prefix("amazon/aws-lambda-"),
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn each_line_has_its_own_runtime() {
-        let calendar = Calendar::default();
+        let calendar = RuntimeCalendar::default();
         let name = |repository: &str, family: &str| {
             calendar.runtime(&repository.parse().unwrap(), family).map(|runtime| runtime.name.clone())
         };
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_runtime_ends_on_its_days() {
-        let calendar = Calendar::default();
+        let calendar = RuntimeCalendar::default();
         let runtime = calendar.runtime(&"public.ecr.aws/lambda/python".parse().unwrap(), "3.9").unwrap();
         let status =
             |day: &str| runtime.status(format!("{day}T00:00:00Z").parse().unwrap(), Duration::days(90)).as_str();

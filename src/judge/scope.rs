@@ -2,12 +2,12 @@
 
 use crate::{
     glob::Glob,
-    inventory::{DeploymentKind, Extent},
+    inventory::{AffectedScope, DeploymentKind},
 };
 
 /// The names that a rule's patterns are matched against.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+pub struct PolicySubject<'a> {
     /// The deployment's name.
     pub deployment: &'a str,
     /// The image's repository, without its registry.
@@ -23,7 +23,7 @@ pub struct Subject<'a> {
 /// The deployments that a rule applies to. An absent pattern matches everything; a pattern never matches an unknown
 /// name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Scope {
+pub struct PolicyScope {
     /// Of the deployment's name.
     pub deployment: Option<Glob>,
     /// Of the image's repository, without its registry.
@@ -36,10 +36,10 @@ pub struct Scope {
     pub base: Option<Glob>,
 }
 
-impl Scope {
+impl PolicyScope {
     /// Whether all patterns match `subject`.
     #[must_use]
-    pub fn matches(&self, subject: Subject<'_>) -> bool {
+    pub fn matches(&self, subject: PolicySubject<'_>) -> bool {
         let holds = |pattern: &Option<Glob>, text: Option<&str>| {
             pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.matches(text)))
         };
@@ -52,7 +52,7 @@ impl Scope {
 
     /// Whether it may match a deployment that a collection error with this `extent` hides.
     #[must_use]
-    pub fn may_match_in(&self, extent: &Extent) -> bool {
+    pub fn may_match_in(&self, extent: &AffectedScope) -> bool {
         let may_hold = |pattern: &Option<Glob>, text: Option<&str>| {
             pattern.as_ref().zip(text).is_none_or(|(pattern, text)| pattern.matches(text))
         };

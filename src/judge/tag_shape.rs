@@ -20,12 +20,12 @@ const REVIEW_WORDS: [&str; 4] = ["pr", "mr", "pull", "merge"];
 pub struct TagShape {
     /// The texts before, between and after the runs of digits: one more than `numbers`.
     texts: Vec<String>,
-    numbers: Vec<Digits>,
+    numbers: Vec<DigitRun>,
 }
 
 /// A run of digits without leading zeros, of any length.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Digits(String);
+struct DigitRun(String);
 
 /// What all tags of a repository show about single ones: which are moving, and which are hashes.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +44,7 @@ impl TagShape {
     }
 }
 
-impl PartialOrd for Digits {
+impl PartialOrd for DigitRun {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some((self.0.len(), &self.0).cmp(&(other.0.len(), &other.0)))
     }
@@ -83,7 +83,7 @@ impl TagSeries {
             let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
             if end > 0 && !is_under_review(&text) {
                 shape.texts.push(std::mem::take(&mut text));
-                shape.numbers.push(Digits(rest[..end].trim_start_matches('0').to_owned()));
+                shape.numbers.push(DigitRun(rest[..end].trim_start_matches('0').to_owned()));
             } else {
                 text.push_str(&rest[..end]);
             }

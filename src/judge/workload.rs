@@ -1,12 +1,12 @@
 //! The judgement of a workload without its base: a deleted image or a function that cannot be invoked.
 
-use super::{Action, Judgement, Severity, Standing, Verdict};
+use super::{Action, Judgement, LinePosition, Severity, Verdict};
 use crate::inventory::Deployment;
 
 impl Judgement {
     /// The judgement of `deployment` without its base; `None` if the workload has no problem.
     #[must_use]
-    pub fn of_workload(deployment: &Deployment) -> Option<Self> {
+    pub fn for_workload(deployment: &Deployment) -> Option<Self> {
         Some(Self::without_fault().at(deployment, None)).filter(|judgement| judgement.severity > Severity::None)
     }
 
@@ -20,7 +20,7 @@ impl Judgement {
             severity: Severity::None,
             action: Action::None,
             reasons: Vec::new(),
-            standing: Standing::Unknown,
+            line_position: LinePosition::Unknown,
             content_changed: None,
             rule: None,
         }

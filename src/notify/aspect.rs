@@ -1,6 +1,6 @@
 //! The part of a finding that is about one subject: base or workload.
 
-use super::{AlertKey, AlertSubject, Subject};
+use super::{AlertKey, AlertSubject, FindingSnapshot};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
@@ -9,7 +9,7 @@ use crate::{
 
 /// The part of a finding that is about one subject.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Aspect<'a> {
+pub(super) struct FindingAspect<'a> {
     pub(super) finding: &'a Finding,
     pub(super) about: AlertSubject,
     pub(super) severity: Severity,
@@ -17,7 +17,7 @@ pub(super) struct Aspect<'a> {
     pub(super) is_exempted: bool,
 }
 
-impl<'a> Aspect<'a> {
+impl<'a> FindingAspect<'a> {
     /// The part of `finding` about `about`.
     pub(super) fn new(finding: &'a Finding, about: AlertSubject) -> Self {
         let workload = finding.subjects.as_ref().map(|subjects| &subjects.workload);
@@ -42,7 +42,7 @@ impl<'a> Aspect<'a> {
 
     /// Whether the state of the subject is known; `recorded` is its last known state. A base that could not be judged is
     /// unknown. A workload is known to have recovered only if its problem is seen to have ended.
-    pub(super) fn is_known(&self, recorded: Option<&Subject>) -> bool {
+    pub(super) fn is_known(&self, recorded: Option<&FindingSnapshot>) -> bool {
         match self.about {
             AlertSubject::Base => self.finding.verdict != Verdict::Unknown,
             AlertSubject::Workload => self.severity > Severity::None || recorded.is_some_and(|it| self.is_over(it)),
@@ -51,7 +51,7 @@ impl<'a> Aspect<'a> {
 
     /// Whether the problem of the workload has ended: its image is in the repository or it runs another one, and AWS
     /// reports the state of the function.
-    fn is_over(&self, recorded: &Subject) -> bool {
+    fn is_over(&self, recorded: &FindingSnapshot) -> bool {
         let Finding { image, deployment, .. } = self.finding;
         let is_image_there = image.holding.as_deref() == Some("held") || image.reference != recorded.image;
         let is_state_known = deployment.kind != DeploymentKind::Lambda || deployment.state.is_some();

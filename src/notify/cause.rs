@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::Item;
+use super::AlertItem;
 use crate::judge::Action;
 
 /// Groups items with the same text, in order of first occurrence.
-pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Vec<&'a Item>> {
-    let mut groups: Vec<Vec<&Item>> = Vec::new();
+pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a AlertItem>) -> Vec<Vec<&'a AlertItem>> {
+    let mut groups: Vec<Vec<&AlertItem>> = Vec::new();
     let mut known = HashMap::new();
     for item in items {
         let place = *known.entry(cause(item)).or_insert(groups.len());
@@ -20,7 +20,7 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a Item>) -> Vec<Vec
 }
 
 /// Everything a message says about an item except its name and location.
-fn cause(item: &Item) -> impl Eq + std::hash::Hash {
+fn cause(item: &AlertItem) -> impl Eq + std::hash::Hash {
     // The advice names the image.
     let image = matches!(item.action, Action::Restore | Action::Investigate).then_some(&item.image);
     // The reason says what prevents the function from being invoked.
@@ -52,11 +52,11 @@ mod tests {
     fn functions_that_cannot_be_invoked_for_different_reasons_are_separate_groups() {
         let item = |message: &str| {
             let reason = ReasonFields { code: ReasonCode::FunctionFailed.to_string(), message: message.to_owned() };
-            Item { action: Action::Repair, reasons: vec![reason], ..Item::sample() }
+            AlertItem { action: Action::Repair, reasons: vec![reason], ..AlertItem::sample() }
         };
         let items = [item("ImageAccessDenied"), item("DisabledKMSKey"), item("ImageAccessDenied")];
         assert_eq!(by_cause(&items).iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
-        let rebuilds = items.map(|item| Item { action: Action::Rebuild, ..item });
+        let rebuilds = items.map(|item| AlertItem { action: Action::Rebuild, ..item });
         assert_eq!(by_cause(&rebuilds).len(), 1, "for other actions the reason code is enough");
     }
 }

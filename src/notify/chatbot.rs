@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{EventKind, Item, Message, MessageKind, body::fitting, cause::by_cause, phrases, watch};
+use super::{AlertItem, EventKind, Message, MessageKind, body::fitting, cause::by_cause, phrases, self_monitor};
 use crate::{
     image::{Arn, Digest},
     judge::Action,
-    report::{harmless, json as compact},
+    report::{json as compact, sanitize},
 };
 
 /// Maximum length of the title, in characters.
@@ -87,7 +87,7 @@ fn thread(message: &Message) -> String {
         MessageKind::Findings | MessageKind::Backlog | MessageKind::Rebuilds => "findings",
     };
     let owner = message.owner.as_deref().unwrap_or_default();
-    format!("basewatch-{topic}-{}", Digest::of(owner.as_bytes()).short())
+    format!("basewatch-{topic}-{}", Digest::sha256(owner.as_bytes()).short())
 }
 
 /// As many paragraphs as fit, the most urgent first, between the opening and closing lines.
@@ -133,8 +133,9 @@ fn description(message: &Message) -> String {
 /// The entries of a self-monitoring alert, except the action, which is a next step.
 fn self_monitoring(message: &Message) -> Vec<String> {
     let Some(watch) = &message.watch else { return Vec::new() };
-    let entries =
-        watch::texts::entries(watch, plain, code).into_iter().filter(|(title, _)| *title != watch::texts::ACTION);
+    let entries = self_monitor::texts::entries(watch, plain, code)
+        .into_iter()
+        .filter(|(title, _)| *title != self_monitor::texts::ACTION);
     entries.map(|(title, text)| cut(format!("• {title}: {text}"), LINE_CHARS)).collect()
 }
 
@@ -157,7 +158,7 @@ fn overview(message: &Message) -> Vec<String> {
     lines
 }
 
-fn paragraph(group: &[&Item]) -> String {
+fn paragraph(group: &[&AlertItem]) -> String {
     let item = group[0];
     if let Some(rebuild) = &item.rebuild {
         return plain(rebuild);
@@ -173,10 +174,10 @@ fn paragraph(group: &[&Item]) -> String {
 /// The next steps without duplicates, in the order of the description.
 fn steps(message: &Message) -> Vec<String> {
     if let Some(watch) = message.watch.as_ref().filter(|watch| watch.event != EventKind::Resolved) {
-        return vec![watch::texts::advice(watch, code)];
+        return vec![self_monitor::texts::advice(watch, code)];
     }
     let is_to_do =
-        |item: &&Item| item.event != EventKind::Resolved && item.rebuild.is_none() && item.action != Action::None;
+        |item: &&AlertItem| item.event != EventKind::Resolved && item.rebuild.is_none() && item.action != Action::None;
     let to_do = message.items.iter().filter(is_to_do);
     let mut steps: Vec<String> = Vec::new();
     for group in by_cause(to_do) {
@@ -200,7 +201,7 @@ fn keywords(message: &Message) -> Vec<String> {
 /// Text from outside as prose without markup: no emphasis, link or mention. Words that could be markup are rendered as code,
 /// which neither Slack nor Teams interprets.
 fn plain(text: &str) -> String {
-    let text = harmless(text);
+    let text = sanitize(text);
     let words = text.split(' ').map(|word| if is_markup(word) { code(word) } else { word.to_owned() });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -222,7 +223,7 @@ fn is_markup(word: &str) -> bool {
 /// there (<https://docs.slack.dev/messaging/formatting-message-text>).
 fn code(text: &str) -> String {
     let mut shown = String::from("`");
-    for character in harmless(text).chars() {
+    for character in sanitize(text).chars() {
         match character {
             // A backtick would end the code; no valid name contains one.
             '`' => shown.push('\''),

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Duration, Utc};
 use futures::{StreamExt as _, stream};
 
-use super::{Due, Keeper, Ledger, Message, Notifier, QuietHours, Receipt, Settings, journal::Answer};
+use super::{
+    DeliveryReceipt, Ledger, LedgerSession, Message, Notifier, NotifySettings, OutboxEntry, QuietHours,
+    journal::DeliveryRecord,
+};
 use crate::store;
 
 /// Maximum number of channels that are delivered to concurrently.
@@ -13,9 +16,9 @@ const MAX_CONCURRENT: usize = 8;
 
 /// Outcome of one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Delivered {
+pub struct DeliverySummary {
     /// Attempts by channel, each in order.
-    pub tried: Vec<Delivery>,
+    pub tried: Vec<DeliveryAttempt>,
     /// Number of messages that wait: for the end of the quiet hours, for a channel that is down, or for their next
     /// attempt.
     pub waiting: usize,
@@ -25,13 +28,13 @@ pub struct Delivered {
 
 /// One attempt to deliver a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliveryAttempt {
     /// The id of the channel.
     pub channel: String,
     /// The message.
     pub message: Message,
     /// The acknowledgement, or why the message was not delivered.
-    pub outcome: Result<Receipt, String>,
+    pub outcome: Result<DeliveryReceipt, String>,
 }
 
 /// Delivers all due messages in the ledger of `session`.
@@ -43,15 +46,15 @@ pub struct Delivery {
 ///
 /// When the ledger cannot be written. Delivery then stops, because sent messages could not be recorded.
 pub async fn deliver(
-    session: &Keeper,
+    session: &LedgerSession,
     notifiers: &BTreeMap<String, Arc<dyn Notifier>>,
-    settings: &Settings,
+    settings: &NotifySettings,
     now: DateTime<Utc>,
-) -> store::Result<Delivered> {
+) -> store::Result<DeliverySummary> {
     let given_up = session.change(|ledger| give_up(ledger, settings, now)).await?;
     let ledger = session.ledger().await;
-    let mut delivered = Delivered { given_up, ..Delivered::default() };
-    let mut by_channel: BTreeMap<&str, Vec<&Due>> = BTreeMap::new();
+    let mut delivered = DeliverySummary { given_up, ..DeliverySummary::default() };
+    let mut by_channel: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
     for due in &ledger.outbox {
         if due.is_ready(settings, now) {
             by_channel.entry(&due.channel).or_default().push(due);
@@ -68,7 +71,7 @@ pub async fn deliver(
     let work: Vec<_> = work.collect();
     let parts: Vec<_> = stream::iter(work).buffer_unordered(MAX_CONCURRENT).collect().await;
     for part in parts {
-        let part: Delivered = part?;
+        let part: DeliverySummary = part?;
         delivered.waiting += part.waiting;
         delivered.tried.extend(part.tried);
     }
@@ -76,23 +79,23 @@ pub async fn deliver(
     Ok(delivered)
 }
 
-impl Due {
+impl OutboxEntry {
     /// Whether it may be sent at `now`: its backoff has passed and no quiet hours hold it.
     #[must_use]
-    pub fn is_ready(&self, settings: &Settings, now: DateTime<Utc>) -> bool {
+    pub fn is_ready(&self, settings: &NotifySettings, now: DateTime<Utc>) -> bool {
         let is_quiet = |hours: &QuietHours| hours.hold(now) && self.message.severity < hours.except;
         self.not_before.is_none_or(|at| at <= now) && !settings.quiet_hours.as_ref().is_some_and(is_quiet)
     }
 }
 
 async fn deliver_to(
-    session: &Keeper,
+    session: &LedgerSession,
     notifier: &dyn Notifier,
-    due: &[&Due],
+    due: &[&OutboxEntry],
     now: DateTime<Utc>,
-) -> store::Result<Delivered> {
+) -> store::Result<DeliverySummary> {
     let channel = notifier.channel();
-    let mut delivered = Delivered { waiting: due.len(), ..Delivered::default() };
+    let mut delivered = DeliverySummary { waiting: due.len(), ..DeliverySummary::default() };
     for batch in due.chunks(notifier.batch().max(1)) {
         session.check()?;
         delivered.waiting -= batch.len();
@@ -101,9 +104,10 @@ async fn deliver_to(
         let is_down =
             answers.iter().filter_map(|answer| answer.as_ref().err()).any(|failure| !failure.is_about_message);
         let entries = messages.iter().zip(&answers);
-        let entries = entries.map(|(message, answer)| Answer::of(channel, &message.dedup_key, answer, now));
+        let entries =
+            entries.map(|(message, answer)| DeliveryRecord::from_delivery(channel, &message.dedup_key, answer, now));
         session.record(entries.collect()).await?;
-        delivered.tried.extend(messages.into_iter().zip(answers).map(|(message, answer)| Delivery {
+        delivered.tried.extend(messages.into_iter().zip(answers).map(|(message, answer)| DeliveryAttempt {
             channel: channel.to_owned(),
             message: message.clone(),
             outcome: answer.map_err(|error| error.why),
@@ -116,18 +120,18 @@ async fn deliver_to(
 }
 
 /// The attempts for a channel that is no longer configured. Its messages wait until they expire.
-fn unknown(channel: &str, due: &[&Due]) -> Delivered {
+fn unknown(channel: &str, due: &[&OutboxEntry]) -> DeliverySummary {
     let why = "the channel is no longer configured; the message is kept";
-    let tried = due.iter().map(|due| Delivery {
+    let tried = due.iter().map(|due| DeliveryAttempt {
         channel: channel.to_owned(),
         message: due.message.clone(),
         outcome: Err(why.to_owned()),
     });
-    Delivered { tried: tried.collect(), ..Delivered::default() }
+    DeliverySummary { tried: tried.collect(), ..DeliverySummary::default() }
 }
 
 /// Drops expired messages and the events they carried, so that alerts that persist trigger again.
-fn give_up(ledger: &mut Ledger, settings: &Settings, now: DateTime<Utc>) -> usize {
+fn give_up(ledger: &mut Ledger, settings: &NotifySettings, now: DateTime<Utc>) -> usize {
     let (old, kept): (Vec<_>, Vec<_>) =
         std::mem::take(&mut ledger.outbox).into_iter().partition(|due| is_expired(due, settings, now));
     ledger.outbox = kept;
@@ -145,7 +149,7 @@ fn give_up(ledger: &mut Ledger, settings: &Settings, now: DateTime<Utc>) -> usiz
 }
 
 /// Whether `due` has been retried for longer than `keep_trying`.
-pub(super) fn is_expired(due: &Due, settings: &Settings, now: DateTime<Utc>) -> bool {
+pub(super) fn is_expired(due: &OutboxEntry, settings: &NotifySettings, now: DateTime<Utc>) -> bool {
     let longest = Duration::from_std(settings.keep_trying).unwrap_or(Duration::MAX);
     let is_known = || settings.channels.iter().any(|channel| channel.id == due.channel);
     now - due.due_at > longest && (due.attempts > 0 || !is_known())

@@ -1,22 +1,22 @@
 //! Conversion of findings and rebuilds into message items.
 
-use super::{AlertSubject, EventKind, Item, Subject, aspect::Aspect};
+use super::{AlertItem, AlertSubject, EventKind, FindingSnapshot, aspect::FindingAspect};
 use crate::{
     image::ReferenceText,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    rebuild::ToldRebuild,
-    report::{Finding, words},
+    rebuild::RebuildNotice,
+    report::{Finding, format},
 };
 
-impl Subject {
+impl FindingSnapshot {
     /// The finding as stored in the ledger, for one subject.
     #[must_use]
-    pub(super) fn of(aspect: &Aspect<'_>) -> Self {
-        let Aspect { finding, severity, action, .. } = *aspect;
+    pub(super) fn from_aspect(aspect: &FindingAspect<'_>) -> Self {
+        let FindingAspect { finding, severity, action, .. } = *aspect;
         let deployment = &finding.deployment;
         Self {
-            name: words::deployment_name(deployment),
+            name: format::deployment_name(deployment),
             kind: deployment.kind,
             account: deployment.account.as_ref().map(ToString::to_string),
             region: deployment.region.as_ref().map(ToString::to_string),
@@ -31,14 +31,14 @@ impl Subject {
     }
 }
 
-impl Item {
+impl AlertItem {
     /// The item about the subject `about` of a finding stored as `subject`, with details of `finding` if it still exists.
     #[must_use]
-    pub fn of(
+    pub fn from_snapshot(
         event: EventKind,
         alert: &str,
         (id, about): (&str, AlertSubject),
-        subject: &Subject,
+        subject: &FindingSnapshot,
         finding: Option<&Finding>,
     ) -> Self {
         let base = finding.and_then(|finding| finding.base.as_ref());
@@ -58,13 +58,13 @@ impl Item {
             arn: finding.and_then(|finding| finding.deployment.arn.as_ref().map(ToString::to_string)),
             image: subject.image.to_string(),
             repository: subject.repository.clone(),
-            base: base.map(words::base_name),
+            base: base.map(format::base_name),
             line: base.and_then(|base| base.line.clone()),
-            age: finding.map_or_else(|| words::NOTHING.to_owned(), words::base_age),
+            age: finding.map_or_else(|| format::NOTHING.to_owned(), format::base_age),
             age_days: base.and_then(|base| base.age_days),
-            behind: words::distance(finding.and_then(|finding| finding.behind.as_ref())),
+            behind: format::distance(finding.and_then(|finding| finding.behind.as_ref())),
             current: current
-                .map(|current| current.release.clone().unwrap_or_else(|| words::short_digest(&current.digest))),
+                .map(|current| current.release.clone().unwrap_or_else(|| format::short_digest(&current.digest))),
             pinned: current.and_then(|current| current.pinned.as_ref().map(ToString::to_string)),
             verdict: subject.verdict,
             severity: subject.severity,
@@ -76,7 +76,7 @@ impl Item {
             runtime: runtime.map(|runtime| runtime.name.clone()),
             deprecation_date: runtime.and_then(|runtime| runtime.deprecation_date),
             block_update_date: runtime.and_then(|runtime| runtime.block_update_date),
-            reasons: finding.map(|finding| Aspect::new(finding, about).reasons()).unwrap_or_default(),
+            reasons: finding.map(|finding| FindingAspect::new(finding, about).reasons()).unwrap_or_default(),
             first_notified_at: None,
             ended: None,
             rebuild: None,
@@ -84,10 +84,10 @@ impl Item {
     }
 }
 
-impl Item {
+impl AlertItem {
     /// A sample item to validate templates with.
     pub(super) fn sample() -> Self {
-        let subject = Subject {
+        let subject = FindingSnapshot {
             name: "orders".to_owned(),
             kind: DeploymentKind::Lambda,
             account: Some("123456789012".to_owned()),
@@ -101,14 +101,14 @@ impl Item {
             action: Action::Rebuild,
         };
         let key = ("lambda:eu-west-1:123456789012:orders:$LATEST", AlertSubject::Base);
-        Self::of(EventKind::Triggered, "5f3a9c0b12de", key, &subject, None)
+        Self::from_snapshot(EventKind::Triggered, "5f3a9c0b12de", key, &subject, None)
     }
 
     /// The item about a rebuild.
     #[must_use]
-    pub fn from_rebuild(notice: &ToldRebuild, owner: Option<String>) -> Self {
+    pub fn from_rebuild(notice: &RebuildNotice, owner: Option<String>) -> Self {
         let request = &notice.request;
-        let subject = Subject {
+        let subject = FindingSnapshot {
             name: request.repository.clone(),
             kind: DeploymentKind::Ecr,
             account: request.account.clone(),
@@ -127,7 +127,7 @@ impl Item {
             line: Some(request.line.clone()),
             current: request.base_release.clone().or_else(|| Some(request.base_digest.clone())),
             rebuild: Some(notice.text.clone()),
-            ..Self::of(EventKind::Triggered, &id, (&finding, AlertSubject::Base), &subject, None)
+            ..Self::from_snapshot(EventKind::Triggered, &id, (&finding, AlertSubject::Base), &subject, None)
         }
     }
 }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Due, Ledger, Receipt, Undelivered};
+use super::{DeliveryError, DeliveryReceipt, Ledger, OutboxEntry};
 use crate::{
     image::{MESSAGE_BYTES, clip},
-    store::Document,
-    webhook::Refused,
+    store::StoredDocument,
+    webhook::WebhookError,
 };
 
 /// Maximum backoff of a message: less than the time between two daily runs.
@@ -17,14 +17,14 @@ const MIN_BACKOFF: Duration = Duration::minutes(5);
 
 /// Outcomes that are not in the ledger yet: `journal.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Journal {
+pub(super) struct DeliveryJournal {
     /// The generation of the ledger that they continue. A later ledger contains them already.
     pub(super) generation: u64,
     /// The outcomes, oldest first.
-    pub(super) entries: Vec<Answer>,
+    pub(super) entries: Vec<DeliveryRecord>,
 }
 
-impl Document for Journal {
+impl StoredDocument for DeliveryJournal {
     const SCHEMA: &'static str = "basewatch.journal/v1";
     const NAME: &'static str = "journal.json";
 }
@@ -32,7 +32,7 @@ impl Document for Journal {
 /// Outcome of sending one message or requesting one rebuild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "outcome")]
-pub enum Answer {
+pub enum DeliveryRecord {
     /// A channel acknowledged a message.
     Sent {
         /// The id of the channel.
@@ -83,12 +83,12 @@ pub enum Answer {
     },
 }
 
-impl Answer {
+impl DeliveryRecord {
     /// The outcome of delivering a message to `channel`.
-    pub(super) fn of(
+    pub(super) fn from_delivery(
         channel: &str,
         dedup_key: &str,
-        outcome: &Result<Receipt, Undelivered>,
+        outcome: &Result<DeliveryReceipt, DeliveryError>,
         at: DateTime<Utc>,
     ) -> Self {
         let (channel, dedup_key) = (channel.to_owned(), dedup_key.to_owned());
@@ -104,7 +104,7 @@ impl Answer {
 
     /// The outcome of requesting the rebuild `key`.
     #[must_use]
-    pub fn from_rebuild_call(key: &str, outcome: &Result<Option<String>, Refused>, at: DateTime<Utc>) -> Self {
+    pub fn from_rebuild_call(key: &str, outcome: &Result<Option<String>, WebhookError>, at: DateTime<Utc>) -> Self {
         let key = key.to_owned();
         match outcome {
             Ok(message_id) => Self::RebuildRequested { key, at, message_id: message_id.clone() },
@@ -120,7 +120,7 @@ impl Answer {
     }
 }
 
-impl Due {
+impl OutboxEntry {
     /// Records a failed attempt and when the next one may be made.
     pub(super) fn failed(&mut self, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
         self.attempts += 1;
@@ -134,24 +134,24 @@ impl Due {
 
 impl Ledger {
     /// Applies the outcome `entry`.
-    pub(super) fn apply(&mut self, entry: &Answer) {
+    pub(super) fn apply(&mut self, entry: &DeliveryRecord) {
         match entry {
-            Answer::Sent { channel, dedup_key, at, message_id } => {
+            DeliveryRecord::Sent { channel, dedup_key, at, message_id } => {
                 self.acknowledged(channel, dedup_key, *at, message_id.as_ref());
             }
-            Answer::NotSent { channel, dedup_key, at, why, retry_after } => {
+            DeliveryRecord::NotSent { channel, dedup_key, at, why, retry_after } => {
                 self.failed(channel, dedup_key, *at, why, *retry_after);
             }
-            Answer::RebuildRequested { key, at, message_id } => {
+            DeliveryRecord::RebuildRequested { key, at, message_id } => {
                 if let Some(rebuild) = self.rebuilds.get_mut(key) {
                     rebuild.acknowledged(*at, message_id.clone());
                 }
             }
-            Answer::RebuildNotRequested { key, at, why, retry_after, is_about_call, may_have_arrived } => {
+            DeliveryRecord::RebuildNotRequested { key, at, why, retry_after, is_about_call, may_have_arrived } => {
                 if let Some(rebuild) = self.rebuilds.get_mut(key) {
                     let retry_after = retry_after.map(std::time::Duration::from_secs);
                     let (is_about_call, may_have_arrived) = (*is_about_call, *may_have_arrived);
-                    let refused = Refused { why: why.clone(), retry_after, is_about_call, may_have_arrived };
+                    let refused = WebhookError { why: why.clone(), retry_after, is_about_call, may_have_arrived };
                     rebuild.failed(*at, &refused);
                 }
             }

@@ -1,6 +1,6 @@
 //! The JSON format, for machines: `schema/alert.schema.json`.
 
-use super::{Message, body::fitting, watch::WatchFields};
+use super::{Message, body::fitting, self_monitor::SelfMonitorFields};
 use crate::report::json;
 
 /// `message` as JSON of at most so many bytes; items that do not fit are counted as left out.
@@ -21,7 +21,7 @@ fn bare(message: &Message) -> Message {
         repositories: [].into(),
         items: Vec::new(),
         left_out: message.count(),
-        watch: message.watch.clone().map(|watch| WatchFields { errors: Vec::new(), ..watch }),
+        watch: message.watch.clone().map(|watch| SelfMonitorFields { errors: Vec::new(), ..watch }),
         ..message.clone()
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::Rebuild,
-    store::Document,
+    store::StoredDocument,
 };
 
 /// The record of alerts and rebuilds: `ledger.json`.
@@ -23,22 +23,22 @@ pub struct Ledger {
     pub generation: u64,
     /// The last run that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_run: Option<LastRun>,
+    pub last_run: Option<RecordedRun>,
     /// The alerts, by finding and subject.
     #[serde(default)]
     pub alerts: BTreeMap<AlertKey, Alert>,
     /// Messages not yet acknowledged, oldest first.
     #[serde(default)]
-    pub outbox: Vec<Due>,
+    pub outbox: Vec<OutboxEntry>,
     /// State of channels, by id.
     #[serde(default)]
-    pub channels: BTreeMap<String, ReceiverState>,
+    pub channels: BTreeMap<String, ChannelState>,
     /// Rebuilds that are due or were requested, by key.
     #[serde(default)]
     pub rebuilds: BTreeMap<String, Rebuild>,
 }
 
-impl Document for Ledger {
+impl StoredDocument for Ledger {
     const SCHEMA: &'static str = "basewatch.ledger/v1";
     const NAME: &'static str = "ledger.json";
 
@@ -49,7 +49,7 @@ impl Document for Ledger {
 
 /// A run that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastRun {
+pub struct RecordedRun {
     /// Its id.
     pub id: String,
     /// The instant that counted as now.
@@ -66,7 +66,7 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<AlertSubject>,
     /// The finding when a run last concluded something about it.
-    pub subject: Subject,
+    pub subject: FindingSnapshot,
     /// Since when its severity has been at or above the threshold in every run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerting_since: Option<DateTime<Utc>>,
@@ -80,12 +80,12 @@ pub struct Alert {
     pub snoozed_until: Option<DateTime<Utc>>,
     /// Notifications by channel id.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub deliveries: BTreeMap<String, Told>,
+    pub deliveries: BTreeMap<String, DeliveryHistory>,
 }
 
 /// A finding as stored in the ledger, for when it no longer exists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Subject {
+pub struct FindingSnapshot {
     /// Display name of the deployment.
     pub name: String,
     /// Kind of the deployment.
@@ -116,7 +116,7 @@ pub struct Subject {
 
 /// Notifications of one alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Told {
+pub struct DeliveryHistory {
     /// Number of times the alert was triggered.
     pub episode: u32,
     /// Number of events in all episodes.
@@ -124,12 +124,12 @@ pub struct Told {
     /// The worst severity notified in this episode.
     pub severity: Severity,
     /// The events of this episode, oldest first: the first one and the latest five.
-    pub events: Vec<Event>,
+    pub events: Vec<AlertEvent>,
 }
 
 /// One event that a channel was or will be notified of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Event {
+pub struct AlertEvent {
     /// What happened.
     pub kind: EventKind,
     /// The severity that was notified; for `resolved`, the last one before.
@@ -148,7 +148,7 @@ pub struct Event {
 
 /// A message that is due.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Due {
+pub struct OutboxEntry {
     /// The id of the channel.
     pub channel: String,
     /// The message. Every attempt sends it as it was recorded.
@@ -170,7 +170,7 @@ pub struct Due {
 
 /// State of a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReceiverState {
+pub struct ChannelState {
     /// When its first notifications were planned. From then on it is notified of changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_since: Option<DateTime<Utc>>,
@@ -185,7 +185,7 @@ pub struct ReceiverState {
 /// Delivery state of an alert on one channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum AlertState {
     /// Recorded, not yet acknowledged.
     Due,
     /// Acknowledged.
@@ -201,7 +201,7 @@ pub enum State {
 /// Number of latest events of an episode that are stored besides the first.
 const LATEST_EVENTS: usize = 5;
 
-impl State {
+impl AlertState {
     /// The word in listings.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -215,9 +215,9 @@ impl State {
     }
 }
 
-impl Told {
+impl DeliveryHistory {
     /// Adds an event; drops the oldest but the first if there are too many.
-    pub fn push(&mut self, event: Event) {
+    pub fn push(&mut self, event: AlertEvent) {
         self.events.push(event);
         self.count += 1;
         if self.events.len() > LATEST_EVENTS + 1 {
@@ -234,15 +234,15 @@ impl Told {
 
     /// The state of the latest event.
     #[must_use]
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> AlertState {
         match self.events.last() {
-            None => State::Due,
-            Some(event) if event.sent_at.is_none() => State::Due,
+            None => AlertState::Due,
+            Some(event) if event.sent_at.is_none() => AlertState::Due,
             Some(event) => match event.kind {
-                EventKind::Triggered => State::Sent,
-                EventKind::Reminded => State::Reminded,
-                EventKind::Escalated => State::Escalated,
-                EventKind::Resolved => State::Resolved,
+                EventKind::Triggered => AlertState::Sent,
+                EventKind::Reminded => AlertState::Reminded,
+                EventKind::Escalated => AlertState::Escalated,
+                EventKind::Resolved => AlertState::Resolved,
             },
         }
     }

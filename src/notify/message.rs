@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AlertSubject, text, watch::WatchFields};
+use super::{AlertSubject, self_monitor::SelfMonitorFields, text};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
@@ -61,12 +61,12 @@ pub struct Message {
     /// The image repositories concerned, without their registries, at most 100.
     pub repositories: BTreeSet<String>,
     /// The alerts, up to `notify.max_items`: new ones first, the most severe first.
-    pub items: Vec<Item>,
+    pub items: Vec<AlertItem>,
     /// Number of alerts that are not in `items`.
     pub left_out: u64,
     /// Health of basewatch itself, in messages of kind `watch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watch: Option<WatchFields>,
+    pub watch: Option<SelfMonitorFields>,
     /// Location of the full report of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
@@ -104,7 +104,7 @@ pub enum EventKind {
 
 /// One alert in a message, or one rebuild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Item {
+pub struct AlertItem {
     /// What happened.
     pub event: EventKind,
     /// The subject of the alert.

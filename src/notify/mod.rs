@@ -10,17 +10,17 @@ mod deliver;
 mod item;
 mod journal;
 mod json;
-mod keeper;
 mod ledger;
+mod ledger_session;
 mod message;
 mod phrases;
 pub mod select;
+pub mod self_monitor;
 mod settings;
 mod shed;
 mod sns;
 mod subject;
 mod text;
-pub mod watch;
 mod webhook;
 
 use std::{fmt, time::Duration};
@@ -29,27 +29,32 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use deliver::{Delivered, Delivery, deliver};
-pub use journal::Answer;
-pub use keeper::{Keeper, read};
-pub use ledger::{Alert, Due, Event, LastRun, Ledger, ReceiverState, State, Subject, Told};
-pub use message::{EventKind, Item, Message, MessageKind, SCHEMA};
-pub use settings::{Channel, MessageFormat, QuietHours, Receiver, Settings, SnsSettings, WebhookBody, WebhookSettings};
+pub use deliver::{DeliveryAttempt, DeliverySummary, deliver};
+pub use journal::DeliveryRecord;
+pub use ledger::{
+    Alert, AlertEvent, AlertState, ChannelState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun,
+};
+pub use ledger_session::{LedgerSession, read};
+pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA};
+pub use self_monitor::SelfMonitorSettings;
+pub use settings::{
+    ChannelKind, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings, WebhookBody,
+    WebhookSettings,
+};
 pub use sns::SnsNotifier;
 pub use subject::{AlertKey, AlertSubject};
-pub use watch::WatchSettings;
 pub use webhook::WebhookNotifier;
 
 /// Acknowledgement of a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
+pub struct DeliveryReceipt {
     /// The id that the channel gave the message, if any.
     pub message_id: Option<String>,
 }
 
 /// Why a message was not delivered. It stays in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undelivered {
+pub struct DeliveryError {
     /// The attempt and the answer, for people. Contains no secret.
     pub why: String,
     /// Minimum wait before the next attempt.
@@ -60,7 +65,7 @@ pub struct Undelivered {
 
 /// A message as it would be sent, for dry runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Preview {
+pub struct MessagePreview {
     /// The channel, for people.
     pub to: String,
     /// The subject, where there is one.
@@ -82,8 +87,9 @@ pub trait Notifier: fmt::Debug + Send + Sync {
 
     /// Delivers `messages` in order and returns the outcome of each; only an acknowledged message has a receipt. May stop
     /// at the first failure that is not about one message, and return it for the remaining messages.
-    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>>;
+    fn deliver<'a>(&'a self, messages: &'a [&'a Message])
+    -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>>;
 
     /// `message` as it would be sent. Sends nothing.
-    fn preview(&self, message: &Message) -> Preview;
+    fn preview(&self, message: &Message) -> MessagePreview;
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{AlertSubject, EventKind, Item, Message, MessageKind, watch};
+use super::{AlertItem, AlertSubject, EventKind, Message, MessageKind, self_monitor};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, ReasonCode, Severity},
-    report::{harmless, words},
+    report::{format, sanitize},
 };
 
 /// Maximum number of names listed per group.
@@ -18,12 +18,14 @@ pub(super) const MAX_NAMES: usize = 8;
 const MAX_REPOSITORIES: usize = 3;
 
 /// Formats text for one medium: prose, or text to be copied, which is code in chat.
-pub(super) type Copyable = fn(&str) -> String;
+pub(super) type TextFormatter = fn(&str) -> String;
 
 /// The message in a few words, without the owner: `3 deployments on outdated bases (1 critical), 2 resolved`.
 pub(super) fn headline(message: &Message) -> String {
     match message.kind {
-        MessageKind::Watch => message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), watch::texts::headline),
+        MessageKind::Watch => {
+            message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), self_monitor::texts::headline)
+        }
         MessageKind::Test => "basewatch test message".to_owned(),
         MessageKind::Rebuilds => match message.count() {
             1 => "1 rebuild produced no new image".to_owned(),
@@ -38,7 +40,7 @@ pub(super) fn headline(message: &Message) -> String {
                 _ => format!("{}{}", what(message), worst(message)),
             };
             match (open, resolved) {
-                (0, resolved) => format!("{} resolved", words::count(resolved, "deployment")),
+                (0, resolved) => format!("{} resolved", format::count(resolved, "deployment")),
                 (_, 0) => affected,
                 (_, resolved) => format!("{affected}, {resolved} resolved"),
             }
@@ -52,23 +54,23 @@ fn what(message: &Message) -> String {
     let bases = open(message).saturating_sub(workloads);
     let broken = "to restore or repair";
     match (bases, workloads) {
-        (bases, 0) => format!("{} on outdated bases", words::count(bases, "deployment")),
-        (0, workloads) => format!("{} {broken}", words::count(workloads, "deployment")),
+        (bases, 0) => format!("{} on outdated bases", format::count(bases, "deployment")),
+        (0, workloads) => format!("{} {broken}", format::count(workloads, "deployment")),
         (bases, workloads) => {
-            format!("{} on outdated bases and {workloads} {broken}", words::count(bases, "deployment"))
+            format!("{} on outdated bases and {workloads} {broken}", format::count(bases, "deployment"))
         }
     }
 }
 
 /// `orders:live on a base 90 days old (critical, was high)`.
-fn single(item: &Item) -> String {
+fn single(item: &AlertItem) -> String {
     let name: String = clean(&name(item)).chars().take(40).collect();
     let what = match item.action {
         Action::Restore => "without its image".to_owned(),
         _ if is_failed(item) => "cannot be invoked".to_owned(),
         _ if item.about == AlertSubject::Workload => "needs attention".to_owned(),
         Action::Upgrade => format!("on {}, which is deprecated", item.runtime.as_deref().map_or_else(runtime, clean)),
-        _ if item.age == words::NOTHING => "on an outdated base".to_owned(),
+        _ if item.age == format::NOTHING => "on an outdated base".to_owned(),
         _ => format!("on a base {} old", spelled(&item.age)),
     };
     let was = item.previous_severity.map(|was| format!(", was {}", was.as_str())).unwrap_or_default();
@@ -95,7 +97,7 @@ pub(super) fn summary(message: &Message) -> String {
 
 /// The instant of the message, whether the inventory was read completely, and why the message was sent if it is the first.
 pub(super) fn as_of(message: &Message) -> String {
-    let at = words::instant(message.at);
+    let at = format::instant(message.at);
     let as_of = match (message.kind, message.complete) {
         (MessageKind::Test, _) => return format!("Sent {at}. Alerts will arrive in this channel."),
         (MessageKind::Watch, _) | (_, true) => format!("As of {at}."),
@@ -149,7 +151,7 @@ fn severities(message: &Message) -> String {
 }
 
 /// Deployments by location: `orders:live, carts and 7 more (lambda in eu-west-1, account 123456789012)`.
-pub(super) fn places(group: &[&Item], copyable: Copyable) -> String {
+pub(super) fn places(group: &[&AlertItem], copyable: TextFormatter) -> String {
     let mut by_place: Vec<(String, Vec<String>, usize)> = Vec::new();
     let (mut count, mut elsewhere) = (0, 0);
     for item in group {
@@ -176,7 +178,7 @@ pub(super) fn places(group: &[&Item], copyable: Copyable) -> String {
     places.join(", ")
 }
 
-fn place(item: &Item, copyable: Copyable) -> String {
+fn place(item: &AlertItem, copyable: TextFormatter) -> String {
     let kind = match item.kind {
         DeploymentKind::Lambda => "lambda",
         DeploymentKind::Ecs => "ecs",
@@ -196,7 +198,7 @@ fn place(item: &Item, copyable: Copyable) -> String {
 }
 
 /// `orders:live`; for several tags of one image `orders:3.2, 421, latest`.
-fn name(item: &Item) -> String {
+fn name(item: &AlertItem) -> String {
     if item.tags.is_empty() {
         return item.name.clone();
     }
@@ -206,7 +208,7 @@ fn name(item: &Item) -> String {
 }
 
 /// `stale, high`; `stale, critical (was high)`; `image deleted, medium` for a workload.
-pub(super) fn verdict(item: &Item) -> String {
+pub(super) fn verdict(item: &AlertItem) -> String {
     let was = item.previous_severity.map(|was| format!(" (was {})", was.as_str())).unwrap_or_default();
     let what = match (item.about, item.action) {
         (AlertSubject::Base, _) => item.verdict.as_str(),
@@ -218,18 +220,18 @@ pub(super) fn verdict(item: &Item) -> String {
 }
 
 /// Whether it is about a function that cannot be invoked.
-fn is_failed(item: &Item) -> bool {
+fn is_failed(item: &AlertItem) -> bool {
     let is_leading = item.reasons.first().is_some_and(|reason| reason.code == ReasonCode::FunctionFailed.as_str());
     item.about == AlertSubject::Workload && is_leading
 }
 
 /// `lambda/java:21.2026.08.22.00, 90 days old, 89 days and 71 releases behind`; `None` if the base is unknown or the alert
 /// is about the workload.
-pub(super) fn base(item: &Item, copyable: Copyable) -> Option<String> {
+pub(super) fn base(item: &AlertItem, copyable: TextFormatter) -> Option<String> {
     let base = copyable(item.base.as_deref().filter(|_| item.about == AlertSubject::Base)?);
-    let age = if item.age == words::NOTHING { String::new() } else { format!(", {} old", spelled(&item.age)) };
+    let age = if item.age == format::NOTHING { String::new() } else { format!(", {} old", spelled(&item.age)) };
     let behind = match item.behind.as_str() {
-        words::NOTHING => String::new(),
+        format::NOTHING => String::new(),
         "yes" => ", behind its line".to_owned(),
         behind => format!(", {} behind", spelled(behind)),
     };
@@ -262,7 +264,7 @@ pub(super) fn adds_information(code: &str) -> bool {
 }
 
 /// What to do about a group of items with one cause, as of `now`.
-pub(super) fn advice(group: &[&Item], now: DateTime<Utc>, copyable: Copyable) -> String {
+pub(super) fn advice(group: &[&AlertItem], now: DateTime<Utc>, copyable: TextFormatter) -> String {
     let Some(item) = group.first() else { return String::new() };
     let some = |text: &Option<String>, otherwise: &str| text.as_deref().map_or_else(|| otherwise.to_owned(), copyable);
     match item.action {
@@ -291,7 +293,7 @@ pub(super) fn advice(group: &[&Item], now: DateTime<Utc>, copyable: Copyable) ->
     }
 }
 
-fn upgrade(group: &[&Item], today: NaiveDate, copyable: Copyable) -> String {
+fn upgrade(group: &[&AlertItem], today: NaiveDate, copyable: TextFormatter) -> String {
     let item = group[0];
     let what = item.runtime.as_deref().map_or_else(runtime, copyable);
     let (images, _) = images(group, copyable);
@@ -313,7 +315,7 @@ fn runtime() -> String {
 }
 
 /// The images of a group by repository, at most `MAX_REPOSITORIES`, and the pronoun for them.
-fn images(group: &[&Item], copyable: Copyable) -> (String, &'static str) {
+fn images(group: &[&AlertItem], copyable: TextFormatter) -> (String, &'static str) {
     let mut names: Vec<_> = group.iter().map(|item| item.repository.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -325,7 +327,7 @@ fn images(group: &[&Item], copyable: Copyable) -> (String, &'static str) {
 }
 
 /// The command that lists all open alerts.
-pub(super) fn whole_list(message: &Message, copyable: Copyable) -> String {
+pub(super) fn whole_list(message: &Message, copyable: TextFormatter) -> String {
     let command = match message.owner.as_deref().filter(|owner| is_argument(owner)) {
         Some(owner) => format!("basewatch alerts list --owner {owner}"),
         None => "basewatch alerts list".to_owned(),
@@ -335,8 +337,8 @@ pub(super) fn whole_list(message: &Message, copyable: Copyable) -> String {
 }
 
 /// The command that snoozes the first open alert for a week; `None` if no alert is open.
-pub(super) fn snooze(message: &Message, copyable: Copyable) -> Option<String> {
-    let is_open = |item: &&Item| item.event != EventKind::Resolved && item.rebuild.is_none();
+pub(super) fn snooze(message: &Message, copyable: TextFormatter) -> Option<String> {
+    let is_open = |item: &&AlertItem| item.event != EventKind::Resolved && item.rebuild.is_none();
     let item = message.items.iter().find(is_open).filter(|item| is_argument(&item.alert))?;
     let until = message.at.date_naive().checked_add_days(chrono::Days::new(7))?;
     Some(copyable(&format!("basewatch alerts snooze {} --until {until}", item.alert)))
@@ -365,5 +367,5 @@ pub(super) fn owners(owners: &BTreeMap<String, u64>, most: usize) -> (Vec<(&str,
 
 /// Text from outside, sanitized.
 pub(super) fn clean(text: &str) -> String {
-    harmless(text).into_owned()
+    sanitize(text).into_owned()
 }

@@ -8,7 +8,7 @@ use crate::{glob::Glob, image::Arn, judge::Severity, secret::SecretSource};
 
 /// Which channels are notified of which findings, and when.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct NotifySettings {
     /// Minimum severity of an alert.
     pub threshold: Severity,
     /// How long a finding must persist before it triggers an alert.
@@ -26,10 +26,10 @@ pub struct Settings {
     /// How long a message is retried. After that it is dropped, and its findings trigger again.
     pub keep_trying: Duration,
     /// The notification channels.
-    pub channels: Vec<Receiver>,
+    pub channels: Vec<NotificationChannel>,
 }
 
-impl Default for Settings {
+impl Default for NotifySettings {
     fn default() -> Self {
         Self {
             threshold: Severity::Medium,
@@ -77,7 +77,7 @@ impl QuietHours {
 
 /// A notification channel and its filter.
 #[derive(Clone, Debug)]
-pub struct Receiver {
+pub struct NotificationChannel {
     /// Its id in the ledger, stable as long as the destination is the same: the ARN of a topic, or the name of a webhook.
     pub id: String,
     /// Owners whose findings it receives; if empty, all findings, including those without an owner.
@@ -87,10 +87,10 @@ pub struct Receiver {
     /// Whether it is notified of resolved alerts.
     pub resolved: bool,
     /// Kind and destination.
-    pub kind: Channel,
+    pub kind: ChannelKind,
 }
 
-impl Receiver {
+impl NotificationChannel {
     /// Whether it receives findings of `owner`.
     #[must_use]
     pub fn is_for(&self, owner: Option<&str>) -> bool {
@@ -100,7 +100,7 @@ impl Receiver {
 
 /// Kind and destination of a channel.
 #[derive(Clone, Debug)]
-pub enum Channel {
+pub enum ChannelKind {
     /// An SNS topic.
     Sns(SnsSettings),
     /// A webhook.
@@ -137,7 +137,7 @@ pub struct WebhookSettings {
     /// The secret that signs messages.
     pub secret: Option<SecretSource>,
     /// How messages are signed.
-    pub signature: crate::webhook::Signature,
+    pub signature: crate::webhook::SignatureScheme,
     /// Further headers, by name.
     pub headers: BTreeMap<String, String>,
 }

@@ -1,20 +1,20 @@
 //! Size reduction of the ledger and the self-monitoring state when they exceed the limit of the store. Drops details of
 //! messages and histories, never a due message.
 
-use super::{Due, Told};
+use super::{DeliveryHistory, OutboxEntry};
 use crate::image::clip;
 
 /// Maximum length of a shortened reason, in bytes.
 const SHORT_BYTES: usize = 200;
 
 /// Drops the least important details of `histories` and `outbox`; `false` if none are left.
-pub(super) fn shed<'a>(histories: impl Iterator<Item = &'a mut Told>, outbox: &mut [Due]) -> bool {
+pub(super) fn shed<'a>(histories: impl Iterator<Item = &'a mut DeliveryHistory>, outbox: &mut [OutboxEntry]) -> bool {
     let is_shorter = outbox.iter_mut().map(shorten).fold(false, |any, one| any | one);
     is_shorter || histories.map(drop_events).fold(false, |any, one| any | one) || drop_items(outbox)
 }
 
 /// Keeps only the leading reason of each item, shortened.
-fn shorten(due: &mut Due) -> bool {
+fn shorten(due: &mut OutboxEntry) -> bool {
     let mut is_shorter = false;
     for item in &mut due.message.items {
         if item.reasons.len() > 1 {
@@ -30,7 +30,7 @@ fn shorten(due: &mut Due) -> bool {
 }
 
 /// Keeps only the first and the last event of an episode.
-fn drop_events(history: &mut Told) -> bool {
+fn drop_events(history: &mut DeliveryHistory) -> bool {
     let last = history.events.len().saturating_sub(1);
     if last < 2 {
         return false;
@@ -40,7 +40,7 @@ fn drop_events(history: &mut Told) -> bool {
 }
 
 /// Halves the items of the longest messages; the others are counted as left out.
-fn drop_items(outbox: &mut [Due]) -> bool {
+fn drop_items(outbox: &mut [OutboxEntry]) -> bool {
     let most = outbox.iter().map(|due| due.message.items.len()).max().unwrap_or_default();
     if most < 2 {
         return false;

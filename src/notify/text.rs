@@ -1,11 +1,11 @@
 //! The plain text format, for mail: what is outdated, by how much, what to do, and why the reader receives it.
 
 use super::{
-    EventKind, Item, Message, MessageKind,
+    AlertItem, EventKind, Message, MessageKind,
     body::fitting,
     cause::by_cause,
     phrases::{self, clean},
-    watch,
+    self_monitor,
 };
 
 /// SNS takes subjects of fewer than 100 ASCII characters without line breaks
@@ -73,7 +73,7 @@ fn page(message: &Message) -> String {
 fn self_monitoring(message: &Message, lines: &mut Vec<String>) {
     let Some(watch) = &message.watch else { return };
     lines.push(String::new());
-    for (title, text) in watch::texts::entries(watch, clean, clean) {
+    for (title, text) in self_monitor::texts::entries(watch, clean, clean) {
         lines.extend(wrapped(&text, &format!("    {title:<8}"), INDENT));
     }
 }
@@ -134,7 +134,7 @@ fn section(message: &Message, event: EventKind, lines: &mut Vec<String>) -> u64 
     rest.len() as u64
 }
 
-fn paragraph(message: &Message, group: &[&Item], lines: &mut Vec<String>) {
+fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {
     let item = group[0];
     if let Some(rebuild) = &item.rebuild {
         lines.extend(wrapped(&clean(rebuild), "  ", "  "));

@@ -6,12 +6,12 @@ use chrono::Utc;
 use futures::future::{BoxFuture, FutureExt as _};
 use serde_json::Value;
 
-use super::{Message, Notifier, Preview, Receipt, Undelivered, WebhookBody, WebhookSettings, body};
+use super::{DeliveryError, DeliveryReceipt, Message, MessagePreview, Notifier, WebhookBody, WebhookSettings, body};
 use crate::{
     aws::Aws,
-    report::harmless,
+    report::sanitize,
     secret::Secret,
-    webhook::{Answer, Call, Refused, Webhooks, template},
+    webhook::{WebhookCall, WebhookClient, WebhookError, WebhookResponse, template},
 };
 
 /// Maximum length of a stored message id, in characters.
@@ -22,34 +22,34 @@ const ID_CHARS: usize = 100;
 pub struct WebhookNotifier {
     id: String,
     settings: WebhookSettings,
-    webhooks: Arc<Webhooks>,
+    webhooks: Arc<WebhookClient>,
     aws: Arc<Aws>,
 }
 
 impl WebhookNotifier {
     /// The channel with the ledger id `id`. A secret in Secrets Manager is fetched with the first message.
     #[must_use]
-    pub fn new(id: String, settings: WebhookSettings, webhooks: Arc<Webhooks>, aws: Arc<Aws>) -> Self {
+    pub fn new(id: String, settings: WebhookSettings, webhooks: Arc<WebhookClient>, aws: Arc<Aws>) -> Self {
         Self { id, settings, webhooks, aws }
     }
 
-    async fn one(&self, message: &Message) -> Result<Receipt, Undelivered> {
+    async fn one(&self, message: &Message) -> Result<DeliveryReceipt, DeliveryError> {
         let call = self.call(message).await?;
-        self.webhooks.call(&call).await.map(|answer| receipt(&answer)).map_err(Undelivered::from)
+        self.webhooks.call(&call).await.map(|answer| receipt(&answer)).map_err(DeliveryError::from)
     }
 
-    async fn call(&self, message: &Message) -> Result<Call, Undelivered> {
+    async fn call(&self, message: &Message) -> Result<WebhookCall, DeliveryError> {
         let signing = match &self.settings.secret {
             Some(source) => {
                 let secret =
-                    self.aws.secret(source).await.map_err(|failure| Undelivered::for_channel(failure.message))?;
+                    self.aws.secret(source).await.map_err(|failure| DeliveryError::for_channel(failure.message))?;
                 Some((self.settings.signature, secret))
             }
             None => None,
         };
-        let (content_type, body) = self.body(message).map_err(Undelivered::for_message)?;
+        let (content_type, body) = self.body(message).map_err(DeliveryError::for_message)?;
         let headers = self.settings.headers.iter();
-        Ok(Call {
+        Ok(WebhookCall {
             url: self.settings.url.clone(),
             headers: headers.map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
             content_type: content_type.to_owned(),
@@ -94,9 +94,12 @@ impl Notifier for WebhookNotifier {
         &self.id
     }
 
-    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>> {
+    fn deliver<'a>(
+        &'a self,
+        messages: &'a [&'a Message],
+    ) -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>> {
         async move {
-            let mut outcomes: Vec<Result<Receipt, Undelivered>> = Vec::new();
+            let mut outcomes: Vec<Result<DeliveryReceipt, DeliveryError>> = Vec::new();
             for message in messages {
                 let down = match outcomes.last() {
                     Some(Err(failure)) if !failure.is_about_message => Some(failure.clone()),
@@ -112,14 +115,14 @@ impl Notifier for WebhookNotifier {
         .boxed()
     }
 
-    fn preview(&self, message: &Message) -> Preview {
+    fn preview(&self, message: &Message) -> MessagePreview {
         let body = self.body(message).map_or_else(|why| why, |(_, body)| body);
-        Preview { to: format!("webhook {}", self.id), subject: None, body }
+        MessagePreview { to: format!("webhook {}", self.id), subject: None, body }
     }
 }
 
 /// The message id in the JSON answer, or else the id of the answer.
-fn receipt(answer: &Answer) -> Receipt {
+fn receipt(answer: &WebhookResponse) -> DeliveryReceipt {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let text = |id: &Value| match id {
         Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
@@ -128,20 +131,20 @@ fn receipt(answer: &Answer) -> Receipt {
     };
     let given = ["id", "message_id", "messageId"].iter().find_map(|name| text(body.get(name)?));
     let id = given.or_else(|| answer.request_id.clone());
-    Receipt { message_id: id.map(|id| harmless(&id).chars().take(ID_CHARS).collect()) }
+    DeliveryReceipt { message_id: id.map(|id| sanitize(&id).chars().take(ID_CHARS).collect()) }
 }
 
-impl From<Refused> for Undelivered {
-    fn from(refused: Refused) -> Self {
+impl From<WebhookError> for DeliveryError {
+    fn from(refused: WebhookError) -> Self {
         Self {
-            why: harmless(&refused.why).into_owned(),
+            why: sanitize(&refused.why).into_owned(),
             retry_after: refused.retry_after,
             is_about_message: refused.is_about_call,
         }
     }
 }
 
-impl Undelivered {
+impl DeliveryError {
     /// The channel cannot be reached.
     pub(super) fn for_channel(why: String) -> Self {
         Self { why, retry_after: None, is_about_message: false }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Rebuild, Rule, Settings, presets, select::first_rule};
+use super::{Rebuild, RebuildRule, RebuildSettings, presets, select::first_rule};
 use crate::{
     secret::Secret,
-    webhook::{Call, Refused},
+    webhook::{WebhookCall, WebhookError},
 };
 
 /// Minimum wait after each failed attempt; the last value repeats.
@@ -27,14 +27,19 @@ pub(super) fn is_callable(rebuild: &Rebuild, now: DateTime<Utc>) -> bool {
 
 /// The rule of `rebuild`: the one it was recorded with, or else the first that matches now.
 #[must_use]
-pub fn rule_for<'a>(rebuild: &Rebuild, settings: &'a Settings) -> Option<&'a Rule> {
+pub fn rule_for<'a>(rebuild: &Rebuild, settings: &'a RebuildSettings) -> Option<&'a RebuildRule> {
     let recorded = settings.rules.iter().find(|rule| rule.name == rebuild.rule);
     recorded.or_else(|| first_rule(settings, &rebuild.request.repository))
 }
 
 /// The call that requests `rebuild`, with the secret of its rule. An error is a refusal for [`Rebuild::failed`].
-pub fn call_for(rebuild: &Rebuild, rule: &Rule, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, Refused> {
-    presets::call(rule, &rebuild.request, secret, at).map_err(|why| Refused {
+pub fn call_for(
+    rebuild: &Rebuild,
+    rule: &RebuildRule,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, WebhookError> {
+    presets::call(rule, &rebuild.request, secret, at).map_err(|why| WebhookError {
         why: format!("cannot build the call of rule {}: {why}", rule.name),
         retry_after: None,
         is_about_call: true,
@@ -56,7 +61,7 @@ impl Rebuild {
     ///
     /// A request that may have arrived counts as accepted, so that no build is started twice. If it has not, the deadline
     /// expires.
-    pub fn failed(&mut self, at: DateTime<Utc>, refused: &Refused) {
+    pub fn failed(&mut self, at: DateTime<Utc>, refused: &WebhookError) {
         if refused.may_have_arrived {
             self.acknowledged(at, None);
             self.last_error = Some(refused.why.clone());
@@ -79,8 +84,8 @@ mod tests {
     use super::*;
     use crate::rebuild::tests::rebuild;
 
-    fn refused(retry_after: Option<u64>, is_about_call: bool) -> Refused {
-        Refused {
+    fn refused(retry_after: Option<u64>, is_about_call: bool) -> WebhookError {
+        WebhookError {
             why: "503".to_owned(),
             retry_after: retry_after.map(Duration::from_secs),
             is_about_call,
@@ -109,7 +114,7 @@ mod tests {
     fn a_request_that_may_have_arrived_is_not_repeated() {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         let mut rebuild = rebuild("orders", at);
-        rebuild.failed(at, &Refused { may_have_arrived: true, ..refused(None, false) });
+        rebuild.failed(at, &WebhookError { may_have_arrived: true, ..refused(None, false) });
         assert!(!is_callable(&rebuild, at + TimeDelta::days(9)));
         assert_eq!((rebuild.sent_at, rebuild.last_error.as_deref()), (Some(at), Some("503")));
     }

@@ -3,13 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Outcome, Rebuild, Request, Settings,
+    Rebuild, RebuildConclusion, RebuildRequest, RebuildSettings,
     deliver::TOLERANCE,
-    need::{Slot, World, is_good, release},
+    need::{ReportIndex, RepositoryLine, is_good, release},
 };
 use crate::{
     judge::{Action, Severity},
-    report::{BaseInUse, Finding, words},
+    report::{BaseInUse, Finding, format},
 };
 
 /// Number of refusals in a row after which a request has failed.
@@ -17,18 +17,18 @@ const MAX_REFUSALS: u32 = 5;
 
 /// The next step of an open rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RebuildStep {
     /// Request it: it is needed and not yet acknowledged.
     Call,
     /// Wait: its deadline has not passed, or the report does not show whether it is needed.
     Wait,
     /// It has ended.
-    End(Outcome, Seen),
+    End(RebuildConclusion, RebuildEvidence),
 }
 
 /// What a report shows about a rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct RebuildEvidence {
     /// An image on a new base, for people: `orders:422 is built on 21.2026.11.19.13`.
     pub(super) image: Option<String>,
     /// Number of deployments that still need it.
@@ -38,28 +38,33 @@ pub(super) struct Seen {
 }
 
 /// The next step of `rebuild`.
-pub(super) fn follow(rebuild: &Rebuild, world: &World<'_>, settings: &Settings, now: DateTime<Utc>) -> Step {
+pub(super) fn follow(
+    rebuild: &Rebuild,
+    world: &ReportIndex<'_>,
+    settings: &RebuildSettings,
+    now: DateTime<Utc>,
+) -> RebuildStep {
     let slot = rebuild.slot();
     let seen = evidence(&rebuild.request, &slot, world);
     if seen.needing == 0 {
         return match seen.image {
-            Some(_) if rebuild.sent_at.is_some() => Step::End(Outcome::Rebuilt, seen),
-            Some(_) => Step::End(Outcome::Obsolete, seen),
+            Some(_) if rebuild.sent_at.is_some() => RebuildStep::End(RebuildConclusion::Rebuilt, seen),
+            Some(_) => RebuildStep::End(RebuildConclusion::Obsolete, seen),
             // An incomplete report proves no absence.
-            None if world.shows_all_of(&slot) => Step::End(Outcome::Obsolete, seen),
-            None => Step::Wait,
+            None if world.shows_all_of(&slot) => RebuildStep::End(RebuildConclusion::Obsolete, seen),
+            None => RebuildStep::Wait,
         };
     }
     match rebuild.sent_at {
-        None if rebuild.refusals >= MAX_REFUSALS => Step::End(Outcome::Refused, seen),
-        None => Step::Call,
-        Some(at) if is_past_deadline(at, settings, now) => Step::End(Outcome::Overdue, seen),
-        Some(_) => Step::Wait,
+        None if rebuild.refusals >= MAX_REFUSALS => RebuildStep::End(RebuildConclusion::Refused, seen),
+        None => RebuildStep::Call,
+        Some(at) if is_past_deadline(at, settings, now) => RebuildStep::End(RebuildConclusion::Overdue, seen),
+        Some(_) => RebuildStep::Wait,
     }
 }
 
 /// Whether the deadline that began at `at` has passed, within the tolerance for early runs.
-pub(super) fn is_past_deadline(at: DateTime<Utc>, settings: &Settings, now: DateTime<Utc>) -> bool {
+pub(super) fn is_past_deadline(at: DateTime<Utc>, settings: &RebuildSettings, now: DateTime<Utc>) -> bool {
     is_over(at, settings.deadline, now + TOLERANCE)
 }
 
@@ -70,14 +75,14 @@ pub(super) fn is_over(at: DateTime<Utc>, span: std::time::Duration, now: DateTim
 }
 
 /// What the report shows about `request`.
-pub(super) fn evidence(request: &Request, slot: &Slot, world: &World<'_>) -> Seen {
+pub(super) fn evidence(request: &RebuildRequest, slot: &RepositoryLine, world: &ReportIndex<'_>) -> RebuildEvidence {
     let sight = world.sight(slot);
     let needing = || sight.into_iter().flat_map(|sight| &sight.needing).copied();
     // An image on the requested release that is outdated again needs another rebuild, not this one.
     let needing: Vec<_> = needing().filter(|finding| !is_built_on_target(finding, request)).collect();
     let on_target = || world.in_repository(slot).find(|finding| is_built_on_target(finding, request));
     let better = || sight?.others.iter().copied().find_map(|finding| better(finding, request));
-    Seen {
+    RebuildEvidence {
         image: on_target().and_then(on_base).or_else(better),
         needing: count(needing.len()),
         severity: needing.iter().map(|finding| finding.base_severity()).max().unwrap_or(Severity::None),
@@ -89,7 +94,7 @@ pub(super) fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-fn is_built_on_target(finding: &Finding, request: &Request) -> bool {
+fn is_built_on_target(finding: &Finding, request: &RebuildRequest) -> bool {
     finding.base.as_ref().is_some_and(|base| {
         let is_digest = base.digest.as_ref().is_some_and(|digest| digest.as_str() == request.base_digest);
         let is_release = base.release.is_some() && base.release == request.base_release;
@@ -98,7 +103,7 @@ fn is_built_on_target(finding: &Finding, request: &Request) -> bool {
 }
 
 /// The image of `finding`, if it is built on a base other than those to be replaced.
-fn better(finding: &Finding, request: &Request) -> Option<String> {
+fn better(finding: &Finding, request: &RebuildRequest) -> Option<String> {
     if let Some(replacement) = finding.replacement.as_ref().filter(|_| finding.action == Action::Redeploy) {
         let image = short_image(&replacement.reference);
         return Some(match &replacement.base_release {
@@ -112,7 +117,7 @@ fn better(finding: &Finding, request: &Request) -> Option<String> {
 
 fn on_base(finding: &Finding) -> Option<String> {
     let base = finding.base.as_ref()?;
-    Some(format!("{} is built on {}", words::deployment_name(&finding.deployment), release(base)))
+    Some(format!("{} is built on {}", format::deployment_name(&finding.deployment), release(base)))
 }
 
 /// `orders:422` of a reference.

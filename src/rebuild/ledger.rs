@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuild {
     /// The request. Every attempt sends it as it was recorded.
-    pub request: Request,
+    pub request: RebuildRequest,
     /// The name of the rule that selects the build service.
     pub rule: String,
     /// When it was recorded as due.
@@ -37,7 +37,7 @@ pub struct Rebuild {
     pub notified_at: Option<DateTime<Utc>>,
     /// How it ended; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<RebuildConclusion>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
@@ -49,7 +49,7 @@ pub struct Rebuild {
 /// How a rebuild ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum RebuildConclusion {
     /// An image on the new base is in the repository.
     Rebuilt,
     /// No new image was pushed by the deadline.
@@ -62,7 +62,7 @@ pub enum Outcome {
 
 /// A rebuild request as sent to the build service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
+pub struct RebuildRequest {
     /// Identical in every attempt; 64 hexadecimal digits.
     pub dedup_key: String,
     /// The run that planned it.
@@ -99,7 +99,7 @@ pub struct Request {
     pub region: Option<String>,
 }
 
-impl Request {
+impl RebuildRequest {
     /// All fields for templates, absent ones as null.
     #[must_use]
     pub fn fields(&self) -> serde_json::Value {

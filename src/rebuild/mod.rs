@@ -16,7 +16,7 @@ mod settings;
 mod tests;
 
 pub use deliver::{call_for, rule_for};
-pub use ledger::{Outcome, Rebuild, Request};
-pub use notices::{Told, ToldRebuild, What, notices};
-pub use select::{Followed, Paused, Planned, plan};
-pub use settings::{Preset, Rule, Settings};
+pub use ledger::{Rebuild, RebuildConclusion, RebuildRequest};
+pub use notices::{NoticeKind, OwnerNotices, RebuildNotice, notices};
+pub use select::{ConcludedRebuild, PausedRebuilds, RebuildPlan, plan};
+pub use settings::{RebuildPreset, RebuildRule, RebuildSettings};

@@ -12,12 +12,12 @@ use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     registry::EcrHost,
-    report::{BaseInUse, CurrentRelease, Finding, Location, Report},
+    report::{BaseInUse, CurrentRelease, DeploymentLocation, Finding, Report},
 };
 
 /// A repository and the release line of its images. At most one rebuild of it is open.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot {
+pub(super) struct RepositoryLine {
     pub(super) registry: String,
     pub(super) repository: String,
     pub(super) line: String,
@@ -25,7 +25,7 @@ pub(super) struct Slot {
 
 /// The findings of one repository and line.
 #[derive(Debug, Default)]
-pub(super) struct Sight<'a> {
+pub(super) struct LineFindings<'a> {
     /// Findings that need a rebuild, in the order of the report.
     pub(super) needing: Vec<&'a Finding>,
     /// All other findings with a known verdict.
@@ -34,23 +34,24 @@ pub(super) struct Sight<'a> {
 
 /// The findings of a report by repository and line.
 #[derive(Debug)]
-pub(super) struct World<'a> {
+pub(super) struct ReportIndex<'a> {
     report: &'a Report,
-    slots: BTreeMap<Slot, Sight<'a>>,
+    slots: BTreeMap<RepositoryLine, LineFindings<'a>>,
     /// Repositories with findings of unknown verdict or line.
     unclear: BTreeSet<(String, String)>,
 }
 
-impl<'a> World<'a> {
+impl<'a> ReportIndex<'a> {
     /// Indexes `report`. Findings below `threshold` need no rebuild.
-    pub(super) fn of(report: &'a Report, threshold: Severity) -> Self {
-        let mut slots: BTreeMap<Slot, Sight<'a>> = BTreeMap::new();
+    pub(super) fn from_report(report: &'a Report, threshold: Severity) -> Self {
+        let mut slots: BTreeMap<RepositoryLine, LineFindings<'a>> = BTreeMap::new();
         let mut unclear = BTreeSet::new();
         for finding in &report.findings {
             let Some((registry, repository)) = repository(finding) else { continue };
             match line(finding) {
                 Some(line) if finding.verdict != Verdict::Unknown => {
-                    let sight = slots.entry(Slot { registry, repository, line: line.to_owned() }).or_default();
+                    let sight =
+                        slots.entry(RepositoryLine { registry, repository, line: line.to_owned() }).or_default();
                     if needs_rebuild(finding, threshold) {
                         sight.needing.push(finding);
                     } else {
@@ -62,39 +63,39 @@ impl<'a> World<'a> {
                 }
             }
         }
-        slots.values_mut().for_each(Sight::drop_replaced);
+        slots.values_mut().for_each(LineFindings::drop_replaced);
         Self { report, slots, unclear }
     }
 
     /// The findings of `slot`.
-    pub(super) fn sight(&self, slot: &Slot) -> Option<&Sight<'a>> {
+    pub(super) fn sight(&self, slot: &RepositoryLine) -> Option<&LineFindings<'a>> {
         self.slots.get(slot)
     }
 
     /// All findings with a known verdict whose image is in the repository of `slot`.
-    pub(super) fn in_repository<'b>(&'b self, slot: &'b Slot) -> impl Iterator<Item = &'a Finding> + 'b {
-        let first = Slot { line: String::new(), ..slot.clone() };
-        let is_same = |other: &Slot| other.registry == slot.registry && other.repository == slot.repository;
+    pub(super) fn in_repository<'b>(&'b self, slot: &'b RepositoryLine) -> impl Iterator<Item = &'a Finding> + 'b {
+        let first = RepositoryLine { line: String::new(), ..slot.clone() };
+        let is_same = |other: &RepositoryLine| other.registry == slot.registry && other.repository == slot.repository;
         let sights = self.slots.range(first..).take_while(move |(other, _)| is_same(other)).map(|(_, sight)| sight);
         sights.flat_map(|sight| sight.needing.iter().chain(&sight.others).copied())
     }
 
     /// Whether the report shows all deployments of `slot`.
-    pub(super) fn shows_all_of(&self, slot: &Slot) -> bool {
+    pub(super) fn shows_all_of(&self, slot: &RepositoryLine) -> bool {
         // Any account and region may run its images.
         let host = EcrHost::parse(&slot.registry);
-        let location = Location {
+        let location = DeploymentLocation {
             registry_account: host.map(|host| host.account),
             registry_region: host.map(|host| host.region),
             repository: Some(&slot.repository),
-            ..Location::default()
+            ..DeploymentLocation::default()
         };
         let is_clear = !self.unclear.contains(&(slot.registry.clone(), slot.repository.clone()));
         is_clear && self.report.proves_absence(&location)
     }
 
     /// The slots that need a rebuild, the most severe first.
-    pub(super) fn needs(&self) -> Vec<(&Slot, Need<'a>)> {
+    pub(super) fn needs(&self) -> Vec<(&RepositoryLine, RebuildNeed<'a>)> {
         let mut needs: Vec<_> = self.slots.iter().filter_map(|(slot, sight)| Some((slot, sight.need()?))).collect();
         needs.sort_by_key(|(slot, need)| (Reverse(need.severity), (*slot).clone()));
         needs
@@ -103,7 +104,7 @@ impl<'a> World<'a> {
 
 /// The rebuild that one slot needs.
 #[derive(Clone, Debug)]
-pub(super) struct Need<'a> {
+pub(super) struct RebuildNeed<'a> {
     /// The findings that need it.
     pub(super) findings: Vec<&'a Finding>,
     /// Their worst severity.
@@ -112,14 +113,14 @@ pub(super) struct Need<'a> {
     pub(super) target: &'a CurrentRelease,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> LineFindings<'a> {
     /// The rebuild that it needs, if any.
-    pub(super) fn need(&self) -> Option<Need<'a>> {
+    pub(super) fn need(&self) -> Option<RebuildNeed<'a>> {
         let severity = self.needing.iter().map(|finding| finding.base_severity()).max()?;
         // The tag may move during the run: the newest release counts.
         let targets = self.needing.iter().filter_map(|finding| finding.current.as_ref());
         let target = targets.max_by_key(|current| (current.published_at, current.digest.clone()))?;
-        Some(Need { findings: self.needing.clone(), severity, target })
+        Some(RebuildNeed { findings: self.needing.clone(), severity, target })
     }
 
     /// Excludes images that are not deployed and have a newer image of their platform on a good base: they were replaced.

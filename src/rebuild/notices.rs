@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Outcome, Planned, Rebuild, Request};
+use super::{Rebuild, RebuildConclusion, RebuildPlan, RebuildRequest};
 use crate::{
     image::{Digest, Reference},
     judge::Severity,
@@ -12,33 +12,33 @@ use crate::{
 
 /// The notices for one owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct OwnerNotices {
     /// The owner of the deployments; `None` for those without an owner.
     pub owner: Option<String>,
     /// The notices, the most severe first.
-    pub rebuilds: Vec<ToldRebuild>,
+    pub rebuilds: Vec<RebuildNotice>,
 }
 
 /// A notice about one rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToldRebuild {
+pub struct RebuildNotice {
     /// Its key in the ledger.
     pub key: String,
     /// Identical in every delivery of this notice: 64 hexadecimal digits.
     pub dedup_key: String,
     /// What happened.
-    pub what: What,
+    pub what: NoticeKind,
     /// The worst severity of the findings that need it.
     pub severity: Severity,
     /// The request.
-    pub request: Request,
+    pub request: RebuildRequest,
     /// What happened, for people, in one line.
     pub text: String,
 }
 
 /// What a notice about a rebuild reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum What {
+pub enum NoticeKind {
     /// No new image was pushed by the deadline.
     Overdue,
     /// The build service refused it repeatedly.
@@ -49,22 +49,22 @@ pub enum What {
 
 /// The notices for `planned`, by owner.
 #[must_use]
-pub fn notices(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTime<Utc>) -> Vec<Told> {
+pub fn notices(planned: &RebuildPlan, known: &BTreeMap<String, Rebuild>, now: DateTime<Utc>) -> Vec<OwnerNotices> {
     let ended = planned.followed.iter().filter_map(|followed| {
         let what = match followed.outcome {
-            Outcome::Overdue => What::Overdue,
-            Outcome::Refused => What::Refused,
-            Outcome::Rebuilt | Outcome::Obsolete => return None,
+            RebuildConclusion::Overdue => NoticeKind::Overdue,
+            RebuildConclusion::Refused => NoticeKind::Refused,
+            RebuildConclusion::Rebuilt | RebuildConclusion::Obsolete => return None,
         };
         Some((&followed.key, what, followed.severity, followed.needing))
     });
-    let unaccepted = planned.unaccepted.iter().map(|(key, severity)| (key, What::Unaccepted, *severity, 0));
-    let mut by_owner: BTreeMap<Option<String>, Vec<ToldRebuild>> = BTreeMap::new();
+    let unaccepted = planned.unaccepted.iter().map(|(key, severity)| (key, NoticeKind::Unaccepted, *severity, 0));
+    let mut by_owner: BTreeMap<Option<String>, Vec<RebuildNotice>> = BTreeMap::new();
     for (key, what, severity, needing) in ended.chain(unaccepted) {
         let Some(rebuild) = known.get(key) else { continue };
-        let notice = ToldRebuild {
+        let notice = RebuildNotice {
             key: key.clone(),
-            dedup_key: Digest::of(format!("{key}\n{}", what.as_str()).as_bytes()).hex().to_owned(),
+            dedup_key: Digest::sha256(format!("{key}\n{}", what.as_str()).as_bytes()).hex().to_owned(),
             what,
             severity,
             request: rebuild.request.clone(),
@@ -76,19 +76,19 @@ pub fn notices(planned: &Planned, known: &BTreeMap<String, Rebuild>, now: DateTi
             by_owner.entry(owner).or_default().push(notice.clone());
         }
     }
-    let worst_first = |rebuilds: &mut Vec<ToldRebuild>| {
+    let worst_first = |rebuilds: &mut Vec<RebuildNotice>| {
         rebuilds.sort_by(|one, other| {
-            let name = |notice: &ToldRebuild| {
+            let name = |notice: &RebuildNotice| {
                 (notice.request.repository.clone(), notice.request.line.clone(), notice.key.clone())
             };
             other.severity.cmp(&one.severity).then_with(|| name(one).cmp(&name(other)))
         });
     };
     by_owner.values_mut().for_each(worst_first);
-    by_owner.into_iter().map(|(owner, rebuilds)| Told { owner, rebuilds }).collect()
+    by_owner.into_iter().map(|(owner, rebuilds)| OwnerNotices { owner, rebuilds }).collect()
 }
 
-impl What {
+impl NoticeKind {
     /// Name in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -100,8 +100,8 @@ impl What {
     }
 }
 
-fn text(rebuild: &Rebuild, what: What, needing: u64, now: DateTime<Utc>) -> String {
-    let Request { repository, .. } = &rebuild.request;
+fn text(rebuild: &Rebuild, what: NoticeKind, needing: u64, now: DateTime<Utc>) -> String {
+    let RebuildRequest { repository, .. } = &rebuild.request;
     let base = base_name(&rebuild.request);
     let who = match &rebuild.message_id {
         Some(id) => format!("{}, {id}", rebuild.rule),
@@ -111,7 +111,7 @@ fn text(rebuild: &Rebuild, what: What, needing: u64, now: DateTime<Utc>) -> Stri
     let error = rebuild.last_error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
     let attempts = if rebuild.attempts == 1 { "1 attempt" } else { &format!("{} attempts", rebuild.attempts) };
     match what {
-        What::Overdue => {
+        NoticeKind::Overdue => {
             let at = rebuild.sent_at.unwrap_or(rebuild.due_at);
             let ago = since(at);
             let outcome = match &rebuild.new_image {
@@ -120,8 +120,10 @@ fn text(rebuild: &Rebuild, what: What, needing: u64, now: DateTime<Utc>) -> Stri
             };
             format!("{repository}: the rebuild on {base} was requested {ago} ago ({who}); {outcome}")
         }
-        What::Refused => format!("{repository}: the rebuild on {base} was refused ({who}) after {attempts}{error}"),
-        What::Unaccepted => {
+        NoticeKind::Refused => {
+            format!("{repository}: the rebuild on {base} was refused ({who}) after {attempts}{error}")
+        }
+        NoticeKind::Unaccepted => {
             let due = since(rebuild.due_at);
             format!(
                 "{repository}: the rebuild on {base} has been due for {due} ({who}) and was not accepted in {attempts}{error}"
@@ -131,7 +133,7 @@ fn text(rebuild: &Rebuild, what: What, needing: u64, now: DateTime<Utc>) -> Stri
 }
 
 /// The pause that the rebuild `key` started, if any.
-fn pause(planned: &Planned, key: &str) -> String {
+fn pause(planned: &RebuildPlan, key: &str) -> String {
     let Some(paused) = planned.paused.iter().find(|paused| paused.key == key) else { return String::new() };
     let until = paused.until.format("%Y-%m-%d %H:%M UTC");
     match paused.failures {
@@ -150,7 +152,7 @@ fn span(span: TimeDelta) -> String {
 }
 
 /// Short name of the release to build on: `lambda/java:21.2026.11.19.13`, or else `lambda/java:21@2c26b46b68ff`.
-fn base_name(request: &Request) -> String {
+fn base_name(request: &RebuildRequest) -> String {
     let short = |name: &str| name.strip_prefix("public.ecr.aws/").unwrap_or(name).to_owned();
     if let (Some(release), Ok(line)) = (&request.base_release, request.line.parse::<Reference>()) {
         return format!("{}:{release}", short(&line.repository.to_string()));

@@ -11,16 +11,16 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Outcome, Rebuild, Request, Rule, Settings,
+    Rebuild, RebuildConclusion, RebuildRequest, RebuildRule, RebuildSettings,
     deliver::{is_callable, rule_for},
-    follow::{Step, count, follow, is_over, is_past_deadline},
-    need::{Need, Slot, World, release},
+    follow::{RebuildStep, count, follow, is_over, is_past_deadline},
+    need::{RebuildNeed, ReportIndex, RepositoryLine, release},
 };
 use crate::{
     image::{Digest, Reference},
     judge::Severity,
     registry::EcrHost,
-    report::{Report, words},
+    report::{Report, format},
 };
 
 /// Maximum number of names of each kind in a request: build services limit its size.
@@ -31,15 +31,15 @@ const RETENTION: TimeDelta = TimeDelta::days(90);
 
 /// The rebuild plan of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Planned {
+pub struct RebuildPlan {
     /// Keys of the rebuilds to request, in order. The ledger must be stored first.
     pub due: Vec<String>,
     /// Rebuilds that have ended.
-    pub followed: Vec<Followed>,
+    pub followed: Vec<ConcludedRebuild>,
     /// Keys of rebuilds that no service accepted within the deadline, with their severity; each once.
     pub unaccepted: Vec<(String, Severity)>,
     /// Repositories whose rebuilds are paused from this run on, after repeated failures.
-    pub paused: Vec<Paused>,
+    pub paused: Vec<PausedRebuilds>,
     /// Number of needed rebuilds that exceed the cap of this run.
     pub waiting: u64,
     /// Number of needed rebuilds that are paused, or were just requested for the same release.
@@ -50,11 +50,11 @@ pub struct Planned {
 
 /// A rebuild that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Followed {
+pub struct ConcludedRebuild {
     /// Its key.
     pub key: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RebuildConclusion,
     /// The new image, for people.
     pub image: Option<String>,
     /// Number of deployments that still need it.
@@ -65,7 +65,7 @@ pub struct Followed {
 
 /// A repository and line whose rebuilds are paused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Paused {
+pub struct PausedRebuilds {
     /// The key of the last failed rebuild.
     pub key: String,
     /// Number of failed rebuilds in a row.
@@ -80,19 +80,19 @@ pub struct Paused {
 pub fn plan(
     report: &Report,
     known: &mut BTreeMap<String, Rebuild>,
-    settings: &Settings,
+    settings: &RebuildSettings,
     run_id: &str,
     now: DateTime<Utc>,
-) -> Planned {
+) -> RebuildPlan {
     known.retain(|_, rebuild| rebuild.ended_at.is_none_or(|ended| now - ended < RETENTION));
     // Findings that wait for a base need one rebuild, of that base.
     let report = report.with_company_bases();
-    let world = World::of(&report, settings.threshold);
-    let mut by_slot: BTreeMap<Slot, Vec<String>> = BTreeMap::new();
+    let world = ReportIndex::from_report(&report, settings.threshold);
+    let mut by_slot: BTreeMap<RepositoryLine, Vec<String>> = BTreeMap::new();
     for (key, rebuild) in &*known {
         by_slot.entry(rebuild.slot()).or_default().push(key.clone());
     }
-    let mut plan = Plan { planned: Planned::default(), known, by_slot, settings, now };
+    let mut plan = RebuildPlanner { planned: RebuildPlan::default(), known, by_slot, settings, now };
     let needs = world.needs();
     plan.reopen(&needs);
     let mut wanted = plan.follow(&world);
@@ -104,8 +104,8 @@ pub fn plan(
 
 /// A rebuild that could be requested in this run.
 #[derive(Debug)]
-struct Wanted {
-    slot: Slot,
+struct RebuildCandidate {
+    slot: RepositoryLine,
     severity: Severity,
     key: String,
     /// The rebuild to record, if it is new.
@@ -113,18 +113,18 @@ struct Wanted {
     attempts: u32,
 }
 
-struct Plan<'a> {
-    planned: Planned,
+struct RebuildPlanner<'a> {
+    planned: RebuildPlan,
     known: &'a mut BTreeMap<String, Rebuild>,
     /// Keys of the rebuilds that were known before this run.
-    by_slot: BTreeMap<Slot, Vec<String>>,
-    settings: &'a Settings,
+    by_slot: BTreeMap<RepositoryLine, Vec<String>>,
+    settings: &'a RebuildSettings,
     now: DateTime<Utc>,
 }
 
-impl Plan<'_> {
+impl RebuildPlanner<'_> {
     /// Reopens a requested rebuild that had become obsolete and is needed again for the same release.
-    fn reopen(&mut self, needs: &[(&Slot, Need<'_>)]) {
+    fn reopen(&mut self, needs: &[(&RepositoryLine, RebuildNeed<'_>)]) {
         for (slot, need) in needs {
             if self.is_open(slot) {
                 continue;
@@ -132,7 +132,7 @@ impl Plan<'_> {
             let last = self.last_ended(slot);
             if let Some(rebuild) = last.and_then(|key| self.known.get_mut(&key)) {
                 let is_same = rebuild.request.base_digest == need.target.digest.as_str();
-                if is_same && rebuild.outcome == Some(Outcome::Obsolete) && rebuild.sent_at.is_some() {
+                if is_same && rebuild.outcome == Some(RebuildConclusion::Obsolete) && rebuild.sent_at.is_some() {
                     (rebuild.outcome, rebuild.ended_at, rebuild.new_image) = (None, None, None);
                 }
             }
@@ -140,16 +140,16 @@ impl Plan<'_> {
     }
 
     /// Follows up the open rebuilds. Returns those to request again.
-    fn follow(&mut self, world: &World<'_>) -> Vec<Wanted> {
+    fn follow(&mut self, world: &ReportIndex<'_>) -> Vec<RebuildCandidate> {
         let mut wanted = Vec::new();
         let open: Vec<_> =
             self.known.iter().filter(|(_, rebuild)| rebuild.is_open()).map(|(key, _)| key.clone()).collect();
         for key in open {
             let Some(rebuild) = self.known.get_mut(&key) else { continue };
             match follow(rebuild, world, self.settings, self.now) {
-                Step::Wait => {}
-                Step::Call => {
-                    let need = world.sight(&rebuild.slot()).and_then(super::need::Sight::need);
+                RebuildStep::Wait => {}
+                RebuildStep::Call => {
+                    let need = world.sight(&rebuild.slot()).and_then(super::need::LineFindings::need);
                     let severity = need.map_or(Severity::None, |need| need.severity);
                     let is_unaccepted = rebuild.attempts > 0 && rebuild.notified_at.is_none();
                     if is_unaccepted && is_past_deadline(rebuild.due_at, self.settings, self.now) {
@@ -159,7 +159,7 @@ impl Plan<'_> {
                     if rule_for(rebuild, self.settings).is_none() {
                         self.planned.without_rule += 1;
                     } else if is_callable(rebuild, self.now) {
-                        wanted.push(Wanted {
+                        wanted.push(RebuildCandidate {
                             slot: rebuild.slot(),
                             severity,
                             key,
@@ -168,12 +168,18 @@ impl Plan<'_> {
                         });
                     }
                 }
-                Step::End(outcome, seen) => {
+                RebuildStep::End(outcome, seen) => {
                     rebuild.outcome = Some(outcome);
                     rebuild.ended_at = Some(self.now);
                     rebuild.new_image.clone_from(&seen.image);
                     let (image, needing, severity) = (seen.image, seen.needing, seen.severity);
-                    self.planned.followed.push(Followed { key: key.clone(), outcome, image, needing, severity });
+                    self.planned.followed.push(ConcludedRebuild {
+                        key: key.clone(),
+                        outcome,
+                        image,
+                        needing,
+                        severity,
+                    });
                     self.pause_after(key);
                 }
             }
@@ -185,12 +191,12 @@ impl Plan<'_> {
     fn pause_after(&mut self, key: String) {
         let Some(rebuild) = self.known.get(&key) else { return };
         if let Some((failures, until)) = rebuild.is_failed().then(|| self.pause(&rebuild.slot())).flatten() {
-            self.planned.paused.push(Paused { key, failures, until });
+            self.planned.paused.push(PausedRebuilds { key, failures, until });
         }
     }
 
     /// Needed rebuilds that are neither open nor held back.
-    fn wanted(&mut self, needs: &[(&Slot, Need<'_>)], run_id: &str) -> Vec<Wanted> {
+    fn wanted(&mut self, needs: &[(&RepositoryLine, RebuildNeed<'_>)], run_id: &str) -> Vec<RebuildCandidate> {
         let mut wanted = Vec::new();
         for (slot, need) in needs {
             if self.is_open(slot) {
@@ -207,7 +213,7 @@ impl Plan<'_> {
             let key = key(slot, need.target.digest.as_str(), self.earlier_requests(slot, need.target.digest.as_str()));
             let Some(request) = request(slot, need, &key, run_id, self.now) else { continue };
             let rebuild = Rebuild::new(request, rule.name.clone(), self.now);
-            wanted.push(Wanted {
+            wanted.push(RebuildCandidate {
                 slot: (*slot).clone(),
                 severity: need.severity,
                 key,
@@ -219,14 +225,14 @@ impl Plan<'_> {
     }
 
     /// Selects up to `max_per_run` rebuilds, those without failed attempts first.
-    fn cap(&mut self, mut wanted: Vec<Wanted>) {
-        let rank = |wanted: &Wanted| (wanted.attempts, Reverse(wanted.severity), wanted.slot.clone());
+    fn cap(&mut self, mut wanted: Vec<RebuildCandidate>) {
+        let rank = |wanted: &RebuildCandidate| (wanted.attempts, Reverse(wanted.severity), wanted.slot.clone());
         // Recorded rebuilds were selected in an earlier run.
         wanted.sort_by_key(|wanted| (wanted.attempts, wanted.new.is_some(), rank(wanted)));
         let waiting = wanted.split_off(wanted.len().min(self.settings.max_per_run));
         self.planned.waiting = count(waiting.len());
         wanted.sort_by_key(rank);
-        for Wanted { key, new, .. } in wanted {
+        for RebuildCandidate { key, new, .. } in wanted {
             if let Some(rebuild) = new {
                 self.known.insert(key.clone(), rebuild);
             }
@@ -234,26 +240,26 @@ impl Plan<'_> {
         }
     }
 
-    fn of_slot(&self, slot: &Slot) -> impl Iterator<Item = (&String, &Rebuild)> {
+    fn of_slot(&self, slot: &RepositoryLine) -> impl Iterator<Item = (&String, &Rebuild)> {
         let keys = self.by_slot.get(slot).into_iter().flatten();
         keys.filter_map(|key| self.known.get_key_value(key))
     }
 
-    fn is_open(&self, slot: &Slot) -> bool {
+    fn is_open(&self, slot: &RepositoryLine) -> bool {
         self.of_slot(slot).any(|(_, rebuild)| rebuild.is_open())
     }
 
     /// The rebuild of `slot` that ended last.
-    fn last_ended(&self, slot: &Slot) -> Option<String> {
+    fn last_ended(&self, slot: &RepositoryLine) -> Option<String> {
         let ended = self.of_slot(slot).filter_map(|(key, rebuild)| Some((rebuild.ended_at?, key)));
         ended.max().map(|(_, key)| key.clone())
     }
 
     /// The number of failed rebuilds in a row and the end of the pause, if rebuilds of `slot` are paused.
-    fn pause(&self, slot: &Slot) -> Option<(u32, DateTime<Utc>)> {
+    fn pause(&self, slot: &RepositoryLine) -> Option<(u32, DateTime<Utc>)> {
         let mut ended: Vec<_> = self
             .of_slot(slot)
-            .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != Outcome::Obsolete))
+            .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != RebuildConclusion::Obsolete))
             .filter_map(|(_, rebuild)| Some((rebuild.ended_at?, rebuild)))
             .collect();
         ended.sort_by_key(|(at, rebuild)| Reverse((*at, rebuild.due_at)));
@@ -265,19 +271,19 @@ impl Plan<'_> {
     }
 
     /// Whether a rebuild on this release ended less than `pause` ago: it was built, or could not be.
-    fn is_recently_requested(&self, slot: &Slot, target: &str) -> bool {
+    fn is_recently_requested(&self, slot: &RepositoryLine, target: &str) -> bool {
         let is_recent =
             |rebuild: &Rebuild| rebuild.ended_at.is_some_and(|ended| !is_over(ended, self.settings.pause, self.now));
         self.of_slot(slot).any(|(_, rebuild)| rebuild.was_requested_for(target) && is_recent(rebuild))
     }
 
-    fn earlier_requests(&self, slot: &Slot, target: &str) -> usize {
+    fn earlier_requests(&self, slot: &RepositoryLine, target: &str) -> usize {
         self.of_slot(slot).filter(|(_, rebuild)| rebuild.was_requested_for(target)).count()
     }
 }
 
 impl Rebuild {
-    fn new(request: Request, rule: String, now: DateTime<Utc>) -> Self {
+    fn new(request: RebuildRequest, rule: String, now: DateTime<Utc>) -> Self {
         Self {
             request,
             rule,
@@ -304,45 +310,51 @@ impl Rebuild {
     /// Whether it ended without a new image.
     #[must_use]
     pub fn is_failed(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Overdue | Outcome::Refused))
+        matches!(self.outcome, Some(RebuildConclusion::Overdue | RebuildConclusion::Refused))
     }
 
-    pub(super) fn slot(&self) -> Slot {
-        let Request { registry, repository, line, .. } = &self.request;
-        Slot { registry: registry.clone(), repository: repository.clone(), line: line.clone() }
+    pub(super) fn slot(&self) -> RepositoryLine {
+        let RebuildRequest { registry, repository, line, .. } = &self.request;
+        RepositoryLine { registry: registry.clone(), repository: repository.clone(), line: line.clone() }
     }
 
     /// Whether it has ended and a service was asked to build on `target`. One that became obsolete before it was accepted
     /// does not count.
     fn was_requested_for(&self, target: &str) -> bool {
-        let was_requested = self.sent_at.is_some() || self.outcome == Some(Outcome::Refused);
+        let was_requested = self.sent_at.is_some() || self.outcome == Some(RebuildConclusion::Refused);
         !self.is_open() && was_requested && self.request.base_digest == target
     }
 }
 
 /// The rule for a repository.
-pub(super) fn first_rule<'a>(settings: &'a Settings, repository: &str) -> Option<&'a Rule> {
+pub(super) fn first_rule<'a>(settings: &'a RebuildSettings, repository: &str) -> Option<&'a RebuildRule> {
     settings.rules.iter().find(|rule| rule.repositories.iter().any(|glob| glob.matches(repository)))
 }
 
 /// The key of the rebuild of `slot` on `target`, after `before` earlier requests for it.
-fn key(slot: &Slot, target: &str, before: usize) -> String {
-    let Slot { registry, repository, line } = slot;
+fn key(slot: &RepositoryLine, target: &str, before: usize) -> String {
+    let RepositoryLine { registry, repository, line } = slot;
     // Names contain no line break.
     let text = match before {
         0 => format!("{registry}/{repository}\n{line}\n{target}"),
         before => format!("{registry}/{repository}\n{line}\n{target}\n{before}"),
     };
-    Digest::of(text.as_bytes()).hex().to_owned()
+    Digest::sha256(text.as_bytes()).hex().to_owned()
 }
 
 /// The request to the build service; `None` if the name of the line is not a reference.
-fn request(slot: &Slot, need: &Need<'_>, key: &str, run_id: &str, now: DateTime<Utc>) -> Option<Request> {
+fn request(
+    slot: &RepositoryLine,
+    need: &RebuildNeed<'_>,
+    key: &str,
+    run_id: &str,
+    now: DateTime<Utc>,
+) -> Option<RebuildRequest> {
     let line: Reference = slot.line.parse().ok()?;
     let host = EcrHost::parse(&slot.registry);
     let findings = &need.findings;
     let first = |names: BTreeSet<String>| names.into_iter().take(MAX_NAMES).collect::<BTreeSet<_>>();
-    Some(Request {
+    Some(RebuildRequest {
         dedup_key: key.to_owned(),
         run_id: run_id.to_owned(),
         at: now,
@@ -353,7 +365,7 @@ fn request(slot: &Slot, need: &Need<'_>, key: &str, run_id: &str, now: DateTime<
         base_digest: need.target.digest.to_string(),
         base_release: need.target.release.clone(),
         from: first(findings.iter().filter_map(|finding| finding.base.as_ref()).map(release).collect()),
-        deployments: first(findings.iter().map(|finding| words::deployment_name(&finding.deployment)).collect()),
+        deployments: first(findings.iter().map(|finding| format::deployment_name(&finding.deployment)).collect()),
         deployment_count: count(findings.len()),
         owners: first(findings.iter().filter_map(|finding| finding.deployment.owner.clone()).collect()),
         account: host.map(|host| host.account.to_owned()),

@@ -6,12 +6,12 @@ use crate::{
     glob::Glob,
     judge::Severity,
     secret::{Secret, SecretSource},
-    webhook::Signature,
+    webhook::SignatureScheme,
 };
 
 /// Which build service is asked to rebuild what, and how often.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct RebuildSettings {
     /// Minimum severity of a finding whose image is rebuilt.
     pub threshold: Severity,
     /// Maximum number of rebuilds requested in one run.
@@ -23,10 +23,10 @@ pub struct Settings {
     /// Length of the pause.
     pub pause: Duration,
     /// Rules in order: the first whose patterns match applies.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<RebuildRule>,
 }
 
-impl Default for Settings {
+impl Default for RebuildSettings {
     fn default() -> Self {
         Self {
             threshold: Severity::Medium,
@@ -41,19 +41,19 @@ impl Default for Settings {
 
 /// The build service of some repositories.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct RebuildRule {
     /// Its name in the ledger.
     pub name: String,
     /// The repositories, without their registries.
     pub repositories: Vec<Glob>,
     /// The kind of service.
-    pub preset: Preset,
+    pub preset: RebuildPreset,
     /// The destination. May contain a secret.
     pub url: Secret,
     /// The token or signing secret.
     pub secret: Option<SecretSource>,
     /// How a CloudEvents body is signed.
-    pub signature: Signature,
+    pub signature: SignatureScheme,
     /// The git reference that is built, for the presets that need one.
     pub git_ref: Option<String>,
     /// The id of the TeamCity build configuration.
@@ -66,7 +66,7 @@ pub struct Rule {
 
 /// The kind of build service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preset {
+pub enum RebuildPreset {
     /// `POST /repos/{owner}/{repo}/dispatches` of GitHub.
     GitHubRepositoryDispatch,
     /// `POST /repos/{owner}/{repo}/actions/workflows/{id}/dispatches` of GitHub.

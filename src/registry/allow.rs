@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::ecr_host::EcrHost;
-use crate::{address::Trust, image::host_spellings};
+use crate::{address::HostTrust, image::host_spellings};
 
 /// The allowed registries.
 #[derive(Debug)]
@@ -31,17 +31,17 @@ impl AllowList {
     ///
     /// A registry listed by its exact name may be on this machine. One that only a pattern matches may not, because a
     /// label could name it. Private ECR has private addresses in a VPC with an endpoint (AWS PrivateLink).
-    pub(super) fn trust(&self, host: &str) -> Option<Trust> {
+    pub(super) fn trust(&self, host: &str) -> Option<HostTrust> {
         let host = host.to_ascii_lowercase();
         let is_audited = |account: &str| self.accounts.read().unwrap_or_else(PoisonError::into_inner).contains(account);
         let is_named = |host: &str| self.patterns.iter().any(|pattern| pattern == host);
         let is_covered = |host: &str| self.patterns.iter().any(|pattern| matches(pattern.as_bytes(), host.as_bytes()));
         if host_spellings(&host).any(is_named) {
-            Some(Trust::Loopback)
+            Some(HostTrust::Loopback)
         } else if host_spellings(&host).any(is_covered)
             || EcrHost::parse(&host).is_some_and(|ecr| is_audited(ecr.account))
         {
-            Some(Trust::Private)
+            Some(HostTrust::Private)
         } else {
             None
         }
@@ -113,8 +113,8 @@ mod tests {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
         assert_eq!(list.trust(host), None);
         list.add_account("123456789012");
-        assert_eq!(list.trust(host), Some(Trust::Private));
-        assert_eq!(list.trust("123456789012.dkr-ecr.us-east-1.on.aws"), Some(Trust::Private));
+        assert_eq!(list.trust(host), Some(HostTrust::Private));
+        assert_eq!(list.trust("123456789012.dkr-ecr.us-east-1.on.aws"), Some(HostTrust::Private));
         assert_eq!(list.trust("210987654321.dkr.ecr.eu-west-1.amazonaws.com"), None);
         assert_eq!(list.trust("123456789012.dkr.ecr.eu-west-1.evil.com"), None);
     }
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn only_a_registry_listed_by_its_own_name_may_be_on_this_machine() {
         let list = AllowList::new(&["Dev.Example.com:5000".into(), "*.example.com".into()]);
-        assert_eq!(list.trust("dev.example.com:5000"), Some(Trust::Loopback));
-        assert_eq!(list.trust("dev.example.com"), Some(Trust::Private));
+        assert_eq!(list.trust("dev.example.com:5000"), Some(HostTrust::Loopback));
+        assert_eq!(list.trust("dev.example.com"), Some(HostTrust::Private));
     }
 }

@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use reqwest::{Method, header::LOCATION};
 use serde_json::json;
 
-use super::{DistributionClient, Error, RequestKind, Result, host::Host, link, transport::Ask};
+use super::{DistributionClient, Error, RequestKind, Result, host::RegistryHost, link, transport::RegistryRequest};
 use crate::image::{Digest, Reference, Repository};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -45,12 +45,12 @@ impl fmt::Debug for ArtifactLayer {
 
 /// The body of a write request.
 #[derive(Clone)]
-pub(super) struct Upload {
+pub(super) struct UploadBody {
     pub(super) content_type: &'static str,
     pub(super) bytes: Arc<[u8]>,
 }
 
-impl fmt::Debug for Upload {
+impl fmt::Debug for UploadBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes of {}", self.bytes.len(), self.content_type)
     }
@@ -62,7 +62,7 @@ impl Artifact {
         let layers = self.layers.iter().map(|layer| {
             json!({
                 "mediaType": layer.media_type,
-                "digest": Digest::of(&layer.bytes),
+                "digest": Digest::sha256(&layer.bytes),
                 "size": layer.bytes.len(),
                 "annotations": { "org.opencontainers.image.title": layer.title },
             })
@@ -71,7 +71,7 @@ impl Artifact {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "artifactType": self.artifact_type,
-            "config": { "mediaType": EMPTY, "digest": Digest::of(b"{}"), "size": 2 },
+            "config": { "mediaType": EMPTY, "digest": Digest::sha256(b"{}"), "size": 2 },
             "layers": layers.collect::<Vec<_>>(),
         });
         manifest.to_string().into_bytes()
@@ -106,27 +106,27 @@ impl DistributionClient {
         }
         push_blob(&host, repository, &Arc::from(b"{}".as_slice()), &what).await?;
         let manifest: Arc<[u8]> = artifact.manifest().into();
-        let digest = Digest::of(&manifest);
+        let digest = Digest::sha256(&manifest);
         let ask = host.ask(&repository.name, &["manifests", tag], RequestKind::Manifest, what);
-        let upload = Upload { content_type: MANIFEST, bytes: manifest };
-        let ask = Ask { method: Method::PUT, upload: Some(upload), limit_bytes: ANSWER_BYTES, ..ask };
+        let upload = UploadBody { content_type: MANIFEST, bytes: manifest };
+        let ask = RegistryRequest { method: Method::PUT, upload: Some(upload), limit_bytes: ANSWER_BYTES, ..ask };
         host.answer(&repository.name, &ask).await?;
         Ok(digest)
     }
 }
 
 /// Pushes one blob in two requests: one for the upload URL, and one with the content.
-async fn push_blob(host: &Host, repository: &Repository, bytes: &Arc<[u8]>, what: &str) -> Result<()> {
+async fn push_blob(host: &RegistryHost, repository: &Repository, bytes: &Arc<[u8]>, what: &str) -> Result<()> {
     let ask = host.ask(&repository.name, &["blobs", "uploads", ""], RequestKind::Blob, what.to_owned());
-    let begin = Ask { method: Method::POST, limit_bytes: ANSWER_BYTES, ..ask };
+    let begin = RegistryRequest { method: Method::POST, limit_bytes: ANSWER_BYTES, ..ask };
     let answer = host.answer(&repository.name, &begin).await?;
     let malformed = |why: String| Error::Malformed { what: what.to_owned(), why };
     let location = answer.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
     let mut url = link::resolve(&begin.url, location)
         .map_err(|_| malformed("its upload URL is invalid or at another host".to_owned()))?;
-    url.query_pairs_mut().append_pair("digest", Digest::of(bytes).as_str());
-    let upload = Upload { content_type: BYTES, bytes: Arc::clone(bytes) };
-    let put = Ask { method: Method::PUT, url, upload: Some(upload), ..begin };
+    url.query_pairs_mut().append_pair("digest", Digest::sha256(bytes).as_str());
+    let upload = UploadBody { content_type: BYTES, bytes: Arc::clone(bytes) };
+    let put = RegistryRequest { method: Method::PUT, url, upload: Some(upload), ..begin };
     host.answer(&repository.name, &put).await?;
     Ok(())
 }
@@ -134,7 +134,7 @@ async fn push_blob(host: &Host, repository: &Repository, bytes: &Arc<[u8]>, what
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Document;
+    use crate::image::ManifestDocument;
 
     #[test]
     fn the_manifest_of_an_artifact_reads_as_one() {
@@ -145,10 +145,10 @@ mod tests {
         };
         let artifact =
             Artifact { artifact_type: "application/vnd.example", layers: vec![layer("a", b"1"), layer("b", b"2")] };
-        let Ok(Document::Manifest(read)) = Document::parse(&artifact.manifest(), Some(MANIFEST)) else {
+        let Ok(ManifestDocument::Manifest(read)) = ManifestDocument::parse(&artifact.manifest(), Some(MANIFEST)) else {
             panic!("it is a manifest");
         };
-        assert_eq!(read.layers, [Digest::of(b"1"), Digest::of(b"2")]);
-        assert_eq!(read.config, Digest::of(b"{}"));
+        assert_eq!(read.layers, [Digest::sha256(b"1"), Digest::sha256(b"2")]);
+        assert_eq!(read.config, Digest::sha256(b"{}"));
     }
 }

@@ -14,15 +14,15 @@ use reqwest::{Method, header::WWW_AUTHENTICATE};
 use tokio::sync::OnceCell;
 
 use super::{
-    Auth, AwsLogins, CredentialsErrorKind, Error, Issued, LoginError, RequestKind, Result,
-    challenge::{self, Challenge},
-    credentials::{self, Credential},
+    AuthSettings, AwsLogins, CredentialsErrorKind, Error, IssuedLogin, LoginError, RequestKind, Result,
+    authorization::{self, Authorization, TokenCache},
+    challenge::{self, AuthChallenge},
+    credentials::{self, RegistryCredential},
     ecr_host::EcrHost,
-    grant::{self, Grant, Slot},
-    refusal::{self, Said},
-    sent::Sent,
-    token::{Demand, TokenAnswer, TokenRules},
-    transport::{Answer, Ask, Transport},
+    error_response::{self, ErrorMessage},
+    sent_secrets::SentSecrets,
+    token::{BearerChallenge, TokenResponse, TokenRules},
+    transport::{RegistryRequest, RegistryResponse, RegistryTransport},
 };
 use crate::secret::Secret;
 
@@ -34,110 +34,114 @@ const SUSPECT_AGE: Duration = Duration::from_mins(1);
 
 /// The authentication scheme that a registry demands.
 #[derive(Clone, Debug)]
-enum Scheme {
+enum AuthScheme {
     Basic,
-    Bearer(Demand),
+    Bearer(BearerChallenge),
 }
 
 /// The source of credentials.
-enum Plan {
+enum CredentialSource {
     /// A private ECR registry with AWS credentials, sent without waiting for a challenge.
     Ecr { logins: Arc<dyn AwsLogins>, account: String, region: String },
     /// An ECR Public token; without `is_required`, anonymous if there is none.
     EcrPublic { logins: Option<Arc<dyn AwsLogins>>, is_required: bool },
     /// The scheme that the registry demands, with these credentials.
-    OnDemand(Source),
+    OnDemand(ConfiguredCredential),
 }
 
-enum Source {
+enum ConfiguredCredential {
     Anonymous,
-    Given(Credential),
+    Given(RegistryCredential),
     Docker { is_required: bool },
 }
 
 /// Authentication at one registry.
-pub(super) struct Authority {
+pub(super) struct Authenticator {
     host: Arc<str>,
-    plan: Plan,
+    source: CredentialSource,
     rules: TokenRules,
     /// The default rates without and with an ECR Public token, if none was configured.
     default_rates: Option<(f64, f64)>,
-    login: Slot,
-    scheme: Mutex<Option<Scheme>>,
+    login: TokenCache,
+    scheme: Mutex<Option<AuthScheme>>,
     /// The scopes that the registry demanded, by repository.
-    tokens: Mutex<HashMap<Option<String>, Arc<Slot>>>,
+    tokens: Mutex<HashMap<Option<String>, Arc<TokenCache>>>,
     scopes: Mutex<HashMap<String, String>>,
-    docker: OnceCell<Option<Credential>>,
+    docker: OnceCell<Option<RegistryCredential>>,
     used: Mutex<&'static str>,
     /// The secrets to redact from errors and documents of the registry.
-    pub(super) sent: Sent,
+    pub(super) sent: SentSecrets,
 }
 
-/// The settings of an [`Authority`].
-pub(super) struct AuthorityBuilder {
+/// The settings of an [`Authenticator`].
+pub(super) struct AuthenticatorBuilder {
     pub(super) host: Arc<str>,
     /// The host to authenticate at: the same, or the ECR registry that is a pull-through cache for it.
     pub(super) issuer: Arc<str>,
-    pub(super) auth: Auth,
+    pub(super) auth: AuthSettings,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) rules: TokenRules,
     /// The scheme known in advance.
-    pub(super) demand: Option<Demand>,
+    pub(super) demand: Option<BearerChallenge>,
     pub(super) default_rates: Option<(f64, f64)>,
 }
 
-impl AuthorityBuilder {
-    pub(super) fn build(self) -> Authority {
+impl AuthenticatorBuilder {
+    pub(super) fn build(self) -> Authenticator {
         let plan = plan(&self.issuer, self.auth, self.aws);
-        Authority {
+        Authenticator {
             host: self.host,
-            plan,
+            source: plan,
             rules: self.rules,
             default_rates: self.default_rates,
-            login: Slot::default(),
-            scheme: Mutex::new(self.demand.map(Scheme::Bearer)),
+            login: TokenCache::default(),
+            scheme: Mutex::new(self.demand.map(AuthScheme::Bearer)),
             tokens: Mutex::default(),
             scopes: Mutex::default(),
             docker: OnceCell::new(),
             used: Mutex::new("anonymous"),
-            sent: Sent::default(),
+            sent: SentSecrets::default(),
         }
     }
 }
 
-fn plan(host: &str, auth: Auth, aws: Option<Arc<dyn AwsLogins>>) -> Plan {
+fn plan(host: &str, auth: AuthSettings, aws: Option<Arc<dyn AwsLogins>>) -> CredentialSource {
     match (auth, EcrHost::parse(host), aws) {
-        (Auth::Auto, Some(ecr), Some(logins)) => {
-            Plan::Ecr { logins, account: ecr.account.to_owned(), region: ecr.region.to_owned() }
+        (AuthSettings::Auto, Some(ecr), Some(logins)) => {
+            CredentialSource::Ecr { logins, account: ecr.account.to_owned(), region: ecr.region.to_owned() }
         }
-        (Auth::Auto, _, logins) if host == super::ECR_PUBLIC => Plan::EcrPublic { logins, is_required: false },
-        (Auth::EcrPublic, _, logins) => Plan::EcrPublic { logins, is_required: true },
-        (Auth::Auto, ..) => Plan::OnDemand(Source::Docker { is_required: false }),
-        (Auth::DockerConfig, ..) => Plan::OnDemand(Source::Docker { is_required: true }),
-        (Auth::Anonymous, ..) => Plan::OnDemand(Source::Anonymous),
-        (Auth::Basic { username, password }, ..) => {
-            Plan::OnDemand(Source::Given(Credential::Basic { username, password }))
+        (AuthSettings::Auto, _, logins) if host == super::ECR_PUBLIC => {
+            CredentialSource::EcrPublic { logins, is_required: false }
+        }
+        (AuthSettings::EcrPublic, _, logins) => CredentialSource::EcrPublic { logins, is_required: true },
+        (AuthSettings::Auto, ..) => CredentialSource::OnDemand(ConfiguredCredential::Docker { is_required: false }),
+        (AuthSettings::DockerConfig, ..) => {
+            CredentialSource::OnDemand(ConfiguredCredential::Docker { is_required: true })
+        }
+        (AuthSettings::Anonymous, ..) => CredentialSource::OnDemand(ConfiguredCredential::Anonymous),
+        (AuthSettings::Basic { username, password }, ..) => {
+            CredentialSource::OnDemand(ConfiguredCredential::Given(RegistryCredential::Basic { username, password }))
         }
     }
 }
 
-impl Authority {
+impl Authenticator {
     /// The authentication of the requests so far: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
     pub(super) fn used(&self) -> &'static str {
         *lock(&self.used)
     }
 
     /// The authorization of the first request about `repository`.
-    pub(super) async fn grant(&self, transport: &Transport, repository: &str) -> Result<Grant> {
+    pub(super) async fn authorization(&self, transport: &RegistryTransport, repository: &str) -> Result<Authorization> {
         if let Some(grant) = self.aws_grant(transport, None).await? {
             return Ok(grant);
         }
         let scheme = lock(&self.scheme).clone();
         match scheme {
-            None => Ok(Grant::anonymous()),
+            None => Ok(Authorization::anonymous()),
             // Without credentials the request is sent without, and the response of the registry is the error.
-            Some(Scheme::Basic) => Ok(self.basic().await?.unwrap_or_else(Grant::anonymous)),
-            Some(Scheme::Bearer(demand)) => self.token(transport, &demand, repository, None).await,
+            Some(AuthScheme::Basic) => Ok(self.basic().await?.unwrap_or_else(Authorization::anonymous)),
+            Some(AuthScheme::Bearer(demand)) => self.token(transport, &demand, repository, None).await,
         }
     }
 
@@ -145,7 +149,7 @@ impl Authority {
     ///
     /// ECR Public answers 400 `DENIED` to an expired token (aws/containers-roadmap#2835), private ECR 403 "expired".
     /// The response to a `HEAD` has no body with the reason.
-    pub(super) fn is_curable(method: &Method, answer: &Answer, grant: &Grant) -> bool {
+    pub(super) fn is_curable(method: &Method, answer: &RegistryResponse, grant: &Authorization) -> bool {
         if !answer.is_from_registry {
             return false;
         }
@@ -153,7 +157,7 @@ impl Authority {
         match answer.status.as_u16() {
             401 => true,
             400 | 403 if grant.header().is_none() => false,
-            400 => is_head || Said::read(&answer.body).code == "DENIED",
+            400 => is_head || ErrorMessage::read(&answer.body).code == "DENIED",
             403 if is_head => grant.age() >= SUSPECT_AGE,
             403 => String::from_utf8_lossy(&answer.body).to_ascii_lowercase().contains("expired"),
             _ => false,
@@ -163,12 +167,12 @@ impl Authority {
     /// The authorization after `answer` refused `grant`.
     pub(super) async fn renew(
         &self,
-        transport: &Transport,
-        ask: &Ask,
+        transport: &RegistryTransport,
+        ask: &RegistryRequest,
         repository: &str,
-        answer: &Answer,
-        refused: &Grant,
-    ) -> Result<Grant> {
+        answer: &RegistryResponse,
+        refused: &Authorization,
+    ) -> Result<Authorization> {
         if let Some(grant) = self.aws_grant(transport, Some(refused)).await? {
             return Ok(grant);
         }
@@ -179,57 +183,61 @@ impl Authority {
         }
         let scheme = lock(&self.scheme).clone();
         let renewed = match scheme {
-            Some(Scheme::Bearer(demand)) => Some(self.token(transport, &demand, repository, Some(refused)).await?),
+            Some(AuthScheme::Bearer(demand)) => Some(self.token(transport, &demand, repository, Some(refused)).await?),
             // The same user name and password would be refused again.
-            Some(Scheme::Basic) if refused.header().is_none() => self.basic().await?,
+            Some(AuthScheme::Basic) if refused.header().is_none() => self.basic().await?,
             _ => None,
         };
-        renewed.ok_or_else(|| refusal::failure(&self.host, &ask.what, answer).error)
+        renewed.ok_or_else(|| error_response::failure(&self.host, &ask.what, answer).error)
     }
 
     /// Stores the challenge of the registry; Bearer takes precedence over Basic.
-    fn learn(&self, repository: &str, challenges: &[Challenge]) -> Result<(), String> {
+    fn learn(&self, repository: &str, challenges: &[AuthChallenge]) -> Result<(), String> {
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(challenge) = of("bearer") {
-            let demand = Demand::read(challenge)?;
+            let demand = BearerChallenge::read(challenge)?;
             if let Some(scope) = demand.scope.clone().filter(|_| demand.is_per_repository()) {
                 lock(&self.scopes).insert(repository.to_owned(), scope);
             }
-            *lock(&self.scheme) = Some(Scheme::Bearer(demand));
+            *lock(&self.scheme) = Some(AuthScheme::Bearer(demand));
         } else if of("basic").is_some() {
-            *lock(&self.scheme) = Some(Scheme::Basic);
+            *lock(&self.scheme) = Some(AuthScheme::Basic);
         }
         Ok(())
     }
 
-    async fn aws_grant(&self, transport: &Transport, refused: Option<&Grant>) -> Result<Option<Grant>> {
-        let grant = match &self.plan {
-            Plan::Ecr { logins, account, region } => {
+    async fn aws_grant(
+        &self,
+        transport: &RegistryTransport,
+        refused: Option<&Authorization>,
+    ) -> Result<Option<Authorization>> {
+        let grant = match &self.source {
+            CredentialSource::Ecr { logins, account, region } => {
                 self.login.get(refused, async || self.usable(logins.ecr(account, region).await, "ecr")).await?
             }
-            Plan::EcrPublic { logins, is_required } => {
+            CredentialSource::EcrPublic { logins, is_required } => {
                 self.login
                     .get(refused, async || self.ecr_public(transport, logins.as_deref(), *is_required).await)
                     .await?
             }
-            Plan::OnDemand(_) => return Ok(None),
+            CredentialSource::OnDemand(_) => return Ok(None),
         };
         Ok(grant.header().is_some().then_some(grant))
     }
 
     async fn ecr_public(
         &self,
-        transport: &Transport,
+        transport: &RegistryTransport,
         logins: Option<&dyn AwsLogins>,
         is_required: bool,
-    ) -> Result<Grant> {
+    ) -> Result<Authorization> {
         let found = match logins {
             Some(logins) => logins.ecr_public().await,
             None => Ok(None),
         };
         if let Some((anonymous, granted)) = self.default_rates {
             let is_granted = matches!(found, Ok(Some(_)));
-            transport.pace.set_rate(Some(if is_granted { granted } else { anonymous }));
+            transport.rate_limiter.set_rate(Some(if is_granted { granted } else { anonymous }));
         }
         match found {
             Ok(Some(issued)) => self.usable(Ok(issued), "ecr-public"),
@@ -237,30 +245,30 @@ impl Authority {
                 Err(self.no_credentials("there are no AWS credentials that ECR Public issues a token for"))
             }
             Err(error) if is_required => Err(self.login_failed(error)),
-            Ok(None) => Ok(Grant::anonymous_for_now()),
+            Ok(None) => Ok(Authorization::anonymous_for_now()),
             Err(error) => {
                 tracing::warn!(host = %self.host, %error, "continuing without the ECR Public token");
-                Ok(Grant::anonymous_for_now())
+                Ok(Authorization::anonymous_for_now())
             }
         }
     }
 
-    fn usable(&self, issued: Result<Issued, LoginError>, name: &'static str) -> Result<Grant> {
+    fn usable(&self, issued: Result<IssuedLogin, LoginError>, name: &'static str) -> Result<Authorization> {
         let issued = issued.map_err(|error| self.login_failed(error))?;
-        let grant = Grant::issued(&issued, Utc::now()).ok_or_else(|| grant::unsendable(&self.host))?;
+        let grant = Authorization::issued(&issued, Utc::now()).ok_or_else(|| authorization::unsendable(&self.host))?;
         self.sent.add_token(&grant);
         *lock(&self.used) = name;
         Ok(grant)
     }
 
-    async fn basic(&self) -> Result<Option<Grant>> {
+    async fn basic(&self) -> Result<Option<Authorization>> {
         match self.credential().await? {
-            Some((Credential::Basic { username, password }, name)) => {
+            Some((RegistryCredential::Basic { username, password }, name)) => {
                 *lock(&self.used) = name;
-                let grant = Grant::basic(&username, &password, None);
-                grant.map(Some).ok_or_else(|| grant::unsendable(&self.host))
+                let grant = Authorization::basic(&username, &password, None);
+                grant.map(Some).ok_or_else(|| authorization::unsendable(&self.host))
             }
-            Some((Credential::Identity(_), _)) => {
+            Some((RegistryCredential::Identity(_), _)) => {
                 Err(self.no_credentials("it requires a password, but Docker's login is a token for a token server"))
             }
             None => Ok(None),
@@ -268,7 +276,7 @@ impl Authority {
     }
 
     /// The configured login and its name in reports.
-    async fn credential(&self) -> Result<Option<(Credential, &'static str)>> {
+    async fn credential(&self) -> Result<Option<(RegistryCredential, &'static str)>> {
         let found = self.find_credential().await?;
         if let Some((credential, _)) = &found {
             self.sent.add_login(credential);
@@ -276,12 +284,14 @@ impl Authority {
         Ok(found)
     }
 
-    async fn find_credential(&self) -> Result<Option<(Credential, &'static str)>> {
-        match &self.plan {
-            Plan::OnDemand(Source::Given(credential)) => Ok(Some((credential.clone(), "basic"))),
-            Plan::OnDemand(Source::Docker { is_required }) => {
+    async fn find_credential(&self) -> Result<Option<(RegistryCredential, &'static str)>> {
+        match &self.source {
+            CredentialSource::OnDemand(ConfiguredCredential::Given(credential)) => {
+                Ok(Some((credential.clone(), "basic")))
+            }
+            CredentialSource::OnDemand(ConfiguredCredential::Docker { is_required }) => {
                 let found = self.docker.get_or_try_init(|| async {
-                    match credentials::of_docker(&self.host).await {
+                    match credentials::docker_credential(&self.host).await {
                         Err(error) if !is_required => {
                             tracing::warn!(%error, "continuing without Docker's login");
                             Ok(None)
@@ -301,11 +311,11 @@ impl Authority {
 
     async fn token(
         &self,
-        transport: &Transport,
-        demand: &Demand,
+        transport: &RegistryTransport,
+        demand: &BearerChallenge,
         repository: &str,
-        refused: Option<&Grant>,
-    ) -> Result<Grant> {
+        refused: Option<&Authorization>,
+    ) -> Result<Authorization> {
         let scope = if demand.is_per_repository() {
             let demanded = lock(&self.scopes).get(repository).cloned();
             Some(demanded.unwrap_or_else(|| format!("repository:{repository}:pull")))
@@ -316,27 +326,32 @@ impl Authority {
         slot.get(refused, async || self.fetch_token(transport, demand, scope.as_deref()).await).await
     }
 
-    async fn fetch_token(&self, transport: &Transport, demand: &Demand, scope: Option<&str>) -> Result<Grant> {
+    async fn fetch_token(
+        &self,
+        transport: &RegistryTransport,
+        demand: &BearerChallenge,
+        scope: Option<&str>,
+    ) -> Result<Authorization> {
         let credential = self.credential().await?;
         let trust = self.rules.check(&demand.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
         transport.resolver.trust(demand.realm.host_str().unwrap_or_default(), trust);
         let what = format!("a token of {}", self.host);
         let ask = token_request(demand, scope, credential.as_ref().map(|(credential, _)| credential), &what);
         let login = match &credential {
-            Some((Credential::Basic { username, password }, _)) => {
-                Grant::basic(username, password, None).ok_or_else(|| grant::unsendable(&self.host))?
+            Some((RegistryCredential::Basic { username, password }, _)) => {
+                Authorization::basic(username, password, None).ok_or_else(|| authorization::unsendable(&self.host))?
             }
-            _ => Grant::anonymous(),
+            _ => Authorization::anonymous(),
         };
         let answer = transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
-        let read: TokenAnswer =
+        let read: TokenResponse =
             serde_json::from_slice(&answer.body).map_err(|_| malformed("it is not a token response"))?;
         let token = read.token().ok_or_else(|| malformed("the response has no token"))?;
         if let Some((_, name)) = credential {
             *lock(&self.used) = name;
         }
-        let grant = Grant::bearer(token, Some(read.lifetime(Utc::now())));
+        let grant = Authorization::bearer(token, Some(read.lifetime(Utc::now())));
         let grant = grant.ok_or_else(|| malformed("it contains characters that are not allowed in a header"))?;
         self.sent.add_token(&grant);
         Ok(grant)
@@ -352,10 +367,15 @@ impl Authority {
 }
 
 /// The request for a token: a `GET`, or an OAuth2 `POST` with a refresh token.
-fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Credential>, what: &str) -> Ask {
+fn token_request(
+    demand: &BearerChallenge,
+    scope: Option<&str>,
+    credential: Option<&RegistryCredential>,
+    what: &str,
+) -> RegistryRequest {
     let mut url = demand.realm.clone();
     url.set_fragment(None);
-    let (method, form) = if let Some(Credential::Identity(token)) = credential {
+    let (method, form) = if let Some(RegistryCredential::Identity(token)) = credential {
         let more =
             [("grant_type", "refresh_token"), ("client_id", env!("CARGO_PKG_NAME")), ("refresh_token", token.reveal())];
         let mut encoder = url.clone();
@@ -368,7 +388,7 @@ fn token_request(demand: &Demand, scope: Option<&str>, credential: Option<&Crede
         }
         (Method::GET, None)
     };
-    Ask {
+    RegistryRequest {
         method,
         url,
         kind: RequestKind::Token,
@@ -391,13 +411,19 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str, is_from_registry: bool) -> Answer {
+    fn answer(status: u16, body: &str, is_from_registry: bool) -> RegistryResponse {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer { status, headers: HeaderMap::new(), body: Vec::from(body).into(), redacted: None, is_from_registry }
+        RegistryResponse {
+            status,
+            headers: HeaderMap::new(),
+            body: Vec::from(body).into(),
+            redacted: None,
+            is_from_registry,
+        }
     }
 
-    fn demand(challenge: &str) -> Demand {
-        Demand::read(&challenge::parse([challenge])[0]).expect("a demand")
+    fn demand(challenge: &str) -> BearerChallenge {
+        BearerChallenge::read(&challenge::parse([challenge])[0]).expect("a demand")
     }
 
     #[test]
@@ -410,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_is_sent_in_a_form_and_never_shown() {
-        let credential = Credential::Identity(Secret::new("hush".into()));
+        let credential = RegistryCredential::Identity(Secret::new("hush".into()));
         let ask = token_request(&demand(r#"Bearer realm="https://a.io/t""#), None, Some(&credential), "a token");
         assert!(!format!("{ask:?}").contains("hush"));
         assert_eq!(ask.url.as_str(), "https://a.io/t");
@@ -421,9 +447,9 @@ mod tests {
     #[test]
     fn only_a_refusal_of_an_old_authorization_leads_to_a_new_one() {
         let denied = r#"{"errors":[{"code":"DENIED","message":"x"}]}"#;
-        let young = Grant::bearer("t", None).expect("sendable");
-        let old = Grant::bearer("t", None).expect("sendable").aged(SUSPECT_AGE);
-        let anonymous = Grant::anonymous();
+        let young = Authorization::bearer("t", None).expect("sendable");
+        let old = Authorization::bearer("t", None).expect("sendable").aged(SUSPECT_AGE);
+        let anonymous = Authorization::anonymous();
         for (method, status, body, grant, expected) in [
             (Method::GET, 401, "", &anonymous, true),
             (Method::GET, 401, "", &young, true),
@@ -441,7 +467,7 @@ mod tests {
             (Method::GET, 429, "expired", &old, false),
         ] {
             let curable =
-                |is_from_registry| Authority::is_curable(&method, &answer(status, body, is_from_registry), grant);
+                |is_from_registry| Authenticator::is_curable(&method, &answer(status, body, is_from_registry), grant);
             assert_eq!(curable(true), expected, "{method} {status} {body}");
             assert!(!curable(false), "another host has no say in it");
         }

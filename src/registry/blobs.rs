@@ -1,7 +1,10 @@
 //! Blobs: image configurations, attestation statements, files of artifacts. Image layers are never read.
 
-use super::{Body, DistributionClient, Error, Missing, RequestKind, Result, transport::Ask, verify::verify};
-use crate::image::{Digest, Manifest, Repository, Statement};
+use super::{
+    DistributionClient, Error, MissingContent, RequestKind, ResponseBody, Result, transport::RegistryRequest,
+    verify::verify,
+};
+use crate::image::{Digest, ImageManifest, Repository, StatementDescriptor};
 
 /// The longest image configuration, in bytes.
 const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
@@ -14,47 +17,53 @@ impl DistributionClient {
     /// # Errors
     ///
     /// As the methods of [`super::Registry`].
-    pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<Body> {
+    pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<ResponseBody> {
         let host = self.host(repository)?;
         let what = format!("the blob {repository}@{digest}");
-        let ask =
-            Ask { limit_bytes, ..host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what) };
+        let ask = RegistryRequest {
+            limit_bytes,
+            ..host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what)
+        };
         let answer = host.answer(&repository.name, &ask).await;
         let answer = answer.map_err(|error| self.redacted(&repository.registry, error))?;
         verify(&ask.what, digest, &answer.body)?;
         Ok(answer.body)
     }
 
-    pub(super) async fn config_of(&self, repository: &Repository, manifest: &Manifest) -> Result<Body> {
-        let wanted = WantedBlob {
+    pub(super) async fn config_of(&self, repository: &Repository, manifest: &ImageManifest) -> Result<ResponseBody> {
+        let wanted = BlobRequest {
             digest: &manifest.config,
             stated_bytes: manifest.config_bytes,
             limit_bytes: CONFIG_BYTES,
             what: format!("the configuration {repository}@{}", manifest.config),
-            missing: Missing::Configuration(manifest.config.clone()),
+            missing: MissingContent::Configuration(manifest.config.clone()),
         };
         self.wanted_blob(repository, wanted).await
     }
 
-    pub(super) async fn statement_of(&self, repository: &Repository, statement: &Statement) -> Result<Body> {
-        let wanted = WantedBlob {
+    pub(super) async fn statement_of(
+        &self,
+        repository: &Repository,
+        statement: &StatementDescriptor,
+    ) -> Result<ResponseBody> {
+        let wanted = BlobRequest {
             digest: &statement.digest,
             stated_bytes: statement.bytes,
             limit_bytes: STATEMENT_BYTES,
             what: format!("the statement {repository}@{}", statement.digest),
-            missing: Missing::Statement(statement.digest.clone()),
+            missing: MissingContent::Statement(statement.digest.clone()),
         };
         self.wanted_blob(repository, wanted).await
     }
 
-    async fn wanted_blob(&self, repository: &Repository, wanted: WantedBlob<'_>) -> Result<Body> {
-        let WantedBlob { digest, stated_bytes, limit_bytes, what, missing } = wanted;
+    async fn wanted_blob(&self, repository: &Repository, wanted: BlobRequest<'_>) -> Result<ResponseBody> {
+        let BlobRequest { digest, stated_bytes, limit_bytes, what, missing } = wanted;
         let host = self.host(repository)?;
         if stated_bytes.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(Error::TooLarge { what, limit_bytes });
         }
         let ask = host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what);
-        let ask = Ask { limit_bytes, ..ask };
+        let ask = RegistryRequest { limit_bytes, ..ask };
         let answer = host.answer(&repository.name, &ask).await;
         let answer = answer.map_err(|error| host.naming(error, &ask, repository, missing))?;
         let body = &answer.body;
@@ -71,7 +80,7 @@ impl DistributionClient {
 }
 
 /// A blob that a manifest names.
-struct WantedBlob<'a> {
+struct BlobRequest<'a> {
     digest: &'a Digest,
     /// Its size, if the manifest states it.
     stated_bytes: Option<u64>,
@@ -79,5 +88,5 @@ struct WantedBlob<'a> {
     /// Its name in errors.
     what: String,
     /// The content that is missing if it is not found.
-    missing: Missing,
+    missing: MissingContent,
 }

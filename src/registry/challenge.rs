@@ -5,13 +5,13 @@ const MAX_CHARS: usize = 8 * 1024;
 
 /// One challenge of a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Challenge {
+pub(crate) struct AuthChallenge {
     /// The scheme in lower case: `bearer`, `basic`.
     pub(crate) scheme: String,
     parameters: Vec<(String, String)>,
 }
 
-impl Challenge {
+impl AuthChallenge {
     /// The value of the first parameter `name`, in lower case.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -19,12 +19,12 @@ impl Challenge {
 }
 
 /// All challenges in the values of `WWW-Authenticate` headers, in order. A syntax error ends its header.
-pub(crate) fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<Challenge> {
+pub(crate) fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Vec<AuthChallenge> {
     values.into_iter().flat_map(parse_one).collect()
 }
 
-fn parse_one(value: &str) -> Vec<Challenge> {
-    let mut challenges: Vec<Challenge> = Vec::new();
+fn parse_one(value: &str) -> Vec<AuthChallenge> {
+    let mut challenges: Vec<AuthChallenge> = Vec::new();
     if value.len() > MAX_CHARS {
         return challenges;
     }
@@ -42,7 +42,7 @@ fn parse_one(value: &str) -> Vec<Challenge> {
         } else if assigned.is_some() {
             return challenges;
         } else {
-            challenges.push(Challenge { scheme: word.to_ascii_lowercase(), parameters: Vec::new() });
+            challenges.push(AuthChallenge { scheme: word.to_ascii_lowercase(), parameters: Vec::new() });
             rest = after;
         }
     }

@@ -13,21 +13,21 @@ use reqwest::{
 };
 
 use super::{
-    AwsLogins, Body, Error, Fetched, HostSettings, Missing, NetworkSettings, Pointer, Registry, RequestKind, Requests,
-    Result, SettingsError, TagList,
+    AwsLogins, Error, FetchedManifest, HostSettings, MissingContent, NetworkSettings, Registry, RequestCounter,
+    RequestKind, ResponseBody, Result, SettingsError, TagList, TagTarget,
     allow::AllowList,
-    budget::Budget,
-    host::{self, Host, Means},
+    host::{self, HostContext, RegistryHost},
     http_client::http_client,
     link,
+    memory_budget::MemoryBudget,
     tag_page::{TAGS_PER_PAGE, TagPage},
     time_budget::TimeBudget,
-    transport::Ask,
+    transport::RegistryRequest,
     verify::{announced_digest, expect_pinned, verify},
 };
 use crate::{
-    address::{Resolver, Trust},
-    image::{Digest, DigestKind, Document, Manifest, Reference, Repository, Statement, is_tag},
+    address::{HostResolver, HostTrust},
+    image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor, is_tag},
 };
 
 /// The longest manifest or index, in bytes (OCI distribution specification, "Pushing Manifests").
@@ -45,12 +45,12 @@ pub struct DistributionClient {
     allow: AllowList,
     network: NetworkSettings,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
-    requests: Arc<Requests>,
+    requests: Arc<RequestCounter>,
     /// Resolves host names for all clients.
-    resolver: Arc<Resolver>,
-    budget: Budget,
+    resolver: Arc<HostResolver>,
+    budget: MemoryBudget,
     clients: Mutex<HashMap<ClientKey, Client>>,
-    hosts: Mutex<HashMap<Arc<str>, Arc<Host>>>,
+    hosts: Mutex<HashMap<Arc<str>, Arc<RegistryHost>>>,
     /// Pull-through caches of registries, by the registry.
     offered: Mutex<HashMap<String, String>>,
 }
@@ -68,23 +68,23 @@ impl DistributionClient {
     pub fn new(
         settings: NetworkSettings,
         aws: Option<Arc<dyn AwsLogins>>,
-        requests: Arc<Requests>,
+        requests: Arc<RequestCounter>,
     ) -> Result<Self, SettingsError> {
-        Self::with_resolver(settings, aws, requests, Resolver::new(Trust::Public))
+        Self::with_resolver(settings, aws, requests, HostResolver::new(HostTrust::Public))
     }
 
     /// The same, with names resolved by `resolver`.
     pub(super) fn with_resolver(
         settings: NetworkSettings,
         aws: Option<Arc<dyn AwsLogins>>,
-        requests: Arc<Requests>,
-        resolver: Resolver,
+        requests: Arc<RequestCounter>,
+        resolver: HostResolver,
     ) -> Result<Self, SettingsError> {
         let resolver = Arc::new(resolver);
         let mut clients = HashMap::new();
         for (name, host) in &settings.hosts {
             host.check(name)?;
-            Host::check(name, host)?;
+            RegistryHost::check(name, host)?;
             let key = client_key(name, host);
             if host.ca_file.is_some() && !clients.contains_key(&key) {
                 let client = http_client(&settings, &key, &resolver)?;
@@ -94,7 +94,7 @@ impl DistributionClient {
         let (allow, clients) = (AllowList::new(&settings.allow), Mutex::new(clients));
         // A configured host may also be the target of a redirect.
         for host in settings.allow.iter().filter(|pattern| !pattern.contains('*')) {
-            resolver.trust(host::without_port(host), Trust::Private);
+            resolver.trust(host::without_port(host), HostTrust::Private);
         }
         Ok(Self {
             allow,
@@ -102,7 +102,7 @@ impl DistributionClient {
             aws,
             requests,
             resolver,
-            budget: Budget::default(),
+            budget: MemoryBudget::default(),
             clients,
             hosts: Mutex::default(),
             offered: Mutex::default(),
@@ -118,7 +118,7 @@ impl DistributionClient {
     #[must_use]
     pub fn authentication(&self) -> BTreeMap<String, String> {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.iter().map(|(name, host)| (name.to_string(), host.authority.used().to_owned())).collect()
+        hosts.iter().map(|(name, host)| (name.to_string(), host.authenticator.used().to_owned())).collect()
     }
 
     /// The hosts read through a pull-through cache or a mirror, each with that:
@@ -156,7 +156,7 @@ impl DistributionClient {
     pub(super) fn redacted(&self, registry: &str, error: Error) -> Error {
         let host = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
         match host {
-            Some(host) => host.authority.sent.removed_from(error),
+            Some(host) => host.authenticator.sent.removed_from(error),
             // Nothing was sent to it.
             None => error,
         }
@@ -173,13 +173,13 @@ impl DistributionClient {
             return true;
         }
         // A cache is in ECR and may be reachable through a VPC endpoint.
-        let Ok(host) = self.connect_by(registry, &settings, Trust::Private) else { return false };
+        let Ok(host) = self.connect_by(registry, &settings, HostTrust::Private) else { return false };
         hosts.insert(Arc::clone(registry), Arc::new(host));
         true
     }
 
     /// The host, if it is allowed.
-    pub(super) fn host(&self, repository: &Repository) -> Result<Arc<Host>> {
+    pub(super) fn host(&self, repository: &Repository) -> Result<Arc<RegistryHost>> {
         let registry = &repository.registry;
         let not_allowed = || Error::NotAllowed { registry: registry.to_string() };
         let trust = self.allow.trust(registry).ok_or_else(not_allowed)?;
@@ -193,15 +193,20 @@ impl DistributionClient {
         Ok(host)
     }
 
-    fn connect(&self, name: &Arc<str>, trust: Trust) -> Result<Host, SettingsError> {
+    fn connect(&self, name: &Arc<str>, trust: HostTrust) -> Result<RegistryHost, SettingsError> {
         let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
         // The endpoint is configured.
-        let trust = if settings.endpoint.is_some() { Trust::Loopback } else { trust };
+        let trust = if settings.endpoint.is_some() { HostTrust::Loopback } else { trust };
         self.connect_by(name, &settings, trust)
     }
 
-    fn connect_by(&self, name: &Arc<str>, settings: &HostSettings, trust: Trust) -> Result<Host, SettingsError> {
-        let means = Means {
+    fn connect_by(
+        &self,
+        name: &Arc<str>,
+        settings: &HostSettings,
+        trust: HostTrust,
+    ) -> Result<RegistryHost, SettingsError> {
+        let means = HostContext {
             http: self.http(client_key(name, settings))?,
             aws: self.aws.clone(),
             requests: Arc::clone(&self.requests),
@@ -209,7 +214,7 @@ impl DistributionClient {
             resolver: Arc::clone(&self.resolver),
             trust,
         };
-        Host::new(name, settings, &self.network, means)
+        RegistryHost::new(name, settings, &self.network, means)
     }
 
     /// The HTTP client for one TLS setting, built on demand because loading the system's certificates is slow.
@@ -223,7 +228,7 @@ impl DistributionClient {
         Ok(client)
     }
 
-    async fn head_of(&self, reference: &Reference) -> Result<Pointer> {
+    async fn head_of(&self, reference: &Reference) -> Result<TagTarget> {
         let host = self.host(&reference.repository)?;
         let ask = manifest_request(&host, reference, RequestKind::Head)?;
         let mut is_refused = false;
@@ -234,13 +239,18 @@ impl DistributionClient {
                     if let Some(digest) = announced_digest(&answer) {
                         expect_pinned(reference, &digest)?;
                         let media_type = answer.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
-                        let kind = media_type.and_then(|value| DigestKind::of_media_type(value.trim()));
-                        return Ok(Pointer { digest, kind });
+                        let kind = media_type.and_then(|value| DigestKind::from_media_type(value.trim()));
+                        return Ok(TagTarget { digest, kind });
                     }
                 }
                 Err(error) if host.head.is_doubtful(&error) => is_refused = true,
                 Err(error) => {
-                    return Err(host.naming(error, &ask, &reference.repository, Missing::from_reference(reference)));
+                    return Err(host.naming(
+                        error,
+                        &ask,
+                        &reference.repository,
+                        MissingContent::from_reference(reference),
+                    ));
                 }
             }
         }
@@ -248,30 +258,30 @@ impl DistributionClient {
         if is_refused {
             host.head.contradicted();
         }
-        Ok(Pointer { kind: Some(fetched.document.kind()), digest: fetched.digest })
+        Ok(TagTarget { kind: Some(fetched.document.kind()), digest: fetched.digest })
     }
 
-    async fn manifest_of(&self, reference: &Reference) -> Result<Fetched> {
+    async fn manifest_of(&self, reference: &Reference) -> Result<FetchedManifest> {
         let host = self.host(&reference.repository)?;
         let ask = manifest_request(&host, reference, RequestKind::Manifest)?;
         let answer = host.answer(&reference.repository.name, &ask).await;
-        let missing = || Missing::from_reference(reference);
+        let missing = || MissingContent::from_reference(reference);
         let answer = answer.map_err(|error| host.naming(error, &ask, &reference.repository, missing()))?;
         // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so the hash of the
         // body counts; a different header is still an error.
         for expected in reference.digest.iter().chain(announced_digest(&answer).iter()) {
             verify(&ask.what, expected, &answer.body)?;
         }
-        let digest = reference.digest.clone().unwrap_or_else(|| Digest::of(&answer.body));
-        let document = Document::parse(answer.document(), answer.header(CONTENT_TYPE))
+        let digest = reference.digest.clone().unwrap_or_else(|| Digest::sha256(&answer.body));
+        let document = ManifestDocument::parse(answer.document(), answer.header(CONTENT_TYPE))
             .map_err(|error| Error::Malformed { what: ask.what, why: error.to_string() })?;
-        Ok(Fetched { digest, document })
+        Ok(FetchedManifest { digest, document })
     }
 
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
         let host = self.host(repository)?;
         let what = format!("the tag list of {repository}");
-        let mut ask = Ask {
+        let mut ask = RegistryRequest {
             limit_bytes: TAGS_BYTES,
             accept: "application/json",
             budget: Some(Arc::new(TimeBudget::new(self.network.request_timeout * TAGS_TIMEOUTS))),
@@ -286,7 +296,7 @@ impl DistributionClient {
         for _ in 0..self.network.tag_pages {
             asked.insert(ask.url.clone());
             let answer = host.answer(&repository.name, &ask).await;
-            let answer = answer.map_err(|error| host.naming(error, &ask, repository, Missing::TagList))?;
+            let answer = answer.map_err(|error| host.naming(error, &ask, repository, MissingContent::TagList))?;
             let page = TagPage::parse(answer.document()).map_err(|error| malformed(error.to_string()))?;
             is_whole &= answer.redacted.is_none();
             tags.extend(page.tags);
@@ -306,19 +316,27 @@ impl DistributionClient {
 }
 
 impl Registry for DistributionClient {
-    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<TagTarget>> {
         self.reach(&reference.repository.registry, || self.head_of(reference).boxed())
     }
 
-    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<FetchedManifest>> {
         self.reach(&reference.repository.registry, || self.manifest_of(reference).boxed())
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
+    fn config<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: &'a ImageManifest,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
         self.reach(&repository.registry, || self.config_of(repository, manifest).boxed())
     }
 
-    fn statement<'a>(&'a self, repository: &'a Repository, statement: &'a Statement) -> BoxFuture<'a, Result<Body>> {
+    fn statement<'a>(
+        &'a self,
+        repository: &'a Repository,
+        statement: &'a StatementDescriptor,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
         self.reach(&repository.registry, || self.statement_of(repository, statement).boxed())
     }
 
@@ -330,7 +348,7 @@ impl Registry for DistributionClient {
         self.reach(&repository.registry, || self.tags_of(repository).boxed())
     }
 
-    fn may_ask(&self, repository: &Repository) -> bool {
+    fn is_allowed(&self, repository: &Repository) -> bool {
         self.allow.trust(&repository.registry).is_some()
     }
 
@@ -339,14 +357,18 @@ impl Registry for DistributionClient {
         let connected = self.hosts.lock().unwrap_or_else(PoisonError::into_inner).get(registry).cloned();
         let cache = match connected {
             Some(host) => host.cache.clone(),
-            None => Host::cache_name(registry, self.network.hosts.get(&**registry)?),
+            None => RegistryHost::cache_name(registry, self.network.hosts.get(&**registry)?),
         };
         cache.map(|cache| host::cached(&cache, repository))
     }
 }
 
 /// The request for the manifest of `reference`: by digest, else by tag.
-pub(super) fn manifest_request(host: &Host, reference: &Reference, kind: RequestKind) -> Result<Ask> {
+pub(super) fn manifest_request(
+    host: &RegistryHost,
+    reference: &Reference,
+    kind: RequestKind,
+) -> Result<RegistryRequest> {
     let what = reference.to_string();
     let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
     let name = match (&reference.digest, &reference.tag) {
@@ -357,11 +379,11 @@ pub(super) fn manifest_request(host: &Host, reference: &Reference, kind: Request
     };
     let ask = host.ask(&reference.repository.name, &["manifests", name], kind, what.clone());
     let method = if kind == RequestKind::Head { Method::HEAD } else { Method::GET };
-    Ok(Ask { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..ask })
+    Ok(RegistryRequest { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..ask })
 }
 
 fn client_key(name: &str, settings: &HostSettings) -> ClientKey {
-    (settings.ca_file.clone(), Host::is_loopback(name, settings))
+    (settings.ca_file.clone(), RegistryHost::is_loopback(name, settings))
 }
 
 #[cfg(test)]
@@ -382,7 +404,8 @@ mod tests {
             hosts: [(registry.to_owned(), plain)].into(),
             ..NetworkSettings::default()
         };
-        let resolver = Resolver::with_lookup(Trust::Public, move |_| Box::pin(async move { Ok(vec![address]) }));
+        let resolver =
+            HostResolver::with_lookup(HostTrust::Public, move |_| Box::pin(async move { Ok(vec![address]) }));
         DistributionClient::with_resolver(settings, None, Arc::default(), resolver).expect("valid settings")
     }
 

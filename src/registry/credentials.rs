@@ -16,7 +16,7 @@ use crate::{
 
 /// A configured credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Credential {
+pub(super) enum RegistryCredential {
     /// A user name and a password.
     Basic { username: String, password: Secret },
     /// A refresh token for a token server.
@@ -24,7 +24,7 @@ pub(super) enum Credential {
 }
 
 /// The login for `registry` in Docker's `config.json` or a credential helper; `None` if there is none.
-pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
+pub(super) async fn docker_credential(registry: &str) -> Result<Option<RegistryCredential>> {
     match read_config().await {
         Some(config) => login_in(config, registry).await,
         None => Ok(None),
@@ -32,7 +32,7 @@ pub(super) async fn of_docker(registry: &str) -> Result<Option<Credential>> {
 }
 
 /// The login for `registry` in `config`, under its first name that has one.
-async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Option<Credential>> {
+async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Option<RegistryCredential>> {
     let error = |kind, why: &str| Error::Credentials { registry: registry.to_owned(), kind, why: why.to_owned() };
     // Helpers are run here, so that a hanging one can be terminated.
     let text = |value: Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -53,9 +53,9 @@ async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Opti
     }
     match found {
         Ok(DockerCredential::UsernamePassword(username, password)) => {
-            Ok(Some(Credential::Basic { username, password: Secret::new(password) }))
+            Ok(Some(RegistryCredential::Basic { username, password: Secret::new(password) }))
         }
-        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(Credential::Identity(Secret::new(token)))),
+        Ok(DockerCredential::IdentityToken(token)) => Ok(Some(RegistryCredential::Identity(Secret::new(token)))),
         Err(HelperError::TimedOut) => {
             Err(error(CredentialsErrorKind::Unreachable, "Docker's credential helper timed out"))
         }
@@ -134,7 +134,7 @@ mod tests {
         for name in &names {
             let auths = config(json!({ "auths": { (name): { "auth": "YWxpY2U6aHVzaA==" } } }));
             let found = login_in(auths, "docker.io").await;
-            let alice = Credential::Basic { username: "alice".into(), password: Secret::new("hush".into()) };
+            let alice = RegistryCredential::Basic { username: "alice".into(), password: Secret::new("hush".into()) };
             assert_eq!(found, Ok(Some(alice)), "{name}");
         }
         let broken = json!({

@@ -1,6 +1,6 @@
 //! Hosts of private ECR registries: account, region, partition.
 
-use crate::image::{Partition, is_account_id, is_region};
+use crate::image::{AwsPartition, is_account_id, is_region};
 
 /// The domains that ECR registries are served under, from the host pattern of
 /// awslabs/amazon-ecr-credential-helper: commercial, China, the European sovereign cloud, dual-stack
@@ -29,8 +29,8 @@ pub struct EcrHost<'a> {
 impl EcrHost<'_> {
     /// The partition of its region.
     #[must_use]
-    pub fn partition(&self) -> Partition {
-        Partition::from_region(self.region)
+    pub fn partition(&self) -> AwsPartition {
+        AwsPartition::from_region(self.region)
     }
 }
 
@@ -49,7 +49,7 @@ impl<'a> EcrHost<'a> {
     /// The registry of `pattern`, a pattern of full repository names, if it names one; and the pattern of repositories
     /// in it.
     #[must_use]
-    pub fn of_pattern(pattern: &'a str) -> Option<(Self, &'a str)> {
+    pub fn from_pattern(pattern: &'a str) -> Option<(Self, &'a str)> {
         let (host, name) = pattern.split_once('/')?;
         Some((Self::parse(host)?, name))
     }
@@ -65,7 +65,7 @@ pub(super) fn is_layer_store(registry: &str, store: &str) -> bool {
     // form is `s3-REGION`.
     let mut labels = name.rsplit('.');
     let region = match labels.next().unwrap_or_default() {
-        "s3" => return partition == Partition::COMMERCIAL,
+        "s3" => return partition == AwsPartition::COMMERCIAL,
         last if last.starts_with("s3-") => last.trim_start_matches("s3-").trim_start_matches("fips-"),
         region => {
             let service = labels.find(|label| *label != "dualstack").unwrap_or_default();

@@ -25,7 +25,7 @@ pub enum Error {
         /// The repository.
         repository: Repository,
         /// The missing content.
-        missing: Missing,
+        missing: MissingContent,
         /// The pull-through cache or mirror that responded. Content that a cache lacks may exist upstream.
         cache: Option<Repository>,
     },
@@ -128,7 +128,7 @@ pub enum CredentialsErrorKind {
 
 /// Content that a registry does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
+pub enum MissingContent {
     /// The tag: it was withdrawn or never published.
     Tag(String),
     /// The manifest or index with this digest.
@@ -141,7 +141,7 @@ pub enum Missing {
     TagList,
 }
 
-impl Missing {
+impl MissingContent {
     /// The content of `reference`: by digest, else by tag.
     pub(super) fn from_reference(reference: &Reference) -> Self {
         match &reference.digest {
@@ -151,13 +151,13 @@ impl Missing {
     }
 }
 
-fn not_found(repository: &Repository, missing: &Missing, cache: Option<&Repository>) -> impl fmt::Display {
+fn not_found(repository: &Repository, missing: &MissingContent, cache: Option<&Repository>) -> impl fmt::Display {
     let what = match missing {
-        Missing::Tag(tag) => format!("the tag {repository}:{tag}"),
-        Missing::Manifest(digest) => format!("the manifest {repository}@{digest}"),
-        Missing::Configuration(digest) => format!("the configuration {repository}@{digest}"),
-        Missing::Statement(digest) => format!("the statement {repository}@{digest}"),
-        Missing::TagList => format!("the tag list of {repository}"),
+        MissingContent::Tag(tag) => format!("the tag {repository}:{tag}"),
+        MissingContent::Manifest(digest) => format!("the manifest {repository}@{digest}"),
+        MissingContent::Configuration(digest) => format!("the configuration {repository}@{digest}"),
+        MissingContent::Statement(digest) => format!("the statement {repository}@{digest}"),
+        MissingContent::TagList => format!("the tag list of {repository}"),
     };
     match cache {
         Some(cache) => format!("{what} is not in {cache}, through which {} is read", repository.registry),
@@ -183,7 +183,7 @@ impl Error {
     /// The error that the registry does not have `reference` (by digest, else by tag).
     #[must_use]
     pub fn not_found(reference: &Reference) -> Self {
-        let missing = Missing::from_reference(reference);
+        let missing = MissingContent::from_reference(reference);
         Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
     }
 
@@ -193,7 +193,7 @@ impl Error {
         self,
         asked: &str,
         repository: &Repository,
-        missing: Missing,
+        missing: MissingContent,
         cache: Option<Repository>,
     ) -> Self {
         match self {

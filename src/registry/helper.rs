@@ -26,7 +26,7 @@ pub(super) enum HelperError {
 /// The output of a helper (<https://github.com/docker/docker-credential-helpers#development>).
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Printed {
+struct HelperOutput {
     username: String,
     secret: String,
 }
@@ -43,7 +43,7 @@ async fn ask_within(limit: Duration, program: &str, server: &str) -> Result<Dock
     #[cfg(unix)]
     command.process_group(0);
     let child = command.spawn().map_err(|_| HelperError::Failed(E::HelperCommunicationError))?;
-    let group = Group::new(&child);
+    let group = ProcessGroup::new(&child);
     let exchange = async {
         let mut child = child;
         if let Some(mut input) = child.stdin.take() {
@@ -59,8 +59,8 @@ async fn ask_within(limit: Duration, program: &str, server: &str) -> Result<Dock
         let [stdout, stderr] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
         return Err(HelperError::Failed(E::HelperFailure { helper: program.to_owned(), stdout, stderr }));
     }
-    let printed = serde_json::from_slice::<Printed>(&output.stdout);
-    let Printed { username, secret } = printed.map_err(|_| HelperError::Failed(E::MalformedHelperResponse))?;
+    let printed = serde_json::from_slice::<HelperOutput>(&output.stdout);
+    let HelperOutput { username, secret } = printed.map_err(|_| HelperError::Failed(E::MalformedHelperResponse))?;
     Ok(if username == TOKEN_USER {
         DockerCredential::IdentityToken(secret)
     } else {
@@ -69,9 +69,9 @@ async fn ask_within(limit: Duration, program: &str, server: &str) -> Result<Dock
 }
 
 /// The process group of a helper, terminated when dropped: many helpers are scripts around another program.
-struct Group(Option<u32>);
+struct ProcessGroup(Option<u32>);
 
-impl Group {
+impl ProcessGroup {
     fn new(child: &Child) -> Self {
         Self(child.id())
     }
@@ -82,7 +82,7 @@ impl Group {
     }
 }
 
-impl Drop for Group {
+impl Drop for ProcessGroup {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(group) = self.0.and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())) {

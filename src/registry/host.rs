@@ -15,21 +15,21 @@ use tokio::{
 };
 
 use super::{
-    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, Missing, NetworkSettings, RequestKind, Requests, Result,
-    SettingsError,
-    auth::{Authority, AuthorityBuilder},
-    budget::Share,
-    grant::Grant,
+    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, MissingContent, NetworkSettings, RequestCounter, RequestKind,
+    Result, SettingsError,
+    auth::{Authenticator, AuthenticatorBuilder},
+    authorization::Authorization,
+    circuit_breaker::CircuitBreaker,
+    error_response,
     head::HeadSupport,
-    outage::Outage,
-    refusal,
-    token::{Demand, TokenRules},
-    transport::{Answer, Ask, Failure, Patience, Transport},
+    memory_budget::MemoryShare,
+    token::{BearerChallenge, TokenRules},
+    transport::{AttemptError, RegistryRequest, RegistryResponse, RegistryTransport, RetryPolicy},
 };
 use crate::{
-    address::{Reach, Resolver, Trust},
+    address::{AddressScope, HostResolver, HostTrust},
     image::{DOCKER_HUB, Repository, normalize_host},
-    pace::Pace,
+    rate_limiter::RateLimiter,
 };
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
@@ -37,20 +37,20 @@ const ANONYMOUS_RATE: f64 = 1.0;
 const GRANTED_RATE: f64 = 10.0;
 
 /// The dependencies of a host.
-pub(super) struct Means {
+pub(super) struct HostContext {
     pub(super) http: Client,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
-    pub(super) requests: Arc<Requests>,
+    pub(super) requests: Arc<RequestCounter>,
     /// Resolves names for `http`.
-    pub(super) resolver: Arc<Resolver>,
+    pub(super) resolver: Arc<HostResolver>,
     /// The trust of the host.
-    pub(super) trust: Trust,
+    pub(super) trust: HostTrust,
     /// Its share of the memory budget.
-    pub(super) share: Share,
+    pub(super) share: MemoryShare,
 }
 
 /// One registry.
-pub(super) struct Host {
+pub(super) struct RegistryHost {
     /// The endpoint, without a trailing slash in its path.
     base: Url,
     /// The prefix of every repository name: that of a pull-through cache.
@@ -58,19 +58,19 @@ pub(super) struct Host {
     /// The pull-through cache or mirror that serves it, as references name it.
     pub(super) cache: Option<String>,
     pub(super) head: HeadSupport,
-    transport: Transport,
-    pub(super) authority: Authority,
-    /// Held by the first request until its result; see [`Host::first`].
-    meeting: Mutex<()>,
-    is_met: AtomicBool,
+    transport: RegistryTransport,
+    pub(super) authenticator: Authenticator,
+    /// Held by the first request until its result; see [`RegistryHost::first`].
+    first_request: Mutex<()>,
+    is_reached: AtomicBool,
 }
 
-impl Host {
+impl RegistryHost {
     pub(super) fn new(
         host: &Arc<str>,
         settings: &HostSettings,
         network: &NetworkSettings,
-        Means { http, aws, requests, resolver, trust, share }: Means,
+        HostContext { http, aws, requests, resolver, trust, share }: HostContext,
     ) -> Result<Self, SettingsError> {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
@@ -82,27 +82,27 @@ impl Host {
         }
         resolver.trust(base.host_str().unwrap_or_default(), trust);
         for listed in &settings.token_hosts {
-            resolver.trust(without_port(listed), Trust::Loopback);
+            resolver.trust(without_port(listed), HostTrust::Loopback);
         }
         let is_ecr_public = &**host == ECR_PUBLIC && cache.is_none();
         let default_rate = is_ecr_public.then_some(ANONYMOUS_RATE);
-        let transport = Transport {
+        let transport = RegistryTransport {
             host: Arc::clone(host),
             http,
             resolver,
-            pace: Pace::new(settings.rate.or(default_rate)),
+            rate_limiter: RateLimiter::new(settings.rate.or(default_rate)),
             connections: Semaphore::new(settings.connections),
             requests,
             share,
-            outage: Outage::default(),
-            patience: Patience {
+            circuit_breaker: CircuitBreaker::default(),
+            retry_policy: RetryPolicy {
                 request_timeout: network.request_timeout,
                 retries: network.retries,
                 retry_wait: network.retry_wait,
             },
         };
         let rules = TokenRules { base: base.clone(), token_hosts: settings.token_hosts.clone() };
-        let authority = AuthorityBuilder {
+        let authority = AuthenticatorBuilder {
             host: Arc::clone(host),
             issuer: cache.as_ref().map_or_else(|| Arc::clone(host), |cache| Arc::clone(&cache.host)),
             auth: settings.auth.clone(),
@@ -120,9 +120,9 @@ impl Host {
             cache: named,
             head: HeadSupport::default(),
             transport,
-            authority,
-            meeting: Mutex::new(()),
-            is_met: AtomicBool::new(false),
+            authenticator: authority,
+            first_request: Mutex::new(()),
+            is_reached: AtomicBool::new(false),
         })
     }
 
@@ -146,13 +146,13 @@ impl Host {
     }
 
     /// The request for `path` below `/v2/<repository>/`.
-    pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> Ask {
+    pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> RegistryRequest {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v2").extend(&self.prefix);
             segments.extend(repository.split('/')).extend(path);
         }
-        Ask {
+        RegistryRequest {
             method: Method::GET,
             url,
             kind,
@@ -166,23 +166,23 @@ impl Host {
     }
 
     /// The response to `ask` about `repository`, with authentication and retries.
-    pub(super) async fn answer(&self, repository: &str, ask: &Ask) -> Result<Answer> {
+    pub(super) async fn answer(&self, repository: &str, ask: &RegistryRequest) -> Result<RegistryResponse> {
         let mut first = self.first().await;
-        let mut grant = self.authority.grant(&self.transport, repository).await?;
+        let mut grant = self.authenticator.authorization(&self.transport, repository).await?;
         let mut is_renewed = false;
         let (mut tries, begun) = (0, Instant::now());
         loop {
             let failure = match self.transport.exchange(ask, grant.header()).await {
                 Ok(mut answer) if answer.status.is_success() => {
-                    answer.redacted = self.authority.sent.removed_from_document(&answer.body, &grant);
+                    answer.redacted = self.authenticator.sent.removed_from_document(&answer.body, &grant);
                     return Ok(answer);
                 }
-                Ok(answer) if !is_renewed && Authority::is_curable(&ask.method, &answer, &grant) => {
-                    grant = self.authority.renew(&self.transport, ask, repository, &answer, &grant).await?;
+                Ok(answer) if !is_renewed && Authenticator::is_curable(&ask.method, &answer, &grant) => {
+                    grant = self.authenticator.renew(&self.transport, ask, repository, &answer, &grant).await?;
                     is_renewed = true;
                     continue;
                 }
-                Ok(answer) => refusal::failure(&self.transport.host, &ask.what, &answer),
+                Ok(answer) => error_response::failure(&self.transport.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
             // The failure may concern this document only, so others need not wait for its retries. A throttling
@@ -190,50 +190,61 @@ impl Host {
             if !matches!(failure.error, Error::RateLimited { .. }) {
                 drop(first.take());
             }
-            let failure = Failure { error: self.authority.sent.removed_from(failure.error), ..failure };
+            let failure = AttemptError { error: self.authenticator.sent.removed_from(failure.error), ..failure };
             self.transport.wait_after(ask, failure, tries, begun).await?;
             tries += 1;
         }
     }
 
     /// `error` of `ask`, with the missing content of `repository`.
-    pub(super) fn naming(&self, error: Error, ask: &Ask, repository: &Repository, missing: Missing) -> Error {
+    pub(super) fn naming(
+        &self,
+        error: Error,
+        ask: &RegistryRequest,
+        repository: &Repository,
+        missing: MissingContent,
+    ) -> Error {
         error.naming(&ask.what, repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
     }
 
     /// Lets the first request to a registry receive its challenge while the others wait, instead of each being refused.
-    async fn first(&self) -> Option<First<'_>> {
-        if self.is_met.load(Ordering::Acquire) {
+    async fn first(&self) -> Option<FirstRequest<'_>> {
+        if self.is_reached.load(Ordering::Acquire) {
             return None;
         }
-        let turn = self.meeting.lock().await;
-        (!self.is_met.load(Ordering::Acquire)).then_some(First { is_met: &self.is_met, _turn: turn })
+        let turn = self.first_request.lock().await;
+        (!self.is_reached.load(Ordering::Acquire)).then_some(FirstRequest { is_met: &self.is_reached, _turn: turn })
     }
 }
 
 /// Held by the first request until its result.
-struct First<'a> {
+struct FirstRequest<'a> {
     is_met: &'a AtomicBool,
     _turn: MutexGuard<'a, ()>,
 }
 
-impl Drop for First<'_> {
+impl Drop for FirstRequest<'_> {
     fn drop(&mut self) {
         self.is_met.store(true, Ordering::Release);
     }
 }
 
-impl Transport {
+impl RegistryTransport {
     /// The response to `ask` with a fixed `grant`, with retries. Errors pass through `redact`.
-    pub(super) async fn ask(&self, ask: &Ask, grant: &Grant, redact: impl Fn(Error) -> Error) -> Result<Answer> {
+    pub(super) async fn ask(
+        &self,
+        ask: &RegistryRequest,
+        grant: &Authorization,
+        redact: impl Fn(Error) -> Error,
+    ) -> Result<RegistryResponse> {
         let (mut tries, begun) = (0, Instant::now());
         loop {
             let failure = match self.exchange(ask, grant.header()).await {
                 Ok(answer) if answer.status.is_success() => return Ok(answer),
-                Ok(answer) => refusal::failure(&self.host, &ask.what, &answer),
+                Ok(answer) => error_response::failure(&self.host, &ask.what, &answer),
                 Err(failure) => failure,
             };
-            let failure = Failure { error: redact(failure.error), ..failure };
+            let failure = AttemptError { error: redact(failure.error), ..failure };
             self.wait_after(ask, failure, tries, begun).await?;
             tries += 1;
         }
@@ -241,7 +252,7 @@ impl Transport {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    Reach::from_host(url.host_str().unwrap_or_default()) == Reach::Loopback
+    AddressScope::from_host(url.host_str().unwrap_or_default()) == AddressScope::Loopback
 }
 
 /// The host of `listed` without its port.
@@ -319,8 +330,8 @@ fn default_endpoint(host: &str, settings: &HostSettings) -> String {
 }
 
 /// ECR Public uses the same token for everything, so the first 401 is not needed.
-fn ecr_public_demand() -> Option<Demand> {
-    Some(Demand {
+fn ecr_public_demand() -> Option<BearerChallenge> {
+    Some(BearerChallenge {
         realm: format!("https://{ECR_PUBLIC}/token/").parse().ok()?,
         service: Some(ECR_PUBLIC.to_owned()),
         scope: Some("aws".to_owned()),
@@ -332,7 +343,7 @@ pub(super) fn http_client(
     connect_timeout: Duration,
     ca: Option<Vec<reqwest::Certificate>>,
     is_loopback: bool,
-    resolver: Arc<Resolver>,
+    resolver: Arc<HostResolver>,
 ) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))

@@ -5,13 +5,13 @@ use std::{path::Path, sync::Arc};
 use reqwest::Client;
 
 use super::{NetworkSettings, SettingsError, client::ClientKey, host};
-use crate::address::Resolver;
+use crate::address::HostResolver;
 
 /// The HTTP client for one TLS setting, with names resolved by `resolver`.
 pub(super) fn http_client(
     settings: &NetworkSettings,
     (ca_file, is_loopback): &ClientKey,
-    resolver: &Arc<Resolver>,
+    resolver: &Arc<HostResolver>,
 ) -> Result<Client, SettingsError> {
     let certificates = ca_file.as_deref().map(certificates_in).transpose()?;
     host::http_client(settings.connect_timeout, certificates, *is_loopback, Arc::clone(resolver))

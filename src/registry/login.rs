@@ -11,7 +11,7 @@ use crate::{
 
 /// A login for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Login {
+pub enum RegistryLogin {
     /// A user name and a password, sent as `Basic` or exchanged for a token.
     Basic {
         /// The user name.
@@ -26,9 +26,9 @@ pub enum Login {
 
 /// A login and its expiry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issued {
+pub struct IssuedLogin {
     /// The login.
-    pub login: Login,
+    pub login: RegistryLogin,
     /// When it expires, if the issuer stated it.
     pub expires_at: Option<DateTime<Utc>>,
 }
@@ -67,8 +67,8 @@ pub trait AwsLogins: Send + Sync {
     }
 
     /// The login of the private ECR registry of `account` in `region`.
-    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<Issued, LoginError>>;
+    fn ecr<'a>(&'a self, account: &'a str, region: &'a str) -> BoxFuture<'a, Result<IssuedLogin, LoginError>>;
 
     /// The login of public.ecr.aws; `None` without AWS credentials, and in partitions without ECR Public.
-    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<Issued>, LoginError>>;
+    fn ecr_public(&self) -> BoxFuture<'_, Result<Option<IssuedLogin>, LoginError>>;
 }

@@ -3,17 +3,17 @@
 //! Knows no stage: no bases, no lines, no policy.
 
 mod allow;
-mod allowance;
 mod artifact;
 mod auth;
+mod authorization;
 mod blobs;
-mod budget;
 mod challenge;
+mod circuit_breaker;
 mod client;
 mod credentials;
 mod ecr_host;
 mod error;
-mod grant;
+mod error_response;
 mod head;
 mod helper;
 mod host;
@@ -21,13 +21,13 @@ mod http_client;
 mod link;
 mod login;
 mod loopback;
-mod outage;
+mod memory_budget;
 mod proxy;
 mod redirect;
 mod referrers;
-mod refusal;
+mod request_budget;
 mod requests;
-mod sent;
+mod sent_secrets;
 mod settings;
 mod tag_page;
 mod time_budget;
@@ -40,30 +40,30 @@ use futures::future::{BoxFuture, ready};
 #[cfg(test)]
 pub(crate) use self::{
     challenge::parse as parse_challenges,
+    error_response::message as refusal_message,
     link::{next as next_link, resolve as resolve_link},
-    refusal::message as refusal_message,
 };
-pub use allowance::RequestAllowance;
 pub use artifact::{Artifact, ArtifactLayer};
-pub use budget::Body;
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
-pub use error::{CredentialsErrorKind, Error, Missing, Result};
-pub use login::{AwsLogins, Issued, Login, LoginError, Referrer};
+pub use error::{CredentialsErrorKind, Error, MissingContent, Result};
+pub(crate) use error_response::one_line;
+pub use login::{AwsLogins, IssuedLogin, LoginError, Referrer, RegistryLogin};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
+pub use memory_budget::ResponseBody;
 pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
-pub(crate) use refusal::one_line;
-pub use requests::{RequestKind, Requests};
-pub use settings::{Auth, HostSettings, NetworkSettings, SettingsError};
+pub use request_budget::RequestBudget;
+pub use requests::{RequestCounter, RequestKind};
+pub use settings::{AuthSettings, HostSettings, NetworkSettings, SettingsError};
 
-use crate::image::{Digest, DigestKind, Document, Manifest, Reference, Repository, Statement};
+use crate::image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor};
 
 /// The host of ECR Public, which has its own tokens, rates and error codes.
 const ECR_PUBLIC: &str = "public.ecr.aws";
 
 /// The target of a tag, from a `HEAD`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pointer {
+pub struct TagTarget {
     /// The validated digest.
     pub digest: Digest,
     /// Its kind, if the media type is one of the four.
@@ -72,11 +72,11 @@ pub struct Pointer {
 
 /// A manifest or index, verified by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetched {
+pub struct FetchedManifest {
     /// The digest of the body.
     pub digest: Digest,
     /// The body, parsed.
-    pub document: Document,
+    pub document: ManifestDocument,
 }
 
 /// The tags of a repository.
@@ -94,17 +94,25 @@ pub struct TagList {
 /// [`Error::NotFound`] if the content does not exist.
 pub trait Registry: Send + Sync {
     /// The digest of `reference` (by digest, else by tag): one `HEAD`, or a `GET` if the `HEAD` has no digest.
-    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>>;
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<TagTarget>>;
 
     /// The manifest or index of `reference` (by digest, else by tag), verified by its digest.
-    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>>;
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<FetchedManifest>>;
 
     /// The image configuration of `manifest`, verified by its digest.
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>>;
+    fn config<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: &'a ImageManifest,
+    ) -> BoxFuture<'a, Result<ResponseBody>>;
 
     /// The in-toto statement of an attestation in `repository`, verified by its digest.
-    fn statement<'a>(&'a self, repository: &'a Repository, statement: &'a Statement) -> BoxFuture<'a, Result<Body>> {
-        let missing = Missing::Statement(statement.digest.clone());
+    fn statement<'a>(
+        &'a self,
+        repository: &'a Repository,
+        statement: &'a StatementDescriptor,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
+        let missing = MissingContent::Statement(statement.digest.clone());
         Box::pin(ready(Err(Error::NotFound { repository: repository.clone(), missing, cache: None })))
     }
 
@@ -119,7 +127,7 @@ pub trait Registry: Send + Sync {
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>>;
 
     /// Whether the registry of `repository` is on the allow-list.
-    fn may_ask(&self, repository: &Repository) -> bool {
+    fn is_allowed(&self, repository: &Repository) -> bool {
         let _ = repository;
         true
     }

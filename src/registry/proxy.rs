@@ -33,10 +33,10 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("{0}")]
-    struct Chained(&'static str, #[source] Option<Box<Chained>>);
+    struct ErrorChain(&'static str, #[source] Option<Box<ErrorChain>>);
 
     fn failure(texts: &[&'static str]) -> Option<String> {
-        let chained = texts.iter().rev().fold(None, |source, text| Some(Box::new(Chained(text, source))));
+        let chained = texts.iter().rev().fold(None, |source, text| Some(Box::new(ErrorChain(text, source))));
         proxy_failure(&*chained.expect("a text"))
     }
 

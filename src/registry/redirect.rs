@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::ecr_host;
-use crate::address::{Reach, Trust};
+use crate::address::{AddressScope, HostTrust};
 
 /// The most redirects that are followed.
 pub(super) const MAX_HOPS: usize = 5;
@@ -13,7 +13,7 @@ pub(super) const MAX_HOPS: usize = 5;
 ///
 /// `may_leave`: another host may respond. Blobs are in object stores, but a manifest or a token must come from the
 /// registry itself.
-pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> Result<(Url, Trust), String> {
+pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> Result<(Url, HostTrust), String> {
     let to = at.join(location).map_err(|_| "a redirect to a malformed URL".to_owned())?;
     if !matches!(to.scheme(), "http" | "https") || !to.has_host() {
         return Err("a redirect to a URL that is not HTTP".to_owned());
@@ -39,13 +39,13 @@ pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> R
 ///
 /// Only a registry on this machine may redirect to this machine, even if the target is configured. ECR redirects to S3,
 /// which has private addresses in a VPC with an endpoint (AWS PrivateLink).
-pub(super) fn trust_between(origin: &Url, to: &Url) -> Option<Trust> {
+pub(super) fn trust_between(origin: &Url, to: &Url) -> Option<HostTrust> {
     let (from_host, to_host) = (origin.host_str().unwrap_or_default(), to.host_str().unwrap_or_default());
-    match (Reach::from_host(from_host), Reach::from_host(to_host)) {
-        (Reach::Loopback, Reach::Loopback) => Some(Trust::Loopback),
-        (_, Reach::Loopback | Reach::Forbidden) => None,
-        _ if ecr_host::is_layer_store(from_host, to_host) => Some(Trust::Private),
-        _ => Some(Trust::Public),
+    match (AddressScope::from_host(from_host), AddressScope::from_host(to_host)) {
+        (AddressScope::Loopback, AddressScope::Loopback) => Some(HostTrust::Loopback),
+        (_, AddressScope::Loopback | AddressScope::Forbidden) => None,
+        _ if ecr_host::is_layer_store(from_host, to_host) => Some(HostTrust::Private),
+        _ => Some(HostTrust::Public),
     }
 }
 
@@ -70,10 +70,10 @@ mod tests {
     fn a_blob_may_be_redirected_to_the_internet_but_not_to_this_machine() {
         let go =
             |from: &str, to: &str| next(&url(from), &url(from), to, true).map(|(to, trust)| (to.to_string(), trust));
-        let public = |to: &str| Ok((to.to_owned(), Trust::Public));
+        let public = |to: &str| Ok((to.to_owned(), HostTrust::Public));
         assert_eq!(go("https://r.io/v2/b", "https://cdn.net/x?sig=1"), public("https://cdn.net/x?sig=1"));
         assert_eq!(go("https://r.io/v2/b", "/y"), public("https://r.io/y"));
-        let local = Ok(("http://127.0.0.1:2/y".to_owned(), Trust::Loopback));
+        let local = Ok(("http://127.0.0.1:2/y".to_owned(), HostTrust::Loopback));
         assert_eq!(go("http://127.0.0.1:1/b", "http://127.0.0.1:2/y"), local);
         assert_eq!(go("http://127.0.0.1:1/b", "https://10.0.0.6/y"), public("https://10.0.0.6/y"), "to be checked");
         for to in [
@@ -106,12 +106,12 @@ mod tests {
         let trust = |from: &str, to: &str| next(&url(from), &url(from), to, true).expect("allowed").1;
         let ecr = "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/v2/x/blobs/y";
         let s3 = "https://prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com/z?X-Amz-Signature=1";
-        assert_eq!(trust(ecr, s3), Trust::Private);
-        assert_eq!(trust("https://r.io/v2/x/blobs/y", s3), Trust::Public);
+        assert_eq!(trust(ecr, s3), HostTrust::Private);
+        assert_eq!(trust("https://r.io/v2/x/blobs/y", s3), HostTrust::Public);
         let china = "https://prod-cn-north-1-starport-layer-bucket.s3.cn-north-1.amazonaws.com.cn/z";
-        assert_eq!(trust("https://123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/v2/x", china), Trust::Private);
-        assert_eq!(trust(ecr, china), Trust::Public);
-        assert_eq!(trust(ecr, "https://10.0.0.1/z"), Trust::Public, "an address is not an S3 host");
+        assert_eq!(trust("https://123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/v2/x", china), HostTrust::Private);
+        assert_eq!(trust(ecr, china), HostTrust::Public);
+        assert_eq!(trust(ecr, "https://10.0.0.1/z"), HostTrust::Public, "an address is not an S3 host");
     }
 
     #[test]

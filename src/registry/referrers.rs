@@ -2,7 +2,7 @@
 
 use super::{
     CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, RequestKind, Result,
-    client::manifest_request, transport::Ask,
+    client::manifest_request, transport::RegistryRequest,
 };
 use crate::image::{
     Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer, provenance_referrers,
@@ -24,7 +24,7 @@ impl DistributionClient {
         }
         let what = format!("the referrers of {repository}@{image}");
         let ask = host.ask(&repository.name, &["referrers", image.as_str()], RequestKind::Manifest, what);
-        let ask = Ask { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..ask };
+        let ask = RegistryRequest { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..ask };
         let (ask, answer) = match host.answer(&repository.name, &ask).await {
             // Registries without the API answer 404, and some 400, 405 or 501.
             Err(Error::Status { status: 400 | 404 | 405 | 501, .. }) => {

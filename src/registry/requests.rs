@@ -39,9 +39,9 @@ impl RequestKind {
 
 /// Counts requests by service (a registry's host, or an AWS service's name) and kind, from any task.
 #[derive(Debug, Default)]
-pub struct Requests(Mutex<BTreeMap<String, BTreeMap<&'static str, u64>>>);
+pub struct RequestCounter(Mutex<BTreeMap<String, BTreeMap<&'static str, u64>>>);
 
-impl Requests {
+impl RequestCounter {
     /// Counts one request, retries included.
     pub fn count(&self, service: &str, kind: RequestKind) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

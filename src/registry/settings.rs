@@ -6,7 +6,7 @@ use crate::secret::Secret;
 
 /// How to authenticate at a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Auth {
+pub enum AuthSettings {
     /// ECR credentials for private ECR, an ECR Public token for public.ecr.aws when AWS credentials exist, Docker's
     /// `config.json` for others; anonymous if there is none.
     #[default]
@@ -35,7 +35,7 @@ pub struct HostSettings {
     /// Whether the endpoint has the complete content of the registry. Otherwise it counts as a cache.
     pub full_mirror: bool,
     /// How to authenticate.
-    pub auth: Auth,
+    pub auth: AuthSettings,
     /// Requests per second; `None` is the default for that registry (public.ecr.aws: 1 anonymous,
     /// 10 with credentials; others: unlimited).
     pub rate: Option<f64>,
@@ -54,7 +54,7 @@ impl Default for HostSettings {
         Self {
             endpoint: None,
             full_mirror: false,
-            auth: Auth::Auto,
+            auth: AuthSettings::Auto,
             rate: None,
             connections: 32,
             ca_file: None,

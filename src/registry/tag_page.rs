@@ -19,7 +19,7 @@ pub(super) struct TagPage {
 
 /// The page as JSON. Some registries write `null` for an empty list.
 #[derive(Deserialize)]
-struct RawPage {
+struct RawTagPage {
     #[serde(default, deserialize_with = "page_tags")]
     tags: TagPage,
 }
@@ -31,7 +31,7 @@ impl TagPage {
     ///
     /// If it is not JSON of that shape.
     pub(super) fn parse(body: &[u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice(body).map(|page: RawPage| page.tags)
+        serde_json::from_slice(body).map(|page: RawTagPage| page.tags)
     }
 }
 

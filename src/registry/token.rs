@@ -10,24 +10,24 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{challenge::Challenge, redirect};
-use crate::address::{Reach, Trust};
+use super::{challenge::AuthChallenge, redirect};
+use crate::address::{AddressScope, HostTrust};
 
 /// The default lifetime of a token (Docker registry token specification).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
 
 /// A Bearer challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Demand {
+pub(super) struct BearerChallenge {
     /// The token server.
     pub(super) realm: Url,
     pub(super) service: Option<String>,
     pub(super) scope: Option<String>,
 }
 
-impl Demand {
+impl BearerChallenge {
     /// Parses a Bearer challenge; an error is text for people.
-    pub(super) fn read(challenge: &Challenge) -> Result<Self, String> {
+    pub(super) fn read(challenge: &AuthChallenge) -> Result<Self, String> {
         let realm = challenge.parameter("realm").ok_or("its challenge names no realm")?;
         let realm = realm.parse::<Url>().map_err(|_| "the realm of its challenge is not a URL")?;
         if !matches!(realm.scheme(), "http" | "https") || !realm.has_host() || !realm.username().is_empty() {
@@ -65,19 +65,19 @@ pub(super) struct TokenRules {
 impl TokenRules {
     /// Whether tokens may be requested from `realm`, and the trust of its host; the caller still has to check the host
     /// itself. An error is text for people.
-    pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<Trust, String> {
+    pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<HostTrust, String> {
         let host = realm.host_str().unwrap_or_default();
         let is_same_host = realm.host_str() == self.base.host_str();
         let trust = redirect::trust_between(&self.base, realm);
-        let is_both_loopback = trust == Some(Trust::Loopback);
+        let is_both_loopback = trust == Some(HostTrust::Loopback);
         // A registry with plain HTTP allowed may issue tokens itself the same way.
         let is_like_base = realm.origin() == self.base.origin();
         if realm.scheme() != "https" && !is_both_loopback && !is_like_base {
             return Err(format!("its tokens come from {host} over plain HTTP"));
         }
-        if Reach::from_host(host) != Reach::Forbidden && (is_same_host || self.is_listed(realm)) {
+        if AddressScope::from_host(host) != AddressScope::Forbidden && (is_same_host || self.is_listed(realm)) {
             // Its trust stays unchanged: a registry cannot raise its own trust.
-            return Ok(trust.unwrap_or(Trust::Public));
+            return Ok(trust.unwrap_or(HostTrust::Public));
         }
         if has_credentials && !is_both_loopback && !self.is_known_pair(host) {
             return Err(format!("its token server is {host}; add that host to token_hosts to allow it"));
@@ -105,14 +105,14 @@ impl TokenRules {
 
 /// The response of a token server (Docker registry token specification).
 #[derive(Deserialize)]
-pub(super) struct TokenAnswer {
+pub(super) struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<f64>,
     issued_at: Option<String>,
 }
 
-impl TokenAnswer {
+impl TokenResponse {
     /// The token.
     pub(super) fn token(&self) -> Option<&str> {
         [&self.token, &self.access_token].into_iter().flatten().map(String::as_str).find(|token| !token.is_empty())
@@ -141,12 +141,12 @@ fn until(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
 /// The `expiration` in an ECR Public token, which is base64 of JSON (oras-project/oras-go#1227).
 fn expiration_inside(token: &str) -> Option<DateTime<Utc>> {
     #[derive(Deserialize)]
-    struct Inside {
+    struct TokenClaims {
         expiration: i64,
     }
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let json = GeneralPurpose::new(&alphabet::STANDARD, config).decode(token).ok()?;
-    DateTime::from_timestamp(serde_json::from_slice::<Inside>(&json).ok()?.expiration, 0)
+    DateTime::from_timestamp(serde_json::from_slice::<TokenClaims>(&json).ok()?.expiration, 0)
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
         TokenRules { base: base.parse().expect("a URL"), token_hosts: vec!["auth.corp".into(), "sso.corp:8443".into()] }
     }
 
-    fn check(base: &str, realm: &str, has_credentials: bool) -> Result<Trust, String> {
+    fn check(base: &str, realm: &str, has_credentials: bool) -> Result<HostTrust, String> {
         rules(base).check(&realm.parse().expect("a URL"), has_credentials)
     }
 
@@ -197,10 +197,10 @@ mod tests {
     #[test]
     fn anonymous_tokens_come_over_https_and_never_from_this_machine_or_a_metadata_service() {
         for (base, realm, trust) in [
-            ("https://r.io", "https://auth.io/token", Trust::Public),
-            ("https://r.io", "https://10.0.0.1/token", Trust::Public),
-            ("http://127.0.0.1:5000", "https://auth.io/token", Trust::Public),
-            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", Trust::Loopback),
+            ("https://r.io", "https://auth.io/token", HostTrust::Public),
+            ("https://r.io", "https://10.0.0.1/token", HostTrust::Public),
+            ("http://127.0.0.1:5000", "https://auth.io/token", HostTrust::Public),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", HostTrust::Loopback),
         ] {
             assert_eq!(check(base, realm, false), Ok(trust), "{base} {realm}");
         }
@@ -227,13 +227,13 @@ mod tests {
     #[test]
     fn a_registry_that_is_its_own_token_server_keeps_its_trust() {
         for realm in ["https://r.io/token", "https://r.io:8443/token", "https://auth.corp/token"] {
-            assert_eq!(check("https://r.io", realm, true), Ok(Trust::Public), "{realm}");
+            assert_eq!(check("https://r.io", realm, true), Ok(HostTrust::Public), "{realm}");
         }
     }
 
     #[test]
     fn a_challenge_parses_or_is_rejected_with_the_cause() {
-        let read = |header| Demand::read(&challenge::parse([header])[0]);
+        let read = |header| BearerChallenge::read(&challenge::parse([header])[0]);
         let aws = read(r#"Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws""#).unwrap();
         assert_eq!((aws.service.as_deref(), aws.scope.as_deref()), (Some("public.ecr.aws"), Some("aws")));
         assert!(!aws.is_per_repository());
@@ -250,7 +250,7 @@ mod tests {
     fn the_lifetime_of_a_token_comes_from_the_best_source_there_is() {
         let now: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("valid");
         let lifetime = |json: serde_json::Value| {
-            serde_json::from_value::<TokenAnswer>(json).expect("an answer").lifetime(now).as_secs()
+            serde_json::from_value::<TokenResponse>(json).expect("an answer").lifetime(now).as_secs()
         };
         let token = |expiration: i64| STANDARD.encode(format!(r#"{{"payload":"x","expiration":{expiration}}}"#));
         let in_an_hour = token(now.timestamp() + 3600);
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn both_field_names_of_a_token_are_accepted() {
-        let token = |json| serde_json::from_str::<TokenAnswer>(json).expect("an answer").token().map(str::to_owned);
+        let token = |json| serde_json::from_str::<TokenResponse>(json).expect("an answer").token().map(str::to_owned);
         assert_eq!(token(r#"{"token":"a"}"#), Some("a".into()));
         assert_eq!(token(r#"{"access_token":"b"}"#), Some("b".into()));
         assert_eq!(token(r#"{"token":"","access_token":"b"}"#), Some("b".into()));

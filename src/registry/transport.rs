@@ -16,16 +16,16 @@ use tokio::{
 };
 
 use super::{
-    Body, Error, RequestKind, Requests, WANTS_LOGIN,
-    artifact::Upload,
-    budget::{FREE_BYTES, Share},
-    outage::Outage,
+    Error, RequestCounter, RequestKind, ResponseBody, WANTS_LOGIN,
+    artifact::UploadBody,
+    circuit_breaker::CircuitBreaker,
+    memory_budget::{FREE_BYTES, MemoryShare},
     proxy_failure, redirect,
     time_budget::TimeBudget,
 };
 use crate::{
-    address::{Refused, Resolver},
-    pace::{Pace, Turn},
+    address::{ForbiddenAddress, HostResolver},
+    rate_limiter::{RateLimiter, RatePermit},
     retry,
     secret::Secret,
 };
@@ -40,25 +40,25 @@ const NO_TLS: &str = "corrupt message of type InvalidContentType";
 
 /// The transport of one registry, shared by all requests.
 #[derive(Debug)]
-pub(super) struct Transport {
+pub(super) struct RegistryTransport {
     /// The host that references name.
     pub(super) host: Arc<str>,
     pub(super) http: reqwest::Client,
     /// What `http` resolves names with.
-    pub(super) resolver: Arc<Resolver>,
-    pub(super) pace: Pace,
+    pub(super) resolver: Arc<HostResolver>,
+    pub(super) rate_limiter: RateLimiter,
     pub(super) connections: Semaphore,
-    pub(super) requests: Arc<Requests>,
-    pub(super) patience: Patience,
+    pub(super) requests: Arc<RequestCounter>,
+    pub(super) retry_policy: RetryPolicy,
     /// How much of its answers may be in memory.
-    pub(super) share: Share,
+    pub(super) share: MemoryShare,
     /// Whether the registry is reachable.
-    pub(super) outage: Outage,
+    pub(super) circuit_breaker: CircuitBreaker,
 }
 
 /// Timeout and retries of a request.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(super) struct RetryPolicy {
     /// The timeout of one attempt, including the body.
     pub(super) request_timeout: Duration,
     /// The number of retries after a transient failure.
@@ -69,7 +69,7 @@ pub(super) struct Patience {
 
 /// One request.
 #[derive(Clone, Debug)]
-pub(super) struct Ask {
+pub(super) struct RegistryRequest {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) kind: RequestKind,
@@ -82,17 +82,17 @@ pub(super) struct Ask {
     /// A form to send; it may have a refresh token.
     pub(super) form: Option<Secret>,
     /// Bytes to send.
-    pub(super) upload: Option<Upload>,
+    pub(super) upload: Option<UploadBody>,
     /// The time budget that this request shares with others.
     pub(super) budget: Option<Arc<TimeBudget>>,
 }
 
 /// A complete response. It must not be logged, because it may have a token.
-pub(super) struct Answer {
+pub(super) struct RegistryResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// The body, for digests.
-    pub(super) body: Body,
+    pub(super) body: ResponseBody,
     /// The body with credentials redacted; `None` if it contains none.
     pub(super) redacted: Option<Vec<u8>>,
     /// Whether the requested host sent it, not a redirect target.
@@ -101,35 +101,39 @@ pub(super) struct Answer {
 
 /// A failed attempt.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct AttemptError {
     pub(super) error: Error,
     pub(super) retry_after: Option<Duration>,
     /// Whether a retry would not help although the error is of a transient kind.
     pub(super) is_lasting: bool,
 }
 
-impl Failure {
+impl AttemptError {
     /// A failure that is not retried.
     fn lasting(error: Error) -> Self {
         Self { error, retry_after: None, is_lasting: true }
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for AttemptError {
     fn from(error: Error) -> Self {
         Self { error, retry_after: None, is_lasting: false }
     }
 }
 
-impl Transport {
+impl RegistryTransport {
     /// One attempt of `ask`: any response counts as a success here, whatever its status.
-    pub(super) async fn exchange(&self, ask: &Ask, authorization: Option<&HeaderValue>) -> Result<Answer, Failure> {
+    pub(super) async fn exchange(
+        &self,
+        ask: &RegistryRequest,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<RegistryResponse, AttemptError> {
         let _connection = self.connections.acquire().await.map_err(|_| self.unreachable("it is shut down"))?;
-        let turn = self.pace.turn().await;
+        let turn = self.rate_limiter.acquire().await;
         // Checked last: the circuit may have opened while this request waited.
-        self.outage.check().map_err(Failure::lasting)?;
+        self.circuit_breaker.check().map_err(AttemptError::lasting)?;
         self.requests.count(&self.host, ask.kind);
-        let limit = self.patience.request_timeout;
+        let limit = self.retry_policy.request_timeout;
         let limit = ask.budget.as_ref().map_or(limit, |budget| budget.left().min(limit));
         let begun = Instant::now();
         let mut deadline = begun + limit;
@@ -140,7 +144,7 @@ impl Transport {
         }
         let answer = answer?;
         if !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS {
-            self.outage.answered();
+            self.circuit_breaker.answered();
         }
         Ok(answer)
     }
@@ -149,8 +153,8 @@ impl Transport {
     /// when the first attempt began.
     pub(super) async fn wait_after(
         &self,
-        ask: &Ask,
-        failure: Failure,
+        ask: &RegistryRequest,
+        failure: AttemptError,
         tries: u32,
         begun: Instant,
     ) -> Result<(), Error> {
@@ -158,14 +162,14 @@ impl Transport {
             return Err(failure.error);
         }
         // A hanging registry costs two timeouts, not one for each attempt.
-        let is_last = tries >= self.patience.retries || begun.elapsed() >= self.patience.request_timeout * 2;
+        let is_last = tries >= self.retry_policy.retries || begun.elapsed() >= self.retry_policy.request_timeout * 2;
         if is_last {
-            self.outage.gave_up(begun, &failure.error);
+            self.circuit_breaker.gave_up(begun, &failure.error);
             return Err(failure.error);
         }
-        let wait = retry::wait(tries, failure.retry_after, self.patience.retry_wait);
+        let wait = retry::wait(tries, failure.retry_after, self.retry_policy.retry_wait);
         if matches!(failure.error, Error::RateLimited { .. }) {
-            self.pace.pause(wait);
+            self.rate_limiter.pause(wait);
         }
         tracing::debug!(host = %self.host, error = %failure.error, ?wait, "trying again");
         tokio::time::sleep(wait).await;
@@ -178,11 +182,11 @@ impl Transport {
     /// The response to `ask`, complete by `deadline`, which is extended while waiting for memory.
     async fn answer(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         authorization: Option<&HeaderValue>,
-        turn: Turn<'_>,
+        turn: RatePermit<'_>,
         deadline: &mut Instant,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RegistryResponse, AttemptError> {
         let response = timeout_at(*deadline, self.travel(ask, authorization, turn)).await;
         let (response, is_from_registry) = response.unwrap_or_else(|_| Err(self.late(ask)))?;
         self.read(ask, response, is_from_registry, deadline).await
@@ -191,10 +195,10 @@ impl Transport {
     /// The response after redirects, and whether the requested host sent it.
     async fn travel(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         authorization: Option<&HeaderValue>,
-        turn: Turn<'_>,
-    ) -> Result<(Response, bool), Failure> {
+        turn: RatePermit<'_>,
+    ) -> Result<(Response, bool), AttemptError> {
         let mut turn = Some(turn);
         let mut url = ask.url.clone();
         let mut is_home = true;
@@ -223,7 +227,12 @@ impl Transport {
         Err(self.redirected(ask, "too many redirects".to_owned()).into())
     }
 
-    async fn request(&self, ask: &Ask, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, Failure> {
+    async fn request(
+        &self,
+        ask: &RegistryRequest,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Response, AttemptError> {
         let mut request = self.http.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
@@ -240,17 +249,17 @@ impl Transport {
     /// Reads `response` completely. Time spent waiting for memory does not count.
     async fn read(
         &self,
-        ask: &Ask,
+        ask: &RegistryRequest,
         mut response: Response,
         is_from_registry: bool,
         deadline: &mut Instant,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RegistryResponse, AttemptError> {
         let status = response.status();
         let limit_bytes = if status.is_success() { ask.limit_bytes } else { ERROR_BODY_BYTES };
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         if ask.method == Method::HEAD {
-            return Ok(Answer { status, headers, body: body.into(), redacted: None, is_from_registry });
+            return Ok(RegistryResponse { status, headers, body: body.into(), redacted: None, is_from_registry });
         }
         let too_large = || Error::TooLarge { what: ask.what.clone(), limit_bytes };
         let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -285,22 +294,28 @@ impl Transport {
                 break;
             }
         }
-        Ok(Answer { status, headers, body: Body::new(body, reserved), redacted: None, is_from_registry })
+        Ok(RegistryResponse {
+            status,
+            headers,
+            body: ResponseBody::new(body, reserved),
+            redacted: None,
+            is_from_registry,
+        })
     }
 
     /// A timeout.
-    fn late(&self, ask: &Ask) -> Failure {
-        let limit = self.patience.request_timeout;
+    fn late(&self, ask: &RegistryRequest) -> AttemptError {
+        let limit = self.retry_policy.request_timeout;
         match &ask.budget {
             Some(budget) if budget.left() <= limit => {
                 let why = format!("{} was not complete within {:?}", ask.what, budget.total());
-                Failure::lasting(self.unreachable(why))
+                AttemptError::lasting(self.unreachable(why))
             }
             _ => self.unreachable(format!("no complete response within {limit:?}")).into(),
         }
     }
 
-    fn redirected(&self, ask: &Ask, why: String) -> Error {
+    fn redirected(&self, ask: &RegistryRequest, why: String) -> Error {
         Error::Redirected { registry: self.host.to_string(), what: ask.what.clone(), why }
     }
 
@@ -309,25 +324,25 @@ impl Transport {
     }
 
     /// The failure for a host that must not be contacted.
-    fn refused(&self, refused: &Refused) -> Failure {
+    fn refused(&self, refused: &ForbiddenAddress) -> AttemptError {
         let hint = if refused.is_private() { "; add the host to network.allow if it is yours" } else { "" };
-        Failure::lasting(self.unreachable(format!("{refused}{hint}")))
+        AttemptError::lasting(self.unreachable(format!("{refused}{hint}")))
     }
 
-    fn transport_failure(&self, error: reqwest::Error) -> Failure {
+    fn transport_failure(&self, error: reqwest::Error) -> AttemptError {
         let is_timeout = error.is_timeout();
         let is_connect = error.is_connect();
         // The causes without the URL, which may be presigned.
         let error = error.without_url();
         if let Some(why) = proxy_failure(&error) {
             let is_lasting = why == WANTS_LOGIN;
-            return Failure { error: self.unreachable(why), retry_after: None, is_lasting };
+            return AttemptError { error: self.unreachable(why), retry_after: None, is_lasting };
         }
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
-        if let Some(refused) = cause.downcast_ref::<Refused>() {
+        if let Some(refused) = cause.downcast_ref::<ForbiddenAddress>() {
             return self.refused(refused);
         }
         let cause = cause.to_string();
@@ -337,11 +352,11 @@ impl Transport {
             (true, false) => "no response in time".to_owned(),
             _ => tls_trouble(&cause).unwrap_or(cause),
         };
-        Failure { error: self.unreachable(why), retry_after: None, is_lasting }
+        AttemptError { error: self.unreachable(why), retry_after: None, is_lasting }
     }
 }
 
-impl Answer {
+impl RegistryResponse {
     /// The body, with credentials redacted.
     pub(super) fn document(&self) -> &[u8] {
         self.redacted.as_deref().unwrap_or(&self.body)

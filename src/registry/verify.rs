@@ -1,10 +1,10 @@
 //! Verification of response digests.
 
-use super::{Error, Result, transport::Answer};
+use super::{Error, Result, transport::RegistryResponse};
 use crate::image::{Digest, Reference};
 
 /// The digest in the header, if it is valid.
-pub(super) fn announced_digest(answer: &Answer) -> Option<Digest> {
+pub(super) fn announced_digest(answer: &RegistryResponse) -> Option<Digest> {
     answer.header("docker-content-digest")?.trim().parse().ok()
 }
 
@@ -23,5 +23,5 @@ pub(super) fn verify(what: &str, expected: &Digest, body: &[u8]) -> Result<()> {
     if expected.matches(body) {
         return Ok(());
     }
-    Err(Error::DigestMismatch { what: what.to_owned(), expected: expected.clone(), actual: Digest::of(body) })
+    Err(Error::DigestMismatch { what: what.to_owned(), expected: expected.clone(), actual: Digest::sha256(body) })
 }

@@ -13,15 +13,15 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt as _, stream};
 
 use super::{
-    CrawlScope, Journal, JournalError, LineListing, ReleaseCatalog,
+    CrawlJournal, CrawlScope, JournalError, LineListing, ReleaseCatalog,
     listing::{KnownTags, ListedRelease},
 };
 use crate::{
     image::{
-        Arch, Digest, DigestKind, Document, ImageFacts, Manifest, Platform, PlatformRelease, Reference, Repository,
-        chain_id,
+        Digest, DigestKind, ImageFacts, ImageManifest, LambdaArch, ManifestDocument, Platform, PlatformRelease,
+        Reference, Repository, chain_id,
     },
-    registry::{Error, Missing, Registry},
+    registry::{Error, MissingContent, Registry},
 };
 
 /// The number of releases read at once; after a kill these are read again.
@@ -64,7 +64,7 @@ pub enum CrawlProgress {
 
 /// The result of a crawl.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crawled {
+pub struct CrawlResult {
     /// The known and the new releases.
     pub catalog: ReleaseCatalog,
     /// The number of new releases, each platform counted.
@@ -74,7 +74,7 @@ pub struct Crawled {
 }
 
 /// The diff_ids of releases by their layers.
-type KnownLayers = Mutex<HashMap<Digest, (Platform, usize, Digest)>>;
+type DiffIdCache = Mutex<HashMap<Digest, (Platform, usize, Digest)>>;
 
 /// Reads the releases in `scope` that neither `known` nor `journal` has. `clock` gives the times at which tag lists
 /// were read.
@@ -86,10 +86,10 @@ pub async fn crawl(
     registry: &dyn Registry,
     scope: &CrawlScope,
     known: ReleaseCatalog,
-    journal: &mut Journal,
+    journal: &mut CrawlJournal,
     clock: &(dyn Fn() -> DateTime<Utc> + Sync),
     progress: &(dyn Fn(CrawlProgress) + Sync),
-) -> Result<Crawled, CrawlError> {
+) -> Result<CrawlResult, CrawlError> {
     let mut skipped = Vec::new();
     let repositories: BTreeSet<_> = scope.repositories.iter().collect();
     for (done, repository) in repositories.iter().enumerate() {
@@ -109,7 +109,7 @@ pub async fn crawl(
     for (repository, release) in journal.releases() {
         catalog.insert(repository, release.clone());
     }
-    Ok(Crawled { added: catalog.len() - before, catalog, skipped })
+    Ok(CrawlResult { added: catalog.len() - before, catalog, skipped })
 }
 
 /// The tag list of `repository`, or the error of reading it.
@@ -136,7 +136,7 @@ async fn read_all(
     registry: &dyn Registry,
     repositories: &BTreeSet<&Repository>,
     known: &ReleaseCatalog,
-    journal: &mut Journal,
+    journal: &mut CrawlJournal,
     progress: &(dyn Fn(CrawlProgress) + Sync),
     skipped: &mut Vec<String>,
 ) -> Result<(), CrawlError> {
@@ -156,7 +156,7 @@ async fn read_all(
             }
         }
     }
-    let layers = KnownLayers::default();
+    let layers = DiffIdCache::default();
     let read_before = journal.releases().iter().map(|(_, release)| release);
     for release in known.iter().map(|(_, release)| release).chain(read_before) {
         learn(&layers, release);
@@ -165,7 +165,7 @@ async fn read_all(
     let layers = &layers;
     let mut under_way = stream::iter(units)
         .map(|(repository, listed_at, release)| async move {
-            let read = Reader { registry, repository: &repository, first_seen: listed_at, layers };
+            let read = ReleaseReader { registry, repository: &repository, first_seen: listed_at, layers };
             let read = read.release(&release).await;
             (repository, release, read)
         })
@@ -191,7 +191,7 @@ fn is_about_one(error: &Error) -> bool {
     )
 }
 
-fn learn(layers: &KnownLayers, release: &PlatformRelease) {
+fn learn(layers: &DiffIdCache, release: &PlatformRelease) {
     if let (Some(chain), Some(diff_ids)) = (&release.layers, &release.diff_ids) {
         let facts = (release.platform.clone(), release.layer_count, diff_ids.clone());
         layers.lock().unwrap_or_else(PoisonError::into_inner).insert(chain.clone(), facts);
@@ -199,14 +199,14 @@ fn learn(layers: &KnownLayers, release: &PlatformRelease) {
 }
 
 /// Reads the releases of one repository.
-struct Reader<'a> {
+struct ReleaseReader<'a> {
     registry: &'a dyn Registry,
     repository: &'a Repository,
     first_seen: DateTime<Utc>,
-    layers: &'a KnownLayers,
+    layers: &'a DiffIdCache,
 }
 
-impl Reader<'_> {
+impl ReleaseReader<'_> {
     /// The release on all its platforms.
     async fn release(&self, listed: &ListedRelease) -> Result<Vec<PlatformRelease>, Error> {
         let mut releases = Vec::new();
@@ -214,8 +214,8 @@ impl Reader<'_> {
             let reference = self.tagged(listed.tag.on(*arch).to_string());
             let fetched = self.registry.manifest(&reference).await?;
             match fetched.document {
-                Document::Manifest(manifest) => releases.extend(self.image(fetched.digest, manifest).await?),
-                Document::Index(index) => {
+                ManifestDocument::Manifest(manifest) => releases.extend(self.image(fetched.digest, manifest).await?),
+                ManifestDocument::Index(index) => {
                     let children = index.children.iter().map(|child| child.digest.clone()).collect();
                     releases.extend(self.children(children, &fetched.digest).await?);
                 }
@@ -237,7 +237,7 @@ impl Reader<'_> {
             let pointer = match self.registry.head(&reference).await {
                 Ok(pointer) => pointer,
                 // The images are known; only the digest of the index is missing.
-                Err(Error::NotFound { missing: Missing::Tag(_), .. }) => return Ok(()),
+                Err(Error::NotFound { missing: MissingContent::Tag(_), .. }) => return Ok(()),
                 Err(error) => return Err(error),
             };
             if pointer.kind == Some(DigestKind::Index) {
@@ -249,9 +249,9 @@ impl Reader<'_> {
         }
         let fetched = self.registry.manifest(&reference).await?;
         match fetched.document {
-            Document::Manifest(manifest) => releases.extend(self.image(fetched.digest, manifest).await?),
-            Document::Index(index) => {
-                let is_lambda = |platform: &Platform| Arch::from_oci(platform.architecture()).is_some();
+            ManifestDocument::Manifest(manifest) => releases.extend(self.image(fetched.digest, manifest).await?),
+            ManifestDocument::Index(index) => {
+                let is_lambda = |platform: &Platform| LambdaArch::from_oci(platform.architecture()).is_some();
                 let children = index.children.iter();
                 let children = children.filter(|child| child.platform.as_ref().is_none_or(is_lambda));
                 let children = children.map(|child| child.digest.clone()).collect();
@@ -267,7 +267,7 @@ impl Reader<'_> {
         for child in children {
             let fetched = self.registry.manifest(&Reference::pinned(self.repository.clone(), child)).await?;
             // Nested indexes are not supported; no release has them.
-            if let Document::Manifest(manifest) = fetched.document {
+            if let ManifestDocument::Manifest(manifest) = fetched.document {
                 let release = self.image(fetched.digest, manifest).await?;
                 releases.extend(release.map(|release| PlatformRelease { index: Some(index.clone()), ..release }));
             }
@@ -276,7 +276,7 @@ impl Reader<'_> {
     }
 
     /// The release that a manifest describes; `None` if it has no layers.
-    async fn image(&self, digest: Digest, manifest: Manifest) -> Result<Option<PlatformRelease>, Error> {
+    async fn image(&self, digest: Digest, manifest: ImageManifest) -> Result<Option<PlatformRelease>, Error> {
         let chain = chain_id(&manifest.layers);
         let known = chain
             .as_ref()

@@ -136,9 +136,9 @@ fn join(name: &str, hour: u32) -> Result<String, DecodeError> {
 }
 
 /// Names and their positions.
-struct Names(BTreeMap<String, u32>);
+struct NameTable(BTreeMap<String, u32>);
 
-impl Names {
+impl NameTable {
     fn new(names: BTreeSet<String>) -> Self {
         Self(names.into_iter().zip(0..).collect())
     }
@@ -176,8 +176,8 @@ fn write<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) {
 /// The bytes of `catalog`.
 pub(super) fn encode(catalog: &ReleaseCatalog) -> Vec<u8> {
     let tags = catalog.iter().flat_map(|(_, release)| &release.tags);
-    let names = Names::new(tags.map(|tag| split(tag).0).collect());
-    let platforms = Names::new(catalog.iter().map(|(_, release)| release.platform.to_string()).collect());
+    let names = NameTable::new(tags.map(|tag| split(tag).0).collect());
+    let platforms = NameTable::new(catalog.iter().map(|(_, release)| release.platform.to_string()).collect());
     // The platforms of a release share an index; the releases of a day share the operating system layer.
     let shared = |release: &PlatformRelease| [release.index.clone(), release.first_layer.clone()];
     let shared: BTreeSet<_> = catalog.iter().flat_map(|(_, release)| shared(release)).flatten().collect();
@@ -219,9 +219,9 @@ pub(super) fn encode(catalog: &ReleaseCatalog) -> Vec<u8> {
 }
 
 /// Reads values one after the other.
-struct Reader<'a>(Deserializer<'a, Slice<'a>>);
+struct ValueReader<'a>(Deserializer<'a, Slice<'a>>);
 
-impl<'a> Reader<'a> {
+impl<'a> ValueReader<'a> {
     fn next<T: Deserialize<'a>>(&mut self) -> Result<T, DecodeError> {
         T::deserialize(&mut self.0).map_err(|_| damaged("it is truncated, or a value in it is invalid"))
     }
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The tables that releases refer to.
-struct Tables<'a> {
+struct LookupTables<'a> {
     built_at: DateTime<Utc>,
     tags: Vec<&'a str>,
     platforms: Vec<Platform>,
@@ -251,7 +251,7 @@ struct Tables<'a> {
     shared: Vec<Digest>,
 }
 
-impl Tables<'_> {
+impl LookupTables<'_> {
     /// The digest at `position`, counted from 1; `None` at 0.
     fn shared(&self, position: u32) -> Result<Option<Digest>, DecodeError> {
         let Some(position) = position.checked_sub(1) else { return Ok(None) };
@@ -265,7 +265,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ReleaseCatalog, DecodeError> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(DecodeError::TooLarge);
     }
-    let mut reader = Reader(Deserializer::from_bytes(body(bytes)?));
+    let mut reader = ValueReader(Deserializer::from_bytes(body(bytes)?));
     let built_at = DateTime::from_timestamp(reader.next()?, 0).ok_or(damaged("its build time is invalid"))?;
     let tags = reader.names()?;
     let platforms = reader.names()?.into_iter().map(|name| {
@@ -275,7 +275,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<ReleaseCatalog, DecodeError> {
     let platforms = platforms.collect::<Result<_, _>>()?;
     let shared = (0..reader.count(2 * MOST_RELEASES)?).map(|_| reader.next::<RawDigest>()?.digest());
     let shared = shared.collect::<Result<_, _>>()?;
-    let tables = Tables { built_at, tags, platforms, shared };
+    let tables = LookupTables { built_at, tags, platforms, shared };
     let mut catalog = ReleaseCatalog::new(built_at);
     let mut left = MOST_RELEASES;
     for _ in 0..reader.count(MOST_NAMES)? {
@@ -310,7 +310,7 @@ fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     }
 }
 
-fn release(reader: &mut Reader<'_>, tables: &Tables<'_>) -> Result<(Digest, PlatformRelease), DecodeError> {
+fn release(reader: &mut ValueReader<'_>, tables: &LookupTables<'_>) -> Result<(Digest, PlatformRelease), DecodeError> {
     let row: RawRelease = reader.next()?;
     let at = |position: u32| usize::try_from(position).unwrap_or(usize::MAX);
     let platform = tables.platforms.get(at(row.platform)).ok_or(damaged("a platform is missing"))?;

@@ -54,7 +54,7 @@ pub enum JournalError {
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Entry {
+enum JournalEntry {
     /// The first line: the scope of the crawl.
     Begun { format: u32, scope: String, began_at: DateTime<Utc> },
     /// A tag list.
@@ -65,7 +65,7 @@ enum Entry {
 
 /// The journal of one crawl.
 #[derive(Debug)]
-pub struct Journal {
+pub struct CrawlJournal {
     path: PathBuf,
     file: File,
     began_at: DateTime<Utc>,
@@ -74,7 +74,7 @@ pub struct Journal {
     releases: Vec<(Repository, PlatformRelease)>,
 }
 
-impl Journal {
+impl CrawlJournal {
     /// Opens the journal `path` of the crawl with `scope`, or creates one that begins `now`.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl Journal {
             Some(found) => Err(JournalError::OtherScope { file: path.to_owned(), found }),
             None => {
                 let began_at = journal.began_at;
-                journal.append(&Entry::Begun { format: FORMAT, scope: scope.to_owned(), began_at })?;
+                journal.append(&JournalEntry::Begun { format: FORMAT, scope: scope.to_owned(), began_at })?;
                 Ok(journal)
             }
         }
@@ -145,7 +145,7 @@ impl Journal {
     /// Appends a tag list.
     pub(super) fn add_listing(&mut self, listing: LineListing) -> Result<(), JournalError> {
         let LineListing { repository, listed_at, tags, is_complete } = listing;
-        self.add(Entry::Listed { repository, listed_at, is_complete, tags })
+        self.add(JournalEntry::Listed { repository, listed_at, is_complete, tags })
     }
 
     /// Appends a release.
@@ -155,7 +155,7 @@ impl Journal {
         tag: String,
         releases: Vec<PlatformRelease>,
     ) -> Result<(), JournalError> {
-        self.add(Entry::Read { repository: repository.clone(), tag, releases })
+        self.add(JournalEntry::Read { repository: repository.clone(), tag, releases })
     }
 
     /// Removes the journal after the output file was written.
@@ -168,13 +168,13 @@ impl Journal {
             .map_err(|error| JournalError::Unusable { file: self.path.clone(), why: error.to_string() })
     }
 
-    fn add(&mut self, entry: Entry) -> Result<(), JournalError> {
+    fn add(&mut self, entry: JournalEntry) -> Result<(), JournalError> {
         self.append(&entry)?;
         self.learn(entry);
         Ok(())
     }
 
-    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+    fn append(&mut self, entry: &JournalEntry) -> Result<(), JournalError> {
         let written = serde_json::to_vec(entry).map_err(io::Error::other).and_then(|mut line| {
             line.push(b'\n');
             self.file.write_all(&line)
@@ -194,11 +194,13 @@ impl Journal {
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let entry = line.ends_with(b"\n").then(|| serde_json::from_slice(line).ok()).flatten();
             match entry {
-                Some(Entry::Begun { format: FORMAT, scope: found, began_at }) if scope.is_none() => {
+                Some(JournalEntry::Begun { format: FORMAT, scope: found, began_at }) if scope.is_none() => {
                     self.began_at = began_at;
                     scope = Some(found);
                 }
-                Some(entry @ (Entry::Listed { .. } | Entry::Read { .. })) if scope.is_some() => self.learn(entry),
+                Some(entry @ (JournalEntry::Listed { .. } | JournalEntry::Read { .. })) if scope.is_some() => {
+                    self.learn(entry)
+                }
                 _ => break,
             }
             end += line.len();
@@ -212,14 +214,14 @@ impl Journal {
         Ok(scope)
     }
 
-    fn learn(&mut self, entry: Entry) {
+    fn learn(&mut self, entry: JournalEntry) {
         match entry {
-            Entry::Begun { .. } => {}
-            Entry::Listed { repository, listed_at, is_complete, tags } => {
+            JournalEntry::Begun { .. } => {}
+            JournalEntry::Listed { repository, listed_at, is_complete, tags } => {
                 let listing = LineListing { repository: repository.clone(), listed_at, tags, is_complete };
                 self.listings.insert(repository, listing);
             }
-            Entry::Read { repository, tag, releases } => {
+            JournalEntry::Read { repository, tag, releases } => {
                 self.releases.extend(releases.into_iter().map(|release| (repository.clone(), release)));
                 self.read.insert((repository, tag));
             }

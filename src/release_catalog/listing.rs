@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::ReleaseCatalog;
 use crate::{
     glob::Glob,
-    image::{Arch, LambdaTag, Repository},
+    image::{LambdaArch, LambdaTag, Repository},
 };
 
 /// The scope of a crawl.
@@ -40,7 +40,7 @@ pub(super) struct ListedRelease {
     /// Its tag, without an architecture.
     pub(super) tag: LambdaTag,
     /// The architectures with their own tag.
-    pub(super) architectures: BTreeSet<Arch>,
+    pub(super) architectures: BTreeSet<LambdaArch>,
     /// Whether there is a tag without an architecture.
     pub(super) has_plain_tag: bool,
 }
@@ -114,14 +114,14 @@ impl LineListing {
 
 /// The architectures with known releases, by the tag without architecture.
 #[derive(Debug, Default)]
-pub(super) struct KnownTags(BTreeMap<(Repository, String), BTreeSet<Arch>>);
+pub(super) struct KnownTags(BTreeMap<(Repository, String), BTreeSet<LambdaArch>>);
 
 impl KnownTags {
     /// The tags of `catalog`.
     pub(super) fn new(catalog: &ReleaseCatalog) -> Self {
         let mut known = Self::default();
         for (repository, release) in catalog.iter() {
-            let arch = Arch::from_oci(release.platform.architecture());
+            let arch = LambdaArch::from_oci(release.platform.architecture());
             for tag in &release.tags {
                 known.0.entry((repository.clone(), tag.clone())).or_default().extend(arch);
             }

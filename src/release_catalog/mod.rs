@@ -20,15 +20,15 @@ use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use serde::Serialize;
 
 pub use self::{
-    crawl::{CrawlError, CrawlProgress, Crawled, crawl},
+    crawl::{CrawlError, CrawlProgress, CrawlResult, crawl},
     encoding::{DecodeError, MOST_BYTES},
-    journal::{Journal, JournalError},
+    journal::{CrawlJournal, JournalError},
     listing::{CrawlScope, LineListing},
     signature::{InvalidKey, PublicKey, SigningKey},
-    signed::{Accepted, Refusal, SignedCatalog, accept},
+    signed::{AcceptedCatalog, CatalogRefusal, SignedCatalog, accept},
     source::{CatalogSource, SIGNATURE_SUFFIX},
 };
-use crate::image::{Digest, LambdaTag, PlatformRelease, Releases, Repository, is_tag};
+use crate::image::{Digest, LambdaTag, PlatformRelease, ReleaseIndex, Repository, is_tag};
 
 /// The most layers of a release; a manifest with more is not read.
 const MOST_LAYERS: usize = 1000;
@@ -141,7 +141,7 @@ impl ReleaseCatalog {
     }
 
     /// Moves all releases into `index`.
-    pub fn add_to(self, index: &mut Releases) {
+    pub fn add_to(self, index: &mut ReleaseIndex) {
         index.reserve(self.len());
         for (repository, releases) in self.repositories {
             for release in releases.into_values() {

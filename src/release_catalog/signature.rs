@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minisign::KeyPair;
 use minisign_verify as verifier;
 
-use super::Refusal;
+use super::CatalogRefusal;
 use crate::secret::Secret;
 
 /// The longest signature or key that is read, in bytes: twice that of a real one.
@@ -55,9 +55,9 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Signature`] if it does not.
-    pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), Refusal> {
-        let refused = |why: &'static str| Refusal::Signature { why };
+    /// [`CatalogRefusal::Signature`] if it does not.
+    pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), CatalogRefusal> {
+        let refused = |why: &'static str| CatalogRefusal::Signature { why };
         if signature.len() > MOST_BYTES {
             return Err(refused("its signature is malformed"));
         }

@@ -15,7 +15,7 @@ pub struct SignedCatalog {
 
 /// An accepted catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Accepted {
+pub struct AcceptedCatalog {
     /// The catalog.
     pub catalog: ReleaseCatalog,
     /// Its bytes and their signature.
@@ -24,7 +24,7 @@ pub struct Accepted {
 
 /// Why a catalog is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum CatalogRefusal {
     /// It has no signature.
     #[error("it is not signed: sign it with `basewatch catalog export --key KEY`")]
     Unsigned,
@@ -56,13 +56,17 @@ pub enum Refusal {
 ///
 /// # Errors
 ///
-/// [`Refusal`] for the first failed check.
-pub fn accept(signed: SignedCatalog, key: &PublicKey, newest: Option<DateTime<Utc>>) -> Result<Accepted, Refusal> {
-    key.verify(&signed.bytes, signed.signature.as_deref().ok_or(Refusal::Unsigned)?)?;
+/// [`CatalogRefusal`] for the first failed check.
+pub fn accept(
+    signed: SignedCatalog,
+    key: &PublicKey,
+    newest: Option<DateTime<Utc>>,
+) -> Result<AcceptedCatalog, CatalogRefusal> {
+    key.verify(&signed.bytes, signed.signature.as_deref().ok_or(CatalogRefusal::Unsigned)?)?;
     let catalog = ReleaseCatalog::decode(&signed.bytes)?;
     let built_at = catalog.built_at();
     match newest.filter(|newest| built_at < *newest) {
-        Some(accepted_at) => Err(Refusal::Older { built_at, accepted_at }),
-        None => Ok(Accepted { catalog, signed }),
+        Some(accepted_at) => Err(CatalogRefusal::Older { built_at, accepted_at }),
+        None => Ok(AcceptedCatalog { catalog, signed }),
     }
 }

@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use crate::{image::Reference, store::ObjectPlace};
+use crate::{image::Reference, store::ObjectLocation};
 
 /// The suffix of signature files, as in `minisign`.
 pub const SIGNATURE_SUFFIX: &str = ".minisig";
@@ -17,7 +17,7 @@ pub enum CatalogSource {
     /// A file; the signature is a file next to it.
     File(PathBuf),
     /// An S3 object; the signature is an object next to it.
-    S3(ObjectPlace),
+    S3(ObjectLocation),
     /// An OCI artifact; the signature is its second layer.
     Oci(Reference),
 }
@@ -80,7 +80,7 @@ mod tests {
             assert_eq!(text.parse::<CatalogSource>().unwrap().to_string(), text);
         }
         assert_eq!("/srv/x.bin".parse(), Ok(CatalogSource::File("/srv/x.bin".into())));
-        let digest = crate::image::Digest::of(b"x");
+        let digest = crate::image::Digest::sha256(b"x");
         let pinned = format!("oci://127.0.0.1:5000/x@{digest}");
         for text in ["", " ", "s3://bucket", "oci://nowhere", "oci://127.0.0.1:5000/x", &pinned, "https://x/y"] {
             assert!(text.parse::<CatalogSource>().is_err(), "{text}");

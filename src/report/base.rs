@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{HoldFields, RuntimeFields};
 use crate::{
     image::{Digest, DigestKind, Platform},
-    resolve::PublishedSource,
+    resolve::PublishDateSource,
 };
 
 /// The value of `schema` in every [`BaseReport`].
@@ -58,7 +58,7 @@ pub struct PlatformBase {
     /// The publish date.
     pub published_at: Option<DateTime<Utc>>,
     /// The source of the publish date.
-    pub published_source: Option<PublishedSource>,
+    pub published_source: Option<PublishDateSource>,
     /// Whether the publish date is an estimate from `created`, which builders can set to any value; absent if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,

@@ -3,10 +3,9 @@
 use chrono::NaiveDate;
 
 use super::{
-    BaseReport, HoldFields, PlatformBase, RuntimeFields, Style,
-    grid::{Cell, Column, Grid},
-    style::{Page, Paint},
-    words,
+    BaseReport, HoldFields, PlatformBase, RenderOptions, RuntimeFields, format,
+    grid::{Grid, GridCell, GridColumn},
+    style::{TextPage, TextStyle},
 };
 use crate::{image::DigestKind, judge::Severity};
 
@@ -15,9 +14,9 @@ const INDENT: usize = 9;
 
 /// Renders a base. Digests are not shortened, so that they can be copied.
 #[must_use]
-pub fn render(base: &BaseReport, style: &Style) -> String {
-    let mut page = Page::new(style);
-    page.evidence(Paint::Bold, 0, format!("{}, as of {}", base.reference, words::instant(base.generated_at)));
+pub fn render(base: &BaseReport, style: &RenderOptions) -> String {
+    let mut page = TextPage::new(style);
+    page.evidence(TextStyle::Bold, 0, format!("{}, as of {}", base.reference, format::instant(base.generated_at)));
     page.end();
     page.entry(INDENT, "digest", base.digest.as_str());
     page.entry(
@@ -50,7 +49,7 @@ pub fn render(base: &BaseReport, style: &Style) -> String {
     }
     for platform in &base.platforms {
         page.end();
-        page.line(Paint::Bold, platform.platform.to_string());
+        page.line(TextStyle::Bold, platform.platform.to_string());
         page.entry(INDENT, "digest", platform.digest.as_str());
         page.entry(INDENT, "release", release(platform));
     }
@@ -70,18 +69,18 @@ fn release(platform: &PlatformBase) -> String {
     let (Some(at), Some(source)) = (platform.published_at, platform.published_source) else {
         return format!("{name}, publish date unknown");
     };
-    let age = words::age(platform.age_days, Some(source));
-    let age = if age == words::NOTHING { age } else { format!("{age} old") };
-    format!("{name}, {} {} ({}), {age}", words::dated(source), words::instant(at), source.as_str())
+    let age = format::age(platform.age_days, Some(source));
+    let age = if age == format::NOTHING { age } else { format!("{age} old") };
+    format!("{name}, {} {} ({}), {age}", format::dated(source), format::instant(at), source.as_str())
 }
 
-fn history(page: &mut Page, base: &BaseReport) {
-    const COLUMNS: &[Column] = &[
-        Column { title: "RELEASE", least: Some(20) },
-        Column { title: "PUBLISHED", least: None },
-        Column { title: "ARCHITECTURES", least: Some(13) },
-        Column { title: "DIGEST", least: None },
-        Column { title: "", least: None },
+fn history(page: &mut TextPage, base: &BaseReport) {
+    const COLUMNS: &[GridColumn] = &[
+        GridColumn { title: "RELEASE", least: Some(20) },
+        GridColumn { title: "PUBLISHED", least: None },
+        GridColumn { title: "ARCHITECTURES", least: Some(13) },
+        GridColumn { title: "DIGEST", least: None },
+        GridColumn { title: "", least: None },
     ];
     let Some(history) = &base.history else { return };
     page.end();
@@ -89,25 +88,25 @@ fn history(page: &mut Page, base: &BaseReport) {
         .iter()
         .map(|release| {
             let architectures = release.architectures.join(", ");
-            let architectures = if architectures.is_empty() { words::NOTHING.to_owned() } else { architectures };
-            let digest = release.digest.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::short_digest);
+            let architectures = if architectures.is_empty() { format::NOTHING.to_owned() } else { architectures };
+            let digest = release.digest.as_ref().map_or_else(|| format::NOTHING.to_owned(), format::short_digest);
             vec![
-                Cell::new(Paint::Plain, release.release.as_str()),
-                Cell::new(Paint::Plain, words::instant(release.published_at)),
-                Cell::new(Paint::Plain, architectures),
-                Cell::new(Paint::Plain, digest),
+                GridCell::new(TextStyle::Plain, release.release.as_str()),
+                GridCell::new(TextStyle::Plain, format::instant(release.published_at)),
+                GridCell::new(TextStyle::Plain, architectures),
+                GridCell::new(TextStyle::Plain, digest),
                 match (&release.hold, release.current) {
                     (Some(HoldFields { until, .. }), _) => {
-                        Cell::new(Paint::Severity(Severity::Medium), format!("held until {until}"))
+                        GridCell::new(TextStyle::Severity(Severity::Medium), format!("held until {until}"))
                     }
-                    (None, true) => Cell::new(Paint::Severity(Severity::None), "current"),
-                    (None, false) => Cell::new(Paint::Plain, ""),
+                    (None, true) => GridCell::new(TextStyle::Severity(Severity::None), "current"),
+                    (None, false) => GridCell::new(TextStyle::Plain, ""),
                 },
             ]
         })
         .collect();
     if rows.is_empty() {
-        page.line(Paint::Plain, "no dated releases found");
+        page.line(TextStyle::Plain, "no dated releases found");
     } else {
         let grid = Grid::fit(COLUMNS, &rows, page.width());
         grid.titles(page);
@@ -116,6 +115,6 @@ fn history(page: &mut Page, base: &BaseReport) {
         }
     }
     if base.history_complete == Some(false) {
-        page.line(Paint::Dim, "incomplete: the tag list was too long or could not be read completely");
+        page.line(TextStyle::Dim, "incomplete: the tag list was too long or could not be read completely");
     }
 }

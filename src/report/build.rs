@@ -7,19 +7,19 @@ use chrono::{DateTime, Utc};
 use super::{
     BaseInUse, BaseLink, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
     LineFields, Note, NoteCode, PolicyFields, ReasonFields, Report, RuntimeFields, SCHEMA, SearchBudget, Summary,
-    known::Coverage,
+    coverage::Coverage,
 };
 use crate::{
     identify::IdentifiedBase,
     image::{AccountId, ErrorCode, MESSAGE_BYTES, Repository, clip},
-    inventory::{Deployment, Extent, Gap, Holding, ImageSource},
-    judge::{Action, ChainLink, Judgement, Policy, Runtime, RuntimeStatus, Standing, Subject, Verdict},
+    inventory::{AffectedScope, CollectionError, Deployment, ImageAvailability, ImageSource},
+    judge::{Action, ChainLink, Judgement, LambdaRuntime, LinePosition, Policy, PolicySubject, RuntimeStatus, Verdict},
     resolve::Resolution,
 };
 
 /// The names that policy rules match against, owned.
 #[derive(Clone, Debug)]
-pub struct Subjects {
+pub struct SubjectNames {
     deployment: String,
     repository: String,
     account: Option<AccountId>,
@@ -27,10 +27,10 @@ pub struct Subjects {
     base: Option<String>,
 }
 
-impl Subjects {
+impl SubjectNames {
     /// The names of `deployment` and its base.
     #[must_use]
-    pub fn of(deployment: &Deployment, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>) -> Self {
+    pub fn new(deployment: &Deployment, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>) -> Self {
         let line = resolution.and_then(|resolution| resolution.line.as_ref()).map(|(line, _)| line.to_string());
         let repository = || base.map(|identified| identified.base.repository.to_string());
         Self {
@@ -44,8 +44,8 @@ impl Subjects {
 
     /// The names, borrowed for `judge`.
     #[must_use]
-    pub fn subject(&self) -> Subject<'_> {
-        Subject {
+    pub fn subject(&self) -> PolicySubject<'_> {
+        PolicySubject {
             deployment: &self.deployment,
             repository: &self.repository,
             account: self.account.as_deref(),
@@ -67,14 +67,14 @@ impl Finding {
         };
         Self {
             id: deployment.id.clone(),
-            deployment: DeploymentFields::of(deployment),
-            image: ImageFields::of(deployment, now),
+            deployment: DeploymentFields::new(deployment),
+            image: ImageFields::new(deployment, now),
             base: base
-                .map(|link| BaseInUse { chain: BaseLink::all(deployment, chain, now), ..BaseInUse::of(link, now) }),
-            current: resolution.and_then(CurrentRelease::of),
-            behind: base.and_then(|link| Behind::of(link, now)),
+                .map(|link| BaseInUse { chain: BaseLink::all(deployment, chain, now), ..BaseInUse::new(link, now) }),
+            current: resolution.and_then(CurrentRelease::from_resolution),
+            behind: base.and_then(|link| Behind::from_link(link, now)),
             replacement: None,
-            runtime: judgement.runtime.as_ref().map(|(runtime, status)| RuntimeFields::of(runtime, *status)),
+            runtime: judgement.runtime.as_ref().map(|(runtime, status)| RuntimeFields::new(runtime, *status)),
             verdict: judgement.verdict,
             stale: judgement.is_stale,
             out_of_date: judgement.is_out_of_date,
@@ -106,7 +106,7 @@ impl Finding {
     /// Whether the base is current and no action is required. A deployment on a current base may still require an
     /// action, for example if its image was deleted.
     #[must_use]
-    pub fn is_quiet(&self) -> bool {
+    pub fn needs_no_action(&self) -> bool {
         self.verdict == Verdict::Fresh && self.action == Action::None
     }
 
@@ -120,7 +120,7 @@ impl Finding {
 }
 
 impl DeploymentFields {
-    fn of(deployment: &Deployment) -> Self {
+    fn new(deployment: &Deployment) -> Self {
         let workload = deployment.workload.as_deref().cloned().unwrap_or_default();
         Self {
             kind: deployment.kind,
@@ -161,7 +161,7 @@ fn command(words: Vec<String>) -> Vec<String> {
 }
 
 impl ImageFields {
-    fn of(deployment: &Deployment, now: DateTime<Utc>) -> Self {
+    fn new(deployment: &Deployment, now: DateTime<Utc>) -> Self {
         let (digest, platform, created_at) = match &deployment.image {
             Ok(image) => (Some(image.digest.clone()), Some(image.facts.platform.clone()), image.facts.created_at),
             Err(unreadable) => (unreadable.digest.clone(), unreadable.platform.clone(), None),
@@ -176,17 +176,17 @@ impl ImageFields {
             created_at: created_at.filter(|at| crate::image::is_plausible(*at, now)),
             pushed_at: deployment.pushed_at,
             holding: match deployment.holding {
-                Holding::Unknown => None,
-                Holding::Held => Some("held".to_owned()),
-                Holding::Archived => Some("archived".to_owned()),
-                Holding::Gone => Some("gone".to_owned()),
+                ImageAvailability::Unknown => None,
+                ImageAvailability::Held => Some("held".to_owned()),
+                ImageAvailability::Archived => Some("archived".to_owned()),
+                ImageAvailability::Gone => Some("gone".to_owned()),
             },
         }
     }
 }
 
 impl BaseInUse {
-    fn of(link: &ChainLink<'_>, now: DateTime<Utc>) -> Self {
+    fn new(link: &ChainLink<'_>, now: DateTime<Utc>) -> Self {
         let IdentifiedBase { base: recorded, evidence, confidence, equal_releases, .. } = link.base;
         let resolution = link.resolution;
         let base = &resolution.base;
@@ -218,9 +218,9 @@ impl BaseLink {
         let below = chain.windows(2).map(|pair| {
             let (outer, link) = (&pair[0], &pair[1]);
             Self {
-                base: BaseInUse::of(link, now),
-                current: CurrentRelease::of(link.resolution),
-                behind: Behind::of(link, now),
+                base: BaseInUse::new(link, now),
+                current: CurrentRelease::from_resolution(link.resolution),
+                behind: Behind::from_link(link, now),
                 verdict: link.judgement.verdict,
                 adopted: link.is_adopted_by(outer.resolution, &image.facts),
             }
@@ -232,7 +232,7 @@ impl BaseLink {
 impl RuntimeFields {
     /// The fields of `runtime`.
     #[must_use]
-    pub fn of(runtime: &Runtime, status: RuntimeStatus) -> Self {
+    pub fn new(runtime: &LambdaRuntime, status: RuntimeStatus) -> Self {
         Self {
             name: runtime.name.clone(),
             status: status.as_str().to_owned(),
@@ -243,7 +243,7 @@ impl RuntimeFields {
 }
 
 impl CurrentRelease {
-    pub(super) fn of(resolution: &Resolution) -> Option<Self> {
+    pub(super) fn from_resolution(resolution: &Resolution) -> Option<Self> {
         let (line, _) = resolution.line.as_ref()?;
         let current = resolution.current.as_ref()?;
         Some(Self {
@@ -260,17 +260,17 @@ impl CurrentRelease {
 }
 
 impl Behind {
-    fn of(ChainLink { resolution, judgement, .. }: &ChainLink<'_>, now: DateTime<Utc>) -> Option<Self> {
-        Self::of_judged(resolution, judgement, now)
+    fn from_link(ChainLink { resolution, judgement, .. }: &ChainLink<'_>, now: DateTime<Utc>) -> Option<Self> {
+        Self::from_judgement(resolution, judgement, now)
     }
 
-    pub(super) fn of_judged(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Option<Self> {
-        let newer = resolution.newer;
-        let is_behind = match judgement.standing {
-            Standing::Behind => true,
+    pub(super) fn from_judgement(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Option<Self> {
+        let newer = resolution.later_releases;
+        let is_behind = match judgement.line_position {
+            LinePosition::Behind => true,
             // Without a recorded digest, equal layers do not prove that the base was published twice.
-            Standing::SameContent => resolution.base.digest.is_some(),
-            Standing::Current | Standing::Ahead | Standing::Held | Standing::Unknown => false,
+            LinePosition::SameContent => resolution.base.digest.is_some(),
+            LinePosition::Current | LinePosition::Ahead | LinePosition::Held | LinePosition::Unknown => false,
         };
         is_behind.then_some(Self {
             since: newer.since,
@@ -282,9 +282,9 @@ impl Behind {
     }
 }
 
-impl From<Gap> for ErrorEntry {
-    fn from(gap: Gap) -> Self {
-        let Extent { kind, account, region, repository } = gap.extent;
+impl From<CollectionError> for ErrorEntry {
+    fn from(gap: CollectionError) -> Self {
+        let AffectedScope { kind, account, region, repository } = gap.affected;
         let (about, code) = (ErrorAbout::Inventory, gap.code.to_string());
         let message = clip(gap.message, MESSAGE_BYTES);
         Self { about, scope: gap.scope, kind, account, region, repository, code, message }
@@ -293,7 +293,7 @@ impl From<Gap> for ErrorEntry {
 
 impl ErrorEntry {
     /// One entry per registry and failure code, regardless of the number of affected bases.
-    pub fn of_resolutions<'a>(resolutions: impl Iterator<Item = (&'a Repository, &'a Resolution)>) -> Vec<Self> {
+    pub fn from_resolutions<'a>(resolutions: impl Iterator<Item = (&'a Repository, &'a Resolution)>) -> Vec<Self> {
         let mut entries: BTreeMap<(String, ErrorCode), (usize, &str)> = BTreeMap::new();
         for (repository, resolution) in resolutions {
             for problem in &resolution.problems {
@@ -315,7 +315,7 @@ impl ErrorEntry {
 
 /// The metadata of a run.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct RunMetadata {
     /// The ID of the run.
     pub id: String,
     /// The time that the findings are judged by.
@@ -340,14 +340,14 @@ pub struct Run {
 impl Note {
     /// A note that the releases of the base repositories `place` could not be read completely through the ECR API.
     #[must_use]
-    pub fn of_unread_base(place: &str, why: &str) -> Self {
+    pub fn unread_base(place: &str, why: &str) -> Self {
         let effect = "only the current images of its moving tags are compared, and their push dates are unknown";
         Self::new(NoteCode::BaseReleasesUnread, format!("{place}: {why}; {effect}"))
     }
 
     /// A note about a pull-through cache. ECR checks the upstream tag at most once a day
     /// (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-working.html>).
-    fn of_cache(host: &str, cache: &str) -> Self {
+    fn pull_through_cache(host: &str, cache: &str) -> Self {
         Self::new(
             NoteCode::PullThroughCache,
             format!(
@@ -360,9 +360,15 @@ impl Note {
 impl Report {
     /// The report of a run.
     #[must_use]
-    pub fn new(findings: Vec<Finding>, errors: Vec<ErrorEntry>, complete: bool, policy: &Policy, run: Run) -> Self {
+    pub fn new(
+        findings: Vec<Finding>,
+        errors: Vec<ErrorEntry>,
+        complete: bool,
+        policy: &Policy,
+        run: RunMetadata,
+    ) -> Self {
         let most_unknown = Coverage::new(&findings).note(policy.min_known, &run.labels);
-        let caches = run.caches.iter().map(|(host, cache)| Note::of_cache(host, cache));
+        let caches = run.caches.iter().map(|(host, cache)| Note::pull_through_cache(host, cache));
         let notes = most_unknown.into_iter().chain(caches).chain(run.notes).collect();
         let mut report = Self {
             schema: SCHEMA.to_owned(),
@@ -370,10 +376,10 @@ impl Report {
             generated_at: run.now,
             complete,
             policy: PolicyFields {
-                max_age_days: policy.terms.max_age.num_days(),
-                grace_days: policy.terms.grace.num_days(),
+                max_age_days: policy.thresholds.max_age.num_days(),
+                grace_days: policy.thresholds.grace.num_days(),
             },
-            summary: Summary::of(&findings),
+            summary: Summary::new(&findings),
             lines: Vec::new(),
             findings,
             errors,

@@ -6,7 +6,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{BaseInUse, BaseLink, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, Report, words};
+use super::{
+    BaseInUse, BaseLink, CurrentRelease, DeploymentFields, Finding, ImageFields, ReasonFields, Report, format,
+};
 use crate::{
     image::ReferenceText,
     inventory::DeploymentKind,
@@ -22,7 +24,7 @@ const NAMED: usize = 3;
 impl Finding {
     /// The company base that must be rebuilt first, and the outdated base below it.
     #[must_use]
-    pub fn awaited(&self) -> Option<(&BaseInUse, &BaseLink)> {
+    pub fn awaited_base(&self) -> Option<(&BaseInUse, &BaseLink)> {
         let code = ReasonCode::WaitsForBase.as_str();
         self.reasons
             .iter()
@@ -66,7 +68,7 @@ impl Report {
             return Cow::Borrowed(self);
         }
         let mut report = self.without_waiting().into_owned();
-        let own: BTreeSet<_> = self.findings.iter().filter_map(Place::of_finding).collect();
+        let own: BTreeSet<_> = self.findings.iter().filter_map(CompanyBaseKey::from_finding).collect();
         report.findings.extend(
             bases.into_iter().filter(|(place, _)| !own.contains(place)).map(|(place, base)| base.finding(&place)),
         );
@@ -76,11 +78,11 @@ impl Report {
     /// Clears the severity of findings that wait for a company base.
     #[must_use]
     pub fn without_waiting(&self) -> Cow<'_, Self> {
-        if self.findings.iter().all(|finding| finding.awaited().is_none()) {
+        if self.findings.iter().all(|finding| finding.awaited_base().is_none()) {
             return Cow::Borrowed(self);
         }
         let mut report = self.clone();
-        for finding in report.findings.iter_mut().filter(|finding| finding.awaited().is_some()) {
+        for finding in report.findings.iter_mut().filter(|finding| finding.awaited_base().is_some()) {
             match &mut finding.subjects {
                 Some(subjects) => subjects.base.severity = Severity::None,
                 None => finding.severity = Severity::None,
@@ -89,12 +91,14 @@ impl Report {
         Cow::Owned(report)
     }
 
-    fn company_bases(&self) -> BTreeMap<Place, CompanyBase<'_>> {
-        let mut bases: BTreeMap<Place, CompanyBase<'_>> = BTreeMap::new();
+    fn company_bases(&self) -> BTreeMap<CompanyBaseKey, CompanyBase<'_>> {
+        let mut bases: BTreeMap<CompanyBaseKey, CompanyBase<'_>> = BTreeMap::new();
         for finding in &self.findings {
-            let awaited = finding.awaited().map(|(_, link)| std::ptr::from_ref(link));
+            let awaited = finding.awaited_base().map(|(_, link)| std::ptr::from_ref(link));
             for (outer, link) in finding.links() {
-                let (Some(place), Some(current)) = (Place::of_link(outer, link), &link.current) else { continue };
+                let (Some(place), Some(current)) = (CompanyBaseKey::from_link(outer, link), &link.current) else {
+                    continue;
+                };
                 let base = bases.entry(place).or_insert_with(|| CompanyBase {
                     link,
                     current,
@@ -120,25 +124,25 @@ impl Report {
 
 /// The repository of a company base, and the line that it is built on.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct CompanyBaseKey {
     registry: String,
     repository: String,
     line: String,
 }
 
-impl Place {
+impl CompanyBaseKey {
     fn new(reference: &ReferenceText, line: Option<&String>) -> Option<Self> {
         let repository = reference.repository()?;
         let (registry, repository) = (repository.registry.to_string(), repository.name.to_string());
         Some(Self { registry, repository, line: line?.clone() })
     }
 
-    fn of_link(outer: &BaseInUse, link: &BaseLink) -> Option<Self> {
+    fn from_link(outer: &BaseInUse, link: &BaseLink) -> Option<Self> {
         Self::new(&outer.reference, link.base.line.as_ref())
     }
 
     /// The repository of a deployed image, and its base line.
-    fn of_finding(finding: &Finding) -> Option<Self> {
+    fn from_finding(finding: &Finding) -> Option<Self> {
         let line = finding.base.as_ref().filter(|_| finding.verdict != Verdict::Unknown)?.line.as_ref();
         Self::new(&finding.image.reference, line)
     }
@@ -155,8 +159,8 @@ struct CompanyBase<'a> {
 }
 
 impl CompanyBase<'_> {
-    fn finding(&self, place: &Place) -> Finding {
-        let Place { registry, repository, line } = place;
+    fn finding(&self, place: &CompanyBaseKey) -> Finding {
+        let CompanyBaseKey { registry, repository, line } = place;
         // The finding is open unless exemptions cover all waiting findings.
         let open: Vec<_> = self.waiting.iter().filter(|finding| !finding.is_base_exempted()).collect();
         let severity = open.iter().map(|finding| finding.base_severity()).max().unwrap_or(Severity::None);
@@ -200,11 +204,11 @@ impl CompanyBase<'_> {
         }
     }
 
-    fn reasons(&self, place: &Place) -> Vec<ReasonFields> {
+    fn reasons(&self, place: &CompanyBaseKey) -> Vec<ReasonFields> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
-        let named: Vec<_> = self.waiting.iter().take(NAMED).map(|it| words::deployment_name(&it.deployment)).collect();
+        let named: Vec<_> = self.waiting.iter().take(NAMED).map(|it| format::deployment_name(&it.deployment)).collect();
         let more = match self.waiting.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),

@@ -7,21 +7,21 @@ use std::borrow::Cow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use csv::{Terminator, WriterBuilder};
 
-use super::{Finding, Report, harmless};
-use crate::resolve::PublishedSource;
+use super::{Finding, Report, sanitize};
+use crate::resolve::PublishDateSource;
 
 /// The data of a row.
 #[derive(Clone, Copy)]
-struct Row<'a> {
+struct CsvRow<'a> {
     report: &'a Report,
     finding: &'a Finding,
 }
 
 /// A column: its title and the value for a row.
-type Column = (&'static str, for<'a> fn(Row<'a>) -> Cell<'a>);
+type CsvColumn = (&'static str, for<'a> fn(CsvRow<'a>) -> CsvCell<'a>);
 
 /// The value of a cell.
-enum Cell<'a> {
+enum CsvCell<'a> {
     /// No value.
     Empty,
     /// Untrusted text, which is sanitized.
@@ -31,7 +31,7 @@ enum Cell<'a> {
 }
 
 /// The columns, in order.
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[CsvColumn] = &[
     ("id", |row| text(&row.finding.id)),
     ("verdict", |row| own(row.finding.verdict.as_str())),
     ("severity", |row| own(row.finding.severity.as_str())),
@@ -56,7 +56,7 @@ const COLUMNS: &[Column] = &[
     ("base_line", |row| row.base(|base| maybe(base.line.as_deref()))),
     ("base_release", |row| row.base(|base| maybe(base.release.as_deref()))),
     ("base_published_at", |row| row.base(|base| instant(base.published_at))),
-    ("base_published_source", |row| row.base(|base| word(base.published_source.map(PublishedSource::as_str)))),
+    ("base_published_source", |row| row.base(|base| word(base.published_source.map(PublishDateSource::as_str)))),
     ("base_age_days", |row| row.base(|base| number(base.age_days))),
     ("base_identified_by", |row| row.base(|base| text(&base.identified_by))),
     ("base_evidence", |row| row.base(|base| text(&base.evidence))),
@@ -71,7 +71,7 @@ const COLUMNS: &[Column] = &[
     ("runtime_status", |row| row.runtime(|runtime| text(&runtime.status))),
     ("runtime_deprecation_date", |row| row.runtime(|runtime| number(runtime.deprecation_date))),
     ("runtime_block_update_date", |row| row.runtime(|runtime| number(runtime.block_update_date))),
-    ("replacement", |row| row.finding.replacement.as_ref().map_or(Cell::Empty, |image| text(&image.reference))),
+    ("replacement", |row| row.finding.replacement.as_ref().map_or(CsvCell::Empty, |image| text(&image.reference))),
     ("stale", |row| yes_or_no(row.finding.stale)),
     ("out_of_date", |row| yes_or_no(row.finding.out_of_date)),
     ("deprecated", |row| yes_or_no(row.finding.deprecated)),
@@ -96,17 +96,17 @@ const COLUMNS: &[Column] = &[
 /// Renders all findings of a report.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    of(report, &report.findings)
+    render_findings(report, &report.findings)
 }
 
 /// Renders `findings` of `report`, in the given order.
 #[must_use]
 #[expect(clippy::missing_panics_doc, reason = "writing to memory cannot fail")]
-pub fn of<'a>(report: &'a Report, findings: impl IntoIterator<Item = &'a Finding>) -> String {
+pub fn render_findings<'a>(report: &'a Report, findings: impl IntoIterator<Item = &'a Finding>) -> String {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     writer.write_record(titles()).expect("writing to memory cannot fail");
     for finding in findings {
-        let row = Row { report, finding };
+        let row = CsvRow { report, finding };
         for (_, cell) in COLUMNS {
             writer.write_field(cell(row).shown().as_bytes()).expect("writing to memory cannot fail");
         }
@@ -128,7 +128,7 @@ pub fn titles() -> impl Iterator<Item = &'static str> {
 /// text (<https://owasp.org/www-community/attacks/CSV_Injection>).
 #[must_use]
 pub fn cell(text: &str) -> String {
-    let visible = harmless(text);
+    let visible = sanitize(text);
     let mut shown = String::with_capacity(visible.len());
     let mut is_start = true;
     for character in visible.chars() {
@@ -150,7 +150,7 @@ fn is_formula(character: char) -> bool {
     matches!(character, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−')
 }
 
-impl Cell<'_> {
+impl CsvCell<'_> {
     fn shown(self) -> String {
         match self {
             Self::Empty => String::new(),
@@ -160,72 +160,72 @@ impl Cell<'_> {
     }
 }
 
-impl<'a> Row<'a> {
-    fn base(self, cell: impl FnOnce(&'a super::BaseInUse) -> Cell<'a>) -> Cell<'a> {
-        self.finding.base.as_ref().map_or(Cell::Empty, cell)
+impl<'a> CsvRow<'a> {
+    fn base(self, cell: impl FnOnce(&'a super::BaseInUse) -> CsvCell<'a>) -> CsvCell<'a> {
+        self.finding.base.as_ref().map_or(CsvCell::Empty, cell)
     }
 
-    fn current(self, cell: impl FnOnce(&'a super::CurrentRelease) -> Cell<'a>) -> Cell<'a> {
-        self.finding.current.as_ref().map_or(Cell::Empty, cell)
+    fn current(self, cell: impl FnOnce(&'a super::CurrentRelease) -> CsvCell<'a>) -> CsvCell<'a> {
+        self.finding.current.as_ref().map_or(CsvCell::Empty, cell)
     }
 
-    fn behind(self, cell: impl FnOnce(&'a super::Behind) -> Cell<'a>) -> Cell<'a> {
-        self.finding.behind.as_ref().map_or(Cell::Empty, cell)
+    fn behind(self, cell: impl FnOnce(&'a super::Behind) -> CsvCell<'a>) -> CsvCell<'a> {
+        self.finding.behind.as_ref().map_or(CsvCell::Empty, cell)
     }
 
-    fn runtime(self, cell: impl FnOnce(&'a super::RuntimeFields) -> Cell<'a>) -> Cell<'a> {
-        self.finding.runtime.as_ref().map_or(Cell::Empty, cell)
+    fn runtime(self, cell: impl FnOnce(&'a super::RuntimeFields) -> CsvCell<'a>) -> CsvCell<'a> {
+        self.finding.runtime.as_ref().map_or(CsvCell::Empty, cell)
     }
 
-    fn exemption(self, cell: impl FnOnce(&'a super::ExemptionFields) -> Cell<'a>) -> Cell<'a> {
-        self.finding.exemption.as_ref().map_or(Cell::Empty, cell)
+    fn exemption(self, cell: impl FnOnce(&'a super::ExemptionFields) -> CsvCell<'a>) -> CsvCell<'a> {
+        self.finding.exemption.as_ref().map_or(CsvCell::Empty, cell)
     }
 
-    fn reasons(self, separator: &str, part: impl Fn(&super::ReasonFields) -> &String) -> Cell<'a> {
+    fn reasons(self, separator: &str, part: impl Fn(&super::ReasonFields) -> &String) -> CsvCell<'a> {
         // Each part is truncated separately.
         let parts: Vec<_> = self.finding.reasons.iter().map(|reason| cell(part(reason))).collect();
-        Cell::Trusted(parts.join(separator).into())
+        CsvCell::Trusted(parts.join(separator).into())
     }
 }
 
-fn own<'a>(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
-    Cell::Trusted(text.into())
+fn own<'a>(text: impl Into<Cow<'a, str>>) -> CsvCell<'a> {
+    CsvCell::Trusted(text.into())
 }
 
-fn text(text: &str) -> Cell<'_> {
-    Cell::Text(text.into())
+fn text(text: &str) -> CsvCell<'_> {
+    CsvCell::Text(text.into())
 }
 
-fn maybe(value: Option<&str>) -> Cell<'_> {
-    value.map_or(Cell::Empty, text)
+fn maybe(value: Option<&str>) -> CsvCell<'_> {
+    value.map_or(CsvCell::Empty, text)
 }
 
 /// Joins values without blanks by blanks.
-fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> Cell<'static> {
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> CsvCell<'static> {
     let texts = texts.collect::<Vec<_>>().join(" ");
-    if texts.is_empty() { Cell::Empty } else { Cell::Text(texts.into()) }
+    if texts.is_empty() { CsvCell::Empty } else { CsvCell::Text(texts.into()) }
 }
 
-fn word(value: Option<&'static str>) -> Cell<'static> {
-    value.map_or(Cell::Empty, own)
+fn word(value: Option<&'static str>) -> CsvCell<'static> {
+    value.map_or(CsvCell::Empty, own)
 }
 
 /// A parsed value. Sanitized anyway, because its grammar may change.
-fn shown<'a>(value: Option<&impl ToString>) -> Cell<'a> {
-    value.map_or(Cell::Empty, |value| Cell::Text(value.to_string().into()))
+fn shown<'a>(value: Option<&impl ToString>) -> CsvCell<'a> {
+    value.map_or(CsvCell::Empty, |value| CsvCell::Text(value.to_string().into()))
 }
 
-fn number<'a>(value: Option<impl ToString>) -> Cell<'a> {
-    value.map_or(Cell::Empty, |value| own(value.to_string()))
+fn number<'a>(value: Option<impl ToString>) -> CsvCell<'a> {
+    value.map_or(CsvCell::Empty, |value| own(value.to_string()))
 }
 
-fn yes_or_no<'a>(value: bool) -> Cell<'a> {
+fn yes_or_no<'a>(value: bool) -> CsvCell<'a> {
     own(if value { "true" } else { "false" })
 }
 
 /// Formats a time as RFC 3339.
-fn instant<'a>(at: Option<DateTime<Utc>>) -> Cell<'a> {
-    at.map_or(Cell::Empty, |at| own(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
+fn instant<'a>(at: Option<DateTime<Utc>>) -> CsvCell<'a> {
+    at.map_or(CsvCell::Empty, |at| own(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
 }
 
 #[cfg(test)]

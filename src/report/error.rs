@@ -19,7 +19,7 @@ pub enum ErrorAbout {
 
 /// The location of a deployment. `None` matches any value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Location<'a> {
+pub struct DeploymentLocation<'a> {
     /// The kind of deployment.
     pub kind: Option<DeploymentKind>,
     /// The AWS account.
@@ -37,7 +37,7 @@ pub struct Location<'a> {
 impl ErrorEntry {
     /// Whether a deployment at `location` may be missing from the report because of this error.
     #[must_use]
-    pub fn may_hide(&self, location: &Location<'_>) -> bool {
+    pub fn may_hide(&self, location: &DeploymentLocation<'_>) -> bool {
         let may_be = |only: Option<&str>, at: Option<&str>| only.is_none() || at.is_none() || only == at;
         let kind = self.kind.is_none() || location.kind.is_none() || self.kind == location.kind;
         let (account, region) = match self.repository {
@@ -55,7 +55,7 @@ impl ErrorEntry {
 impl Report {
     /// Whether a deployment at `location` without a finding does not exist, because its inventory was read completely.
     #[must_use]
-    pub fn proves_absence(&self, location: &Location<'_>) -> bool {
+    pub fn proves_absence(&self, location: &DeploymentLocation<'_>) -> bool {
         !self.errors.iter().any(|error| error.may_hide(location))
     }
 }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn an_inventory_error_hides_only_deployments_of_its_kind_account_region_and_repository() {
-        let function = Location {
+        let function = DeploymentLocation {
             kind: Some(DeploymentKind::Lambda),
             account: Some("111111111111"),
             region: Some("eu-west-1"),
@@ -102,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(error.may_hide(&function), hides, "{error:?}");
             let about_inventory = error.about == ErrorAbout::Inventory;
-            assert_eq!(error.may_hide(&Location::default()), about_inventory, "unknown location: {error:?}");
+            assert_eq!(error.may_hide(&DeploymentLocation::default()), about_inventory, "unknown location: {error:?}");
         }
     }
 
@@ -110,6 +110,6 @@ mod tests {
     fn an_error_without_a_subject_may_hide_any_deployment() {
         let old = r#"{ "scope": "registry public.ecr.aws", "code": "throttled", "message": "429" }"#;
         let error: ErrorEntry = serde_json::from_str(old).unwrap();
-        assert!(error.may_hide(&Location { account: Some("111111111111"), ..Location::default() }));
+        assert!(error.may_hide(&DeploymentLocation { account: Some("111111111111"), ..DeploymentLocation::default() }));
     }
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Note, NoteCode, words};
-use crate::judge::{Encounter, Exemption};
+use super::{Note, NoteCode, format};
+use crate::judge::{Exemption, ExemptionUsage};
 
 /// The exemption of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct ExemptionFields {
 impl ExemptionFields {
     /// The fields of `exemption`.
     #[must_use]
-    pub fn of(exemption: &Exemption) -> Self {
+    pub fn new(exemption: &Exemption) -> Self {
         let Exemption { reason, owner, until, .. } = exemption;
         Self { reason: reason.clone(), owner: owner.clone(), until: until.0 }
     }
@@ -31,11 +31,11 @@ impl Note {
     /// The note about an exemption that has expired, expires soon, or is unused. `is_whole` is whether the whole
     /// inventory was read, without which an exemption may only seem unused.
     #[must_use]
-    pub fn of_exemption(encounter: &Encounter<'_>, is_whole: bool, now: DateTime<Utc>) -> Option<Self> {
-        let Encounter { exemption, matched, covered } = encounter;
+    pub fn exemption(encounter: &ExemptionUsage<'_>, is_whole: bool, now: DateTime<Utc>) -> Option<Self> {
+        let ExemptionUsage { exemption, matched, covered } = encounter;
         let Exemption { reason, owner, until, .. } = exemption;
         let named = format!("the exemption {reason:?} of {owner}");
-        let covered = words::tally(covered.iter().map(|(verdict, number)| (*verdict, *number)));
+        let covered = format::tally(covered.iter().map(|(verdict, number)| (*verdict, *number)));
         let (code, message) = if *matched == 0 {
             let expired = if until.is_over(now) { " and has expired" } else { "" };
             let message = format!("{named} matches no deployment{expired}: remove it or correct its patterns");
@@ -58,7 +58,7 @@ impl Note {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{Scope, Verdict};
+    use crate::judge::{PolicyScope, Verdict};
 
     fn now() -> DateTime<Utc> {
         "2026-11-20T06:00:00Z".parse().unwrap()
@@ -70,7 +70,7 @@ mod tests {
             reason: "replaced in Q1".into(),
             owner: "payments".into(),
             until: until.parse().unwrap(),
-            scope: Scope::default(),
+            scope: PolicyScope::default(),
             codes: Vec::new(),
         };
         let two = &[(Verdict::Stale, 1), (Verdict::OutOfDate, 1)][..];
@@ -93,7 +93,7 @@ mod tests {
         ] {
             let exemption = exemption(until);
             let covered = covered.iter().copied().collect();
-            let found = Note::of_exemption(&Encounter { exemption: &exemption, matched, covered }, is_whole, now());
+            let found = Note::exemption(&ExemptionUsage { exemption: &exemption, matched, covered }, is_whole, now());
             let named = |message| format!("the exemption \"replaced in Q1\" of payments {message}");
             let expected = expected.map(|(code, message)| (code.to_owned(), named(message)));
             assert_eq!(found.map(|note| (note.code, note.message)), expected, "{until} {matched} {is_whole}");

@@ -5,9 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Finding, Style,
-    style::{Page, Paint},
-    words,
+    Finding, RenderOptions, format,
+    style::{TextPage, TextStyle},
 };
 use crate::{
     judge::Severity,
@@ -33,29 +32,29 @@ pub struct Explanation {
     pub finding: Finding,
 }
 
-fn paint(outcome: StepOutcome) -> Paint {
+fn paint(outcome: StepOutcome) -> TextStyle {
     match outcome {
-        StepOutcome::Found => Paint::Severity(Severity::None),
-        StepOutcome::NotFound | StepOutcome::Note => Paint::Dim,
-        StepOutcome::Contradiction => Paint::Severity(Severity::Medium),
+        StepOutcome::Found => TextStyle::Severity(Severity::None),
+        StepOutcome::NotFound | StepOutcome::Note => TextStyle::Dim,
+        StepOutcome::Contradiction => TextStyle::Severity(Severity::Medium),
     }
 }
 
 /// Renders an explanation for a terminal.
 #[must_use]
-pub fn render(explanation: &Explanation, style: &Style) -> String {
-    let mut page = Page::new(style);
+pub fn render(explanation: &Explanation, style: &RenderOptions) -> String {
+    let mut page = TextPage::new(style);
     let platform = explanation.platform.as_ref().map(|platform| format!(" on {platform}")).unwrap_or_default();
-    page.evidence(Paint::Bold, 0, format!("{}{platform}", explanation.reference));
+    page.evidence(TextStyle::Bold, 0, format!("{}{platform}", explanation.reference));
     page.end();
     for (number, step) in explanation.steps.iter().enumerate() {
-        page.put(Paint::Dim, format!("{:>2}", number + 1));
+        page.put(TextStyle::Dim, format!("{:>2}", number + 1));
         page.skip(2);
         page.put(paint(step.outcome), step.outcome.as_str());
         page.skip("contradiction  ".len() - step.outcome.as_str().len());
-        page.line(Paint::Plain, step.title.as_ref());
+        page.line(TextStyle::Plain, step.title.as_ref());
         if !step.detail.is_empty() {
-            page.evidence(Paint::Dim, 4, step.detail.as_str());
+            page.evidence(TextStyle::Dim, 4, step.detail.as_str());
         }
     }
     page.end();
@@ -63,24 +62,24 @@ pub fn render(explanation: &Explanation, style: &Style) -> String {
     page.into_text()
 }
 
-fn verdict(page: &mut Page, finding: &Finding) {
-    page.put(Paint::Severity(finding.severity), finding.verdict.as_str());
+fn verdict(page: &mut TextPage, finding: &Finding) {
+    page.put(TextStyle::Severity(finding.severity), finding.verdict.as_str());
     let mut parts = vec![format!("severity {}", finding.severity), format!("action {}", finding.action)];
-    let age = words::base_age(finding);
-    if age != words::NOTHING {
+    let age = format::base_age(finding);
+    if age != format::NOTHING {
         parts.push(format!("{age} old"));
     }
     if finding.behind.is_some() {
-        parts.push(format!("behind: {}", words::distance(finding.behind.as_ref())));
+        parts.push(format!("behind: {}", format::distance(finding.behind.as_ref())));
     }
-    page.line(Paint::Plain, format!(": {}", parts.join(", ")));
+    page.line(TextStyle::Plain, format!(": {}", parts.join(", ")));
     for reason in &finding.reasons {
-        page.evidence(Paint::Plain, 4, format!("{}: {}", reason.code, reason.message));
+        page.evidence(TextStyle::Plain, 4, format!("{}: {}", reason.code, reason.message));
     }
     if let Some(rule) = &finding.policy_rule {
-        page.evidence(Paint::Plain, 4, format!("policy {rule}"));
+        page.evidence(TextStyle::Plain, 4, format!("policy {rule}"));
     }
     if let Some(exemption) = &finding.exemption {
-        page.evidence(Paint::Plain, 4, words::exempted(exemption));
+        page.evidence(TextStyle::Plain, 4, format::exempted(exemption));
     }
 }

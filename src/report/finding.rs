@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{ExemptionFields, FindingSubjects};
 use crate::{
-    image::{AccountId, Arch, Arn, Digest, DigestKind, Platform, ReferenceText, Region},
+    image::{AccountId, Arn, Digest, DigestKind, LambdaArch, Platform, ReferenceText, Region},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    resolve::PublishedSource,
+    resolve::PublishDateSource,
 };
 
 /// One deployment on one platform.
@@ -104,7 +104,7 @@ pub struct DeploymentFields {
     pub last_update_status_reason: Option<String>,
     /// The CPU architecture: `arm64` or `x86_64`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub architecture: Option<Arch>,
+    pub architecture: Option<LambdaArch>,
     /// The memory in MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
@@ -206,7 +206,7 @@ pub struct BaseInUse {
     /// The publish date; an upper bound with the sources `observed`, `first-seen` and `at-least`.
     pub published_at: Option<DateTime<Utc>>,
     /// The source of the publish date.
-    pub published_source: Option<PublishedSource>,
+    pub published_source: Option<PublishDateSource>,
     /// Whether the publish date is an estimate from `created`, which builders can set to any value; absent if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
@@ -250,7 +250,7 @@ pub struct CurrentRelease {
     /// The publish date; an upper bound with the sources `observed` and `first-seen`.
     pub published_at: Option<DateTime<Utc>>,
     /// The source of the publish date.
-    pub published_source: Option<PublishedSource>,
+    pub published_source: Option<PublishDateSource>,
     /// Whether the publish date is an estimate from `created`, which builders can set to any value; absent if false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,

@@ -2,8 +2,8 @@
 //! and rows can be followed by full-width lines.
 
 use super::{
-    Harmless,
-    style::{Page, Paint},
+    Sanitized,
+    style::{TextPage, TextStyle},
 };
 
 /// The number of blanks between columns.
@@ -14,7 +14,7 @@ const WIDEST: usize = 100;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Column {
+pub(crate) struct GridColumn {
     /// The title.
     pub(crate) title: &'static str,
     /// The minimum width; `None` if the column cannot shrink.
@@ -23,20 +23,20 @@ pub(crate) struct Column {
 
 /// One cell.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Cell {
-    paint: Paint,
-    text: Harmless,
-    suffix: Harmless,
+pub(crate) struct GridCell {
+    paint: TextStyle,
+    text: Sanitized,
+    suffix: Sanitized,
 }
 
-impl Cell {
+impl GridCell {
     /// A cell that may be shortened.
-    pub(crate) fn new(paint: Paint, text: impl Into<Harmless>) -> Self {
-        Self { paint, text: text.into(), suffix: Harmless::default() }
+    pub(crate) fn new(paint: TextStyle, text: impl Into<Sanitized>) -> Self {
+        Self { paint, text: text.into(), suffix: Sanitized::default() }
     }
 
     /// Adds a suffix that is not shortened.
-    pub(crate) fn with_suffix(self, suffix: impl Into<Harmless>) -> Self {
+    pub(crate) fn with_suffix(self, suffix: impl Into<Sanitized>) -> Self {
         Self { suffix: suffix.into(), ..self }
     }
 
@@ -48,14 +48,14 @@ impl Cell {
 /// Columns with their widths.
 #[derive(Debug)]
 pub(crate) struct Grid<'a> {
-    columns: &'a [Column],
+    columns: &'a [GridColumn],
     widths: Vec<usize>,
 }
 
 impl<'a> Grid<'a> {
     /// Computes column widths from the cells, and shrinks the widest columns to fit `room`.
-    pub(crate) fn fit(columns: &'a [Column], rows: &[Vec<Cell>], room: Option<usize>) -> Self {
-        let mut widths: Vec<_> = columns.iter().map(|column| Harmless::from(column.title).width()).collect();
+    pub(crate) fn fit(columns: &'a [GridColumn], rows: &[Vec<GridCell>], room: Option<usize>) -> Self {
+        let mut widths: Vec<_> = columns.iter().map(|column| Sanitized::from(column.title).width()).collect();
         for row in rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = cell.width().max(*width);
@@ -83,19 +83,19 @@ impl<'a> Grid<'a> {
     }
 
     /// Writes the title row.
-    pub(crate) fn titles(&self, page: &mut Page) {
-        let titles: Vec<_> = self.columns.iter().map(|column| Cell::new(Paint::Dim, column.title)).collect();
+    pub(crate) fn titles(&self, page: &mut TextPage) {
+        let titles: Vec<_> = self.columns.iter().map(|column| GridCell::new(TextStyle::Dim, column.title)).collect();
         self.row(page, &titles);
     }
 
     /// Writes a row.
-    pub(crate) fn row(&self, page: &mut Page, cells: &[Cell]) {
+    pub(crate) fn row(&self, page: &mut TextPage, cells: &[GridCell]) {
         for (cell, width) in cells.iter().zip(&self.widths) {
             let text = cell.text.shortened(width.saturating_sub(cell.suffix.width()));
             let suffix = cell.suffix.shortened(width.saturating_sub(text.width()));
             let blank = width.saturating_sub(text.width() + suffix.width());
             page.put(cell.paint, text);
-            page.put(Paint::Plain, suffix);
+            page.put(TextStyle::Plain, suffix);
             page.skip(blank + GAP);
         }
         page.end();
@@ -105,29 +105,29 @@ impl<'a> Grid<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Style;
+    use crate::report::RenderOptions;
 
     #[test]
     fn a_row_fits_the_width_and_keeps_its_suffix() {
-        let columns = [Column { title: "A", least: Some(8) }, Column { title: "B", least: None }];
+        let columns = [GridColumn { title: "A", least: Some(8) }, GridColumn { title: "B", least: None }];
         let rows = [vec![
-            Cell::new(Paint::Plain, "注文サービス-a-very-long-name-of-a-service-that-goes-on-and-on-and-on")
+            GridCell::new(TextStyle::Plain, "注文サービス-a-very-long-name-of-a-service-that-goes-on-and-on-and-on")
                 .with_suffix(" +12"),
-            Cell::new(Paint::Plain, "rebuild"),
+            GridCell::new(TextStyle::Plain, "rebuild"),
         ]];
-        let style = Style { width: Some(60), ..Style::default() };
-        let mut page = Page::new(&style);
+        let style = RenderOptions { width: Some(60), ..RenderOptions::default() };
+        let mut page = TextPage::new(&style);
         let grid = Grid::fit(&columns, &rows, page.width());
         grid.row(&mut page, &rows[0]);
         let text = page.into_text();
-        assert_eq!(Harmless::from(text.trim_end()).width(), 60, "{text}");
+        assert_eq!(Sanitized::from(text.trim_end()).width(), 60, "{text}");
         assert!(text.contains(" +12  rebuild"), "{text}");
     }
 
     #[test]
     fn a_long_name_does_not_push_other_columns_away() {
-        let columns = [Column { title: "A", least: Some(8) }, Column { title: "B", least: None }];
-        let rows = [vec![Cell::new(Paint::Plain, "x".repeat(900)), Cell::new(Paint::Plain, "rebuild")]];
+        let columns = [GridColumn { title: "A", least: Some(8) }, GridColumn { title: "B", least: None }];
+        let rows = [vec![GridCell::new(TextStyle::Plain, "x".repeat(900)), GridCell::new(TextStyle::Plain, "rebuild")]];
         let grid = Grid::fit(&columns, &rows, None);
         assert_eq!(grid.offset(1), WIDEST + GAP);
     }

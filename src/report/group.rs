@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ExemptionFields, Finding, words};
+use super::{ExemptionFields, Finding, format};
 use crate::{
     image::{Digest, Platform},
     inventory::DeploymentKind,
@@ -11,7 +11,7 @@ use crate::{
 
 /// A group of equal findings; never empty.
 #[derive(Debug)]
-pub(super) struct Group<'a> {
+pub(super) struct FindingGroup<'a> {
     /// The finding to show.
     pub(super) first: &'a Finding,
     /// The number of findings.
@@ -20,7 +20,7 @@ pub(super) struct Group<'a> {
 
 /// The key of a group.
 #[derive(PartialEq, Eq, Hash)]
-struct Key<'a> {
+struct FindingGroupKey<'a> {
     verdict: Verdict,
     severity: Severity,
     action: Action,
@@ -35,17 +35,17 @@ struct Key<'a> {
 }
 
 /// Groups `findings`, in the order of the first finding of each group.
-pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
+pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<FindingGroup<'a>> {
+    let mut groups: Vec<FindingGroup<'a>> = Vec::new();
     let mut places = HashMap::new();
     for finding in findings {
-        let key = Key {
+        let key = FindingGroupKey {
             verdict: finding.verdict,
             severity: finding.severity,
             action: finding.action,
             image: finding.image.digest.as_ref(),
             base: finding.base.as_ref().map(|base| base.reference.as_str()),
-            distance: words::distance(finding.behind.as_ref()),
+            distance: format::distance(finding.behind.as_ref()),
             reason: finding.reasons.first().map(|reason| (reason.code.as_str(), reason.message.as_str())),
             rule: finding.policy_rule.as_deref(),
             exemption: finding.exemption.as_ref(),
@@ -55,7 +55,7 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
         let place = *places.entry(key).or_insert(groups.len());
         match groups.get_mut(place) {
             Some(group) => group.count += 1,
-            None => groups.push(Group { first: finding, count: 1 }),
+            None => groups.push(FindingGroup { first: finding, count: 1 }),
         }
     }
     groups
@@ -63,7 +63,7 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
 
 /// The properties needed to distinguish deployments of the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lacking {
+pub(super) struct NameQualifiers {
     platform: bool,
     region: bool,
     account: bool,
@@ -71,15 +71,16 @@ pub(super) struct Lacking {
 
 /// The distinguishing properties of each deployment name in a report.
 #[derive(Debug, Default)]
-pub(super) struct Names<'a>(HashMap<String, (&'a Finding, Lacking)>);
+pub(super) struct DeploymentNames<'a>(HashMap<String, (&'a Finding, NameQualifiers)>);
 
-impl<'a> Names<'a> {
+impl<'a> DeploymentNames<'a> {
     /// The names of `findings`.
-    pub(super) fn of(findings: &'a [Finding]) -> Self {
+    pub(super) fn new(findings: &'a [Finding]) -> Self {
         let mut names = HashMap::new();
         for finding in findings {
-            let (first, lacking) =
-                names.entry(words::deployment_name(&finding.deployment)).or_insert((finding, Lacking::default()));
+            let (first, lacking) = names
+                .entry(format::deployment_name(&finding.deployment))
+                .or_insert((finding, NameQualifiers::default()));
             lacking.platform |= first.image.platform != finding.image.platform;
             lacking.region |= first.deployment.region != finding.deployment.region;
             lacking.account |= first.deployment.account != finding.deployment.account;
@@ -90,7 +91,7 @@ impl<'a> Names<'a> {
     /// The qualifier to append to the name of `finding`: ` arm64 eu-west-1`; usually empty.
     pub(super) fn qualifier(&self, finding: &Finding) -> String {
         let deployment = &finding.deployment;
-        let Some((_, lacking)) = self.0.get(&words::deployment_name(deployment)) else { return String::new() };
+        let Some((_, lacking)) = self.0.get(&format::deployment_name(deployment)) else { return String::new() };
         let parts = [
             (lacking.platform, finding.image.platform.as_ref().map(Platform::architecture)),
             (lacking.region, deployment.region.as_deref()),

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Note, NoteCode};
-use crate::resolve::Hold;
+use crate::resolve::ReleaseHold;
 
 /// The hold on a release.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,8 +16,8 @@ pub struct HoldFields {
     pub until: NaiveDate,
 }
 
-impl From<&Hold> for HoldFields {
-    fn from(hold: &Hold) -> Self {
+impl From<&ReleaseHold> for HoldFields {
+    fn from(hold: &ReleaseHold) -> Self {
         Self { reason: hold.reason.clone(), until: hold.until.0 }
     }
 }
@@ -32,8 +32,8 @@ impl Note {
     /// The note on `hold` at `now`: it has ended, it ends soon, or it matches no release. `is_met` says whether it
     /// matched one, `is_whole` whether everything was seen.
     #[must_use]
-    pub fn of_hold(hold: &Hold, is_met: bool, is_whole: bool, now: DateTime<Utc>) -> Option<Self> {
-        let Hold { release, reason, until } = hold;
+    pub fn hold(hold: &ReleaseHold, is_met: bool, is_whole: bool, now: DateTime<Utc>) -> Option<Self> {
+        let ReleaseHold { release, reason, until } = hold;
         let named = format!("the hold on {} ({reason})", release.as_str());
         let (code, message) = if until.is_over(now) {
             (NoteCode::HoldExpired, format!("{named} ended on {until} and no longer applies: remove or extend it"))
@@ -64,12 +64,12 @@ mod tests {
             ("2026-11-30", false, true, Some("hold-unused")),
             ("2026-11-19", false, false, Some("hold-expired")),
         ] {
-            let hold = Hold {
+            let hold = ReleaseHold {
                 release: "public.ecr.aws/lambda/java:21.2026.07.*".parse().unwrap(),
                 reason: "TLS to RDS fails".to_owned(),
                 until: until.parse().unwrap(),
             };
-            let note = Note::of_hold(&hold, is_met, is_whole, now);
+            let note = Note::hold(&hold, is_met, is_whole, now);
             assert_eq!(note.as_ref().map(|note| note.code.as_str()), code, "{until} {is_met} {is_whole}");
             let says_which = |note: &Note| note.message.contains("lambda/java:21.2026.07.* (TLS to RDS fails)");
             assert!(note.as_ref().is_none_or(says_which), "{note:?}");

@@ -15,7 +15,7 @@ use super::text::is_visible;
 #[expect(clippy::missing_panics_doc, reason = "all documents are serializable")]
 pub fn render<T: Serialize + ?Sized>(document: &T) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut bytes, Visible(PrettyFormatter::new()));
+    let mut serializer = Serializer::with_formatter(&mut bytes, EscapingFormatter(PrettyFormatter::new()));
     document.serialize(&mut serializer).expect("a document has only strings as keys");
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("JSON is UTF-8")
@@ -42,9 +42,9 @@ pub fn compact<T: Serialize + ?Sized>(document: &T) -> String {
 }
 
 /// The pretty formatter with escapes for invisible characters.
-struct Visible<'a>(PrettyFormatter<'a>);
+struct EscapingFormatter<'a>(PrettyFormatter<'a>);
 
-impl Formatter for Visible<'_> {
+impl Formatter for EscapingFormatter<'_> {
     fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         for part in fragment.split_inclusive(|character| !is_visible(character)) {
             let last = part.chars().next_back().filter(|character| !is_visible(*character));

@@ -14,7 +14,7 @@ use super::{BaseInUse, Finding, HoldFields, RuntimeFields};
 use crate::{
     image::{Digest, ReferenceText},
     judge::Verdict,
-    resolve::{PublishedSource, Resolution},
+    resolve::{PublishDateSource, Resolution},
 };
 
 /// Maximum number of releases of a line in a report. Releases in use are always included.
@@ -52,7 +52,7 @@ pub struct LineRelease {
     /// The publish date.
     pub published_at: Option<DateTime<Utc>>,
     /// The source of the publish date.
-    pub published_source: Option<PublishedSource>,
+    pub published_source: Option<PublishDateSource>,
     /// Whether this is the current release.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub current: bool,
@@ -75,8 +75,8 @@ fn is_zero(count: &u64) -> bool {
 impl LineFields {
     /// The lines of `findings` by name, with the releases of `resolutions`.
     #[must_use]
-    pub fn of<'a>(findings: &[Finding], resolutions: impl IntoIterator<Item = &'a Resolution>) -> Vec<Self> {
-        let mut lines: BTreeMap<String, Gathered> = BTreeMap::new();
+    pub fn from_findings<'a>(findings: &[Finding], resolutions: impl IntoIterator<Item = &'a Resolution>) -> Vec<Self> {
+        let mut lines: BTreeMap<String, LineAccumulator> = BTreeMap::new();
         for finding in findings {
             let Some(base) = &finding.base else { continue };
             let Some(line) = &base.line else { continue };
@@ -94,7 +94,7 @@ impl LineFields {
                 gathered.hold(resolution);
             }
         }
-        let finished = |(line, gathered): (String, Gathered)| {
+        let finished = |(line, gathered): (String, LineAccumulator)| {
             let is_known = is_known.get(&line).copied().unwrap_or_default();
             gathered.finish(line, is_known)
         };
@@ -104,7 +104,7 @@ impl LineFields {
 
 /// A line while its findings are collected.
 #[derive(Default)]
-struct Gathered {
+struct LineAccumulator {
     runtime: Option<RuntimeFields>,
     deployments: u64,
     by_verdict: BTreeMap<Verdict, u64>,
@@ -112,7 +112,7 @@ struct Gathered {
     releases: BTreeMap<String, LineRelease>,
 }
 
-impl Gathered {
+impl LineAccumulator {
     fn add(&mut self, finding: &Finding, base: &BaseInUse) {
         self.deployments += 1;
         *self.by_verdict.entry(finding.verdict).or_default() += 1;
@@ -160,7 +160,7 @@ impl Gathered {
         let all = free.map(|tag| (tag, None)).chain(held.map(|(tag, hold)| (tag, Some(&**hold))));
         for (tag, hold) in all.filter(|(tag, _)| tag.built_at >= Some(oldest)) {
             let release = self.release(Some(&tag.to_string()), None, "");
-            release.dated(tag.built_at, Some(PublishedSource::DatedTag));
+            release.dated(tag.built_at, Some(PublishDateSource::DatedTag));
             release.hold = hold.map(HoldFields::from);
         }
     }
@@ -204,14 +204,14 @@ impl LineRelease {
     }
 
     /// Sets the latest of several bounds for indistinguishable releases, which is valid for all of them.
-    fn bounded(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
+    fn bounded(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishDateSource>) {
         if (self.published_at, self.published_source) < (at, source) {
             (self.published_at, self.published_source) = (at, source);
         }
     }
 
     /// Sets the date from the best source; of two bounds, the earlier, which is tighter.
-    fn dated(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishedSource>) {
+    fn dated(&mut self, at: Option<DateTime<Utc>>, source: Option<PublishDateSource>) {
         let (Some(at), Some(source)) = (at, source) else { return };
         let is_better = match (self.published_at, self.published_source) {
             (Some(known_at), Some(known)) => (source, at) < (known, known_at),
@@ -232,7 +232,7 @@ mod tests {
     use super::*;
     use crate::{
         image::{DigestKind, LambdaTag},
-        resolve::{Current, Line, LineSource, Releases},
+        resolve::{CurrentImage, LineSource, ReleaseLine, ReleaseTags},
     };
 
     const JAVA: &str = "public.ecr.aws/lambda/java:21";
@@ -263,16 +263,16 @@ mod tests {
         let tag = |text: &str| LambdaTag::parse(text).unwrap();
         let tags = (1..=days).map(|day| tag(&format!("21.2026.11.{:02}.13", 20 - days + day))).collect();
         let (repository, family) = JAVA.split_once(':').unwrap();
-        let line = Line { repository: repository.parse().unwrap(), tag: family.to_owned() };
-        let current = Current {
-            digest: Digest::of(b"current"),
+        let line = ReleaseLine { repository: repository.parse().unwrap(), tag: family.to_owned() };
+        let current = CurrentImage {
+            digest: Digest::sha256(b"current"),
             kind: DigestKind::Index,
             platform_digest: None,
             config: None,
             release: Some(tag("21.2026.11.19.13")),
             published: None,
             diff_ids: None,
-            releases: Arc::new(Releases { tags, held: Vec::new(), is_complete: true }),
+            releases: Arc::new(ReleaseTags { tags, held: Vec::new(), is_complete: true }),
             hold: None,
         };
         Resolution { line: Some((line, LineSource::DatedTag)), current: Some(current), ..Resolution::default() }
@@ -290,7 +290,7 @@ mod tests {
             finding("21.2026.11.17.13", "2026-11-17T13:00:00Z", "out-of-date"),
             finding("21.2026.11.19.13", "2026-11-19T13:00:00Z", "fresh"),
         ];
-        let lines = LineFields::of(&findings, [&resolution(10)]);
+        let lines = LineFields::from_findings(&findings, [&resolution(10)]);
         assert_eq!(lines.len(), 1);
         let line = &lines[0];
         assert_eq!((line.reference.as_str(), line.deployments, line.releases_complete), (JAVA, 3, true));
@@ -302,21 +302,21 @@ mod tests {
 
     #[test]
     fn without_dated_tags_only_releases_in_use_are_known() {
-        let lines = LineFields::of(&[finding("", "2026-09-01T00:00:00Z", "stale")], []);
+        let lines = LineFields::from_findings(&[finding("", "2026-09-01T00:00:00Z", "stale")], []);
         let expected = [("21.2026.11.19.13", 0, true), ("?", 1, false)];
         assert_eq!(shown(&lines[0]), expected.map(|(release, count, current)| (release.to_owned(), count, current)));
         assert!(!lines[0].releases_complete);
-        assert_eq!(lines[0].releases[1].published_source, Some(PublishedSource::AtLeast));
+        assert_eq!(lines[0].releases[1].published_source, Some(PublishDateSource::AtLeast));
     }
 
     #[test]
     fn a_long_line_omits_and_counts_unused_releases() {
-        let mut gathered = Gathered::default();
+        let mut gathered = LineAccumulator::default();
         let oldest = finding("21.2020.01.01.00", "2020-01-01T00:00:00Z", "stale");
         gathered.add(&oldest, oldest.base.as_ref().unwrap());
         for number in 0..1_000 {
             let at = DateTime::from_timestamp(1_600_000_000 + number * 3_600, 0);
-            gathered.release(Some(&number.to_string()), None, "").dated(at, Some(PublishedSource::DatedTag));
+            gathered.release(Some(&number.to_string()), None, "").dated(at, Some(PublishDateSource::DatedTag));
         }
         let line = gathered.finish(JAVA.to_owned(), true);
         assert_eq!((line.releases.len(), line.releases_omitted), (MOST_RELEASES, 602));
@@ -327,6 +327,6 @@ mod tests {
     fn a_finding_without_a_line_is_not_counted() {
         let mut nowhere = finding("", "2026-09-01T00:00:00Z", "unknown");
         nowhere.base.as_mut().unwrap().line = None;
-        assert_eq!(LineFields::of(&[nowhere], []), []);
+        assert_eq!(LineFields::from_findings(&[nowhere], []), []);
     }
 }

@@ -6,6 +6,7 @@ mod base;
 pub mod base_table;
 mod build;
 mod company_base;
+mod coverage;
 pub mod csv;
 pub mod dockerfiles;
 mod error;
@@ -13,12 +14,12 @@ mod exemption;
 pub mod explain;
 mod finding;
 mod fitting;
+pub(crate) mod format;
 pub(crate) mod grid;
 mod group;
 mod hold;
 pub mod html;
 pub mod json;
-mod known;
 mod line;
 pub mod markdown;
 mod note_code;
@@ -31,7 +32,6 @@ mod subject;
 mod summary;
 pub mod table;
 mod text;
-pub(crate) mod words;
 
 use std::collections::BTreeMap;
 
@@ -45,9 +45,10 @@ use crate::{
 };
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
-pub use build::{Run, Subjects};
+pub use build::{RunMetadata, SubjectNames};
 pub use company_base::is_base_id;
-pub use error::{ErrorAbout, Location};
+pub use coverage::ExitReason;
+pub use error::{DeploymentLocation, ErrorAbout};
 pub use exemption::ExemptionFields;
 pub use explain::{EXPLAIN_SCHEMA, Explanation};
 pub use finding::{
@@ -55,15 +56,14 @@ pub use finding::{
     ReplacementFields, RuntimeFields,
 };
 pub use hold::HoldFields;
-pub use known::ExitReason;
 pub use line::{LineFields, LineRelease};
 pub use note_code::NoteCode;
-pub use query::Query;
+pub use query::FindingQuery;
 pub use search::SearchBudget;
-pub use style::Style;
+pub use style::RenderOptions;
 pub use subject::{FindingSubjects, SubjectFields};
 pub use summary::{AgeDistribution, Summary};
-pub use text::{Harmless, harmless, is_visible};
+pub use text::{Sanitized, is_visible, sanitize};
 
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "basewatch.report/v1";

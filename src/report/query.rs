@@ -17,7 +17,7 @@ const LONGEST_TEXT: usize = 200;
 
 /// A query. A finding must match one value of each filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Query {
+pub struct FindingQuery {
     /// Verdicts.
     pub verdicts: BTreeSet<Verdict>,
     /// Severities.
@@ -41,7 +41,7 @@ pub struct Query {
     /// Words that the name, image, base or owner must contain, ignoring case.
     pub text: String,
     /// The order.
-    pub sort: Sort,
+    pub sort: SortOrder,
     /// The number of findings before the page.
     pub offset: usize,
     /// The page size; `None` for the default.
@@ -53,16 +53,16 @@ pub const NO_OWNER: &str = "-";
 
 /// An order of findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sort {
+pub struct SortOrder {
     /// The sort key.
-    pub by: SortBy,
+    pub by: SortKey,
     /// Whether the order is reversed.
     pub is_reversed: bool,
 }
 
 /// The sort key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SortBy {
+pub enum SortKey {
     /// Worst first, as in the report.
     #[default]
     Severity,
@@ -78,7 +78,7 @@ pub enum SortBy {
 
 /// An invalid parameter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum QueryError {
     /// The parameter is unknown.
     #[error("unknown parameter {name:?}; use {accepted}")]
     Unknown {
@@ -117,14 +117,14 @@ pub const PARAMETERS: [(&str, &str); 14] = [
     ("limit", "Maximum number of findings to return: 1 to 1000, default 100."),
 ];
 
-impl Query {
+impl FindingQuery {
     /// Parses URL parameters. Ignores empty values, which HTML forms send.
-    pub fn parse<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Error> {
+    pub fn parse<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, QueryError> {
         let mut query = Self::default();
         for (name, value) in parameters {
             let Some((name, _)) = PARAMETERS.iter().find(|(known, _)| *known == name) else {
                 let accepted = PARAMETERS.map(|(name, _)| name).join(", ");
-                return Err(Error::Unknown { name: shown(name), accepted });
+                return Err(QueryError::Unknown { name: shown(name), accepted });
             };
             if !value.trim().is_empty() {
                 query.set(name, value.trim())?;
@@ -133,7 +133,7 @@ impl Query {
         Ok(query)
     }
 
-    fn set(&mut self, name: &'static str, value: &str) -> Result<(), Error> {
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), QueryError> {
         match name {
             "verdict" => drop(self.verdicts.insert(choice(name, value, &Verdict::ALL, Verdict::as_str)?)),
             "severity" => drop(self.severities.insert(choice(name, value, &Severity::ALL, Severity::as_str)?)),
@@ -178,7 +178,7 @@ impl Query {
         ];
         parameters.extend(texts.iter().flat_map(|(name, values)| values.iter().map(|value| (*name, value.clone()))));
         parameters.extend((!self.text.is_empty()).then(|| ("q", self.text.clone())));
-        parameters.extend((self.sort != Sort::default()).then(|| ("sort", self.sort.to_string())));
+        parameters.extend((self.sort != SortOrder::default()).then(|| ("sort", self.sort.to_string())));
         parameters.extend((self.offset > 0).then(|| ("offset", self.offset.to_string())));
         parameters.extend(self.limit.map(|limit| ("limit", limit.to_string())));
         parameters
@@ -193,7 +193,7 @@ impl Query {
     /// Whether the query has filters.
     #[must_use]
     pub fn is_narrow(&self) -> bool {
-        Self { sort: Sort::default(), offset: 0, limit: None, ..self.clone() } != Self::default()
+        Self { sort: SortOrder::default(), offset: 0, limit: None, ..self.clone() } != Self::default()
     }
 
     /// The matching findings in order, on all pages.
@@ -210,7 +210,7 @@ impl Query {
         selected
     }
 
-    /// The page of the findings that [`Query::select`] returned.
+    /// The page of the findings that [`FindingQuery::select`] returned.
     #[must_use]
     pub fn page<'a, 'f>(&self, selected: &'a [&'f Finding]) -> &'a [&'f Finding] {
         let start = self.offset.min(selected.len());
@@ -259,7 +259,7 @@ fn contains(finding: &Finding, words: &[String]) -> bool {
     words.iter().all(|word| texts.iter().any(|text| text.contains(word)))
 }
 
-impl SortBy {
+impl SortKey {
     /// All sort keys with their names.
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::Severity, "severity"),
@@ -286,19 +286,19 @@ impl SortBy {
     }
 }
 
-impl fmt::Display for Sort {
+impl fmt::Display for SortOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = SortBy::ALL.iter().find(|(by, _)| *by == self.by).map_or("", |(_, name)| name);
+        let name = SortKey::ALL.iter().find(|(by, _)| *by == self.by).map_or("", |(_, name)| name);
         write!(f, "{}{name}", if self.is_reversed { "-" } else { "" })
     }
 }
 
-impl FromStr for Sort {
-    type Err = Error;
+impl FromStr for SortOrder {
+    type Err = QueryError;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, QueryError> {
         let (is_reversed, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
-        let (by, _) = choice("sort", name, &SortBy::ALL, |(_, name)| name)?;
+        let (by, _) = choice("sort", name, &SortKey::ALL, |(_, name)| name)?;
         Ok(Self { by, is_reversed })
     }
 }
@@ -308,22 +308,22 @@ fn choice<T: Copy>(
     value: &str,
     choices: &[T],
     word: impl Fn(T) -> &'static str,
-) -> Result<T, Error> {
+) -> Result<T, QueryError> {
     let chosen = choices.iter().copied().find(|choice| word(*choice) == value);
     chosen.ok_or_else(|| {
         let words: Vec<_> = choices.iter().map(|choice| word(*choice)).collect();
-        Error::Value { name, value: shown(value), accepted: words.join(", ") }
+        QueryError::Value { name, value: shown(value), accepted: words.join(", ") }
     })
 }
 
-fn number(name: &'static str, value: &str, least: usize, most: usize) -> Result<usize, Error> {
+fn number(name: &'static str, value: &str, least: usize, most: usize) -> Result<usize, QueryError> {
     let number = value.parse().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {
         let accepted = match most {
             usize::MAX => "an integer".to_owned(),
             most => format!("an integer from {least} to {most}"),
         };
-        Error::Value { name, value: shown(value), accepted }
+        QueryError::Value { name, value: shown(value), accepted }
     })
 }
 
@@ -335,8 +335,8 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(parameters: &[(&str, &str)]) -> Result<Query, Error> {
-        Query::parse(parameters.iter().copied())
+    fn parsed(parameters: &[(&str, &str)]) -> Result<FindingQuery, QueryError> {
+        FindingQuery::parse(parameters.iter().copied())
     }
 
     #[test]
@@ -361,15 +361,15 @@ mod tests {
         let query = parsed(&parameters).unwrap();
         let back: Vec<_> = query.parameters();
         assert_eq!(back.len(), parameters.len());
-        assert_eq!(Query::parse(back.iter().map(|(name, value)| (*name, value.as_str()))).unwrap(), query);
+        assert_eq!(FindingQuery::parse(back.iter().map(|(name, value)| (*name, value.as_str()))).unwrap(), query);
         assert!(query.is_narrow() && !parsed(&[("sort", "age"), ("offset", "5")]).unwrap().is_narrow());
-        assert_eq!(Query::default().parameters(), []);
+        assert_eq!(FindingQuery::default().parameters(), []);
     }
 
     #[test]
     fn every_parameter_is_accepted_and_an_empty_value_is_ignored() {
         for (name, _) in PARAMETERS {
-            assert_eq!(parsed(&[(name, " ")]).unwrap(), Query::default(), "{name}");
+            assert_eq!(parsed(&[(name, " ")]).unwrap(), FindingQuery::default(), "{name}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, words};
+use super::{Finding, format};
 use crate::{identify::SearchLimits, judge::ReasonCode};
 
 /// How much of its budget the search for unrecorded bases has used.
@@ -47,7 +47,7 @@ impl SearchBudget {
 impl fmt::Display for SearchBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { requests, max_requests, max_minutes, unfinished_images } = self;
-        let minutes = words::count(*max_minutes, "minute");
+        let minutes = format::count(*max_minutes, "minute");
         write!(f, "{requests} of at most {max_requests} requests in {minutes} for bases that images do not record")?;
         match unfinished_images {
             0 => Ok(()),

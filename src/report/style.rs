@@ -1,11 +1,11 @@
 //! Rendering options for terminals, and styled text output. Renderers do not access the terminal.
 
-use super::{Harmless, text::LongWords};
+use super::{Sanitized, text::LongWordHandling};
 use crate::judge::Severity;
 
 /// Rendering options.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Style {
+pub struct RenderOptions {
     /// The width of the terminal in columns; `None` for unlimited.
     pub width: Option<usize>,
     /// Whether to use colors. Colors never convey information that is not also in the text.
@@ -18,7 +18,7 @@ pub struct Style {
 
 /// The style of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Paint {
+pub(crate) enum TextStyle {
     /// Unstyled.
     #[default]
     Plain,
@@ -30,7 +30,7 @@ pub(crate) enum Paint {
     Severity(Severity),
 }
 
-impl Paint {
+impl TextStyle {
     /// The parameters of the SGR sequence (ECMA-48, 8.3.117).
     fn sgr(self) -> Option<&'static str> {
         match self {
@@ -47,10 +47,10 @@ impl Paint {
     }
 }
 
-/// A text page. Accepts only [`Harmless`] text, so that untrusted text is always sanitized.
+/// A text page. Accepts only [`Sanitized`] text, so that untrusted text is always sanitized.
 #[derive(Debug)]
-pub(crate) struct Page {
-    style: Style,
+pub(crate) struct TextPage {
+    style: RenderOptions,
     text: String,
     pending_blanks: usize,
 }
@@ -58,9 +58,9 @@ pub(crate) struct Page {
 /// The minimum width; narrower terminals wrap lines.
 const NARROWEST: usize = 60;
 
-impl Page {
+impl TextPage {
     /// An empty page.
-    pub(crate) fn new(style: &Style) -> Self {
+    pub(crate) fn new(style: &RenderOptions) -> Self {
         Self { style: *style, text: String::new(), pending_blanks: 0 }
     }
 
@@ -70,7 +70,7 @@ impl Page {
     }
 
     /// Appends text to the line. Trailing blanks are dropped.
-    pub(crate) fn put(&mut self, paint: Paint, text: impl Into<Harmless>) {
+    pub(crate) fn put(&mut self, paint: TextStyle, text: impl Into<Sanitized>) {
         let text = text.into();
         if text.is_empty() {
             return;
@@ -94,36 +94,38 @@ impl Page {
     }
 
     /// Appends a line.
-    pub(crate) fn line(&mut self, paint: Paint, text: impl Into<Harmless>) {
+    pub(crate) fn line(&mut self, paint: TextStyle, text: impl Into<Sanitized>) {
         self.put(paint, text);
         self.end();
     }
 
     /// Appends `text` indented and wrapped, in at most `most` lines.
-    pub(crate) fn paragraph(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>, most: usize) {
-        for line in text.into().wrapped(self.room(indent), LongWords::Break, most) {
+    pub(crate) fn paragraph(&mut self, paint: TextStyle, indent: usize, text: impl Into<Sanitized>, most: usize) {
+        for line in text.into().wrapped(self.room(indent), LongWordHandling::Break, most) {
             self.skip(indent);
             self.line(paint, line);
         }
     }
 
     /// Appends `text` indented and wrapped only between words.
-    pub(crate) fn evidence(&mut self, paint: Paint, indent: usize, text: impl Into<Harmless>) {
-        for line in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX) {
+    pub(crate) fn evidence(&mut self, paint: TextStyle, indent: usize, text: impl Into<Sanitized>) {
+        for line in text.into().wrapped(self.room(indent), LongWordHandling::Keep, usize::MAX) {
             self.skip(indent);
             self.line(paint, line);
         }
     }
 
     /// Appends `title` and `text` at column `indent`, wrapped only between words.
-    pub(crate) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Harmless>) {
-        self.put(Paint::Dim, title);
+    pub(crate) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Sanitized>) {
+        self.put(TextStyle::Dim, title);
         self.skip(indent.saturating_sub(title.len()));
-        for (number, line) in text.into().wrapped(self.room(indent), LongWords::Keep, usize::MAX).iter().enumerate() {
+        for (number, line) in
+            text.into().wrapped(self.room(indent), LongWordHandling::Keep, usize::MAX).iter().enumerate()
+        {
             if number > 0 {
                 self.skip(indent);
             }
-            self.line(Paint::Plain, line.clone());
+            self.line(TextStyle::Plain, line.clone());
         }
     }
 

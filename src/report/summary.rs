@@ -55,7 +55,7 @@ pub struct AgeDistribution {
 impl Summary {
     /// Counts `findings`.
     #[must_use]
-    pub fn of(findings: &[Finding]) -> Self {
+    pub fn new(findings: &[Finding]) -> Self {
         let mut by_verdict: BTreeMap<_, _> = Verdict::ALL.into_iter().map(|verdict| (verdict, 0)).collect();
         let mut by_owner: BTreeMap<String, BTreeMap<_, u64>> = BTreeMap::new();
         for finding in findings {
@@ -78,14 +78,14 @@ impl Summary {
             exempted: findings.iter().filter(|finding| finding.exemption.is_some()).count() as u64,
             judged: Some(findings.iter().filter(|finding| finding.verdict != Verdict::Unknown).count() as u64),
             exit_reason: None,
-            base_age_days: AgeDistribution::of(&ages),
+            base_age_days: AgeDistribution::from_sorted(&ages),
         }
     }
 }
 
 impl AgeDistribution {
     /// Nearest-rank percentiles of sorted ages.
-    fn of(sorted: &[i64]) -> Option<Self> {
+    fn from_sorted(sorted: &[i64]) -> Option<Self> {
         let rank = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Some(Self { p50: rank(50)?, p90: rank(90)?, max: *sorted.last()? })
     }
@@ -97,9 +97,9 @@ mod tests {
 
     #[test]
     fn percentiles_use_the_nearest_rank() {
-        assert_eq!(AgeDistribution::of(&[]), None);
-        assert_eq!(AgeDistribution::of(&[7]), Some(AgeDistribution { p50: 7, p90: 7, max: 7 }));
+        assert_eq!(AgeDistribution::from_sorted(&[]), None);
+        assert_eq!(AgeDistribution::from_sorted(&[7]), Some(AgeDistribution { p50: 7, p90: 7, max: 7 }));
         let ages: Vec<_> = (1..=10).collect();
-        assert_eq!(AgeDistribution::of(&ages), Some(AgeDistribution { p50: 5, p90: 9, max: 10 }));
+        assert_eq!(AgeDistribution::from_sorted(&ages), Some(AgeDistribution { p50: 5, p90: 9, max: 10 }));
     }
 }

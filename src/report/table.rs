@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Finding, Harmless, Report, Style,
-    grid::{Cell, Column, Grid},
-    group::{Group, Names, groups},
-    style::{Page, Paint},
-    words::{self, count},
+    Finding, RenderOptions, Report, Sanitized,
+    format::{self, count},
+    grid::{Grid, GridCell, GridColumn},
+    group::{DeploymentNames, FindingGroup, groups},
+    style::{TextPage, TextStyle},
 };
 use crate::judge::{Action, Severity, Verdict};
 
@@ -31,8 +31,8 @@ const INDENT: usize = 12;
 
 /// Renders the report.
 #[must_use]
-pub fn render(report: &Report, style: &Style) -> String {
-    let mut page = Page::new(style);
+pub fn render(report: &Report, style: &RenderOptions) -> String {
+    let mut page = TextPage::new(style);
     headline(&mut page, report);
     findings(&mut page, report, style);
     errors(&mut page, report, style);
@@ -40,10 +40,10 @@ pub fn render(report: &Report, style: &Style) -> String {
     page.into_text()
 }
 
-fn headline(page: &mut Page, report: &Report) {
+fn headline(page: &mut TextPage, report: &Report) {
     if let Some(note) = report.most_unknown() {
-        let text = format!("{}: {}", words::MOST_UNKNOWN, note.message);
-        page.paragraph(Paint::Severity(Severity::High), 0, text, usize::MAX);
+        let text = format!("{}: {}", format::MOST_UNKNOWN, note.message);
+        page.paragraph(TextStyle::Severity(Severity::High), 0, text, usize::MAX);
         page.end();
     }
     let summary = &report.summary;
@@ -56,26 +56,26 @@ fn headline(page: &mut Page, report: &Report) {
             count(summary.bases, "base"),
         ),
     };
-    let as_of = format!("as of {}", words::instant(report.generated_at));
+    let as_of = format!("as of {}", format::instant(report.generated_at));
     let is_one_line = what.len() + ", ".len() + as_of.len() <= page.room(0);
     for line in if is_one_line { vec![format!("{what}, {as_of}")] } else { vec![what, as_of] } {
-        page.line(Paint::Bold, line);
+        page.line(TextStyle::Bold, line);
     }
     page.end();
 }
 
-fn findings(page: &mut Page, report: &Report, style: &Style) {
+fn findings(page: &mut TextPage, report: &Report, style: &RenderOptions) {
     if report.findings.is_empty() {
         return;
     }
-    let is_row = |finding: &&Finding| style.show_all || !finding.is_quiet();
+    let is_row = |finding: &&Finding| style.show_all || !finding.needs_no_action();
     // Exempted findings come last.
     let (exempted, open): (Vec<_>, Vec<_>) =
         report.findings.iter().filter(is_row).partition(|finding| finding.exemption.is_some());
     let mut shown = groups(open.into_iter().chain(exempted));
     let hidden = if style.show_all { Vec::new() } else { shown.split_off(shown.len().min(MOST_ROWS)) };
     let has_owners = !report.summary.by_owner.is_empty();
-    let layout = Layout::of(page.width(), has_owners, Names::of(&report.findings));
+    let layout = TableLayout::new(page.width(), has_owners, DeploymentNames::new(&report.findings));
     if !shown.is_empty() {
         let rows: Vec<_> = shown.iter().map(|group| layout.row(group)).collect();
         let grid = Grid::fit(layout.columns, &rows, page.width());
@@ -87,17 +87,17 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
             // Consecutive rows share an equal explanation.
             if next.as_ref() != Some(&why) {
                 for line in why {
-                    page.paragraph(Paint::Dim, grid.offset(1), line, 3);
+                    page.paragraph(TextStyle::Dim, grid.offset(1), line, 3);
                 }
             }
         }
         page.end();
     }
     if !hidden.is_empty() {
-        let rest = words::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
+        let rest = format::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
         let rows = count(hidden.len() as u64, "row");
         page.paragraph(
-            Paint::Bold,
+            TextStyle::Bold,
             0,
             format!("and {rows} more, for {rest}; use --verbose or --format json for all"),
             usize::MAX,
@@ -110,40 +110,40 @@ fn findings(page: &mut Page, report: &Report, style: &Style) {
 }
 
 /// The columns that fit the width.
-struct Layout<'a> {
-    columns: &'static [Column],
+struct TableLayout<'a> {
+    columns: &'static [GridColumn],
     is_wide: bool,
     has_owners: bool,
-    names: Names<'a>,
+    names: DeploymentNames<'a>,
 }
 
-impl<'a> Layout<'a> {
-    fn of(width: Option<usize>, has_owners: bool, names: Names<'a>) -> Self {
-        const OWNED_COLUMNS: &[Column] = &[
-            Column { title: "VERDICT", least: None },
-            Column { title: "SEVERITY", least: None },
-            Column { title: "DEPLOYMENT", least: Some(22) },
-            Column { title: "OWNER", least: Some(8) },
-            Column { title: "BASE", least: Some(26) },
-            Column { title: "AGE", least: None },
-            Column { title: "BEHIND", least: None },
-            Column { title: "ACTION", least: None },
+impl<'a> TableLayout<'a> {
+    fn new(width: Option<usize>, has_owners: bool, names: DeploymentNames<'a>) -> Self {
+        const OWNED_COLUMNS: &[GridColumn] = &[
+            GridColumn { title: "VERDICT", least: None },
+            GridColumn { title: "SEVERITY", least: None },
+            GridColumn { title: "DEPLOYMENT", least: Some(22) },
+            GridColumn { title: "OWNER", least: Some(8) },
+            GridColumn { title: "BASE", least: Some(26) },
+            GridColumn { title: "AGE", least: None },
+            GridColumn { title: "BEHIND", least: None },
+            GridColumn { title: "ACTION", least: None },
         ];
-        const WIDE_COLUMNS: &[Column] = &[
-            Column { title: "VERDICT", least: None },
-            Column { title: "SEVERITY", least: None },
-            Column { title: "DEPLOYMENT", least: Some(22) },
-            Column { title: "BASE", least: Some(34) },
-            Column { title: "AGE", least: None },
-            Column { title: "BEHIND", least: None },
-            Column { title: "ACTION", least: None },
+        const WIDE_COLUMNS: &[GridColumn] = &[
+            GridColumn { title: "VERDICT", least: None },
+            GridColumn { title: "SEVERITY", least: None },
+            GridColumn { title: "DEPLOYMENT", least: Some(22) },
+            GridColumn { title: "BASE", least: Some(34) },
+            GridColumn { title: "AGE", least: None },
+            GridColumn { title: "BEHIND", least: None },
+            GridColumn { title: "ACTION", least: None },
         ];
-        const NARROW_COLUMNS: &[Column] = &[
-            Column { title: "VERDICT", least: None },
-            Column { title: "DEPLOYMENT", least: Some(10) },
-            Column { title: "AGE", least: None },
-            Column { title: "BEHIND", least: Some(12) },
-            Column { title: "ACTION", least: None },
+        const NARROW_COLUMNS: &[GridColumn] = &[
+            GridColumn { title: "VERDICT", least: None },
+            GridColumn { title: "DEPLOYMENT", least: Some(10) },
+            GridColumn { title: "AGE", least: None },
+            GridColumn { title: "BEHIND", least: Some(12) },
+            GridColumn { title: "ACTION", least: None },
         ];
         let wide = if has_owners { WIDE + OWNER } else { WIDE };
         let is_wide = width.is_none_or(|width| width >= wide);
@@ -155,97 +155,97 @@ impl<'a> Layout<'a> {
         Self { columns, is_wide, has_owners, names }
     }
 
-    fn row(&self, group: &Group<'_>) -> Vec<Cell> {
+    fn row(&self, group: &FindingGroup<'_>) -> Vec<GridCell> {
         let finding = group.first;
         let is_exempted = finding.exemption.is_some();
-        let paint = if is_exempted { Paint::Dim } else { Paint::Severity(finding.severity) };
-        let base = finding.base.as_ref().map_or_else(|| words::NOTHING.to_owned(), words::base_in_use);
-        let mut cells = vec![Cell::new(paint, finding.verdict.as_str())];
+        let paint = if is_exempted { TextStyle::Dim } else { TextStyle::Severity(finding.severity) };
+        let base = finding.base.as_ref().map_or_else(|| format::NOTHING.to_owned(), format::base_in_use);
+        let mut cells = vec![GridCell::new(paint, finding.verdict.as_str())];
         if self.is_wide {
-            cells.push(Cell::new(paint, finding.severity.as_str()));
+            cells.push(GridCell::new(paint, finding.severity.as_str()));
         }
         cells.push(self.deployment(group));
         if self.is_wide {
             if self.has_owners {
-                let owner = finding.deployment.owner.as_deref().unwrap_or(words::NOTHING);
-                cells.push(Cell::new(Paint::Plain, owner));
+                let owner = finding.deployment.owner.as_deref().unwrap_or(format::NOTHING);
+                cells.push(GridCell::new(TextStyle::Plain, owner));
             }
-            cells.push(Cell::new(Paint::Plain, base));
+            cells.push(GridCell::new(TextStyle::Plain, base));
         }
-        cells.push(Cell::new(Paint::Plain, words::base_age(finding)));
-        cells.push(Cell::new(Paint::Plain, words::distance(finding.behind.as_ref())));
-        let paint = if is_exempted || finding.action == Action::None { Paint::Dim } else { Paint::Bold };
-        cells.push(Cell::new(paint, finding.action.as_str()));
+        cells.push(GridCell::new(TextStyle::Plain, format::base_age(finding)));
+        cells.push(GridCell::new(TextStyle::Plain, format::distance(finding.behind.as_ref())));
+        let paint = if is_exempted || finding.action == Action::None { TextStyle::Dim } else { TextStyle::Bold };
+        cells.push(GridCell::new(paint, finding.action.as_str()));
         cells
     }
 
-    fn deployment(&self, group: &Group<'_>) -> Cell {
+    fn deployment(&self, group: &FindingGroup<'_>) -> GridCell {
         let others = if group.count > 1 { format!(" and {} more", group.count - 1) } else { String::new() };
         let suffix = self.names.qualifier(group.first) + &others;
-        Cell::new(Paint::Plain, words::deployment_name(&group.first.deployment)).with_suffix(suffix)
+        GridCell::new(TextStyle::Plain, format::deployment_name(&group.first.deployment)).with_suffix(suffix)
     }
 
     /// The lines under a row: values without a column, and the reasons of the verdict.
-    fn why(&self, finding: &Finding, style: &Style) -> Vec<Harmless> {
+    fn why(&self, finding: &Finding, style: &RenderOptions) -> Vec<Sanitized> {
         let owner = finding.deployment.owner.as_deref().map(|owner| format!("{owner}, ")).unwrap_or_default();
         let lead = if self.is_wide { String::new() } else { format!("{}, {owner}", finding.severity) };
         let most = if style.show_all { usize::MAX } else { 1 };
-        let base = finding.base.as_ref().map(words::base_in_use).filter(|_| !self.is_wide);
-        let chain = finding.base.as_ref().and_then(words::chain).map(|chain| format!("built on {chain}"));
+        let base = finding.base.as_ref().map(format::base_in_use).filter(|_| !self.is_wide);
+        let chain = finding.base.as_ref().and_then(format::chain).map(|chain| format!("built on {chain}"));
         let reasons = finding.reasons.iter().take(most).enumerate().map(|(number, reason)| {
             let lead = if number == 0 { lead.as_str() } else { "" };
             format!("{lead}{}: {}", reason.code, reason.message)
         });
         let rule = finding.policy_rule.as_ref().map(|rule| format!("policy {rule}"));
-        let exempted = finding.exemption.as_ref().map(words::exempted);
-        base.into_iter().chain(chain).chain(reasons).chain(rule).chain(exempted).map(Harmless::from).collect()
+        let exempted = finding.exemption.as_ref().map(format::exempted);
+        base.into_iter().chain(chain).chain(reasons).chain(rule).chain(exempted).map(Sanitized::from).collect()
     }
 }
 
 /// One line for all fresh deployments.
-fn fresh(page: &mut Page, report: &Report) {
-    let fresh: Vec<_> = report.findings.iter().filter(|finding| finding.is_quiet()).collect();
+fn fresh(page: &mut TextPage, report: &Report) {
+    let fresh: Vec<_> = report.findings.iter().filter(|finding| finding.needs_no_action()).collect();
     if fresh.is_empty() {
         return;
     }
     let lines: BTreeSet<_> = fresh
         .iter()
         .filter_map(|finding| finding.base.as_ref())
-        .map(|base| words::short_name(base.line.as_deref().unwrap_or(&base.reference)))
+        .map(|base| format::short_name(base.line.as_deref().unwrap_or(&base.reference)))
         .collect();
     let named: Vec<_> = lines.iter().take(3).copied().collect();
     let more = if lines.len() > 3 { format!(" and {} more", lines.len() - 3) } else { String::new() };
     let on = if named.is_empty() { String::new() } else { format!(" on {}{more}", named.join(", ")) };
     let text = format!("{}{on}", count(fresh.len() as u64, "deployment"));
-    page.put(Paint::Severity(Severity::None), Verdict::Fresh.as_str());
+    page.put(TextStyle::Severity(Severity::None), Verdict::Fresh.as_str());
     page.skip("out-of-date  ".len() - "fresh".len());
-    page.line(Paint::Plain, Harmless::from(text).shortened(page.room("out-of-date  ".len())));
+    page.line(TextStyle::Plain, Sanitized::from(text).shortened(page.room("out-of-date  ".len())));
     page.end();
 }
 
-fn errors(page: &mut Page, report: &Report, style: &Style) {
+fn errors(page: &mut TextPage, report: &Report, style: &RenderOptions) {
     if report.errors.is_empty() {
         return;
     }
     let title = format!("{}: parts of the inventory could not be audited", count(report.errors.len() as u64, "error"));
-    page.line(Paint::Bold, title);
+    page.line(TextStyle::Bold, title);
     let most = if style.show_all { usize::MAX } else { MOST_ERRORS };
     for error in report.errors.iter().take(most) {
-        page.paragraph(Paint::Plain, 2, format!("{}: {}: {}", error.scope, error.code, error.message), 3);
+        page.paragraph(TextStyle::Plain, 2, format!("{}: {}: {}", error.scope, error.code, error.message), 3);
     }
     if let Some(more @ 1..) = report.errors.len().checked_sub(most) {
-        page.line(Paint::Plain, format!("  and {more} more"));
+        page.line(TextStyle::Plain, format!("  and {more} more"));
     }
     page.end();
 }
 
-fn totals(page: &mut Page, report: &Report, style: &Style) {
-    let by_verdict = words::tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
+fn totals(page: &mut TextPage, report: &Report, style: &RenderOptions) {
+    let by_verdict = format::tally(report.summary.by_verdict.iter().map(|(verdict, number)| (*verdict, *number)));
     if !by_verdict.is_empty() {
         page.entry(INDENT, "verdicts", by_verdict);
     }
     let exempted = report.findings.iter().filter(|finding| finding.exemption.is_some());
-    let exempted = words::tally(exempted.map(|finding| (finding.verdict, 1)));
+    let exempted = format::tally(exempted.map(|finding| (finding.verdict, 1)));
     if !exempted.is_empty() {
         page.entry(INDENT, "exempted", format!("{} of these: {exempted}", report.summary.exempted));
     }
@@ -256,7 +256,7 @@ fn totals(page: &mut Page, report: &Report, style: &Style) {
             format!("median {} d, 90th percentile {} d, maximum {} d", ages.p50, ages.p90, ages.max),
         );
     }
-    if report.findings.iter().any(|finding| !finding.is_quiet()) {
+    if report.findings.iter().any(|finding| !finding.needs_no_action()) {
         let policy = &report.policy;
         let text = format!("stale over {} d, out-of-date after {} d behind", policy.max_age_days, policy.grace_days);
         page.entry(INDENT, "policy", text);
@@ -288,7 +288,7 @@ fn owners(report: &Report) -> Option<String> {
         .by_owner
         .iter()
         .map(|(owner, counts)| (owner, counts.iter().filter(bad).map(|(verdict, number)| (*verdict, *number))))
-        .map(|(owner, counts)| (owner, counts.clone().map(|(_, number)| number).sum::<u64>(), words::tally(counts)))
+        .map(|(owner, counts)| (owner, counts.clone().map(|(_, number)| number).sum::<u64>(), format::tally(counts)))
         .filter(|(_, number, _)| *number > 0)
         .collect();
     owners.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
@@ -321,7 +321,7 @@ fn requests(report: &Report) -> String {
 
 /// The suggested command.
 fn next(report: &Report) -> Option<String> {
-    let is_open = |finding: &&Finding| !finding.is_quiet() && finding.exemption.is_none();
+    let is_open = |finding: &&Finding| !finding.needs_no_action() && finding.exemption.is_none();
     let Some(worst) = report.findings.iter().find(is_open) else {
         let is_nothing_there = report.findings.is_empty() && report.errors.is_empty();
         return is_nothing_there.then(|| "basewatch audit IMAGE".to_owned());

@@ -15,9 +15,9 @@ const MOST_MARKS: usize = 4;
 ///
 /// Can only be created by escaping, so that functions that take it need no further checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Harmless(String);
+pub struct Sanitized(String);
 
-impl Harmless {
+impl Sanitized {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -52,7 +52,7 @@ impl Harmless {
 
     /// Wraps the text to lines of `width` columns. More than `most` lines are truncated with `…`.
     #[must_use]
-    pub fn wrapped(&self, width: usize, long_words: LongWords, most: usize) -> Vec<Self> {
+    pub fn wrapped(&self, width: usize, long_words: LongWordHandling, most: usize) -> Vec<Self> {
         let width = width.max(8);
         let mut lines = vec![String::new()];
         let mut used = 0;
@@ -67,7 +67,7 @@ impl Harmless {
             }
             for character in word.chars() {
                 let character_width = columns(character);
-                if used + character_width > width && long_words == LongWords::Break {
+                if used + character_width > width && long_words == LongWordHandling::Break {
                     push(&mut lines, "", true);
                     used = 0;
                 }
@@ -94,7 +94,7 @@ fn push(lines: &mut Vec<String>, text: &str, is_new_line: bool) {
 
 /// The handling of words that are longer than a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LongWords {
+pub enum LongWordHandling {
     /// Break them.
     Break,
     /// Keep them in one line, so that digests and commands can be copied.
@@ -121,7 +121,7 @@ fn columns(character: char) -> usize {
 /// Escaped are control, format, private-use and unassigned characters, separators other than the space (Unicode general
 /// categories C and Z), variation selectors and fillers.
 #[must_use]
-pub fn harmless(text: &str) -> Cow<'_, str> {
+pub fn sanitize(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
@@ -160,13 +160,13 @@ pub fn is_visible(character: char) -> bool {
     !is_default_ignorable && probe.escape_debug().nth(1) == Some(character)
 }
 
-impl From<&str> for Harmless {
+impl From<&str> for Sanitized {
     fn from(text: &str) -> Self {
-        Self(harmless(text).into_owned())
+        Self(sanitize(text).into_owned())
     }
 }
 
-impl From<String> for Harmless {
+impl From<String> for Sanitized {
     fn from(text: String) -> Self {
         Self::from(text.as_str())
     }
@@ -193,22 +193,22 @@ mod tests {
             ("注文サービス नमस्ते สวัสดี", "注文サービス नमस्ते สวัสดี"),
         ];
         for (text, shown) in table {
-            assert_eq!(harmless(text), shown, "{text:?}");
-            assert_eq!(harmless(shown), shown, "sanitizing is idempotent");
+            assert_eq!(sanitize(text), shown, "{text:?}");
+            assert_eq!(sanitize(shown), shown, "sanitizing is idempotent");
         }
     }
 
     #[test]
     fn long_text_and_stacked_marks_are_truncated() {
-        assert_eq!(harmless(&"é".repeat(1 << 20)).chars().count(), LONGEST + 1);
-        assert_eq!(harmless(&"x".repeat(1 << 20)).chars().count(), LONGEST + 1);
+        assert_eq!(sanitize(&"é".repeat(1 << 20)).chars().count(), LONGEST + 1);
+        assert_eq!(sanitize(&"x".repeat(1 << 20)).chars().count(), LONGEST + 1);
         let tower = format!("x{}", "\u{301}".repeat(6));
-        assert_eq!(harmless(&tower), format!("x{}\\u{{301}}\\u{{301}}", "\u{301}".repeat(4)));
+        assert_eq!(sanitize(&tower), format!("x{}\\u{{301}}\\u{{301}}", "\u{301}".repeat(4)));
     }
 
     #[test]
     fn text_is_shortened_in_the_middle_by_columns() {
-        let short = |text: &str, width| Harmless::from(text).shortened(width).0;
+        let short = |text: &str, width| Sanitized::from(text).shortened(width).0;
         assert_eq!(short("orders:421", 10), "orders:421");
         assert_eq!(short("orders-and-payments:421", 10), "order…:421");
         assert_eq!(short("注文サービス", 7), "注…ス");
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(short("abc", 0), "");
         for width in 0..20 {
             assert!(
-                Harmless::from("注文サービスe\u{301}नमस्ते注文サービス").shortened(width).width() <= width,
+                Sanitized::from("注文サービスe\u{301}नमस्ते注文サービス").shortened(width).width() <= width,
                 "{width}"
             );
         }
@@ -225,10 +225,10 @@ mod tests {
     #[test]
     fn text_is_wrapped_between_words_and_within_long_ones() {
         let lines = |text: &str, width, most| -> Vec<String> {
-            Harmless::from(text).wrapped(width, LongWords::Break, most).into_iter().map(|line| line.0).collect()
+            Sanitized::from(text).wrapped(width, LongWordHandling::Break, most).into_iter().map(|line| line.0).collect()
         };
-        let whole = Harmless::from("a abcdefghijkl b").wrapped(8, LongWords::Keep, 9);
-        assert_eq!(whole.iter().map(Harmless::as_str).collect::<Vec<_>>(), ["a", "abcdefghijkl", "b"]);
+        let whole = Sanitized::from("a abcdefghijkl b").wrapped(8, LongWordHandling::Keep, 9);
+        assert_eq!(whole.iter().map(Sanitized::as_str).collect::<Vec<_>>(), ["a", "abcdefghijkl", "b"]);
         assert_eq!(lines("the base is ninety days old", 12, 9), ["the base is", "ninety days", "old"]);
         assert_eq!(lines("the base is ninety days old", 12, 2), ["the base is", "ninety days…"]);
         assert_eq!(lines("a abcdefghijkl b", 8, 9), ["a", "abcdefgh", "ijkl b"]);

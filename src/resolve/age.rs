@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::estimate::{BuildDates, Evidence, KnownDates};
+use super::estimate::{BuildDates, EstimateContext, KnownDates};
 use crate::{
     image::{Platform, Repository, is_plausible},
     inventory::{DeployedImage, Deployment},
@@ -42,7 +42,7 @@ impl ImageDates {
         let existed_at = proven.min();
         let built = |image: &DeployedImage| {
             let scope = scope(deployment);
-            let evidence = Evidence {
+            let evidence = EstimateContext {
                 now,
                 not_before: None,
                 not_after: existed_at,

@@ -1,25 +1,28 @@
 //! The base in use: its digests, and the dated tag that carries it.
 
 use super::{
-    BaseInUse, Current, LineSource, Problem, ProblemKind, Published, PublishedSource, Question, Resolution, Resolver,
-    StepOutcome, observed::ReleaseDigests, tags::Search,
+    BaseQuery, BaseResolver, CurrentImage, LineSource, ProblemKind, PublishDate, PublishDateSource, Resolution,
+    ResolutionProblem, ResolvedBase, StepOutcome, observed::ReleaseDigests, tags::TagSearch,
 };
 use crate::{
-    image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
+    image::{
+        Digest, DigestContent, DigestKind, ImageFacts, LambdaArch, LambdaTag, Platform, Reference, Repository,
+        is_plausible,
+    },
     registry,
-    store::Seen,
+    store::TagObservation,
 };
 
-impl BaseInUse {
+impl ResolvedBase {
     /// Its known digests.
     pub(super) fn digests(&self) -> ReleaseDigests<'_> {
         ReleaseDigests { digest: self.digest.as_ref(), platform_digest: self.platform_digest.as_ref() }
     }
 }
 
-impl Resolver {
+impl BaseResolver {
     /// Finds the base's digest, kind and release, cheapest source first.
-    pub(super) async fn find_base(&self, question: &Question, resolution: &mut Resolution) {
+    pub(super) async fn find_base(&self, question: &BaseQuery, resolution: &mut Resolution) {
         let base = &question.base;
         resolution.base.digest.clone_from(&base.digest);
         let dated_tag = base.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
@@ -29,7 +32,7 @@ impl Resolver {
                 let tag = base.tag.as_deref().unwrap_or_default();
                 let message = format!("only the moving tag {tag:?} is recorded, which has pointed at many digests");
                 resolution.step("base digest", StepOutcome::NotFound, &message);
-                resolution.problems.push(Problem::new(ProblemKind::DigestUnrecorded, message));
+                resolution.problems.push(ResolutionProblem::new(ProblemKind::DigestUnrecorded, message));
             }
             (Some(_), None) => {}
         }
@@ -41,7 +44,7 @@ impl Resolver {
     }
 
     /// A recorded dated tag: it identifies the release if no digest is recorded, else it is only a hint.
-    async fn try_recorded_tag(&self, question: &Question, tag: &LambdaTag, resolution: &mut Resolution) {
+    async fn try_recorded_tag(&self, question: &BaseQuery, tag: &LambdaTag, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         let text = tag.to_string();
         // With a recorded digest, only the digest that the tag points at is needed.
@@ -57,7 +60,7 @@ impl Resolver {
             Ok(Some(seen)) => {
                 let message = format!("the recorded tag {text} points at {}, not at the recorded digest", seen.digest);
                 resolution.step("recorded tag", StepOutcome::Contradiction, &message);
-                resolution.problems.push(Problem::new(ProblemKind::TagContradicted, message));
+                resolution.problems.push(ResolutionProblem::new(ProblemKind::TagContradicted, message));
             }
             Ok(None) if question.base.digest.is_none() => {
                 let error = self.absence(&Reference::tagged(repository.clone(), &text));
@@ -77,7 +80,7 @@ impl Resolver {
     }
 
     /// Finds the dated tag of a digest: a known one, a likely one, or one near its build time.
-    async fn date_digest(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
+    async fn date_digest(&self, question: &BaseQuery, digest: &Digest, resolution: &mut Resolution) {
         let repository = &question.base.repository;
         if self.is_current(question, digest, resolution).await {
             return;
@@ -117,7 +120,7 @@ impl Resolver {
     }
 
     /// A base that is the current release of its line needs no search: the line is read anyway.
-    async fn is_current(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) -> bool {
+    async fn is_current(&self, question: &BaseQuery, digest: &Digest, resolution: &mut Resolution) -> bool {
         let Some((line, _)) = self
             .lines(question, resolution)
             .into_iter()
@@ -140,7 +143,11 @@ impl Resolver {
 
     /// Most images are built on the release that was the newest at that time, which takes one `HEAD` instead of three
     /// documents. Tried only while the base is unread, so that later runs do not repeat it.
-    async fn guess(&self, question: &Question, digest: &Digest) -> registry::Result<Option<(LambdaTag, Seen)>> {
+    async fn guess(
+        &self,
+        question: &BaseQuery,
+        digest: &Digest,
+    ) -> registry::Result<Option<(LambdaTag, TagObservation)>> {
         let repository = &question.base.repository;
         let family = family_of(question);
         let (Some(built_at), Some(family)) = (question.built_at, family) else { return Ok(None) };
@@ -158,9 +165,9 @@ impl Resolver {
 
     pub(super) async fn date_content(
         &self,
-        question: &Question,
+        question: &BaseQuery,
         digest: &Digest,
-        content: &Content,
+        content: &DigestContent,
         resolution: &mut Resolution,
     ) -> registry::Result<()> {
         let repository = &question.base.repository;
@@ -169,7 +176,7 @@ impl Resolver {
         else {
             resolution.base.kind = Some(content.kind());
             let message = format!("{repository}@{digest} has no image for {}", question.platform);
-            resolution.problems.push(Problem::new(ProblemKind::PlatformMissing, message));
+            resolution.problems.push(ResolutionProblem::new(ProblemKind::PlatformMissing, message));
             return Ok(());
         };
         resolution.base.diff_ids = Some(facts.diff_ids.clone());
@@ -198,11 +205,11 @@ impl Resolver {
                 resolution.step("tag list", StepOutcome::NotFound, &problem.message);
             }
             let arch = match content {
-                Content::Index(_) => None,
-                Content::Image(_) => Arch::from_oci(question.platform.architecture()),
+                DigestContent::Index(_) => None,
+                DigestContent::Image(_) => LambdaArch::from_oci(question.platform.architecture()),
             };
             let family = recorded_family(question);
-            let search = Search { repository, digest, family: family.as_deref(), arch, around: created_at };
+            let search = TagSearch { repository, digest, family: family.as_deref(), arch, around: created_at };
             if is_config {
                 if self.search_configuration(&search, question, resolution).await? {
                     return Ok(());
@@ -224,12 +231,17 @@ impl Resolver {
 
     /// Reads the platform manifest of a base that differs from the current release: an index that changed while this
     /// platform's manifest did not is not a newer base.
-    pub(super) async fn compare_platforms(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
+    pub(super) async fn compare_platforms(
+        &self,
+        question: &BaseQuery,
+        current: &CurrentImage,
+        resolution: &mut Resolution,
+    ) {
         if resolution.base.platform_digest.is_none() {
             self.find_platform(question, current, resolution).await;
         }
         let known = resolution.base.platform_digest.as_ref().and_then(|digest| self.images.catalog().content(digest));
-        if let Some(Content::Image(facts)) = known.as_deref() {
+        if let Some(DigestContent::Image(facts)) = known.as_deref() {
             let own = Some(facts.platform.clone()).filter(|own| !own.is_unknown());
             resolution.base.platform = resolution.base.platform.take().or(own);
             resolution.base.config = Some(facts.config.clone());
@@ -237,7 +249,7 @@ impl Resolver {
         }
     }
 
-    async fn find_platform(&self, question: &Question, current: &Current, resolution: &mut Resolution) {
+    async fn find_platform(&self, question: &BaseQuery, current: &CurrentImage, resolution: &mut Resolution) {
         let Some(digest) = resolution.base.digest.clone() else { return };
         if digest == current.digest || Some(&digest) == current.config.as_ref() {
             resolution.base.platform_digest.clone_from(&current.platform_digest);
@@ -252,7 +264,7 @@ impl Resolver {
             resolution.base.platform_digest = Some(digest);
             return;
         }
-        if resolution.problems.iter().any(Problem::keeps_from_reading) {
+        if resolution.problems.iter().any(ResolutionProblem::keeps_from_reading) {
             return;
         }
         let repository = &question.base.repository;
@@ -281,36 +293,36 @@ impl Resolver {
         &self,
         repository: &Repository,
         digest: &Digest,
-        content: &Content,
+        content: &DigestContent,
         platform: &Platform,
     ) -> registry::Result<Option<(Digest, ImageFacts)>> {
-        if let Content::Image(facts) = content {
+        if let DigestContent::Image(facts) = content {
             return Ok(Some((digest.clone(), facts.clone())));
         }
         let image = self.images.image_for(repository, digest, content, platform).await?;
         Ok(image.and_then(|(entry, known)| match &*known {
-            Content::Image(facts) => {
+            DigestContent::Image(facts) => {
                 // A container runtime selects by the platform that the index states.
                 let platform = entry.platform.map(|stated| stated.refined_by(&facts.platform));
                 let platform = platform.unwrap_or_else(|| facts.platform.clone());
                 Some((entry.digest, ImageFacts { platform, ..facts.clone() }))
             }
-            Content::Index(_) => None,
+            DigestContent::Index(_) => None,
         }))
     }
 }
 
 /// The problem that a registry's `error` is for the base of `question`.
-pub(super) fn base_problem(error: &registry::Error, question: &Question) -> Problem {
+pub(super) fn base_problem(error: &registry::Error, question: &BaseQuery) -> ResolutionProblem {
     let base = &question.base;
-    Problem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
+    ResolutionProblem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
 }
 
-pub(super) fn dated(tag: &LambdaTag) -> Option<Published> {
-    tag.built_at.map(|at| Published::new(at, PublishedSource::DatedTag))
+pub(super) fn dated(tag: &LambdaTag) -> Option<PublishDate> {
+    tag.built_at.map(|at| PublishDate::new(at, PublishDateSource::DatedTag))
 }
 
-fn settle(resolution: &mut Resolution, release: LambdaTag, seen: Seen) {
+fn settle(resolution: &mut Resolution, release: LambdaTag, seen: TagObservation) {
     resolution.base.published = dated(&release);
     resolution.base.release = Some(release);
     resolution.base.kind = resolution.base.kind.or(seen.kind);
@@ -318,14 +330,14 @@ fn settle(resolution: &mut Resolution, release: LambdaTag, seen: Seen) {
 }
 
 /// The family of the recorded tag or a configured one. `latest` moves across families.
-fn recorded_family(question: &Question) -> Option<String> {
+fn recorded_family(question: &BaseQuery) -> Option<String> {
     let base = &question.base;
     let tag = base.configured_tag.as_deref().or(base.tag.as_deref())?;
     LambdaTag::parse(tag).map(|tag| tag.family).filter(|family| family != "latest")
 }
 
 /// The same, or that of the default tag: sufficient for a guess that is verified.
-fn family_of(question: &Question) -> Option<String> {
+fn family_of(question: &BaseQuery) -> Option<String> {
     let assumed = || {
         let tag = LambdaTag::parse(question.base.default_tag.as_deref()?)?;
         (tag.family != "latest").then_some(tag.family)

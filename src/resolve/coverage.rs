@@ -1,10 +1,10 @@
 //! The limits of a resolution: unread history, and pull-through caches.
 
-use super::{Current, Line, Problem, ProblemKind, Resolution, Resolver};
+use super::{BaseResolver, CurrentImage, ProblemKind, ReleaseLine, Resolution, ResolutionProblem};
 
-impl Resolver {
+impl BaseResolver {
     /// Adds the problems that make counts inexact or the current release possibly outdated.
-    pub(super) async fn note_coverage(&self, line: &Line, current: &Current, resolution: &mut Resolution) {
+    pub(super) async fn note_coverage(&self, line: &ReleaseLine, current: &CurrentImage, resolution: &mut Resolution) {
         if !is_dated_and_current(resolution, current)
             && let Some(problem) = self.unread_history(line).await
         {
@@ -16,12 +16,12 @@ impl Resolver {
                  ago in ECR, and only releases that were pulled through it are counted",
                 line.repository
             );
-            resolution.add_problem(Problem::new(ProblemKind::ReadThroughCache, message));
+            resolution.add_problem(ResolutionProblem::new(ProblemKind::ReadThroughCache, message));
         }
     }
 
     /// Why the history of `line` is incomplete, from requests of this run.
-    async fn unread_history(&self, line: &Line) -> Option<Problem> {
+    async fn unread_history(&self, line: &ReleaseLine) -> Option<ResolutionProblem> {
         if !self.has_dated_tags(&line.repository) {
             return None;
         }
@@ -31,7 +31,7 @@ impl Resolver {
 }
 
 /// Whether the base is the current release and has a dated tag: then history makes no difference.
-fn is_dated_and_current(resolution: &Resolution, current: &Current) -> bool {
+fn is_dated_and_current(resolution: &Resolution, current: &CurrentImage) -> bool {
     let base = &resolution.base;
     let is_same_manifest = base.platform_digest.is_some() && base.platform_digest == current.platform_digest;
     let is_current = base.digest.as_ref() == Some(&current.digest) || is_same_manifest;

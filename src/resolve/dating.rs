@@ -9,13 +9,14 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    ExplanationStep, ImageAge, Key, Line, Published, PublishedSource, Resolution, Resolver, StepOutcome,
-    estimate::{BUILD_TIME, BuildDates, Contradiction, Evidence, KnownDates},
-    observed::{Observations, ReleaseDigests, Stay},
+    BaseQueryKey, BaseResolver, ExplanationStep, ImageAge, PublishDate, PublishDateSource, ReleaseLine, Resolution,
+    StepOutcome,
+    estimate::{BUILD_TIME, BuildDates, ContradictedDate, EstimateContext, KnownDates},
+    observed::{ReleaseDigests, TagHistory, TagInterval},
 };
 use crate::{
-    image::{Content, Digest, Platform, Repository, choose},
-    store::Seen,
+    image::{Digest, DigestContent, Platform, Repository, choose_child},
+    store::TagObservation,
 };
 
 /// The longest interval between two observations of a line that is more precise than an estimate within it.
@@ -25,29 +26,29 @@ const WIDE_INTERVAL: Duration = Duration::days(7);
 const MOST_STAYS: usize = 520;
 
 /// A line on one platform.
-type PlatformLine = (Line, Platform);
+type PlatformLine = (ReleaseLine, Platform);
 
 /// The data of lines that dates are checked against.
 #[derive(Default)]
 pub(super) struct LineDates {
-    observations: Mutex<HashMap<PlatformLine, Arc<Observations>>>,
+    observations: Mutex<HashMap<PlatformLine, Arc<TagHistory>>>,
     builds: Mutex<KnownDates<PlatformLine>>,
 }
 
 /// A release with the data that its date is checked against.
-struct Candidate<'a> {
+struct DatingInput<'a> {
     repository: &'a Repository,
     line: Option<&'a PlatformLine>,
-    observations: &'a Observations,
+    observations: &'a TagHistory,
     release: ReleaseDigests<'a>,
     age: ImageAge,
 }
 
-impl Resolver {
+impl BaseResolver {
     /// Dates the resolution `found` of `key` for an image of this `age`. All bases of a run have to be found first,
     /// because they may contradict each other's estimates.
     #[must_use]
-    pub fn date(&self, key: &Key, found: &Resolution, age: ImageAge) -> Resolution {
+    pub fn date(&self, key: &BaseQueryKey, found: &Resolution, age: ImageAge) -> Resolution {
         let mut resolution = found.clone();
         let is_base_tagged = is_tagged(found.base.published);
         let is_current_tagged = found.current.as_ref().is_none_or(|current| is_tagged(current.published));
@@ -56,7 +57,7 @@ impl Resolver {
         let is_current = found.current.as_ref().is_none_or(|current| is_same(found.base.digests(), current.digests()));
         let observed = line.as_ref().filter(|_| !(is_base_tagged && is_current_tagged && is_current));
         let observations = observed.map_or_else(Arc::default, |line| self.observations(line));
-        let candidate = |release, age| Candidate {
+        let candidate = |release, age| DatingInput {
             repository: key.repository(),
             line: line.as_ref(),
             observations: &observations,
@@ -76,18 +77,24 @@ impl Resolver {
             }
             let line = found.line.as_ref().map(|(line, _)| line);
             let received = line.and_then(|line| self.received_after(line, &resolution.base, &current));
-            resolution.newer = self.newer(key.repository(), &observations, &current, &resolution.base, received);
+            resolution.later_releases =
+                self.later_releases(key.repository(), &observations, &current, &resolution.base, received);
             resolution.current = Some(current);
         }
         resolution
     }
 
     /// The publish date of the current release of `line`, which has no dated tag.
-    pub(super) fn undated(&self, line: &Line, platform: &Platform, release: ReleaseDigests<'_>) -> Option<Published> {
+    pub(super) fn undated(
+        &self,
+        line: &ReleaseLine,
+        platform: &Platform,
+        release: ReleaseDigests<'_>,
+    ) -> Option<PublishDate> {
         let line = (line.clone(), platform.clone());
         self.note_builds(&line, release);
         let observations = self.observations(&line);
-        let candidate = Candidate {
+        let candidate = DatingInput {
             repository: &line.0.repository,
             line: Some(&line),
             observations: &observations,
@@ -115,8 +122,8 @@ impl Resolver {
         }
     }
 
-    fn publish_date(&self, candidate: &Candidate<'_>) -> (Option<Published>, Vec<Contradiction>) {
-        let Candidate { observations, release, .. } = *candidate;
+    fn publish_date(&self, candidate: &DatingInput<'_>) -> (Option<PublishDate>, Vec<ContradictedDate>) {
+        let DatingInput { observations, release, .. } = *candidate;
         let arrival = observations.arrival(release);
         let first_seen = self.first_seen(candidate);
         let dates = self.build_dates(release, observations.first(release));
@@ -132,11 +139,11 @@ impl Resolver {
             before.zip(dates).is_none_or(|(before, dates)| before <= dates)
         });
         let published = match (arrival, estimate) {
-            (Some(arrival), None) => Some(Published { not_before, ..arrival }),
+            (Some(arrival), None) => Some(PublishDate { not_before, ..arrival }),
             (Some(arrival), Some(estimate)) if !is_wide(arrival) || estimate.at > arrival.at => {
-                Some(Published { not_before, ..arrival })
+                Some(PublishDate { not_before, ..arrival })
             }
-            (_, Some(estimate)) => Some(Published { not_before, not_after: first_seen, ..estimate }),
+            (_, Some(estimate)) => Some(PublishDate { not_before, not_after: first_seen, ..estimate }),
             (None, None) => bound(first_seen, candidate.age),
         };
         (published, contradictions)
@@ -144,15 +151,15 @@ impl Resolver {
 
     fn estimate(
         &self,
-        candidate: &Candidate<'_>,
+        candidate: &DatingInput<'_>,
         dates: &BuildDates,
         not_before: Option<DateTime<Utc>>,
         first_seen: Option<DateTime<Utc>>,
-    ) -> (Option<Published>, Vec<Contradiction>) {
+    ) -> (Option<PublishDate>, Vec<ContradictedDate>) {
         let builds = self.line_dates.builds.lock().unwrap_or_else(PoisonError::into_inner);
         let is_repeated =
             |source, at, image: &Digest| candidate.line.is_some_and(|line| builds.is_repeated(line, source, at, image));
-        dates.estimate(&Evidence {
+        dates.estimate(&EstimateContext {
             now: self.seen_at,
             not_before,
             not_after: [first_seen, candidate.age.existed_at].into_iter().flatten().min(),
@@ -161,7 +168,7 @@ impl Resolver {
     }
 
     /// When the catalog first observed the release at any moving tag of its repository, or ECR received it.
-    fn first_seen(&self, candidate: &Candidate<'_>) -> Option<DateTime<Utc>> {
+    fn first_seen(&self, candidate: &DatingInput<'_>) -> Option<DateTime<Utc>> {
         let digests = [candidate.release.digest, candidate.release.platform_digest];
         let seen_in = self.recall_both(candidate.repository, |memory| {
             let seen = memory.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
@@ -174,41 +181,41 @@ impl Resolver {
 
     /// The recorded build dates of `release`, if its configuration was read. `stay` may have the index that lists the
     /// manifest.
-    fn build_dates(&self, release: ReleaseDigests<'_>, stay: Option<&Stay>) -> Option<BuildDates> {
+    fn build_dates(&self, release: ReleaseDigests<'_>, stay: Option<&TagInterval>) -> Option<BuildDates> {
         let catalog = self.images.catalog();
         let platform_digest = release.platform_digest.or(release.digest)?;
-        let Content::Image(facts) = &*catalog.content(platform_digest)? else { return None };
+        let DigestContent::Image(facts) = &*catalog.content(platform_digest)? else { return None };
         let indexes = [release.digest, stay.map(|stay| &stay.digest)];
         let descriptor = indexes.into_iter().flatten().find_map(|digest| match &*catalog.content(digest)? {
-            Content::Index(index) => {
+            DigestContent::Index(index) => {
                 let child = index.children.iter().find(|child| child.digest == *platform_digest)?;
                 Some(child.annotations.clone())
             }
-            Content::Image(_) => None,
+            DigestContent::Image(_) => None,
         });
         Some(BuildDates::new(facts, descriptor.as_ref()))
     }
 
     /// The releases that the line was observed at, read once a run.
-    pub(super) fn observations(&self, line: &PlatformLine) -> Arc<Observations> {
+    pub(super) fn observations(&self, line: &PlatformLine) -> Arc<TagHistory> {
         let mut known = self.line_dates.observations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(line) {
             return Arc::clone(known);
         }
-        let history: Vec<Seen> = self.images.catalog().recall(&line.0.repository, |memory| {
+        let history: Vec<TagObservation> = self.images.catalog().read_repository(&line.0.repository, |memory| {
             let history = memory.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
             history[history.len().saturating_sub(MOST_STAYS)..].to_vec()
         });
-        let stay = |seen: Seen| {
+        let stay = |seen: TagObservation| {
             let content = self.images.catalog().content(&seen.digest);
-            Stay {
+            TagInterval {
                 platform_digest: content.and_then(|content| platform_digest(&seen.digest, &content, &line.1)),
                 first_seen: seen.first_seen,
                 last_seen: seen.last_seen(),
                 digest: seen.digest,
             }
         };
-        let observations = Arc::new(Observations::new(history.into_iter().map(stay)));
+        let observations = Arc::new(TagHistory::new(history.into_iter().map(stay)));
         for stay in observations.stays() {
             self.note_builds(line, stay.release());
         }
@@ -222,42 +229,43 @@ fn is_same(one: ReleaseDigests<'_>, other: ReleaseDigests<'_>) -> bool {
 }
 
 /// The manifest for `platform` of the index or manifest `digest`, from the catalog.
-fn platform_digest(digest: &Digest, content: &Content, platform: &Platform) -> Option<Digest> {
+fn platform_digest(digest: &Digest, content: &DigestContent, platform: &Platform) -> Option<Digest> {
     match content {
-        Content::Image(_) => Some(digest.clone()),
-        Content::Index(index) => choose(&index.children, platform).map(|child| child.digest.clone()),
+        DigestContent::Image(_) => Some(digest.clone()),
+        DigestContent::Index(index) => choose_child(&index.children, platform).map(|child| child.digest.clone()),
     }
 }
 
-fn is_tagged(published: Option<Published>) -> bool {
-    published.is_some_and(|published| published.source == PublishedSource::DatedTag)
+fn is_tagged(published: Option<PublishDate>) -> bool {
+    published.is_some_and(|published| published.source == PublishDateSource::DatedTag)
 }
 
-fn is_wide(arrival: Published) -> bool {
+fn is_wide(arrival: PublishDate) -> bool {
     arrival.not_before.is_some_and(|not_before| arrival.at - not_before > WIDE_INTERVAL)
 }
 
 /// The earliest instant by which a release is known to have been published. An estimate replaces a proof only if it is
 /// earlier by more than a build takes: every image is built some minutes before its push.
-fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<Published> {
-    let proofs = [(first_seen, PublishedSource::FirstSeen), (age.existed_at, PublishedSource::AtLeast)];
-    let proofs = proofs.into_iter().filter_map(|(at, source)| Some(Published::new(at?, source)));
+fn bound(first_seen: Option<DateTime<Utc>>, age: ImageAge) -> Option<PublishDate> {
+    let proofs = [(first_seen, PublishDateSource::FirstSeen), (age.existed_at, PublishDateSource::AtLeast)];
+    let proofs = proofs.into_iter().filter_map(|(at, source)| Some(PublishDate::new(at?, source)));
     let proven = proofs.min_by_key(|proof| proof.at);
     let says_more = |built_at: &DateTime<Utc>| proven.is_none_or(|proven| *built_at + BUILD_TIME < proven.at);
     let estimate = age.built_at.filter(says_more);
-    let estimate = estimate.map(|at| Published { is_estimated: true, ..Published::new(at, PublishedSource::AtLeast) });
+    let estimate =
+        estimate.map(|at| PublishDate { is_estimated: true, ..PublishDate::new(at, PublishDateSource::AtLeast) });
     estimate.or(proven)
 }
 
-fn contradicted(contradiction: &Contradiction) -> ExplanationStep {
+fn contradicted(contradiction: &ContradictedDate) -> ExplanationStep {
     let detail = format!("{} is {}, which is ignored: {}", contradiction.what(), contradiction.at, contradiction.why);
     ExplanationStep { title: "build date".into(), outcome: StepOutcome::Contradiction, detail }
 }
 
-fn dated_step(published: Published) -> ExplanationStep {
-    let Published { at, source, not_before, .. } = published;
+fn dated_step(published: PublishDate) -> ExplanationStep {
+    let PublishDate { at, source, not_before, .. } = published;
     let (outcome, detail) = match (source, not_before) {
-        (PublishedSource::Observed, Some(from)) => {
+        (PublishDateSource::Observed, Some(from)) => {
             (StepOutcome::Found, format!("the line moved to it between {from} and {at} (observed)"))
         }
         _ if published.is_bound() => {

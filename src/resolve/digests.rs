@@ -4,13 +4,13 @@
 //! any of them.
 
 use super::{
-    Current, Line, Problem, ProblemKind, Question, Resolution, Resolver, StepOutcome,
+    BaseQuery, BaseResolver, CurrentImage, ProblemKind, ReleaseLine, Resolution, ResolutionProblem, StepOutcome,
     base::{base_problem, dated},
-    tags::{PROBES, Search},
+    tags::{PROBES, TagSearch},
 };
 use crate::{
     identify::Base,
-    image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Repository},
+    image::{Digest, DigestContent, DigestKind, ImageFacts, LambdaTag, Platform, Repository},
     registry,
 };
 
@@ -31,15 +31,15 @@ impl Resolution {
     }
 }
 
-impl Resolver {
+impl BaseResolver {
     /// The current release of `line` for the base of `question`: on the image's platform, or on the base's own platform
     /// if the image's platform cannot run it.
     pub(super) async fn current_of_base(
         &self,
-        line: &Line,
-        question: &Question,
+        line: &ReleaseLine,
+        question: &BaseQuery,
         resolution: &Resolution,
-    ) -> Result<Current, Problem> {
+    ) -> Result<CurrentImage, ResolutionProblem> {
         let platform = &question.platform;
         let is_foreign = |own: &&Platform| !own.has_architecture_of(platform) && own.distance_from(platform).is_none();
         if let Some(own) = resolution.base.platform.as_ref().filter(is_foreign)
@@ -57,10 +57,10 @@ impl Resolver {
     /// of that: such a base is current whatever platform it states.
     pub(super) async fn current_with(
         &self,
-        line: &Line,
+        line: &ReleaseLine,
         platform: &Platform,
         digest: &Digest,
-    ) -> Result<(Current, Platform), Problem> {
+    ) -> Result<(CurrentImage, Platform), ResolutionProblem> {
         let answer = self.current(line, platform).await;
         let is_answered = match &answer {
             Ok(current) => current.kind_of(digest).is_some(),
@@ -76,15 +76,15 @@ impl Resolver {
     }
 
     /// The platform of the image `digest` in the current index of `line`; any platform if `digest` is that index.
-    async fn platform_with(&self, line: &Line, digest: &Digest) -> Option<Platform> {
+    async fn platform_with(&self, line: &ReleaseLine, digest: &Digest) -> Option<Platform> {
         let (pointed, content) = self.points_at(line).await.ok()?;
         let images = self.images.images_of(&line.repository, &pointed, &content).await.ok()?;
-        let is_meant = |image: &&crate::image::Child| pointed == *digest || image.digest == *digest;
+        let is_meant = |image: &&crate::image::ChildManifest| pointed == *digest || image.digest == *digest;
         images.iter().find(is_meant)?.platform.clone()
     }
 
     /// Determines which of the further recorded digests belong to another release.
-    pub(super) async fn compare_digests(&self, question: &Question, resolution: &mut Resolution) {
+    pub(super) async fn compare_digests(&self, question: &BaseQuery, resolution: &mut Resolution) {
         let further = question.base.further_digests.iter().take(FURTHER_DIGESTS);
         let further: Vec<_> = further.filter(|further| resolution.base.digest.as_ref() != Some(further)).collect();
         if further.is_empty() {
@@ -108,7 +108,7 @@ impl Resolver {
     }
 
     /// The digests and layers of the base in use.
-    async fn own_names(&self, question: &Question, resolution: &Resolution) -> Names {
+    async fn own_names(&self, question: &BaseQuery, resolution: &Resolution) -> ReleaseIdentity {
         let (base, repository) = (&resolution.base, &question.base.repository);
         let readable =
             base.digest.as_ref().filter(|_| base.kind != Some(DigestKind::Config)).or(base.platform_digest.as_ref());
@@ -125,7 +125,7 @@ impl Resolver {
     }
 
     /// Whether `digest` belongs to the release of `own`; `None` if unknown.
-    async fn is_same_release(&self, question: &Question, digest: &Digest, own: &Names) -> Option<bool> {
+    async fn is_same_release(&self, question: &BaseQuery, digest: &Digest, own: &ReleaseIdentity) -> Option<bool> {
         if own.digests.contains(digest) {
             return Some(true);
         }
@@ -137,7 +137,7 @@ impl Resolver {
             Ok(names) => names,
             Err(registry::Error::NotFound { .. }) => {
                 let known = self.images.configuration(repository, digest).await.ok()?;
-                Names::of_image(digest, &known)
+                ReleaseIdentity::from_image(digest, &known)
             }
             Err(_) => return None,
         };
@@ -159,12 +159,12 @@ impl Resolver {
         repository: &Repository,
         digest: &Digest,
         platform: &Platform,
-    ) -> registry::Result<Names> {
+    ) -> registry::Result<ReleaseIdentity> {
         let content = self.images.content(repository, digest).await?;
         let images = self.images.images_of(repository, digest, &content).await?;
         let mut names = match self.platform_image(repository, digest, &content, platform).await? {
-            Some((manifest, facts)) => Names::of_image(&manifest, &Content::Image(facts)),
-            None => Names::default(),
+            Some((manifest, facts)) => ReleaseIdentity::from_image(&manifest, &DigestContent::Image(facts)),
+            None => ReleaseIdentity::default(),
         };
         names.digests.push(digest.clone());
         names.digests.extend(images.into_iter().map(|image| image.digest));
@@ -175,7 +175,7 @@ impl Resolver {
     /// Returns whether it was found.
     pub(super) async fn find_configuration(
         &self,
-        question: &Question,
+        question: &BaseQuery,
         digest: &Digest,
         resolution: &mut Resolution,
     ) -> bool {
@@ -194,7 +194,12 @@ impl Resolver {
     }
 
     /// Resolves a base with the configuration `digest` if an image with it is known.
-    pub(super) async fn recall_configuration(&self, question: &Question, digest: &Digest, resolution: &mut Resolution) {
+    pub(super) async fn recall_configuration(
+        &self,
+        question: &BaseQuery,
+        digest: &Digest,
+        resolution: &mut Resolution,
+    ) {
         let repository = &question.base.repository;
         let Some((named, manifest, facts)) = self.known_configuration(question, digest).await else { return };
         let detail = format!("{digest} is the configuration of {manifest}");
@@ -206,12 +211,12 @@ impl Resolver {
     /// The dated tag of the platform image whose configuration `search` is for.
     pub(super) async fn search_configuration(
         &self,
-        search: &Search<'_>,
-        question: &Question,
+        search: &TagSearch<'_>,
+        question: &BaseQuery,
         resolution: &mut Resolution,
     ) -> registry::Result<bool> {
-        let arch = crate::image::Arch::from_oci(question.platform.architecture());
-        for tag in self.candidates(&Search { arch, ..*search }).into_iter().take(PROBES) {
+        let arch = crate::image::LambdaArch::from_oci(question.platform.architecture());
+        for tag in self.candidates(&TagSearch { arch, ..*search }).into_iter().take(PROBES) {
             let Some(seen) = self.carried_image(search.repository, &tag.to_string()).await? else { continue };
             let content = self.images.content(search.repository, &seen.digest).await?;
             let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;
@@ -231,21 +236,21 @@ impl Resolver {
 
     /// The image with the configuration `digest`, among the images of the repository in the catalog and the further
     /// recorded digests: the recorded digest, the manifest digest, and the image.
-    async fn known_configuration(&self, question: &Question, digest: &Digest) -> Option<(Digest, Digest, ImageFacts)> {
+    async fn known_configuration(&self, question: &BaseQuery, digest: &Digest) -> Option<(Digest, Digest, ImageFacts)> {
         let repository = &question.base.repository;
         let catalog = self.images.catalog();
-        let remembered: Vec<_> = catalog.recall(repository, |memory| {
+        let remembered: Vec<_> = catalog.read_repository(repository, |memory| {
             let carried = memory.carried.values();
             carried.chain(memory.moving.values().flatten()).map(|seen| seen.digest.clone()).collect()
         });
         for named in remembered {
             let manifests = match catalog.content(&named).as_deref() {
-                Some(Content::Image(_)) => vec![named.clone()],
-                Some(Content::Index(index)) => index.children.iter().map(|child| child.digest.clone()).collect(),
+                Some(DigestContent::Image(_)) => vec![named.clone()],
+                Some(DigestContent::Index(index)) => index.children.iter().map(|child| child.digest.clone()).collect(),
                 None => Vec::new(),
             };
             for manifest in manifests {
-                if let Some(Content::Image(facts)) = catalog.content(&manifest).as_deref()
+                if let Some(DigestContent::Image(facts)) = catalog.content(&manifest).as_deref()
                     && facts.config == *digest
                 {
                     return Some((named, manifest, facts.clone()));
@@ -279,19 +284,19 @@ fn settle(facts: &ImageFacts, release: Option<LambdaTag>, resolution: &mut Resol
 
 /// The digests of one release, and the layers of its image.
 #[derive(Default)]
-struct Names {
+struct ReleaseIdentity {
     digests: Vec<Digest>,
     diff_ids: Vec<Digest>,
 }
 
-impl Names {
+impl ReleaseIdentity {
     /// Those of the image `digest`.
-    fn of_image(digest: &Digest, known: &Content) -> Self {
+    fn from_image(digest: &Digest, known: &DigestContent) -> Self {
         match known {
-            Content::Image(facts) => {
+            DigestContent::Image(facts) => {
                 Self { digests: vec![digest.clone(), facts.config.clone()], diff_ids: facts.diff_ids.clone() }
             }
-            Content::Index(_) => Self::default(),
+            DigestContent::Index(_) => Self::default(),
         }
     }
 }

@@ -3,29 +3,29 @@
 use std::sync::Arc;
 
 use super::{
-    Current, Hold, Line, Problem, ProblemKind, Resolver,
+    BaseResolver, CurrentImage, ProblemKind, ReleaseHold, ReleaseLine, ResolutionProblem,
     base::dated,
-    line::{CurrentAnswer, line_problem, no_platform},
-    observed::{ReleaseDigests, Stay},
+    line::{CurrentResult, line_problem, no_platform},
+    observed::{ReleaseDigests, TagInterval},
 };
 use crate::{
-    image::{Arch, Digest, LambdaTag, Platform},
+    image::{Digest, LambdaArch, LambdaTag, Platform},
     registry,
 };
 
 /// The most consecutive releases that are read to check holds by digest.
 const MOST_HELD: usize = 16;
 
-impl Resolver {
+impl BaseResolver {
     /// The newest dated release of the line that is not held, else the newest observed one. Without a `hold` on the
     /// current release: the newest before an instant in the past.
     pub(super) async fn step_back(
         &self,
-        line: &Line,
+        line: &ReleaseLine,
         platform: &Platform,
-        current: &Current,
-        hold: Option<Arc<Hold>>,
-    ) -> CurrentAnswer {
+        current: &CurrentImage,
+        hold: Option<Arc<ReleaseHold>>,
+    ) -> CurrentResult {
         let repository = &line.repository;
         let failed = |error| line_problem(line, &error);
         let (then, digest) = if current.releases.tags.is_empty() {
@@ -35,15 +35,16 @@ impl Resolver {
         };
         let digest = digest.ok_or_else(|| match &hold {
             Some(hold) => line_held(line, hold),
-            None => {
-                Problem::new(ProblemKind::LineUnknown, format!("the release that {line} pointed at then is unknown"))
-            }
+            None => ResolutionProblem::new(
+                ProblemKind::LineUnknown,
+                format!("the release that {line} pointed at then is unknown"),
+            ),
         })?;
         let content = self.images.content(repository, &digest).await.map_err(failed)?;
         let image = self.platform_image(repository, &digest, &content, platform).await.map_err(failed)?;
         let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
         let digests = ReleaseDigests { digest: Some(&digest), platform_digest: Some(&platform_digest) };
-        Ok(Current {
+        Ok(CurrentImage {
             published: then.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
             digest,
             kind: content.kind(),
@@ -60,13 +61,13 @@ impl Resolver {
     /// not held either.
     async fn tagged_before(
         &self,
-        line: &Line,
+        line: &ReleaseLine,
         platform: &Platform,
-        current: &Current,
+        current: &CurrentImage,
         is_held: bool,
     ) -> registry::Result<Option<(LambdaTag, Digest)>> {
         let repository = &line.repository;
-        let arch = Arch::from_oci(platform.architecture());
+        let arch = LambdaArch::from_oci(platform.architecture());
         let is_other = |tag: &&LambdaTag| !is_held || current.release.as_ref() != Some(*tag);
         for tag in current.releases.tags.iter().rev().filter(is_other).take(MOST_HELD) {
             let Some(seen) = self.carried_image(repository, &tag.to_string()).await? else {
@@ -85,18 +86,19 @@ impl Resolver {
 
     /// The newest observed release of `line`, which has no dated tags; if the current one `is_held`, the newest before
     /// it that is not.
-    fn seen_before(&self, line: &Line, platform: &Platform, is_held: bool) -> Option<Digest> {
+    fn seen_before(&self, line: &ReleaseLine, platform: &Platform, is_held: bool) -> Option<Digest> {
         let observations = self.observations(&(line.clone(), platform.clone()));
-        let is_free = |stay: &&Stay| stay.first_seen <= self.now && self.hold_of_stay(&line.repository, stay).is_none();
+        let is_free =
+            |stay: &&TagInterval| stay.first_seen <= self.now && self.hold_of_stay(&line.repository, stay).is_none();
         let stay = if is_held { observations.stays().iter().rfind(is_free) } else { observations.on(self.now) };
         stay.map(|stay| stay.digest.clone())
     }
 }
 
 /// The problem that all known releases of `line` are held.
-fn line_held(line: &Line, hold: &Hold) -> Problem {
-    let Hold { reason, until, .. } = hold;
+fn line_held(line: &ReleaseLine, hold: &ReleaseHold) -> ResolutionProblem {
+    let ReleaseHold { reason, until, .. } = hold;
     let message =
         format!("{line} points at a release that is held until {until} ({reason}), and no other release is known");
-    Problem::new(ProblemKind::LineHeld, message)
+    ResolutionProblem::new(ProblemKind::LineHeld, message)
 }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, hash::Hash};
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Published, PublishedSource};
+use super::{PublishDate, PublishDateSource};
 use crate::image::{Annotations, Digest, ImageFacts, is_plausible};
 
 /// The annotation with the build date of an image (OCI image specification, annotations.md).
@@ -30,7 +30,7 @@ pub(super) struct BuildDates {
 }
 
 /// The data that a build date is checked against.
-pub(super) struct Evidence<'a> {
+pub(super) struct EstimateContext<'a> {
     /// The time of the system clock.
     pub(super) now: DateTime<Utc>,
     /// The release was not published then: the line still pointed at another one.
@@ -38,13 +38,13 @@ pub(super) struct Evidence<'a> {
     /// The release existed then.
     pub(super) not_after: Option<DateTime<Utc>>,
     /// Whether another release has the same value from the same source.
-    pub(super) is_repeated: &'a dyn Fn(PublishedSource, DateTime<Utc>, &Digest) -> bool,
+    pub(super) is_repeated: &'a dyn Fn(PublishDateSource, DateTime<Utc>, &Digest) -> bool,
 }
 
 /// A contradicted build date, with the reason.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Contradiction {
-    pub(super) source: PublishedSource,
+pub(super) struct ContradictedDate {
+    pub(super) source: PublishDateSource,
     pub(super) at: DateTime<Utc>,
     pub(super) why: &'static str,
 }
@@ -63,12 +63,12 @@ impl BuildDates {
     }
 
     /// The best uncontradicted estimate, and the better sources that are contradicted.
-    pub(super) fn estimate(&self, evidence: &Evidence<'_>) -> (Option<Published>, Vec<Contradiction>) {
+    pub(super) fn estimate(&self, evidence: &EstimateContext<'_>) -> (Option<PublishDate>, Vec<ContradictedDate>) {
         let mut contradictions = Vec::new();
         for (source, at) in self.each() {
             match self.contradiction(source, at, evidence) {
-                None => return (Some(Published::new(at, source)), contradictions),
-                Some(why) => contradictions.push(Contradiction { source, at, why }),
+                None => return (Some(PublishDate::new(at, source)), contradictions),
+                Some(why) => contradictions.push(ContradictedDate { source, at, why }),
             }
         }
         (None, contradictions)
@@ -79,29 +79,29 @@ impl BuildDates {
         self.each().map(|(_, at)| at).filter(|at| is_plausible(*at, now)).max()
     }
 
-    fn each(&self) -> impl Iterator<Item = (PublishedSource, DateTime<Utc>)> {
+    fn each(&self) -> impl Iterator<Item = (PublishDateSource, DateTime<Utc>)> {
         let dates = [
-            (PublishedSource::DescriptorCreated, self.descriptor),
-            (PublishedSource::HistoryCreated, self.history),
-            (PublishedSource::ConfigCreated, self.config),
+            (PublishDateSource::DescriptorCreated, self.descriptor),
+            (PublishDateSource::HistoryCreated, self.history),
+            (PublishDateSource::ConfigCreated, self.config),
         ];
         dates.into_iter().filter_map(|(source, at)| Some((source, at?)))
     }
 
     fn contradiction(
         &self,
-        source: PublishedSource,
+        source: PublishDateSource,
         at: DateTime<Utc>,
-        evidence: &Evidence<'_>,
+        evidence: &EstimateContext<'_>,
     ) -> Option<&'static str> {
         let is_younger = |other: Option<DateTime<Utc>>, by: Duration| {
             other.is_some_and(|other| is_plausible(other, evidence.now) && other > at + by)
         };
         if !is_plausible(at, evidence.now) {
             Some("the date is implausible")
-        } else if source != PublishedSource::HistoryCreated && is_younger(self.history, CLOCK_SKEW) {
+        } else if source != PublishDateSource::HistoryCreated && is_younger(self.history, CLOCK_SKEW) {
             Some("a history entry is younger")
-        } else if source == PublishedSource::HistoryCreated && is_younger(self.config, BUILD_TIME) {
+        } else if source == PublishDateSource::HistoryCreated && is_younger(self.config, BUILD_TIME) {
             Some("the configuration is younger, so the history is incomplete")
         } else if evidence.not_after.is_some_and(|existed| at > existed + CLOCK_SKEW) {
             Some("the release existed before")
@@ -115,12 +115,12 @@ impl BuildDates {
     }
 }
 
-impl Contradiction {
+impl ContradictedDate {
     /// The name of the contradicted source.
     pub(super) fn what(&self) -> &'static str {
         match self.source {
-            PublishedSource::DescriptorCreated => "org.opencontainers.image.created in the index",
-            PublishedSource::HistoryCreated => "the youngest entry of the history",
+            PublishDateSource::DescriptorCreated => "org.opencontainers.image.created in the index",
+            PublishDateSource::HistoryCreated => "the youngest entry of the history",
             _ => "created in the configuration",
         }
     }
@@ -128,7 +128,7 @@ impl Contradiction {
 
 /// The build dates of the images of one scope (a line or a repository). A date that several images share may be a
 /// commit date.
-pub(super) struct KnownDates<S>(HashMap<(S, PublishedSource, DateTime<Utc>), Option<Digest>>);
+pub(super) struct KnownDates<S>(HashMap<(S, PublishDateSource, DateTime<Utc>), Option<Digest>>);
 
 impl<S> Default for KnownDates<S> {
     fn default() -> Self {
@@ -148,14 +148,14 @@ impl<S: Clone + Eq + Hash> KnownDates<S> {
     }
 
     /// Whether another image than `image` has the same date from the same source.
-    pub(super) fn is_repeated(&self, scope: &S, source: PublishedSource, at: DateTime<Utc>, image: &Digest) -> bool {
+    pub(super) fn is_repeated(&self, scope: &S, source: PublishDateSource, at: DateTime<Utc>, image: &Digest) -> bool {
         self.0.get(&(scope.clone(), source, at)).is_some_and(|known| known.as_ref() != Some(image))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PublishedSource as Source, *};
+    use super::{PublishDateSource as Source, *};
 
     fn now() -> DateTime<Utc> {
         "2026-11-20T06:00:00Z".parse().unwrap()
@@ -166,18 +166,18 @@ mod tests {
     }
 
     fn dates(descriptor: Option<i64>, history: Option<i64>, config: Option<i64>) -> BuildDates {
-        let image = Digest::of(b"ours");
+        let image = Digest::sha256(b"ours");
         BuildDates { image, descriptor: descriptor.map(ago), history: history.map(ago), config: config.map(ago) }
     }
 
-    fn estimated(dates: &BuildDates, evidence: &Evidence<'_>) -> Option<(Source, DateTime<Utc>)> {
+    fn estimated(dates: &BuildDates, evidence: &EstimateContext<'_>) -> Option<(Source, DateTime<Utc>)> {
         dates.estimate(evidence).0.map(|published| (published.source, published.at))
     }
 
     const UNCHECKED: &dyn Fn(Source, DateTime<Utc>, &Digest) -> bool = &|_, _, _| false;
 
-    fn nothing() -> Evidence<'static> {
-        Evidence { now: now(), not_before: None, not_after: None, is_repeated: UNCHECKED }
+    fn nothing() -> EstimateContext<'static> {
+        EstimateContext { now: now(), not_before: None, not_after: None, is_repeated: UNCHECKED }
     }
 
     #[test]
@@ -210,7 +210,8 @@ mod tests {
             (Some(21), Some(19), true),
             (Some(19), Some(18), false),
         ] {
-            let evidence = Evidence { not_before: not_before.map(ago), not_after: not_after.map(ago), ..nothing() };
+            let evidence =
+                EstimateContext { not_before: not_before.map(ago), not_after: not_after.map(ago), ..nothing() };
             assert_eq!(estimated(&dates, &evidence).is_some(), is_used, "{not_before:?} {not_after:?}");
         }
     }
@@ -218,7 +219,7 @@ mod tests {
     #[test]
     fn a_date_that_two_images_share_is_not_a_build_date() {
         let ours = dates(None, Some(6), Some(94));
-        let other = BuildDates { image: Digest::of(b"other"), history: Some(ago(2)), ..ours.clone() };
+        let other = BuildDates { image: Digest::sha256(b"other"), history: Some(ago(2)), ..ours.clone() };
         let mut known = KnownDates::default();
         known.add(&"line", &ours);
         known.add(&"line", &ours);
@@ -232,7 +233,7 @@ mod tests {
 
         let is_repeated = |source, at, image: &Digest| known.is_repeated(&"line", source, at, image);
         let undated = BuildDates { history: None, ..ours.clone() };
-        let (estimate, contradictions) = undated.estimate(&Evidence { is_repeated: &is_repeated, ..nothing() });
+        let (estimate, contradictions) = undated.estimate(&EstimateContext { is_repeated: &is_repeated, ..nothing() });
         assert_eq!(estimate, None);
         assert!(contradictions[0].why.contains("another image"), "{contradictions:?}");
     }

@@ -7,17 +7,17 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Question, Resolution, Resolver, StepOutcome, observed::Stay};
+use super::{BaseQuery, BaseResolver, Resolution, StepOutcome, observed::TagInterval};
 use crate::{
     glob::Glob,
-    image::{Arch, Digest, LambdaTag, Repository},
+    image::{Digest, LambdaArch, LambdaTag, Repository},
     schedule::LastDay,
-    store::{RepositoryMemory, Seen},
+    store::{RepositoryRecord, TagObservation},
 };
 
 /// A hold on the releases that match a pattern.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Hold {
+pub struct ReleaseHold {
     /// The pattern of `REPOSITORY:DATED-TAG`, with or without architecture, or of `REPOSITORY@DIGEST`.
     pub release: Glob,
     /// The reason, as the configuration has it.
@@ -27,7 +27,7 @@ pub struct Hold {
 }
 
 // Patterns are equal if their texts are.
-impl Eq for Hold {}
+impl Eq for ReleaseHold {}
 
 /// The names of a release that holds are matched against.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,12 @@ pub(super) struct ReleaseNames<'a> {
     /// Its dated tag.
     pub(super) release: Option<&'a LambdaTag>,
     /// The architecture whose tag counts as well as the plain one.
-    pub(super) arch: Option<Arch>,
+    pub(super) arch: Option<LambdaArch>,
     /// The digests of its index and of the platform's manifest.
     pub(super) digests: [Option<&'a Digest>; 2],
 }
 
-impl Hold {
+impl ReleaseHold {
     fn matches(&self, names: &ReleaseNames<'_>) -> bool {
         let repository = names.repository;
         let tags = names.release.into_iter().flat_map(|release| {
@@ -57,34 +57,34 @@ impl Hold {
 
 /// The holds of a run, and which of them matched a release.
 #[derive(Debug, Default)]
-pub(super) struct Holds {
-    in_force: Vec<(usize, Arc<Hold>)>,
-    met: Mutex<BTreeSet<usize>>,
+pub(super) struct ActiveHolds {
+    in_force: Vec<(usize, Arc<ReleaseHold>)>,
+    matched: Mutex<BTreeSet<usize>>,
 }
 
-impl Holds {
+impl ActiveHolds {
     /// The holds that have not ended at `now`.
-    pub(super) fn new(holds: &[Hold], now: DateTime<Utc>) -> Self {
+    pub(super) fn new(holds: &[ReleaseHold], now: DateTime<Utc>) -> Self {
         let in_force = holds.iter().enumerate().filter(|(_, hold)| !hold.until.is_over(now));
         Self {
             in_force: in_force.map(|(place, hold)| (place, Arc::new(hold.clone()))).collect(),
-            met: Mutex::default(),
+            matched: Mutex::default(),
         }
     }
 
     /// The first hold that matches the release with these names.
-    pub(super) fn of(&self, names: &ReleaseNames<'_>) -> Option<Arc<Hold>> {
+    pub(super) fn matching(&self, names: &ReleaseNames<'_>) -> Option<Arc<ReleaseHold>> {
         let mut matching = self.in_force.iter().filter(|(_, hold)| hold.matches(names)).peekable();
         let first = matching.peek().map(|(_, hold)| Arc::clone(hold))?;
-        self.met.lock().unwrap_or_else(PoisonError::into_inner).extend(matching.map(|(place, _)| place));
+        self.matched.lock().unwrap_or_else(PoisonError::into_inner).extend(matching.map(|(place, _)| place));
         Some(first)
     }
 }
 
-impl Resolver {
+impl BaseResolver {
     /// The hold on a release.
-    pub(super) fn hold_of(&self, names: &ReleaseNames<'_>) -> Option<Arc<Hold>> {
-        self.holds.of(names)
+    pub(super) fn hold_of(&self, names: &ReleaseNames<'_>) -> Option<Arc<ReleaseHold>> {
+        self.holds.matching(names)
     }
 
     /// The hold on a dated tag. Its digest may be held as well.
@@ -92,12 +92,12 @@ impl Resolver {
         &self,
         repository: &Repository,
         tag: &LambdaTag,
-        arch: Option<Arch>,
-    ) -> Option<Arc<Hold>> {
+        arch: Option<LambdaArch>,
+    ) -> Option<Arc<ReleaseHold>> {
         // Its digest is read only where it matters.
         let carried = |name: String| {
-            let known = |memory: &RepositoryMemory| memory.carried.get(&name).map(|seen| seen.digest.clone());
-            self.images.catalog().recall(repository, known)
+            let known = |memory: &RepositoryRecord| memory.carried.get(&name).map(|seen| seen.digest.clone());
+            self.images.catalog().read_repository(repository, known)
         };
         if self.holds.in_force.is_empty() {
             return None;
@@ -109,22 +109,26 @@ impl Resolver {
 
     /// Whether a held digest in `repository` belongs to an unknown release, which might count as newer.
     pub(super) fn holds_unknown_release(&self, repository: &Repository) -> bool {
-        let is_unknown = |hold: &Hold| {
+        let is_unknown = |hold: &ReleaseHold| {
             let Some((of, _)) = hold.release.as_str().split_once('@') else { return false };
             let is_here = of.parse::<Glob>().is_ok_and(|of| of.matches(&repository.to_string()));
-            let matches = |seen: &Seen| hold.release.matches(&format!("{repository}@{}", seen.digest));
-            is_here && !self.images.catalog().recall(repository, |memory| memory.carried.values().any(matches))
+            let matches = |seen: &TagObservation| hold.release.matches(&format!("{repository}@{}", seen.digest));
+            is_here && !self.images.catalog().read_repository(repository, |memory| memory.carried.values().any(matches))
         };
         self.holds.in_force.iter().any(|(_, hold)| is_unknown(hold))
     }
 
     /// The hold on an observed release of a line in `repository`.
-    pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &Stay) -> Option<Arc<Hold>> {
+    pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &TagInterval) -> Option<Arc<ReleaseHold>> {
         self.hold_of_digests(repository, [Some(&stay.digest), stay.platform_digest.as_ref()])
     }
 
     /// The hold on digests, or on the dated tag that is known to carry one of them.
-    pub(super) fn hold_of_digests(&self, repository: &Repository, digests: [Option<&Digest>; 2]) -> Option<Arc<Hold>> {
+    pub(super) fn hold_of_digests(
+        &self,
+        repository: &Repository,
+        digests: [Option<&Digest>; 2],
+    ) -> Option<Arc<ReleaseHold>> {
         if self.holds.in_force.is_empty() {
             return None;
         }
@@ -133,15 +137,15 @@ impl Resolver {
     }
 
     /// Sets the hold on the base in use.
-    pub(super) fn find_hold(&self, question: &Question, resolution: &mut Resolution) {
+    pub(super) fn find_hold(&self, question: &BaseQuery, resolution: &mut Resolution) {
         let base = &resolution.base;
         let hold = self.hold_of(&ReleaseNames {
             repository: &question.base.repository,
             release: base.release.as_ref(),
-            arch: Arch::from_oci(question.platform.architecture()),
+            arch: LambdaArch::from_oci(question.platform.architecture()),
             digests: [base.digest.as_ref(), base.platform_digest.as_ref()],
         });
-        if let Some(Hold { release, reason, until }) = hold.as_deref() {
+        if let Some(ReleaseHold { release, reason, until }) = hold.as_deref() {
             let detail = format!("{} matches: held until {until}, {reason}", release.as_str());
             resolution.step("hold", StepOutcome::Found, detail);
         }
@@ -150,8 +154,8 @@ impl Resolver {
 
     /// The positions of the configured holds that matched a release.
     #[must_use]
-    pub fn met_holds(&self) -> BTreeSet<usize> {
-        self.holds.met.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn matched_holds(&self) -> BTreeSet<usize> {
+        self.holds.matched.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -159,20 +163,20 @@ impl Resolver {
 mod tests {
     use super::*;
 
-    fn hold(release: &str) -> Hold {
+    fn hold(release: &str) -> ReleaseHold {
         let until = "2027-01-31".parse().expect("a day");
-        Hold { release: release.parse().expect("a pattern"), reason: "breaks TLS".to_owned(), until }
+        ReleaseHold { release: release.parse().expect("a pattern"), reason: "breaks TLS".to_owned(), until }
     }
 
     #[test]
     fn a_release_is_held_by_its_dated_tag_with_or_without_architecture_or_by_a_digest() {
         let repository: Repository = "public.ecr.aws/lambda/java".parse().expect("a repository");
         let release = LambdaTag::parse("21.2026.07.16.13").expect("a tag");
-        let (index, manifest) = (Digest::of(b"index"), Digest::of(b"manifest"));
+        let (index, manifest) = (Digest::sha256(b"index"), Digest::sha256(b"manifest"));
         let names = ReleaseNames {
             repository: &repository,
             release: Some(&release),
-            arch: Some(Arch::Arm64),
+            arch: Some(LambdaArch::Arm64),
             digests: [Some(&index), Some(&manifest)],
         };
         for (pattern, is_held) in [
@@ -201,9 +205,9 @@ mod tests {
         let names = ReleaseNames { repository: &repository, release: Some(&release), arch: None, digests: [None; 2] };
         let holds = [hold("*/nodejs:*"), hold("*/java:21.2026.*"), hold("*/java:21.2026.07.*")];
         let at = |day: &str| format!("{day}T12:00:00Z").parse().expect("an instant");
-        let in_force = Holds::new(&holds, at("2027-01-31"));
-        assert_eq!(in_force.of(&names).as_deref(), Some(&holds[1]));
-        assert_eq!(*in_force.met.lock().unwrap_or_else(PoisonError::into_inner), BTreeSet::from([1, 2]));
-        assert_eq!(Holds::new(&holds, at("2027-02-01")).of(&names), None);
+        let in_force = ActiveHolds::new(&holds, at("2027-01-31"));
+        assert_eq!(in_force.matching(&names).as_deref(), Some(&holds[1]));
+        assert_eq!(*in_force.matched.lock().unwrap_or_else(PoisonError::into_inner), BTreeSet::from([1, 2]));
+        assert_eq!(ActiveHolds::new(&holds, at("2027-02-01")).matching(&names), None);
     }
 }

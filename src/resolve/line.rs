@@ -6,31 +6,34 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Hold, Problem, ProblemKind, Published, Question, Releases, Resolution, Resolver, StepOutcome, base::dated,
-    hold::ReleaseNames, observed::ReleaseDigests, tags::Search,
+    BaseQuery, BaseResolver, ProblemKind, PublishDate, ReleaseHold, ReleaseTags, Resolution, ResolutionProblem,
+    StepOutcome, base::dated, hold::ReleaseNames, observed::ReleaseDigests, tags::TagSearch,
 };
 use crate::{
-    image::{Arch, Content, Digest, DigestKind, ImageFacts, LambdaTag, Platform, Reference, Repository, is_plausible},
+    image::{
+        Digest, DigestContent, DigestKind, ImageFacts, LambdaArch, LambdaTag, Platform, Reference, Repository,
+        is_plausible,
+    },
     registry,
-    store::{Known, Pointing},
+    store::{SharedContent, TagResolution},
 };
 
 /// A release line: a moving tag and all it has pointed at, such as `public.ecr.aws/lambda/java:21`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Line {
+pub struct ReleaseLine {
     /// The repository.
     pub repository: Repository,
     /// The moving tag.
     pub tag: String,
 }
 
-impl Line {
+impl ReleaseLine {
     fn reference(&self) -> Reference {
         Reference::tagged(self.repository.clone(), &self.tag)
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for ReleaseLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.repository, self.tag)
     }
@@ -67,7 +70,7 @@ impl LineSource {
 
 /// The current release of a line on one platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Current {
+pub struct CurrentImage {
     /// The digest that the moving tag points at.
     pub digest: Digest,
     /// The kind of that digest.
@@ -79,16 +82,16 @@ pub struct Current {
     /// The dated tag that carries it, without its architecture.
     pub release: Option<LambdaTag>,
     /// When it was published.
-    pub published: Option<Published>,
+    pub published: Option<PublishDate>,
     /// Its layers.
     pub diff_ids: Option<Vec<Digest>>,
     /// The dated releases of its family.
-    pub releases: Arc<Releases>,
+    pub releases: Arc<ReleaseTags>,
     /// The hold on the release that the moving tag points at, if this is the newest release that is not held.
-    pub hold: Option<Arc<Hold>>,
+    pub hold: Option<Arc<ReleaseHold>>,
 }
 
-impl Current {
+impl CurrentImage {
     /// Its digests.
     pub(super) fn digests(&self) -> ReleaseDigests<'_> {
         ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
@@ -96,7 +99,7 @@ impl Current {
 
     /// The reference that pins this release of `line`: its dated tag, if it has one, and its digest.
     #[must_use]
-    pub fn pinned(&self, line: &Line) -> String {
+    pub fn pinned(&self, line: &ReleaseLine) -> String {
         let tag = self.release.as_ref().map(ToString::to_string);
         Reference { repository: line.repository.clone(), tag, digest: Some(self.digest.clone()) }.to_string()
     }
@@ -113,12 +116,12 @@ impl Current {
     }
 }
 
-pub(super) type PointerAnswer = registry::Result<Pointing>;
-pub(super) type CurrentAnswer = Result<Current, Problem>;
+pub(super) type TagTargetResult = registry::Result<TagResolution>;
+pub(super) type CurrentResult = Result<CurrentImage, ResolutionProblem>;
 
-impl Resolver {
+impl BaseResolver {
     /// Finds the line: the first source whose moving tag exists.
-    pub(super) async fn find_line(&self, question: &Question, resolution: &mut Resolution) {
+    pub(super) async fn find_line(&self, question: &BaseQuery, resolution: &mut Resolution) {
         let mut missing = None;
         for (line, source) in self.lines(question, resolution) {
             match self.current_of_base(&line, question, resolution).await {
@@ -146,11 +149,11 @@ impl Resolver {
         }
         let message =
             format!("no moving tag is known for {}; set default_tag in [[identify.base]]", question.base.reference());
-        resolution.problems.push(Problem::new(ProblemKind::LineUnknown, message));
+        resolution.problems.push(ResolutionProblem::new(ProblemKind::LineUnknown, message));
     }
 
     /// The lines that the base may belong to, best source first.
-    pub(super) fn lines(&self, question: &Question, resolution: &Resolution) -> Vec<(Line, LineSource)> {
+    pub(super) fn lines(&self, question: &BaseQuery, resolution: &Resolution) -> Vec<(ReleaseLine, LineSource)> {
         let base = &question.base;
         let has_dated_tags = self.has_dated_tags(&base.repository);
         let is_moving = |tag: &&str| match LambdaTag::parse(tag) {
@@ -171,7 +174,7 @@ impl Resolver {
             (beside, LineSource::RecordedTag),
             (base.default_tag.as_deref(), LineSource::DefaultTag),
         ];
-        let line = |tag: &str| Line { repository: base.repository.clone(), tag: tag.to_owned() };
+        let line = |tag: &str| ReleaseLine { repository: base.repository.clone(), tag: tag.to_owned() };
         sources.into_iter().filter_map(|(tag, source)| Some((line(tag?), source))).collect()
     }
 
@@ -188,21 +191,21 @@ impl Resolver {
     }
 
     /// The current release of `line` on `platform`, resolved once a run.
-    pub async fn current(&self, line: &Line, platform: &Platform) -> Result<Current, Problem> {
+    pub async fn current(&self, line: &ReleaseLine, platform: &Platform) -> Result<CurrentImage, ResolutionProblem> {
         let key = (line.clone(), platform.clone());
-        self.currents.get(key, async || self.work_out_current(line, platform).await).await
+        self.currents.get(key, async || self.find_current(line, platform).await).await
     }
 
-    async fn work_out_current(&self, line: &Line, platform: &Platform) -> CurrentAnswer {
+    async fn find_current(&self, line: &ReleaseLine, platform: &Platform) -> CurrentResult {
         let pointer = self.point(line).await.map_err(|error| line_problem(line, &error))?;
         let family = LambdaTag::parse(&line.tag).filter(|_| self.has_dated_tags(&line.repository));
         let current = self.date_current(line, platform, &pointer, family.as_ref()).await?;
-        let earliest = current.published.and_then(Published::earliest);
+        let earliest = current.published.and_then(PublishDate::earliest);
         let is_yet_to_come = earliest.is_some_and(|earliest| earliest > self.now);
         let hold = self.hold_of(&ReleaseNames {
             repository: &line.repository,
             release: current.release.as_ref(),
-            arch: Arch::from_oci(platform.architecture()),
+            arch: LambdaArch::from_oci(platform.architecture()),
             digests: [Some(&current.digest), current.platform_digest.as_ref()],
         });
         if !is_yet_to_come && hold.is_none() {
@@ -212,23 +215,23 @@ impl Resolver {
     }
 
     /// The digest that `line` points at, for all platforms, read once a run.
-    pub(super) async fn points_at(&self, line: &Line) -> Result<(Digest, Known), Problem> {
+    pub(super) async fn points_at(&self, line: &ReleaseLine) -> Result<(Digest, SharedContent), ResolutionProblem> {
         let pointer = self.point(line).await;
         pointer.map(|pointer| (pointer.digest, pointer.content)).map_err(|error| line_problem(line, &error))
     }
 
-    pub(super) async fn point(&self, line: &Line) -> PointerAnswer {
-        let ask = async || self.images.point(&line.reference(), self.seen_at).await;
+    pub(super) async fn point(&self, line: &ReleaseLine) -> TagTargetResult {
+        let ask = async || self.images.resolve_tag(&line.reference(), self.seen_at).await;
         self.pointers.get(line.clone(), ask).await
     }
 
     async fn date_current(
         &self,
-        line: &Line,
+        line: &ReleaseLine,
         platform: &Platform,
-        pointer: &Pointing,
+        pointer: &TagResolution,
         tag: Option<&LambdaTag>,
-    ) -> CurrentAnswer {
+    ) -> CurrentResult {
         let repository = &line.repository;
         let failed = |error| line_problem(line, &error);
         let entry = self.images.entry_for(repository, &pointer.digest, &pointer.content, platform).await;
@@ -243,8 +246,8 @@ impl Resolver {
             }
         }
         let facts = match &*self.images.content(repository, &platform_digest).await.map_err(failed)? {
-            Content::Image(facts) => facts.clone(),
-            Content::Index(_) => return Err(no_platform(line, platform)),
+            DigestContent::Image(facts) => facts.clone(),
+            DigestContent::Index(_) => return Err(no_platform(line, platform)),
         };
         if let Some(tag) = tag
             && release.is_none()
@@ -254,9 +257,9 @@ impl Resolver {
         let family = release.as_ref().or(tag).map(|tag| tag.family.clone());
         let until = pointer.first_seen;
         let releases =
-            family.map_or_else(Releases::default, |family| self.releases(repository, &family, platform, until));
+            family.map_or_else(ReleaseTags::default, |family| self.releases(repository, &family, platform, until));
         let digests = ReleaseDigests { digest: Some(&pointer.digest), platform_digest: Some(&platform_digest) };
-        Ok(Current {
+        Ok(CurrentImage {
             published: release.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
             digest: pointer.digest.clone(),
             kind: pointer.content.kind(),
@@ -278,11 +281,11 @@ impl Resolver {
         platform: &Platform,
         platform_digest: &Digest,
     ) -> registry::Result<Option<LambdaTag>> {
-        let Some(arch) = Arch::from_oci(platform.architecture()) else { return Ok(None) };
+        let Some(arch) = LambdaArch::from_oci(platform.architecture()) else { return Ok(None) };
         let is_of_line = |tag: &&LambdaTag| tag.family == family && tag.arch == Some(arch);
         let Some(newest) = self.dated_tags(repository).iter().rfind(is_of_line).cloned() else { return Ok(None) };
         let text = newest.to_string();
-        let known = self.images.catalog().recall(repository, |memory| memory.carried.contains_key(&text));
+        let known = self.images.catalog().read_repository(repository, |memory| memory.carried.contains_key(&text));
         if known || self.images.catalog().content(platform_digest).is_some() {
             let seen = self.carried(repository, &text).await?;
             return Ok(seen.filter(|seen| seen.digest == *platform_digest).map(|_| newest.release()));
@@ -299,26 +302,26 @@ impl Resolver {
         &self,
         repository: &Repository,
         tag: &LambdaTag,
-        pointer: &Pointing,
+        pointer: &TagResolution,
         facts: &ImageFacts,
     ) -> registry::Result<Option<LambdaTag>> {
         let Some(around) = facts.created_at.filter(|at| is_plausible(*at, self.seen_at)) else { return Ok(None) };
         let arch = match &*pointer.content {
-            Content::Index(_) => None,
-            Content::Image(_) => Arch::from_oci(facts.platform.architecture()),
+            DigestContent::Index(_) => None,
+            DigestContent::Image(_) => LambdaArch::from_oci(facts.platform.architecture()),
         };
         // `latest` moves across families.
         let family = Some(tag.family.as_str()).filter(|family| *family != "latest");
-        let search = Search { repository, digest: &pointer.digest, family, arch, around };
+        let search = TagSearch { repository, digest: &pointer.digest, family, arch, around };
         Ok(self.search(&search).await?.map(|(release, _)| release))
     }
 }
 
 /// The problem that a registry's `error` is for `line`. A missing tag was withdrawn or never published.
-pub(super) fn line_problem(line: &Line, error: &registry::Error) -> Problem {
-    Problem::from_error(error, &line.to_string(), None, ProblemKind::LineMissing)
+pub(super) fn line_problem(line: &ReleaseLine, error: &registry::Error) -> ResolutionProblem {
+    ResolutionProblem::from_error(error, &line.to_string(), None, ProblemKind::LineMissing)
 }
 
-pub(super) fn no_platform(line: &Line, platform: &Platform) -> Problem {
-    Problem::new(ProblemKind::PlatformMissing, format!("{line} has no image for {platform}"))
+pub(super) fn no_platform(line: &ReleaseLine, platform: &Platform) -> ResolutionProblem {
+    ResolutionProblem::new(ProblemKind::PlatformMissing, format!("{line} has no image for {platform}"))
 }

@@ -5,19 +5,19 @@
 
 mod age;
 mod base;
+mod base_query;
 mod coverage;
 mod dating;
 mod digests;
 mod earlier;
 mod estimate;
 mod hold;
+mod later_releases;
 mod line;
 mod lookup;
-mod newer;
 mod observed;
 mod problem;
-mod published;
-mod question;
+mod publish_date;
 mod received;
 mod releases;
 mod search;
@@ -33,46 +33,46 @@ use std::{
 use chrono::{DateTime, Utc};
 
 pub use age::{ImageAge, ImageDates};
-pub use hold::Hold;
-pub use line::{Current, Line, LineSource};
-pub use lookup::{History, PastRelease};
-pub use newer::Newer;
-pub use problem::{Problem, ProblemKind};
-pub use published::{Published, PublishedSource};
-pub use question::{Key, Question, questions};
-pub use search::{ComparedImage, Searcher};
-pub use settings::Settings;
+pub use base_query::{BaseQuery, BaseQueryKey, base_queries};
+pub use hold::ReleaseHold;
+pub use later_releases::LaterReleases;
+pub use line::{CurrentImage, LineSource, ReleaseLine};
+pub use lookup::{LineHistory, PastRelease};
+pub use problem::{ProblemKind, ResolutionProblem};
+pub use publish_date::{PublishDate, PublishDateSource};
+pub use search::{ComparedImage, LayerSearcher};
+pub use settings::ResolveSettings;
 pub use step::{ExplanationStep, StepOutcome};
-pub use tags::Releases;
+pub use tags::ReleaseTags;
 
 use crate::{
     image::{Digest, DigestKind, LambdaTag, Platform, Reference, Repository},
-    inventory::Shelf,
-    once::Once,
+    inventory::RepositoryImages,
     registry,
-    store::{Images, Seen},
+    single_flight::SingleFlight,
+    store::{ImageReader, TagObservation},
 };
 
 /// The resolution of a base.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
     /// The base in use.
-    pub base: BaseInUse,
+    pub base: ResolvedBase,
     /// The line that it belongs to, with the source.
-    pub line: Option<(Line, LineSource)>,
+    pub line: Option<(ReleaseLine, LineSource)>,
     /// The current release of the line on this platform.
-    pub current: Option<Current>,
+    pub current: Option<CurrentImage>,
     /// The releases that the line published after the base in use.
-    pub newer: Newer,
+    pub later_releases: LaterReleases,
     /// Missing data and contradictions.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<ResolutionProblem>,
     /// The steps, in order.
     pub steps: Vec<ExplanationStep>,
 }
 
 /// The base in use, as far as it is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BaseInUse {
+pub struct ResolvedBase {
     /// The recorded digest, or that of the recorded dated tag.
     pub digest: Option<Digest>,
     /// The kind of that digest.
@@ -82,7 +82,7 @@ pub struct BaseInUse {
     /// The dated tag that carries it, without its architecture.
     pub release: Option<LambdaTag>,
     /// When it was published.
-    pub published: Option<Published>,
+    pub published: Option<PublishDate>,
     /// The configuration of the platform's image, if it was read.
     pub config: Option<Digest>,
     /// The platform of that manifest, as the index states it, else its configuration.
@@ -94,12 +94,12 @@ pub struct BaseInUse {
     /// The further recorded digests that belong to another release.
     pub contradicting: Vec<Digest>,
     /// The hold that takes it out of its line.
-    pub hold: Option<Arc<Hold>>,
+    pub hold: Option<Arc<ReleaseHold>>,
 }
 
 impl Resolution {
     /// Adds a problem, unless it is already there.
-    fn add_problem(&mut self, problem: Problem) {
+    fn add_problem(&mut self, problem: ResolutionProblem) {
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -111,39 +111,44 @@ impl Resolution {
 }
 
 /// Resolves bases. Each line and each tag list is read once a run.
-pub struct Resolver {
-    images: Arc<Images>,
-    settings: Settings,
+pub struct BaseResolver {
+    images: Arc<ImageReader>,
+    settings: ResolveSettings,
     now: DateTime<Utc>,
     seen_at: DateTime<Utc>,
-    found: Once<Key, Resolution>,
-    pointers: Once<Line, line::PointerAnswer>,
-    currents: Once<(Line, Platform), line::CurrentAnswer>,
-    tag_lists: Once<Repository, Option<Problem>>,
-    tags_asked: Once<Reference, registry::Result<Option<Seen>>>,
-    dated: Mutex<HashMap<Repository, tags::Dated>>,
+    found: SingleFlight<BaseQueryKey, Resolution>,
+    pointers: SingleFlight<ReleaseLine, line::TagTargetResult>,
+    currents: SingleFlight<(ReleaseLine, Platform), line::CurrentResult>,
+    tag_lists: SingleFlight<Repository, Option<ResolutionProblem>>,
+    tags_asked: SingleFlight<Reference, registry::Result<Option<TagObservation>>>,
+    dated: Mutex<HashMap<Repository, tags::DatedTags>>,
     line_dates: dating::LineDates,
-    holds: hold::Holds,
+    holds: hold::ActiveHolds,
     /// The images of base repositories in private ECR, as far as they could be listed.
-    shelves: OnceLock<BTreeMap<Repository, Arc<Shelf>>>,
+    shelves: OnceLock<BTreeMap<Repository, Arc<RepositoryImages>>>,
 }
 
-impl Resolver {
+impl BaseResolver {
     /// A resolver as of `now` that stores observations with `seen_at`, the time of the system clock. The two differ
     /// with `--as-of`.
     #[must_use]
-    pub fn new(images: Arc<Images>, settings: Settings, now: DateTime<Utc>, seen_at: DateTime<Utc>) -> Self {
+    pub fn new(
+        images: Arc<ImageReader>,
+        settings: ResolveSettings,
+        now: DateTime<Utc>,
+        seen_at: DateTime<Utc>,
+    ) -> Self {
         Self {
             images,
-            holds: hold::Holds::new(&settings.holds, now),
+            holds: hold::ActiveHolds::new(&settings.holds, now),
             settings,
             now,
             seen_at,
-            found: Once::default(),
-            pointers: Once::default(),
-            currents: Once::default(),
-            tag_lists: Once::default(),
-            tags_asked: Once::default(),
+            found: SingleFlight::default(),
+            pointers: SingleFlight::default(),
+            currents: SingleFlight::default(),
+            tag_lists: SingleFlight::default(),
+            tags_asked: SingleFlight::default(),
             dated: Mutex::default(),
             line_dates: dating::LineDates::default(),
             shelves: OnceLock::new(),
@@ -151,29 +156,29 @@ impl Resolver {
     }
 
     /// Sets the images of base repositories in private ECR. Only the first call has an effect.
-    pub fn set_shelves(&self, shelves: BTreeMap<Repository, Arc<Shelf>>) {
+    pub fn set_repository_images(&self, shelves: BTreeMap<Repository, Arc<RepositoryImages>>) {
         // A second list would be of the same run.
         let _ = self.shelves.set(shelves);
     }
 
     /// The images of `repository` in private ECR, if it was listed.
-    fn shelf(&self, repository: &Repository) -> Option<&Arc<Shelf>> {
+    fn shelf(&self, repository: &Repository) -> Option<&Arc<RepositoryImages>> {
         self.shelves.get()?.get(repository)
     }
 
-    /// Resolves the base of `question` for an image of this `age`. Missing data is a [`Problem`] of the resolution.
-    pub async fn resolve(&self, question: &Question, age: ImageAge) -> Resolution {
+    /// Resolves the base of `question` for an image of this `age`. Missing data is a [`ResolutionProblem`] of the resolution.
+    pub async fn resolve(&self, question: &BaseQuery, age: ImageAge) -> Resolution {
         let found = self.find(question).await;
-        self.date(&Key::from(question), &found, age)
+        self.date(&BaseQueryKey::from(question), &found, age)
     }
 
     /// The first half of [`resolve`](Self::resolve), shared by all images that record this base: its digest, its line,
     /// and the line's current release. Done once a run. [`date`](Self::date) is the second half.
-    pub async fn find(&self, question: &Question) -> Resolution {
-        self.found.get(Key::from(question), async || self.find_anew(question).await).await
+    pub async fn find(&self, question: &BaseQuery) -> Resolution {
+        self.found.get(BaseQueryKey::from(question), async || self.resolve_uncached(question).await).await
     }
 
-    async fn find_anew(&self, question: &Question) -> Resolution {
+    async fn resolve_uncached(&self, question: &BaseQuery) -> Resolution {
         let mut resolution = Resolution::default();
         self.find_base(question, &mut resolution).await;
         self.compare_digests(question, &mut resolution).await;

@@ -2,16 +2,16 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Published, PublishedSource};
+use super::{PublishDate, PublishDateSource};
 use crate::image::Digest;
 
 /// The releases that a moving tag was observed at, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Observations(Vec<Stay>);
+pub(super) struct TagHistory(Vec<TagInterval>);
 
 /// A period in which the tag was observed at one release.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stay {
+pub(super) struct TagInterval {
     /// The digest that the tag pointed at.
     pub(super) digest: Digest,
     /// The manifest of the platform, if known.
@@ -31,10 +31,10 @@ pub(super) struct ReleaseDigests<'a> {
     pub(super) platform_digest: Option<&'a Digest>,
 }
 
-impl Observations {
+impl TagHistory {
     /// Merges `stays`, oldest first: an index that changed while this platform's manifest did not is the same release.
-    pub(super) fn new(stays: impl IntoIterator<Item = Stay>) -> Self {
-        let mut joined: Vec<Stay> = Vec::new();
+    pub(super) fn new(stays: impl IntoIterator<Item = TagInterval>) -> Self {
+        let mut joined: Vec<TagInterval> = Vec::new();
         for stay in stays {
             match joined.last_mut().filter(|last| last.is(stay.release())) {
                 Some(last) => last.last_seen = last.last_seen.max(stay.last_seen),
@@ -45,25 +45,28 @@ impl Observations {
     }
 
     /// All periods.
-    pub(super) fn stays(&self) -> &[Stay] {
+    pub(super) fn stays(&self) -> &[TagInterval] {
         &self.0
     }
 
     /// When the tag was first observed at `release`.
-    pub(super) fn first(&self, release: ReleaseDigests<'_>) -> Option<&Stay> {
+    pub(super) fn first(&self, release: ReleaseDigests<'_>) -> Option<&TagInterval> {
         self.0.get(self.position(release)?)
     }
 
     /// The period before the first one at `release`, if the arrival was observed.
-    pub(super) fn before(&self, release: ReleaseDigests<'_>) -> Option<&Stay> {
+    pub(super) fn before(&self, release: ReleaseDigests<'_>) -> Option<&TagInterval> {
         self.0.get(self.position(release)?.checked_sub(1)?)
     }
 
     /// When the tag was observed to move to `release`: published between the observation before and this one.
-    pub(super) fn arrival(&self, release: ReleaseDigests<'_>) -> Option<Published> {
+    pub(super) fn arrival(&self, release: ReleaseDigests<'_>) -> Option<PublishDate> {
         let (before, first) = (self.before(release)?, self.first(release)?);
         let not_before = Some(before.last_seen).filter(|last_seen| *last_seen <= first.first_seen)?;
-        Some(Published { not_before: Some(not_before), ..Published::new(first.first_seen, PublishedSource::Observed) })
+        Some(PublishDate {
+            not_before: Some(not_before),
+            ..PublishDate::new(first.first_seen, PublishDateSource::Observed)
+        })
     }
 
     /// When the tag was last observed at `release`.
@@ -77,11 +80,11 @@ impl Observations {
         &self,
         release: ReleaseDigests<'_>,
         now: DateTime<Utc>,
-        counts: impl Fn(&Stay) -> bool,
+        counts: impl Fn(&TagInterval) -> bool,
     ) -> Option<(DateTime<Utc>, u64)> {
         let first = self.position(release)?;
         let last = self.0.iter().rposition(|stay| stay.is(release))?;
-        let is_newer = |(at, stay): &(usize, &Stay)| {
+        let is_newer = |(at, stay): &(usize, &TagInterval)| {
             let is_first_stay = self.position(stay.release()) == Some(*at);
             *at > first && is_first_stay && stay.first_seen <= now && counts(stay)
         };
@@ -90,7 +93,7 @@ impl Observations {
     }
 
     /// The release that the tag pointed at on `instant`, if observed.
-    pub(super) fn on(&self, instant: DateTime<Utc>) -> Option<&Stay> {
+    pub(super) fn on(&self, instant: DateTime<Utc>) -> Option<&TagInterval> {
         self.0.iter().rfind(|stay| stay.first_seen <= instant && instant <= stay.last_seen)
     }
 
@@ -99,7 +102,7 @@ impl Observations {
     }
 }
 
-impl Stay {
+impl TagInterval {
     pub(super) fn release(&self) -> ReleaseDigests<'_> {
         ReleaseDigests { digest: Some(&self.digest), platform_digest: self.platform_digest.as_ref() }
     }
@@ -121,17 +124,17 @@ mod tests {
     }
 
     /// A tag observed at each of these, from one hour to another.
-    fn seen(stays: &[(&str, i64, i64)]) -> Observations {
-        Observations::new(stays.iter().map(|(name, first, last)| Stay {
-            digest: Digest::of(format!("{name} {first}").as_bytes()),
-            platform_digest: Some(Digest::of(name.as_bytes())),
+    fn seen(stays: &[(&str, i64, i64)]) -> TagHistory {
+        TagHistory::new(stays.iter().map(|(name, first, last)| TagInterval {
+            digest: Digest::sha256(format!("{name} {first}").as_bytes()),
+            platform_digest: Some(Digest::sha256(name.as_bytes())),
             first_seen: at(*first),
             last_seen: at(*last),
         }))
     }
 
     fn with<T>(name: &str, ask: impl FnOnce(ReleaseDigests<'_>) -> T) -> T {
-        let digest = Digest::of(name.as_bytes());
+        let digest = Digest::sha256(name.as_bytes());
         ask(ReleaseDigests { digest: Some(&digest), platform_digest: None })
     }
 
@@ -140,7 +143,7 @@ mod tests {
         let line = seen(&[("a", 1, 5), ("b", 6, 6), ("b", 7, 8), ("c", 9, 9)]);
         let arrival = |name| with(name, |release| line.arrival(release));
         let b = arrival("b").unwrap();
-        assert_eq!((b.not_before, b.at, b.source), (Some(at(5)), at(6), PublishedSource::Observed));
+        assert_eq!((b.not_before, b.at, b.source), (Some(at(5)), at(6), PublishDateSource::Observed));
         assert_eq!(arrival("c").unwrap().not_before, Some(at(8)), "two indexes with one manifest are one release");
         assert_eq!(arrival("a"), None, "it was there at the first observation");
         assert_eq!(arrival("d"), None);
@@ -155,13 +158,13 @@ mod tests {
     #[test]
     fn releases_after_one_count_from_its_first_successor() {
         let line = seen(&[("a", 1, 5), ("b", 6, 8), ("c", 9, 9)]);
-        let after = |line: &Observations, name, now| with(name, |release| line.after(release, at(now), |_| true));
+        let after = |line: &TagHistory, name, now| with(name, |release| line.after(release, at(now), |_| true));
         assert_eq!(after(&line, "a", 20), Some((at(6), 2)));
         assert_eq!(after(&line, "b", 20), Some((at(9), 1)));
         assert_eq!(after(&line, "c", 20), None);
         assert_eq!(after(&line, "d", 20), None);
         assert_eq!(after(&line, "a", 7), Some((at(6), 1)), "the rest is yet to come");
-        let is_free = |stay: &Stay| stay.platform_digest != Some(Digest::of(b"b"));
+        let is_free = |stay: &TagInterval| stay.platform_digest != Some(Digest::sha256(b"b"));
         let after_held = with("a", |release| line.after(release, at(20), is_free));
         assert_eq!(after_held, Some((at(9), 1)), "a held release does not count");
         // b was withdrawn: a deployment on a is behind since c, one on b is not behind a.
@@ -176,8 +179,8 @@ mod tests {
     fn the_release_of_a_tag_is_known_at_instants_between_observations() {
         let line = seen(&[("a", 1, 5), ("b", 8, 9)]);
         let on = |hour| line.on(at(hour)).and_then(|stay| stay.platform_digest.clone());
-        assert_eq!(on(3), Some(Digest::of(b"a")));
+        assert_eq!(on(3), Some(Digest::sha256(b"a")));
         assert_eq!([on(0), on(6), on(10)], [None, None, None]);
-        assert_eq!(on(9), Some(Digest::of(b"b")));
+        assert_eq!(on(9), Some(Digest::sha256(b"b")));
     }
 }

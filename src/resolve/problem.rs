@@ -2,12 +2,12 @@
 
 use crate::{
     image::{Digest, ErrorCode, MESSAGE_BYTES, Repository, clip},
-    registry::{self, CredentialsErrorKind, Missing},
+    registry::{self, CredentialsErrorKind, MissingContent},
 };
 
 /// One problem of a resolution.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ResolutionProblem {
     /// The kind, which becomes a reason code.
     pub kind: ProblemKind,
     /// The message for people.
@@ -53,7 +53,7 @@ pub enum ProblemKind {
     LineHeld,
 }
 
-impl Problem {
+impl ResolutionProblem {
     /// A problem that is not a failure of a registry.
     pub(super) fn new(kind: ProblemKind, message: impl Into<String>) -> Self {
         Self { kind, message: clip(message, MESSAGE_BYTES), failure: None }
@@ -70,8 +70,8 @@ impl Problem {
         use registry::Error as E;
         let (kind, failure) = match error {
             E::NotFound { cache: Some(_), .. } => (ProblemKind::NotCached, None),
-            E::NotFound { missing: Missing::Tag(_), .. } => (missing, None),
-            E::NotFound { missing: Missing::Manifest(gone), .. } if Some(gone) == digest => (missing, None),
+            E::NotFound { missing: MissingContent::Tag(_), .. } => (missing, None),
+            E::NotFound { missing: MissingContent::Manifest(gone), .. } if Some(gone) == digest => (missing, None),
             E::NotFound { .. } => {
                 let message = format!("{about} is incomplete in its registry: {error}");
                 return Self { failure: Some(ErrorCode::NotFound), ..Self::new(ProblemKind::ContentMissing, message) };

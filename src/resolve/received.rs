@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{BaseInUse, Current, Line, Newer, Resolver, observed::ReleaseDigests};
+use super::{BaseResolver, CurrentImage, LaterReleases, ReleaseLine, ResolvedBase, observed::ReleaseDigests};
 use crate::{
     image::{Repository, is_plausible},
-    inventory::Held,
+    inventory::StoredImage,
 };
 
 /// The fewest digits of a date or build number; fewer are a version, which may belong to another line.
@@ -18,7 +18,7 @@ const BUILD_DIGITS: usize = 3;
 /// The shortest abbreviated commit that may follow it.
 const COMMIT_DIGITS: usize = 7;
 
-impl Resolver {
+impl BaseResolver {
     /// When ECR received `release`, if `repository` was listed.
     pub(super) fn received_at(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         let stored = self.shelf(repository)?;
@@ -29,19 +29,26 @@ impl Resolver {
 
     /// The releases of `line` that ECR received after `base` was published, up to the current one. Between them, only
     /// images whose tag marks them as builds of this line count.
-    pub(super) fn received_after(&self, line: &Line, base: &BaseInUse, current: &Current) -> Option<Newer> {
+    pub(super) fn received_after(
+        &self,
+        line: &ReleaseLine,
+        base: &ResolvedBase,
+        current: &CurrentImage,
+    ) -> Option<LaterReleases> {
         let base_at = self.known_since(&line.repository, base.digests())?;
         let current_at = self.received_at(&line.repository, current.digests()).filter(|at| *at <= self.now)?;
-        let is_between = |held: &&Held| held.pushed_at.is_some_and(|at| base_at < at && at < current_at);
-        let is_build = |held: &&Held| held.tags.iter().any(|tag| is_build_of(&line.tag, tag));
-        let is_current =
-            |held: &&Held| [Some(&current.digest), current.platform_digest.as_ref()].contains(&Some(&held.digest));
-        let is_free = |held: &&Held| self.hold_of_digests(&line.repository, [Some(&held.digest), None]).is_none();
+        let is_between = |held: &&StoredImage| held.pushed_at.is_some_and(|at| base_at < at && at < current_at);
+        let is_build = |held: &&StoredImage| held.tags.iter().any(|tag| is_build_of(&line.tag, tag));
+        let is_current = |held: &&StoredImage| {
+            [Some(&current.digest), current.platform_digest.as_ref()].contains(&Some(&held.digest))
+        };
+        let is_free =
+            |held: &&StoredImage| self.hold_of_digests(&line.repository, [Some(&held.digest), None]).is_none();
         let stored = self.shelf(&line.repository)?;
         let between =
             stored.images().filter(is_between).filter(is_build).filter(|held| !is_current(held)).filter(is_free);
         let received: BTreeSet<_> = between.filter_map(|held| Some((held.pushed_at?, &held.digest))).collect();
-        (base_at < current_at).then(|| Newer {
+        (base_at < current_at).then(|| LaterReleases {
             since: Some(received.first().map_or(current_at, |(at, _)| *at)),
             count: Some(received.len() as u64 + 1),
             is_exact: false,
@@ -52,7 +59,7 @@ impl Resolver {
     /// The latest possible publish date of `release`: the catalog or ECR had it by then.
     fn known_since(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         let digests = [release.digest, release.platform_digest];
-        let recorded = self.images.catalog().recall(repository, |memory| {
+        let recorded = self.images.catalog().read_repository(repository, |memory| {
             let recorded = digests.into_iter().flatten().filter_map(|digest| memory.releases.get(digest));
             recorded.map(|release| release.first_seen).min()
         });

@@ -1,9 +1,9 @@
 //! Adds releases of base repositories to the catalog, with their layers, whenever one is read.
 
-use super::{Question, Resolution, Resolver};
-use crate::image::{Content, Digest, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository};
+use super::{BaseQuery, BaseResolver, Resolution};
+use crate::image::{Digest, DigestContent, DigestKind, ImageFacts, LambdaTag, PlatformRelease, Repository};
 
-impl Resolver {
+impl BaseResolver {
     /// The image `manifest` as a release of `repository` with `tag` and `index`; `None` if `repository` holds no bases,
     /// or the image has no layers.
     pub(super) fn base_release(
@@ -21,7 +21,7 @@ impl Resolver {
     }
 
     /// Adds the base in use and the current release of its line, as far as they were read.
-    pub(super) fn note_releases(&self, question: &Question, resolution: &Resolution) {
+    pub(super) fn note_releases(&self, question: &BaseQuery, resolution: &Resolution) {
         let base = &resolution.base;
         if let Some(manifest) = &base.platform_digest {
             let index = base.digest.as_ref().filter(|_| base.kind == Some(DigestKind::Index));
@@ -41,10 +41,10 @@ impl Resolver {
     fn note_release(&self, repository: &Repository, tag: Option<String>, index: Option<&Digest>, manifest: &Digest) {
         let catalog = self.images.catalog();
         let Some(content) = catalog.content(manifest).filter(|_| self.is_base(repository)) else { return };
-        if let Content::Image(facts) = &*content
+        if let DigestContent::Image(facts) = &*content
             && let Some(release) = self.base_release(repository, tag, index, manifest, facts)
         {
-            catalog.note_release(repository, release);
+            catalog.add_release(repository, release);
         }
     }
 }

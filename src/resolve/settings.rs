@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::Hold;
+use super::ReleaseHold;
 use crate::identify::BaseRules;
 
 /// The settings of resolution.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct ResolveSettings {
     /// The rules for base repositories, including which of them have dated tags.
     pub bases: BaseRules,
     /// Releases that are taken out of their lines.
-    pub holds: Arc<[Hold]>,
+    pub holds: Arc<[ReleaseHold]>,
 }

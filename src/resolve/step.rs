@@ -1,32 +1,32 @@
-//! The steps of an explanation: what was looked for, and what was found.
+//! The steps of an explanation.
 
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One thing that was looked at.
+/// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExplanationStep {
-    /// What was looked for: `label sdkBaseVersion`.
+    /// What was checked: `label sdkBaseVersion`.
     pub title: Cow<'static, str>,
-    /// The evidence: what was there, word for word.
+    /// The evidence, verbatim.
     pub detail: String,
-    /// What came of it.
+    /// The outcome.
     pub outcome: StepOutcome,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepOutcome {
-    /// It was there, and counts.
+    /// The evidence was found and is used.
     Found,
-    /// It was not there.
+    /// The evidence was not found.
     NotFound,
-    /// It says something else than better evidence does.
+    /// The evidence contradicts stronger evidence.
     Contradiction,
-    /// Worth knowing; nothing follows from it.
+    /// Information without effect on the result.
     Note,
 }
 
@@ -34,7 +34,7 @@ impl StepOutcome {
     /// All outcomes.
     pub const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Contradiction, Self::Note];
 
-    /// The word for people.
+    /// The text for display.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,11 +10,11 @@ use std::{
 
 use chrono::{DateTime, Duration, DurationRound, Utc};
 
-use super::{Hold, Problem, Resolver};
+use super::{BaseResolver, ReleaseHold, ResolutionProblem};
 use crate::{
-    image::{Arch, Digest, LambdaTag, Platform, Reference, Repository},
-    registry::{self, Fetched, TagList},
-    store::{RepositoryMemory, Seen, TagMemory},
+    image::{Digest, LambdaArch, LambdaTag, Platform, Reference, Repository},
+    registry::{self, FetchedManifest, TagList},
+    store::{RepositoryRecord, TagListRecord, TagObservation},
 };
 
 /// The longest time between a build and the hour of its dated tag.
@@ -28,90 +28,94 @@ pub(super) const PROBES: usize = 4;
 const SAME_HOUR: usize = 24;
 
 /// A search for the dated tag of a digest.
-pub(super) struct Search<'a> {
+pub(super) struct TagSearch<'a> {
     pub(super) repository: &'a Repository,
     pub(super) digest: &'a Digest,
     /// The family, if known; `None` tries all, the nearest builds first.
     pub(super) family: Option<&'a str>,
     /// The architecture of a single-platform tag; `None` for plain tags.
-    pub(super) arch: Option<Arch>,
+    pub(super) arch: Option<LambdaArch>,
     /// The build date.
     pub(super) around: DateTime<Utc>,
 }
 
 /// Parsed dated tags, oldest first, with their sources: when each list was read, and how many tags were found without a
 /// list.
-pub(super) type Dated = (Vec<(Option<DateTime<Utc>>, usize)>, Arc<[LambdaTag]>);
+pub(super) type DatedTags = (Vec<(Option<DateTime<Utc>>, usize)>, Arc<[LambdaTag]>);
 
 /// The dated releases of one family on one architecture, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Releases {
+pub struct ReleaseTags {
     /// The releases that are not held, without architecture.
     pub tags: Vec<LambdaTag>,
     /// The held releases, each with its hold.
-    pub held: Vec<(LambdaTag, Arc<Hold>)>,
+    pub held: Vec<(LambdaTag, Arc<ReleaseHold>)>,
     /// Whether their tag list is complete.
     pub is_complete: bool,
 }
 
-impl Resolver {
+impl BaseResolver {
     /// Reads the tag list of `repository` unless the cached one is as new as `until`, at most once a run. Returns the
     /// problem of reading it.
     ///
     /// A partial list is read again in the next run. The list of a pull-through cache is never complete, which is not a
     /// problem: `note_coverage` reports the cache.
-    pub(super) async fn list_tags(&self, repository: &Repository, until: DateTime<Utc>) -> Option<Problem> {
-        let place = self.images.remembered_as(repository);
-        let is_enough =
-            |tags: &TagMemory| tags.read_at >= until.min(self.seen_at) && (tags.is_complete || place != *repository);
-        if self.images.catalog().recall(&place, |memory| memory.tags.as_ref().is_some_and(is_enough)) {
+    pub(super) async fn list_tags(&self, repository: &Repository, until: DateTime<Utc>) -> Option<ResolutionProblem> {
+        let place = self.images.tag_source(repository);
+        let is_enough = |tags: &TagListRecord| {
+            tags.read_at >= until.min(self.seen_at) && (tags.is_complete || place != *repository)
+        };
+        if self.images.catalog().read_repository(&place, |memory| memory.tags.as_ref().is_some_and(is_enough)) {
             return None;
         }
         self.tag_lists.get(repository.clone(), async || self.read_list(repository).await).await
     }
 
-    async fn read_list(&self, repository: &Repository) -> Option<Problem> {
+    async fn read_list(&self, repository: &Repository) -> Option<ResolutionProblem> {
         let TagList { tags, is_complete } = match self.images.registry().tags(repository).await {
             Ok(listed) => listed,
-            Err(error) => return Problem::unreadable_history(repository, &error),
+            Err(error) => return ResolutionProblem::unreadable_history(repository, &error),
         };
         let problem = match (tags.len(), is_complete) {
             // The list is read only for repositories that have tags.
-            (0, _) => Some(Problem::partial_history(repository, "its tag list is empty, although it has tags")),
+            (0, _) => {
+                Some(ResolutionProblem::partial_history(repository, "its tag list is empty, although it has tags"))
+            }
             (_, true) => None,
             (count, false) => {
                 let why = format!("its tag list continues after {count} tags or repeats itself; see tag_pages");
-                Some(Problem::partial_history(repository, &why))
+                Some(ResolutionProblem::partial_history(repository, &why))
             }
         };
         let is_dated = |tag: &String| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
         let mut dated: BTreeSet<_> = tags.into_iter().filter(is_dated).collect();
         // Checked after the response, which may have been the first one from a cache.
-        let place = self.images.remembered_as(repository);
+        let place = self.images.tag_source(repository);
         let is_complete = problem.is_none() && place == *repository;
-        self.images.catalog().note(&place, |memory| {
+        self.images.catalog().update_repository(&place, |memory| {
             let known = memory.tags.take().filter(|_| !is_complete);
             dated.extend(known.into_iter().flat_map(|known| known.dated));
-            memory.tags = Some(TagMemory { read_at: self.seen_at, is_complete, dated: dated.into_iter().collect() });
+            memory.tags =
+                Some(TagListRecord { read_at: self.seen_at, is_complete, dated: dated.into_iter().collect() });
         });
         problem.filter(|_| place == *repository)
     }
 
     /// Whether all dated tags of `repository` up to `until` are known. Through a cache they never are.
     pub(super) fn is_list_complete(&self, repository: &Repository, until: DateTime<Utc>) -> bool {
-        let is_complete = |tags: &TagMemory| tags.is_complete && tags.read_at >= until.min(self.seen_at);
+        let is_complete = |tags: &TagListRecord| tags.is_complete && tags.read_at >= until.min(self.seen_at);
         self.images.registry().cache_of(repository).is_none()
-            && self.images.catalog().recall(repository, |memory| memory.tags.as_ref().is_some_and(is_complete))
+            && self.images.catalog().read_repository(repository, |memory| memory.tags.as_ref().is_some_and(is_complete))
     }
 
     /// Applies `look` to the cached data of `repository` and of the pull-through cache that it is read through. Not for
     /// the order in which a tag carried digests: a cache lags behind.
-    pub(super) fn recall_both<T>(&self, repository: &Repository, look: impl Fn(&RepositoryMemory) -> T) -> Vec<T> {
+    pub(super) fn recall_both<T>(&self, repository: &Repository, look: impl Fn(&RepositoryRecord) -> T) -> Vec<T> {
         let cache = self.images.registry().cache_of(repository);
         [Some(repository), cache.as_ref()]
             .into_iter()
             .flatten()
-            .map(|place| self.images.catalog().recall(place, &look))
+            .map(|place| self.images.catalog().read_repository(place, &look))
             .collect()
     }
 
@@ -160,8 +164,8 @@ impl Resolver {
         family: &str,
         platform: &Platform,
         until: DateTime<Utc>,
-    ) -> Releases {
-        let arch = Arch::from_oci(platform.architecture());
+    ) -> ReleaseTags {
+        let arch = LambdaArch::from_oci(platform.architecture());
         let mut builds: BTreeMap<_, (bool, bool)> = BTreeMap::new();
         for tag in self.dated_tags(repository).iter().filter(|tag| tag.family == family) {
             let Some(built_at) = tag.built_at.filter(|built_at| *built_at <= self.now) else { continue };
@@ -169,9 +173,9 @@ impl Resolver {
             *has_any |= tag.arch.is_some();
             *has_this |= tag.arch.is_some() && tag.arch == arch;
         }
-        let mut releases = Releases {
+        let mut releases = ReleaseTags {
             is_complete: self.is_list_complete(repository, until) && !self.holds_unknown_release(repository),
-            ..Releases::default()
+            ..ReleaseTags::default()
         };
         for (built_at, _) in builds.into_iter().filter(|(_, (has_any, has_this))| *has_this || !has_any) {
             let tag = LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None };
@@ -185,20 +189,20 @@ impl Resolver {
 
     /// The dated tag that is known to carry one of `digests`.
     pub(super) fn known_release(&self, repository: &Repository, digests: &[&Digest]) -> Option<LambdaTag> {
-        self.images.catalog().recall(repository, |memory| {
+        self.images.catalog().read_repository(repository, |memory| {
             let (tag, _) = memory.carried.iter().find(|(_, seen)| digests.contains(&&seen.digest))?;
             LambdaTag::parse(tag).map(|tag| tag.release())
         })
     }
 
     /// The cached digest of the dated `tag`.
-    pub(super) fn known_carried(&self, repository: &Repository, tag: &str) -> Option<Seen> {
-        self.images.catalog().recall(repository, |memory| memory.carried.get(tag).cloned())
+    pub(super) fn known_carried(&self, repository: &Repository, tag: &str) -> Option<TagObservation> {
+        self.images.catalog().read_repository(repository, |memory| memory.carried.get(tag).cloned())
     }
 
     /// The digest of the dated `tag`: cached, else one `HEAD`. `None` if it does not exist, which is cached for this
     /// run only.
-    pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
+    pub(super) async fn carried(&self, repository: &Repository, tag: &str) -> registry::Result<Option<TagObservation>> {
         let known = self.known_carried(repository, tag);
         if known.is_some() {
             return Ok(known);
@@ -207,19 +211,23 @@ impl Resolver {
         self.tags_asked.get(reference.clone(), async || self.ask_tag(&reference, tag).await).await
     }
 
-    async fn ask_tag(&self, reference: &Reference, tag: &str) -> registry::Result<Option<Seen>> {
+    async fn ask_tag(&self, reference: &Reference, tag: &str) -> registry::Result<Option<TagObservation>> {
         let pointer = match self.images.registry().head(reference).await {
             Ok(pointer) => pointer,
             Err(registry::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let seen = Seen::new(pointer.digest, pointer.kind, self.seen_at);
+        let seen = TagObservation::new(pointer.digest, pointer.kind, self.seen_at);
         self.note_carried(&reference.repository, tag, seen.clone());
         Ok(Some(seen))
     }
 
     /// The same if its image is needed as well: if the digest is not cached, one `GET` returns it with the manifest.
-    pub(super) async fn carried_image(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
+    pub(super) async fn carried_image(
+        &self,
+        repository: &Repository,
+        tag: &str,
+    ) -> registry::Result<Option<TagObservation>> {
         let known = self.known_carried(repository, tag);
         if known.is_some() {
             return Ok(known);
@@ -234,36 +242,44 @@ impl Resolver {
     }
 
     /// Reads the image of the dated `tag` into the catalog.
-    pub(super) async fn read_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Seen>> {
+    pub(super) async fn read_dated(
+        &self,
+        repository: &Repository,
+        tag: &str,
+    ) -> registry::Result<Option<TagObservation>> {
         let Some(fetched) = self.fetch_dated(repository, tag).await? else { return Ok(None) };
-        let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
+        let seen = TagObservation::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
         // A configuration that cannot be read is read again where it is needed, and its error reported there.
         drop(self.images.complete(repository, &fetched.digest, fetched.document).await);
         Ok(Some(seen))
     }
 
     /// Fetches the manifest of the dated `tag`, and caches its digest.
-    pub(super) async fn fetch_dated(&self, repository: &Repository, tag: &str) -> registry::Result<Option<Fetched>> {
+    pub(super) async fn fetch_dated(
+        &self,
+        repository: &Repository,
+        tag: &str,
+    ) -> registry::Result<Option<FetchedManifest>> {
         let reference = Reference::tagged(repository.clone(), tag);
         let fetched = match self.images.registry().manifest(&reference).await {
             Ok(fetched) => fetched,
             Err(registry::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let seen = Seen::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
+        let seen = TagObservation::new(fetched.digest.clone(), Some(fetched.document.kind()), self.seen_at);
         self.note_carried(repository, tag, seen);
         Ok(Some(fetched))
     }
 
-    pub(super) fn note_carried(&self, repository: &Repository, tag: &str, seen: Seen) {
-        self.images.catalog().note(repository, |memory| {
+    pub(super) fn note_carried(&self, repository: &Repository, tag: &str, seen: TagObservation) {
+        self.images.catalog().update_repository(repository, |memory| {
             memory.carried.insert(tag.to_owned(), seen);
         });
     }
 
     /// Searches the dated tag of a digest, nearest builds first, with a bounded number of `HEAD`s. A repeated search
     /// uses cached digests.
-    pub(super) async fn search(&self, search: &Search<'_>) -> registry::Result<Option<(LambdaTag, Seen)>> {
+    pub(super) async fn search(&self, search: &TagSearch<'_>) -> registry::Result<Option<(LambdaTag, TagObservation)>> {
         for tag in self.candidates(search) {
             if let Some(seen) = self.carried(search.repository, &tag.to_string()).await?
                 && seen.digest == *search.digest
@@ -274,7 +290,7 @@ impl Resolver {
         Ok(None)
     }
 
-    pub(super) fn candidates(&self, search: &Search<'_>) -> Vec<LambdaTag> {
+    pub(super) fn candidates(&self, search: &TagSearch<'_>) -> Vec<LambdaTag> {
         let distance = |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| gap(built_at, search.around));
         let dated = self.dated_tags(search.repository);
         let near = dated.partition_point(|tag| tag.built_at < Some(search.around - NEAR));
@@ -298,7 +314,7 @@ impl Resolver {
 
     /// The nearest tags, within the limits. Families are built in the same hours: if the family is unknown, all builds
     /// of the hour may be tried, and a few more.
-    fn within_budget(search: &Search<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
+    fn within_budget(search: &TagSearch<'_>, tags: Vec<LambdaTag>) -> Vec<LambdaTag> {
         if search.family.is_some() {
             return tags.into_iter().take(PROBES).collect();
         }
@@ -314,7 +330,7 @@ fn gap(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
 }
 
 /// The tags that a release would have if the tag list is incomplete: of its hour, the one before and the one after.
-fn unlisted(search: &Search<'_>) -> Vec<LambdaTag> {
+fn unlisted(search: &TagSearch<'_>) -> Vec<LambdaTag> {
     let Ok(hour) = search.around.duration_trunc(Duration::hours(1)) else { return Vec::new() };
     let family = search.family.unwrap_or_default();
     [0, -1, 1]

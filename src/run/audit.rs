@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 
 use super::{
-    Console, Exit, Instants, Ports,
-    output::{self, Sink},
-    progress::Bar,
+    AppClients, Console, ExitStatus, RunInstants,
+    output::{self, ReportSink},
+    progress::RunProgressBar,
     releases, sources,
 };
 use crate::{
-    audit::{Progress, Sources, Terms, audit},
-    aws::Members,
+    audit::{AuditOptions, AuditProgress, AuditSources, audit},
+    aws::AccountSelection,
     cli::AuditArgs,
     config::Settings,
     image::{AccountId, ErrorCode, Region},
-    report::{ErrorEntry, ExitReason, Report, Run, SearchBudget, Summary},
+    report::{ErrorEntry, ExitReason, Report, RunMetadata, SearchBudget, Summary},
 };
 
 /// Audits and prints the report.
@@ -24,14 +24,14 @@ use crate::{
 /// # Errors
 ///
 /// When there is nothing to audit, there are no credentials, or the report cannot be written.
-pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<Exit> {
+pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<ExitStatus> {
     if let Some(why) = nothing_to_audit(settings) {
         bail!("{why}");
     }
-    let sinks = Sink::open(&args.output, args.format)?;
-    let ports = Ports::open(settings)?;
-    let bar = Bar::new(console.has_progress);
-    let report = report(settings, &ports, Instants::new(args.as_of), &|progress| bar.show(progress)).await;
+    let sinks = ReportSink::open(&args.output, args.format)?;
+    let ports = AppClients::open(settings)?;
+    let bar = RunProgressBar::new(console.has_progress);
+    let report = report(settings, &ports, RunInstants::new(args.as_of), &|progress| bar.show(progress)).await;
     bar.clear();
     if let Some(why) = stopped_before_it_began(&report) {
         bail!("{why}");
@@ -65,7 +65,7 @@ fn nothing_left(settings: &Settings) -> Option<String> {
         return Some(format!("--region excludes everything: the configuration has the regions {}", listed.join(", ")));
     }
     let members = settings.accounts.as_ref().map(|accounts| &accounts.members);
-    if let Some(Members::Listed(accounts)) = members
+    if let Some(AccountSelection::Listed(accounts)) = members
         && !accounts.iter().any(|account| settings.filter.admits_account(account))
     {
         let accounts: Vec<_> = accounts.iter().map(AccountId::as_str).collect();
@@ -79,12 +79,12 @@ fn nothing_left(settings: &Settings) -> Option<String> {
 
 /// The exit status for `summary`.
 #[must_use]
-pub fn exit(summary: &Summary) -> Exit {
+pub fn exit(summary: &Summary) -> ExitStatus {
     match summary.exit_reason {
-        Some(ExitReason::Clean) => Exit::Clean,
-        Some(ExitReason::FailOn) => Exit::Failed,
+        Some(ExitReason::Clean) => ExitStatus::Clean,
+        Some(ExitReason::FailOn) => ExitStatus::Failed,
         // Reports of earlier versions have no exit reason, which must not count as success.
-        Some(ExitReason::Incomplete | ExitReason::MostUnknown | ExitReason::Problems) | None => Exit::Incomplete,
+        Some(ExitReason::Incomplete | ExitReason::MostUnknown | ExitReason::Problems) | None => ExitStatus::Incomplete,
     }
 }
 
@@ -97,8 +97,8 @@ pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
 
 /// The options of the pipeline for `settings`, as of `instants`.
 #[must_use]
-pub fn terms(settings: &Settings, instants: Instants) -> Terms {
-    Terms {
+pub fn terms(settings: &Settings, instants: RunInstants) -> AuditOptions {
+    AuditOptions {
         policy: settings.policy.clone(),
         identify: settings.identify.clone(),
         resolve: settings.resolve.clone(),
@@ -114,27 +114,27 @@ pub fn terms(settings: &Settings, instants: Instants) -> Terms {
 /// Audits the inventory of `settings`. Errors are part of the report.
 pub async fn report(
     settings: &Settings,
-    ports: &Ports,
-    instants: Instants,
-    progress: &(dyn Fn(Progress) + Sync),
+    ports: &AppClients,
+    instants: RunInstants,
+    progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Report {
     report_of(&sources(settings, ports, instants), settings, ports, instants, progress).await
 }
 
 /// Audits the inventory of `sources` with `settings`. Errors are part of the report.
 pub async fn report_of(
-    sources: &Sources,
+    sources: &AuditSources,
     settings: &Settings,
-    ports: &Ports,
-    instants: Instants,
-    progress: &(dyn Fn(Progress) + Sync),
+    ports: &AppClients,
+    instants: RunInstants,
+    progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Report {
     let terms = terms(settings, instants);
     let loaded = Box::pin(releases::load(settings, ports)).await;
     let audit = audit(sources, &ports.images, &terms, progress).await;
     let (findings, notes) = audit.judge(&terms);
     let lines = audit.lines(&findings);
-    let run = Run {
+    let run = RunMetadata {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,
         requests: ports.requests.snapshot(),

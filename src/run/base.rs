@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{Console, Exit, Instants, Ports, output};
+use super::{AppClients, Console, ExitStatus, RunInstants, output};
 use crate::{
-    cli::{BaseArgs, Format},
+    cli::{BaseArgs, OutputFormat},
     config::Settings,
     identify::Base,
     image::{LambdaTag, Platform, Reference},
     report::{BASE_SCHEMA, BaseReport, HoldFields, PlatformBase, ReleaseRow, RuntimeFields, base_table, json},
-    resolve::{History, ImageAge, Problem, Question, Resolver},
+    resolve::{BaseQuery, BaseResolver, ImageAge, LineHistory, ResolutionProblem},
 };
 
 /// Resolves a base and prints it.
@@ -19,9 +19,9 @@ use crate::{
 /// # Errors
 ///
 /// As [`report`], and when the base does not have the requested platform.
-pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<Exit> {
-    let ports = Ports::open(settings)?;
-    let mut report = report(settings, &ports, &args.reference, args.history, Instants::new(args.as_of)).await?;
+pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<ExitStatus> {
+    let ports = AppClients::open(settings)?;
+    let mut report = report(settings, &ports, &args.reference, args.history, RunInstants::new(args.as_of)).await?;
     if let Some(wanted) = &args.platform {
         let platforms: Vec<_> = report.platforms.iter().map(|platform| platform.platform.to_string()).collect();
         report.platforms.retain(|platform| platform.platform == *wanted);
@@ -30,10 +30,10 @@ pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Resu
         }
     }
     output::print(&match args.format {
-        Format::Json => json::render(&report),
-        Format::Table => base_table::render(&report, &console.style()),
+        OutputFormat::Json => json::render(&report),
+        OutputFormat::Table => base_table::render(&report, &console.style()),
     })?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Resolves `reference`; with `has_history`, also lists the releases of its line.
@@ -43,12 +43,12 @@ pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Resu
 /// When the reference or its history does not exist or cannot be read.
 pub async fn report(
     settings: &Settings,
-    ports: &Ports,
+    ports: &AppClients,
     reference: &Reference,
     has_history: bool,
-    instants: Instants,
+    instants: RunInstants,
 ) -> Result<BaseReport> {
-    let resolver = Resolver::new(Arc::clone(&ports.images), settings.resolve.clone(), instants.now, instants.clock);
+    let resolver = BaseResolver::new(Arc::clone(&ports.images), settings.resolve.clone(), instants.now, instants.clock);
     let (digest, content) = resolver.look_up(reference).await.map_err(failed)?;
     let mut report = BaseReport {
         schema: BASE_SCHEMA.to_owned(),
@@ -73,7 +73,7 @@ pub async fn report(
     let known = family.clone().or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
     report.runtime = known.and_then(|family| {
         let runtime = settings.policy.calendar.runtime(&reference.repository, &family)?;
-        Some(RuntimeFields::of(runtime, runtime.status(instants.now, settings.policy.terms.runtime_warning)))
+        Some(RuntimeFields::new(runtime, runtime.status(instants.now, settings.policy.thresholds.runtime_warning)))
     });
     if has_history {
         let family = family.or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
@@ -85,12 +85,12 @@ pub async fn report(
 }
 
 async fn platform_base(
-    resolver: &Resolver,
+    resolver: &BaseResolver,
     reference: &Reference,
     platform: &Platform,
     report: &mut BaseReport,
     family: &mut Option<String>,
-    instants: Instants,
+    instants: RunInstants,
 ) -> Result<PlatformBase> {
     let (release, published, hold) = if let Some(line) = resolver.line_of(reference) {
         report.line = Some(line.to_string());
@@ -107,7 +107,7 @@ async fn platform_base(
             configured_tag: None,
             default_tag: None,
         };
-        let question = Question { base, platform: platform.clone(), built_at: None };
+        let question = BaseQuery { base, platform: platform.clone(), built_at: None };
         let resolution = resolver.resolve(&question, ImageAge::default()).await;
         if let Some((line, source)) = &resolution.line {
             report.line = Some(line.to_string());
@@ -130,7 +130,7 @@ async fn platform_base(
     })
 }
 
-fn list(history: &History, report: &mut BaseReport) {
+fn list(history: &LineHistory, report: &mut BaseReport) {
     let current = report.platforms.first().and_then(|platform| platform.release.clone());
     let is_moving = report.line_source.is_none();
     let row = |release: &crate::resolve::PastRelease| {
@@ -148,6 +148,6 @@ fn list(history: &History, report: &mut BaseReport) {
     report.history_complete = Some(history.is_complete);
 }
 
-fn failed(problem: Problem) -> anyhow::Error {
+fn failed(problem: ResolutionProblem) -> anyhow::Error {
     anyhow!(problem.message)
 }

@@ -2,13 +2,13 @@
 
 use clap::CommandFactory as _;
 
-use super::{Exit, print};
+use super::{ExitStatus, print};
 use crate::cli::{Cli, CompletionsArgs};
 
 /// Prints the completions for a shell.
-pub fn run(args: &CompletionsArgs) -> anyhow::Result<Exit> {
+pub fn run(args: &CompletionsArgs) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "basewatch", &mut script);
     print(&String::from_utf8(script)?)?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }

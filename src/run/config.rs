@@ -5,28 +5,28 @@ use std::{collections::BTreeSet, fmt::Write as _, fs, io::Write as _, path::Path
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
 
-use super::{Exit, loaded, print};
+use super::{ExitStatus, loaded, print};
 use crate::{
-    aws::{AccountSettings, Members},
+    aws::{AccountSelection, AccountSettings},
     cli::{ConfigCheckArgs, ConfigInitArgs},
-    config::{EXAMPLE, Environment, Flags, Settings, candidates},
+    config::{CliOverrides, EXAMPLE, EnvironmentVariables, Settings, candidates},
     glob::Glob,
     image::AccountId,
-    inventory::{Choice, EcrSettings, ImageSource, Owners, Regions, TagPattern},
+    inventory::{EcrSettings, ImageSource, OwnerSettings, RegionSelection, Selector, TagPattern},
     judge::{Exemption, Policy},
-    notify::watch::{Trouble, addressed},
-    resolve::Hold,
+    notify::self_monitor::{RunHealth, addressed},
+    resolve::ReleaseHold,
     schedule::Timetable,
 };
 
 /// Prints what the configuration would audit. The error lists all problems.
 pub async fn check(
     args: ConfigCheckArgs,
-    flags: &Flags,
-    environment: &Environment,
+    flags: &CliOverrides,
+    environment: &EnvironmentVariables,
     working_folder: &Path,
-) -> anyhow::Result<Exit> {
-    let flags = Flags { config: args.file.or_else(|| flags.config.clone()), ..flags.clone() };
+) -> anyhow::Result<ExitStatus> {
+    let flags = CliOverrides { config: args.file.or_else(|| flags.config.clone()), ..flags.clone() };
     let loaded = loaded(&flags, environment, working_folder).await?;
     let Some(file) = loaded.file else {
         let paths: Vec<_> = candidates(environment, working_folder);
@@ -36,14 +36,14 @@ pub async fn check(
     let now = Utc::now();
     let runs = if loaded.is_served { runs(&loaded.settings.serve.timetable, now) } else { String::new() };
     print(&format!("{} is valid\n{}{runs}", file.display(), summary(&loaded.settings, now)))?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Writes the commented example configuration.
-pub fn init(args: &ConfigInitArgs) -> anyhow::Result<Exit> {
+pub fn init(args: &ConfigInitArgs) -> anyhow::Result<ExitStatus> {
     if args.file == Path::new("-") {
         print(EXAMPLE)?;
-        return Ok(Exit::Clean);
+        return Ok(ExitStatus::Clean);
     }
     let name = args.file.display();
     let mut options = fs::OpenOptions::new();
@@ -56,7 +56,7 @@ pub fn init(args: &ConfigInitArgs) -> anyhow::Result<Exit> {
     };
     file.write_all(EXAMPLE.as_bytes()).with_context(|| format!("cannot write {name}"))?;
     print(&format!("wrote {name}; set what to audit, then run: basewatch config check {name}\n"))?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Summarizes the settings.
@@ -66,7 +66,7 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<9} {value}");
     };
-    let terms = &settings.policy.terms;
+    let terms = &settings.policy.thresholds;
     let count = |count: usize, noun| if count == 0 { String::new() } else { format!(", {}", counted(count, noun)) };
     let Policy { overrides, exemptions, redeploy, .. } = &settings.policy;
     let holds = &settings.resolve.holds;
@@ -83,11 +83,11 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
         line("warning", &warning);
     }
     for lambda in &settings.lambda {
-        line("lambda", &format!("{}: functions {}", regions(&lambda.regions), choice(&lambda.choice)));
+        line("lambda", &format!("{}: functions {}", regions(&lambda.regions), choice(&lambda.selector)));
     }
     for ecs in &settings.ecs {
         let of = list(&ecs.clusters);
-        line("ecs", &format!("{}: clusters {of}; services {}", regions(&ecs.regions), choice(&ecs.choice)));
+        line("ecs", &format!("{}: clusters {of}; services {}", regions(&ecs.regions), choice(&ecs.selector)));
     }
     for ecr in &settings.ecr {
         line("ecr", &ecr_line(ecr));
@@ -104,7 +104,7 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     if let Some(accounts) = &settings.accounts {
         line("accounts", &accounts_line(accounts));
     }
-    if settings.owners != Owners::default() {
+    if settings.owners != OwnerSettings::default() {
         line("owners", &owners_line(&settings.owners));
     }
     line("registry", &format!("{}, and the audited ECR registries", settings.network.allow.join(", ")));
@@ -140,7 +140,7 @@ fn notifications(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     if needs_store && settings.store.is_none() {
         line("warning", "alerts and rebuilds require a store: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\"");
     }
-    let is_watched = [Trouble::Failed, Trouble::Empty, Trouble::Blind, Trouble::Incomplete]
+    let is_watched = [RunHealth::Failed, RunHealth::Empty, RunHealth::Blind, RunHealth::Incomplete]
         .into_iter()
         .any(|trouble| settings.watch.threshold(trouble).is_some());
     let has_receivers = !settings.notify.channels.is_empty();
@@ -166,8 +166,8 @@ fn warning(exemption: &Exemption, now: DateTime<Utc>) -> Option<String> {
 }
 
 /// A warning about the end of a hold.
-fn hold_warning(hold: &Hold, now: DateTime<Utc>) -> Option<String> {
-    let Hold { release, until, .. } = hold;
+fn hold_warning(hold: &ReleaseHold, now: DateTime<Utc>) -> Option<String> {
+    let ReleaseHold { release, until, .. } = hold;
     let what = match () {
         () if until.is_over(now) => format!("ended on {until} and no longer applies"),
         () if until.is_far(now) => format!("ends on {until}, more than two years from now"),
@@ -178,7 +178,7 @@ fn hold_warning(hold: &Hold, now: DateTime<Utc>) -> Option<String> {
 
 fn ecr_line(ecr: &EcrSettings) -> String {
     let parts = [
-        Some(format!("repositories {}", choice(&ecr.choice))),
+        Some(format!("repositories {}", choice(&ecr.selector))),
         (!ecr.tags.is_empty()).then(|| format!("tags {}", list(&ecr.tags))),
         ecr.untagged.then(|| "untagged images".to_owned()),
         ecr.newest.map(|newest| format!("the newest {newest}")),
@@ -191,9 +191,9 @@ fn list(globs: &[Glob]) -> String {
 }
 
 /// Describes what is included and excluded.
-fn choice(choice: &Choice) -> String {
+fn choice(choice: &Selector) -> String {
     let tags = |patterns: &[TagPattern]| patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let Choice { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners } = choice;
+    let Selector { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners } = choice;
     let parts = [
         ("", list(include)),
         ("except ", list(exclude)),
@@ -209,14 +209,18 @@ fn choice(choice: &Choice) -> String {
 fn accounts_line(accounts: &AccountSettings) -> String {
     let list = |accounts: &BTreeSet<AccountId>| accounts.iter().map(AccountId::as_str).collect::<Vec<_>>().join(", ");
     let members = match &accounts.members {
-        Members::Listed(accounts) => list(accounts),
-        Members::Organization { exclude } if exclude.is_empty() => "all accounts of the organization".to_owned(),
-        Members::Organization { exclude } => format!("all accounts of the organization except {}", list(exclude)),
+        AccountSelection::Listed(accounts) => list(accounts),
+        AccountSelection::Organization { exclude } if exclude.is_empty() => {
+            "all accounts of the organization".to_owned()
+        }
+        AccountSelection::Organization { exclude } => {
+            format!("all accounts of the organization except {}", list(exclude))
+        }
     };
     format!("{members}; role {}", accounts.role)
 }
 
-fn owners_line(owners: &Owners) -> String {
+fn owners_line(owners: &OwnerSettings) -> String {
     let parts = [
         (!owners.tags.is_empty()).then(|| format!("by tag {}", owners.tags.join(", "))),
         (!owners.rules.is_empty()).then(|| counted(owners.rules.len(), "rule")),
@@ -225,10 +229,10 @@ fn owners_line(owners: &Owners) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn regions(regions: &Regions) -> String {
+fn regions(regions: &RegionSelection) -> String {
     match regions {
-        Regions::Listed(regions) => regions.join(", "),
-        Regions::Enabled => "all enabled regions".to_owned(),
+        RegionSelection::Listed(regions) => regions.join(", "),
+        RegionSelection::Enabled => "all enabled regions".to_owned(),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use anyhow::{Result, bail};
 
-use super::{Console, Exit, Instants, Ports, audit::terms, output, releases, sources};
+use super::{AppClients, Console, ExitStatus, RunInstants, audit::terms, output, releases, sources};
 use crate::{
-    audit::{Traced, audit},
-    cli::{ExplainArgs, Format},
+    audit::{AuditedDeployment, audit},
+    cli::{ExplainArgs, OutputFormat},
     config::Settings,
-    identify::{Base, EvidenceKind, PrefixCheck, Search},
+    identify::{Base, EvidenceKind, PrefixCheck, SearchCompletion},
     image::{MatchedPrefix, Provenance},
-    report::{EXPLAIN_SCHEMA, Explanation, Style, explain, json, words},
+    report::{EXPLAIN_SCHEMA, Explanation, RenderOptions, explain, format, json},
     resolve::{ExplanationStep, StepOutcome},
 };
 
@@ -21,9 +21,9 @@ const NAMED: usize = 3;
 /// # Errors
 ///
 /// When the image does not have the requested platform.
-pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> Result<Exit> {
-    let ports = Ports::open(settings)?;
-    let mut explanations = explanations(settings, &ports, Instants::new(args.as_of)).await;
+pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> Result<ExitStatus> {
+    let ports = AppClients::open(settings)?;
+    let mut explanations = explanations(settings, &ports, RunInstants::new(args.as_of)).await;
     let platforms: Vec<_> = explanations.iter().filter_map(|explanation| explanation.platform.clone()).collect();
     if let Some(wanted) = args.platform.as_ref().map(ToString::to_string) {
         explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == wanted));
@@ -33,25 +33,25 @@ pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> R
     }
     output::print(&render(&explanations, args.format, &console.style()))?;
     let is_readable = explanations.iter().all(|explanation| explanation.platform.is_some());
-    Ok(if is_readable { Exit::Clean } else { Exit::Incomplete })
+    Ok(if is_readable { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
 /// Renders the explanations; JSON is a list with one entry per platform.
-pub(super) fn render(explanations: &[Explanation], format: Format, style: &Style) -> String {
+pub(super) fn render(explanations: &[Explanation], format: OutputFormat, style: &RenderOptions) -> String {
     match format {
-        Format::Json => json::render(explanations),
-        Format::Table => explanations.iter().map(|it| explain::render(it, style)).collect::<Vec<_>>().join("\n"),
+        OutputFormat::Json => json::render(explanations),
+        OutputFormat::Table => explanations.iter().map(|it| explain::render(it, style)).collect::<Vec<_>>().join("\n"),
     }
 }
 
 /// Explains each platform of the images in `settings`.
-pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants) -> Vec<Explanation> {
+pub async fn explanations(settings: &Settings, ports: &AppClients, instants: RunInstants) -> Vec<Explanation> {
     let terms = terms(settings, instants);
     for note in Box::pin(releases::load(settings, ports)).await {
         tracing::warn!("{}", note.message);
     }
     let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, &|_| {}).await;
-    let explain = |traced: Traced<'_>| {
+    let explain = |traced: AuditedDeployment<'_>| {
         let finding = traced.judge(&terms);
         Explanation {
             schema: EXPLAIN_SCHEMA.to_owned(),
@@ -61,10 +61,10 @@ pub async fn explanations(settings: &Settings, ports: &Ports, instants: Instants
             finding,
         }
     };
-    audit.traced().map(explain).collect()
+    audit.audited_deployments().map(explain).collect()
 }
 
-fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<ExplanationStep> {
+fn steps(traced: AuditedDeployment<'_>, settings: &Settings) -> Vec<ExplanationStep> {
     let mut steps = vec![image(traced)];
     if traced.deployment.image.is_ok() {
         steps.extend(evidence(traced, &settings.identify.labels));
@@ -86,7 +86,7 @@ fn steps(traced: Traced<'_>, settings: &Settings) -> Vec<ExplanationStep> {
     steps
 }
 
-fn image(traced: Traced<'_>) -> ExplanationStep {
+fn image(traced: AuditedDeployment<'_>) -> ExplanationStep {
     let (detail, outcome) = match &traced.deployment.image {
         Ok(image) => {
             let created = image.facts.created_at.map_or_else(|| "at an unknown time".to_owned(), |at| format!("{at}"));
@@ -102,17 +102,17 @@ fn image(traced: Traced<'_>) -> ExplanationStep {
 }
 
 /// The configured labels, then the OCI annotations.
-fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
+fn evidence(traced: AuditedDeployment<'_>, labels: &[String]) -> Vec<ExplanationStep> {
     let (identification, resolution) = (traced.identification, traced.resolution());
     let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
     let best = identification.base().and_then(|base| base.position);
-    let absent = |label: &&String| !identification.readings.iter().any(|reading| reading.key == **label);
+    let absent = |label: &&String| !identification.records.iter().any(|reading| reading.key == **label);
     let missing = labels.iter().filter(absent).map(|label| ExplanationStep {
         title: format!("label {label}").into(),
         detail: "not set".to_owned(),
         outcome: StepOutcome::NotFound,
     });
-    let read = identification.readings.iter().enumerate().map(|(position, reading)| {
+    let read = identification.records.iter().enumerate().map(|(position, reading)| {
         let is_dissent = identification.dissenting(is_contradicted).any(|(dissenting, _)| dissenting == reading);
         let (detail, outcome) = match &reading.base {
             Err(error) => (format!("{:?} is malformed: {error}", reading.value), StepOutcome::Contradiction),
@@ -133,7 +133,7 @@ fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
         ExplanationStep { title: format!("{} {}", reading.kind.as_str(), reading.key).into(), detail, outcome }
     });
     let mut steps: Vec<_> = missing.chain(read).collect();
-    if !identification.readings.iter().any(|reading| reading.key.starts_with("org.opencontainers.image.base.")) {
+    if !identification.records.iter().any(|reading| reading.key.starts_with("org.opencontainers.image.base.")) {
         steps.push(ExplanationStep {
             title: "org.opencontainers.image.base.*".into(),
             detail: "neither annotations nor labels are set".to_owned(),
@@ -144,8 +144,8 @@ fn evidence(traced: Traced<'_>, labels: &[String]) -> Vec<ExplanationStep> {
 }
 
 /// A step for an image without a base in its build history. A recorded base is a reading instead.
-fn builder_comment(Traced { identification, .. }: Traced<'_>) -> Option<ExplanationStep> {
-    let is_noted = identification.readings.iter().any(|reading| reading.kind == EvidenceKind::BuilderComment);
+fn builder_comment(AuditedDeployment { identification, .. }: AuditedDeployment<'_>) -> Option<ExplanationStep> {
+    let is_noted = identification.records.iter().any(|reading| reading.kind == EvidenceKind::BuilderComment);
     (!is_noted).then(|| ExplanationStep {
         title: EvidenceKind::BuilderComment.as_str().into(),
         detail: "the image history has no FROM of buildah or podman".to_owned(),
@@ -154,7 +154,7 @@ fn builder_comment(Traced { identification, .. }: Traced<'_>) -> Option<Explanat
 }
 
 /// The search for provenance attestations, and why some are unusable. Bases in attestations are readings instead.
-fn provenance(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
+fn provenance(AuditedDeployment { identification, .. }: AuditedDeployment<'_>) -> Vec<ExplanationStep> {
     let step =
         |detail: String, outcome| ExplanationStep { title: EvidenceKind::Provenance.as_str().into(), detail, outcome };
     let Some(Provenance { materials, attestation_count, unusable, unlisted }) = identification.provenance.as_deref()
@@ -164,7 +164,7 @@ fn provenance(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep>
     let usable_count = attestation_count.saturating_sub(unusable.len());
     let mut steps = Vec::new();
     if materials.is_empty() && usable_count > 0 {
-        let attestations = words::count(usable_count as u64, "attestation");
+        let attestations = format::count(usable_count as u64, "attestation");
         steps.push(step(format!("{attestations} without a pulled image"), StepOutcome::NotFound));
     }
     let unusable = unusable.iter().map(|it| format!("attestation {} is unusable: {}", it.digest, it.why));
@@ -189,7 +189,7 @@ fn compared(check: Option<&PrefixCheck>) -> String {
 }
 
 /// The releases that match the first layers, and the search for them.
-fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
+fn layers(AuditedDeployment { identification, .. }: AuditedDeployment<'_>) -> Vec<ExplanationStep> {
     let evidence = &*identification.layers;
     let names = |prefix: &MatchedPrefix| {
         let names = prefix.releases.iter().take(NAMED).map(|known| {
@@ -208,18 +208,18 @@ fn layers(Traced { identification, .. }: Traced<'_>) -> Vec<ExplanationStep> {
     if steps.is_empty() {
         steps.push(step("no known release matches the first layers".to_owned(), StepOutcome::NotFound));
     }
-    let cost = words::count(u64::try_from(evidence.request_count).unwrap_or(u64::MAX), "request");
+    let cost = format::count(u64::try_from(evidence.request_count).unwrap_or(u64::MAX), "request");
     let (detail, outcome) = match &evidence.search {
-        Search::Idle if evidence.request_count == 0 => ("not needed".to_owned(), StepOutcome::Note),
-        Search::Idle => (format!("found the release, {cost}"), StepOutcome::Found),
-        Search::Complete { lines } => {
+        SearchCompletion::Idle if evidence.request_count == 0 => ("not needed".to_owned(), StepOutcome::Note),
+        SearchCompletion::Idle => (format!("found the release, {cost}"), StepOutcome::Found),
+        SearchCompletion::Complete { lines } => {
             (format!("compared all releases of {}, {cost}", lines.join(", ")), StepOutcome::Found)
         }
-        Search::Unfinished { compared_count, left_count } => {
+        SearchCompletion::Unfinished { compared_count, left_count } => {
             let left = format!("compared {compared_count} releases; {left_count} remain for the next run");
             (format!("{left}, {cost}"), StepOutcome::NotFound)
         }
-        Search::Failed { why } => (format!("cannot read releases: {why}, {cost}"), StepOutcome::NotFound),
+        SearchCompletion::Failed { why } => (format!("cannot read releases: {why}, {cost}"), StepOutcome::NotFound),
     };
     steps.push(ExplanationStep { title: "search".into(), detail, outcome });
     steps.extend(identification.base().map(|base| {

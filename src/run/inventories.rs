@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{Instants, Ports};
+use super::{AppClients, RunInstants};
 use crate::{
-    audit::Sources,
+    audit::AuditSources,
     config::Settings,
     inventory::{
-        DeploymentKind, EcrInventory, EcsInventory, Estate, ImageSource, Inventory, LambdaInventory, LayoutInventory,
+        AwsScope, DeploymentKind, EcrInventory, EcsInventory, ImageSource, Inventory, LambdaInventory, LayoutInventory,
         NamedInventory,
     },
 };
 
 /// The inventories of `settings`, read through `ports`.
 #[must_use]
-pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Sources {
+pub fn sources(settings: &Settings, ports: &AppClients, instants: RunInstants) -> AuditSources {
     let concurrency = settings.concurrency.0;
     let is_meant = |kind| settings.filter.admits_kind(kind);
     let (mut references, mut layouts) = (Vec::new(), Vec::new());
@@ -47,16 +47,16 @@ pub fn sources(settings: &Settings, ports: &Ports, instants: Instants) -> Source
     if !settings.ecr.is_empty() && is_meant(DeploymentKind::Ecr) {
         inventories.push(Box::new(EcrInventory::new(settings.ecr.clone(), Arc::clone(&estate))));
     }
-    Sources { inventories, estate: Some(estate) }
+    AuditSources { inventories, aws_scope: Some(estate) }
 }
 
 /// The AWS context that inventories share.
-pub(super) fn estate(settings: &Settings, ports: &Ports, instants: Instants) -> Arc<Estate> {
+pub(super) fn estate(settings: &Settings, ports: &AppClients, instants: RunInstants) -> Arc<AwsScope> {
     let (client, caching) = (Arc::clone(&ports.client), Arc::clone(&ports.client));
     let allow_account = Arc::new(move |account: &str| client.allow_account(account));
     let offer_cache = Arc::new(move |registry: &str, prefix: &str| caching.offer_cache(registry, prefix));
     let (aws, images) = (Arc::clone(&ports.aws), Arc::clone(&ports.images));
-    let estate = Estate::new(aws, images, allow_account, instants.clock)
+    let estate = AwsScope::new(aws, images, allow_account, instants.clock)
         .with_caches(offer_cache)
         .with_concurrency(settings.concurrency.0)
         .with_owners(settings.owners.clone())

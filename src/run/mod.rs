@@ -1,28 +1,28 @@
 //! The commands. Besides `main`, the only module that depends on all stages and adapters.
 
 pub mod alerts;
+mod app_context;
 pub mod audit;
 pub mod base;
 pub mod catalog;
+mod clients;
 pub mod completions;
 pub mod config;
-mod configured;
-pub mod cycle;
 pub mod demo;
 pub mod explain;
 pub mod iam;
 mod inventories;
 pub mod lambda;
+mod load_config;
 pub mod man;
 pub mod notify;
+mod outbound;
 mod output;
-mod ports;
+pub mod pipeline;
 mod progress;
-mod receivers;
 pub mod releases;
 pub mod serve;
 pub mod stamp;
-mod world;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -33,23 +33,23 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use configured::loaded;
+pub use app_context::AppContext;
+pub use clients::AppClients;
 pub use inventories::sources;
+use load_config::loaded;
+pub use outbound::OutboundClients;
 use output::print;
-pub use ports::Ports;
-pub use receivers::Receivers;
-pub use world::World;
 
 use crate::{
-    cli::{Cli, ColorWhen, Command, ConfigCommand, Global, NotifyCommand, StampTask},
-    config::{Environment, Flags, LOG_VARIABLE},
+    cli::{Cli, ColorWhen, Command, ConfigCommand, GlobalArgs, NotifyCommand, StampTask},
+    config::{CliOverrides, EnvironmentVariables, LOG_VARIABLE},
     telemetry::{self, Verbosity},
 };
 
 /// The exit status of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Exit {
+pub enum ExitStatus {
     /// No finding is at or above `--fail-on`.
     Clean = 0,
     /// At least one finding is at or above `--fail-on`.
@@ -64,7 +64,7 @@ pub enum Exit {
     Terminated = 143,
 }
 
-impl Exit {
+impl ExitStatus {
     /// All statuses, in the order of their codes.
     pub const ALL: [Self; 6] =
         [Self::Clean, Self::Failed, Self::CannotStart, Self::Incomplete, Self::Interrupted, Self::Terminated];
@@ -76,8 +76,8 @@ impl Exit {
     }
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
+impl From<ExitStatus> for ExitCode {
+    fn from(exit: ExitStatus) -> Self {
         exit.code().into()
     }
 }
@@ -97,14 +97,14 @@ pub struct Console {
 
 /// The times of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Instants {
+pub struct RunInstants {
     /// The time to judge by: the current time, or `--as-of`.
     pub now: DateTime<Utc>,
     /// The current time.
     pub clock: DateTime<Utc>,
 }
 
-impl Instants {
+impl RunInstants {
     /// `now` as both times.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
@@ -120,7 +120,7 @@ impl Instants {
 }
 
 impl Console {
-    fn new(global: &Global, environment: &Environment) -> Self {
+    fn new(global: &GlobalArgs, environment: &EnvironmentVariables) -> Self {
         Self {
             is_colored: is_colored(global.color, environment, io::stdout().is_terminal()),
             has_progress: io::stderr().is_terminal() && !global.quiet && global.verbose == 0,
@@ -131,7 +131,7 @@ impl Console {
 }
 
 /// Whether to use colors. `NO_COLOR` follows <https://no-color.org>: set and not empty.
-fn is_colored(when: ColorWhen, environment: &Environment, is_terminal: bool) -> bool {
+fn is_colored(when: ColorWhen, environment: &EnvironmentVariables, is_terminal: bool) -> bool {
     match when {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
@@ -142,7 +142,11 @@ fn is_colored(when: ColorWhen, environment: &Environment, is_terminal: bool) -> 
 }
 
 /// Sets up logging and runs the command until it ends or `stop` completes.
-pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output = Exit>) -> anyhow::Result<Exit> {
+pub async fn run(
+    cli: Cli,
+    environment: &EnvironmentVariables,
+    stop: impl Future<Output = ExitStatus>,
+) -> anyhow::Result<ExitStatus> {
     let global = &cli.global;
     // Lambda logs at info by default: one line per invocation.
     let verbose = if matches!(cli.command, Command::Lambda) && environment.get(LOG_VARIABLE).is_none() {
@@ -154,11 +158,11 @@ pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output =
     let is_log_colored = is_colored(global.color, environment, io::stderr().is_terminal());
     telemetry::init(verbosity, environment.get(LOG_VARIABLE), is_log_colored)?;
     let console = Console::new(global, environment);
-    let flags = Flags { config: global.config.clone(), ..Flags::default() };
+    let flags = CliOverrides { config: global.config.clone(), ..CliOverrides::default() };
     match cli.command {
         // `serve` shuts down gracefully; other commands can be dropped at any time.
         Command::Serve(args) => {
-            let flags = Flags { listen: args.listen, schedule: args.schedule, ..flags };
+            let flags = CliOverrides { listen: args.listen, schedule: args.schedule, ..flags };
             let mut stop = pin!(stop);
             let settings = tokio::select! {
                 loaded = loaded(&flags, environment, Path::new("")) => loaded?.settings,
@@ -174,18 +178,23 @@ pub async fn run(cli: Cli, environment: &Environment, stop: impl Future<Output =
 }
 
 /// Runs a command other than `serve`.
-async fn once(command: Command, flags: Flags, environment: &Environment, console: Console) -> anyhow::Result<Exit> {
+async fn once(
+    command: Command,
+    flags: CliOverrides,
+    environment: &EnvironmentVariables,
+    console: Console,
+) -> anyhow::Result<ExitStatus> {
     let here = Path::new("");
     match command {
         Command::Audit(args) => {
             let (max_age, grace, images) = (args.max_age.clone(), args.grace.clone(), args.images.clone());
-            let (filter, fail_on) = ((&args.left).into(), args.fail_on.threshold());
-            let flags = Flags { max_age, grace, images, filter, fail_on, no_catalog: args.no_catalog, ..flags };
+            let (filter, fail_on) = ((&args.filter).into(), args.fail_on.threshold());
+            let flags = CliOverrides { max_age, grace, images, filter, fail_on, no_catalog: args.no_catalog, ..flags };
             audit::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Base(args) => {
             let registries = vec![args.reference.repository.registry.to_string()];
-            let flags = Flags { registries, no_catalog: args.no_catalog, ..flags };
+            let flags = CliOverrides { registries, no_catalog: args.no_catalog, ..flags };
             base::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Stamp(args) => {
@@ -195,17 +204,17 @@ async fn once(command: Command, flags: Flags, environment: &Environment, console
             };
             let registries = named.into_iter().collect();
             let (no_catalog, fail_on) = (args.no_catalog, args.fail_on.threshold());
-            let flags = Flags { no_catalog, fail_on, registries, ..flags };
+            let flags = CliOverrides { no_catalog, fail_on, registries, ..flags };
             stamp::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Explain(args) => {
-            let flags = Flags { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
+            let flags = CliOverrides { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
             explain::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         // Boxed, because the future of a run is large.
         Command::Run(args) => {
-            let flags = Flags { fail_on: args.fail_on.threshold(), ..flags };
-            Box::pin(cycle::run(&loaded(&flags, environment, here).await?.settings, &args, console)).await
+            let flags = CliOverrides { fail_on: args.fail_on.threshold(), ..flags };
+            Box::pin(pipeline::run(&loaded(&flags, environment, here).await?.settings, &args, console)).await
         }
         Command::Lambda => Box::pin(lambda::run(flags, environment, here)).await,
         Command::Alerts(command) => {
@@ -235,10 +244,10 @@ mod tests {
 
     #[test]
     fn colors_follow_the_flag_the_terminal_and_no_color() {
-        let plain = Environment::default();
-        let without: Environment = [("NO_COLOR".to_owned(), "1".to_owned())].into_iter().collect();
-        let empty: Environment = [("NO_COLOR".to_owned(), String::new())].into_iter().collect();
-        let dumb: Environment = [("TERM".to_owned(), "dumb".to_owned())].into_iter().collect();
+        let plain = EnvironmentVariables::default();
+        let without: EnvironmentVariables = [("NO_COLOR".to_owned(), "1".to_owned())].into_iter().collect();
+        let empty: EnvironmentVariables = [("NO_COLOR".to_owned(), String::new())].into_iter().collect();
+        let dumb: EnvironmentVariables = [("TERM".to_owned(), "dumb".to_owned())].into_iter().collect();
         assert!(is_colored(ColorWhen::Auto, &plain, true) && is_colored(ColorWhen::Auto, &empty, true));
         assert!(!is_colored(ColorWhen::Auto, &plain, false));
         assert!(!is_colored(ColorWhen::Auto, &without, true) && !is_colored(ColorWhen::Auto, &dumb, true));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use chrono::Utc;
 
-use super::{Exit, Receivers, output};
+use super::{ExitStatus, OutboundClients, output};
 use crate::{
     aws::Aws,
     cli::NotifyTestArgs,
     config::Settings,
-    notify::{Receiver, select::test_message},
-    registry::Requests,
+    notify::{NotificationChannel, select::test_message},
+    registry::RequestCounter,
 };
 
 /// Sends a test message to the channels that `args` name, or to all. The ledger is not changed.
@@ -19,21 +19,21 @@ use crate::{
 /// # Errors
 ///
 /// When no channel is configured, or none of that name.
-pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<Exit> {
-    let requests = Arc::new(Requests::default());
-    let receivers = Receivers::open(settings, &Arc::new(Aws::new(Arc::clone(&requests))), &requests)?;
-    let mut exit = Exit::Clean;
+pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<ExitStatus> {
+    let requests = Arc::new(RequestCounter::default());
+    let receivers = OutboundClients::open(settings, &Arc::new(Aws::new(Arc::clone(&requests))), &requests)?;
+    let mut exit = ExitStatus::Clean;
     for channel in wanted(settings, args)? {
         let Some(notifier) = receivers.notifiers.get(&channel.id) else { continue };
         let message = test_message(channel, &ulid::Ulid::generate().to_string(), Utc::now());
         match notifier.deliver(&[&message]).await.pop() {
             Some(Ok(receipt)) => {
                 let id = receipt.message_id.map(|id| format!(", as {id}")).unwrap_or_default();
-                output::say(&format!("{} acknowledged a test message{id}", channel.id));
+                output::print_stderr(&format!("{} acknowledged a test message{id}", channel.id));
             }
             Some(Err(error)) => {
-                output::say(&format!("the test message to {} failed: {}", channel.id, error.why));
-                exit = Exit::Failed;
+                output::print_stderr(&format!("the test message to {} failed: {}", channel.id, error.why));
+                exit = ExitStatus::Failed;
             }
             None => {}
         }
@@ -41,7 +41,7 @@ pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a Receiver>> {
+fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a NotificationChannel>> {
     let channels = &settings.notify.channels;
     if channels.is_empty() {
         bail!("no notification channel is configured: add [[notify.sns]] or [[notify.webhook]]");
@@ -52,6 +52,6 @@ fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a R
             bail!("no channel is named {name:?}; configured: {}", known());
         }
     }
-    let is_wanted = |channel: &&Receiver| args.receivers.is_empty() || args.receivers.contains(&channel.id);
+    let is_wanted = |channel: &&NotificationChannel| args.receivers.is_empty() || args.receivers.contains(&channel.id);
     Ok(channels.iter().filter(is_wanted).collect())
 }

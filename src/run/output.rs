@@ -10,29 +10,29 @@ use anyhow::{Context as _, Result, bail};
 
 use super::Console;
 use crate::{
-    cli::{Output, ReportFormat},
-    report::{Report, Style, csv, html, json, markdown, sarif, table},
+    cli::{ReportFormat, ReportOutput},
+    report::{RenderOptions, Report, csv, html, json, markdown, sarif, table},
 };
 
 /// A destination of the report. Opened before the audit, so that an invalid path fails early.
-pub(super) enum Sink {
+pub(super) enum ReportSink {
     /// Standard output.
     Stdout(ReportFormat),
     /// A file, written to a temporary file next to it and renamed.
     File { path: PathBuf, beside: PathBuf, format: ReportFormat },
 }
 
-impl Sink {
+impl ReportSink {
     /// Opens `outputs`, or standard output in `format` if there are none.
-    pub(super) fn open(outputs: &[Output], format: ReportFormat) -> Result<Vec<Self>> {
+    pub(super) fn open(outputs: &[ReportOutput], format: ReportFormat) -> Result<Vec<Self>> {
         if outputs.is_empty() {
             return Ok(vec![Self::Stdout(format)]);
         }
         outputs
             .iter()
             .map(|output| match output {
-                Output::Stdout => Ok(Self::Stdout(format)),
-                Output::File { path, format } => {
+                ReportOutput::Stdout => Ok(Self::Stdout(format)),
+                ReportOutput::File { path, format } => {
                     let beside = beside(path);
                     if path.is_dir() {
                         bail!("cannot write {}: is a folder", path.display());
@@ -45,7 +45,7 @@ impl Sink {
     }
 }
 
-impl Sink {
+impl ReportSink {
     /// Whether this is standard output.
     pub(super) fn is_stdout(&self) -> bool {
         matches!(self, Self::Stdout(_))
@@ -53,7 +53,7 @@ impl Sink {
 }
 
 /// Removes the temporary file of an unwritten sink.
-impl Drop for Sink {
+impl Drop for ReportSink {
     fn drop(&mut self) {
         if let Self::File { beside, .. } = self {
             let _ = fs::remove_file(beside);
@@ -68,19 +68,19 @@ fn beside(path: &Path) -> PathBuf {
 
 impl Console {
     /// The rendering options of this console.
-    pub(super) fn style(self) -> Style {
-        Style { width: self.width, color: self.is_colored, show_all: self.show_all, hide_next: false }
+    pub(super) fn style(self) -> RenderOptions {
+        RenderOptions { width: self.width, color: self.is_colored, show_all: self.show_all, hide_next: false }
     }
 }
 
 /// Writes `report` to every sink. Files are replaced atomically; a failure does not affect other sinks.
-pub(super) fn write(sinks: Vec<Sink>, style: &Style, report: &Report) -> Result<()> {
+pub(super) fn write(sinks: Vec<ReportSink>, style: &RenderOptions, report: &Report) -> Result<()> {
     let mut outcome = Ok(());
     for sink in sinks {
         let written = match &sink {
-            Sink::Stdout(format) => print(&render(report, *format, style)),
-            Sink::File { path, beside, format } => {
-                let text = render(report, *format, &Style { show_all: true, ..Style::default() });
+            ReportSink::Stdout(format) => print(&render(report, *format, style)),
+            ReportSink::File { path, beside, format } => {
+                let text = render(report, *format, &RenderOptions { show_all: true, ..RenderOptions::default() });
                 save(&text, beside, path).with_context(|| format!("cannot write {}", path.display()))
             }
         };
@@ -96,7 +96,7 @@ fn save(text: &str, beside: &Path, path: &Path) -> io::Result<()> {
     fs::rename(beside, path)
 }
 
-fn render(report: &Report, format: ReportFormat, style: &Style) -> String {
+fn render(report: &Report, format: ReportFormat, style: &RenderOptions) -> String {
     match format {
         ReportFormat::Table => table::render(report, style),
         ReportFormat::Json => json::render(report),
@@ -117,6 +117,6 @@ pub(super) fn print(text: &str) -> Result<()> {
 }
 
 /// Writes a line to standard error, and ignores a closed standard error.
-pub(super) fn say(text: &str) {
+pub(super) fn print_stderr(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::{audit::Progress, release_catalog::CrawlProgress};
+use crate::{audit::AuditProgress, release_catalog::CrawlProgress};
 
 /// A progress bar; hidden if standard error is not a terminal.
-pub(super) struct Bar(Option<ProgressBar>);
+pub(super) struct RunProgressBar(Option<ProgressBar>);
 
-impl Bar {
+impl RunProgressBar {
     pub(super) fn new(is_shown: bool) -> Self {
         let bar = is_shown.then(|| {
             let bar = ProgressBar::new_spinner();
@@ -19,11 +19,11 @@ impl Bar {
         Self(bar)
     }
 
-    pub(super) fn show(&self, progress: Progress) {
+    pub(super) fn show(&self, progress: AuditProgress) {
         let Some(bar) = &self.0 else { return };
         match progress {
-            Progress::Inventory => bar.set_message("reading the inventory"),
-            Progress::Bases { done, total } => {
+            AuditProgress::Inventory => bar.set_message("reading the inventory"),
+            AuditProgress::Bases { done, total } => {
                 if done == 0 {
                     let style = ProgressStyle::with_template("{spinner} resolving bases {bar:30} {pos}/{len}");
                     if let Ok(style) = style {

@@ -6,12 +6,14 @@ use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Ports;
+use super::AppClients;
 use crate::{
     config::Settings,
-    image::{Document, Reference},
+    image::{ManifestDocument, Reference},
     registry::{Artifact, ArtifactLayer, Registry as _},
-    release_catalog::{self, Accepted, CatalogSource, PublicKey, Refusal, SIGNATURE_SUFFIX, SignedCatalog, accept},
+    release_catalog::{
+        self, AcceptedCatalog, CatalogRefusal, CatalogSource, PublicKey, SIGNATURE_SUFFIX, SignedCatalog, accept,
+    },
     report::{Note, NoteCode},
     store::Catalog,
 };
@@ -27,7 +29,7 @@ const KEPT: &str = "releases.bin";
 
 /// The record of the last accepted catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Remembered {
+struct AcceptedCatalogRecord {
     /// The key that verified its signature.
     public_key: String,
     /// When it was built. Older catalogs are rejected.
@@ -39,15 +41,15 @@ struct Remembered {
 }
 
 /// A fetched catalog, not yet verified.
-pub(super) struct Fetched {
+pub(super) struct FetchedCatalog {
     signed: SignedCatalog,
     version: String,
 }
 
 /// Why a catalog was not loaded.
-enum NotLoaded {
+enum CatalogLoadError {
     /// Its signature is invalid, or it is older than the accepted one.
-    Refused(Refusal),
+    Refused(CatalogRefusal),
     /// It cannot be read.
     Unavailable(anyhow::Error),
 }
@@ -55,9 +57,9 @@ enum NotLoaded {
 /// Loads the release catalog of `settings`, or the imported one. Returns notes for the report.
 ///
 /// If it cannot be read or verified, the last accepted catalog is used.
-pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
+pub async fn load(settings: &Settings, ports: &AppClients) -> Vec<Note> {
     let catalog = ports.images.catalog();
-    let remembered = catalog.kept::<Remembered>(KEPT);
+    let remembered = catalog.get_note::<AcceptedCatalogRecord>(KEPT);
     let imported = || remembered.as_ref()?.public_key.parse().ok();
     let Some(key) = settings.releases.public_key.clone().or_else(imported) else { return Vec::new() };
     let remembered = remembered.filter(|remembered| remembered.public_key == key.as_str());
@@ -71,7 +73,7 @@ pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
             Err(why) => notes.push(not_loaded(source, &why, present.as_ref())),
         }
     }
-    catalog.load_releases(present.map(|accepted| accepted.catalog.into_releases()).unwrap_or_default());
+    catalog.set_external_releases(present.map(|accepted| accepted.catalog.into_releases()).unwrap_or_default());
     notes
 }
 
@@ -84,10 +86,10 @@ pub async fn load(settings: &Settings, ports: &Ports) -> Vec<Note> {
 pub(super) async fn import(
     source: &CatalogSource,
     key: &PublicKey,
-    ports: &Ports,
+    ports: &AppClients,
     catalogs: &[Catalog],
-) -> Result<Accepted> {
-    let remembered = catalogs.iter().filter_map(|catalog| catalog.kept::<Remembered>(KEPT));
+) -> Result<AcceptedCatalog> {
+    let remembered = catalogs.iter().filter_map(|catalog| catalog.get_note::<AcceptedCatalogRecord>(KEPT));
     let newest = remembered.filter(|remembered| remembered.public_key == key.as_str());
     let newest = newest.map(|remembered| remembered.built_at).max();
     let fetched = fetch(source, ports).await?;
@@ -103,24 +105,24 @@ pub(super) async fn import(
 async fn refresh(
     source: &CatalogSource,
     key: &PublicKey,
-    remembered: Option<&Remembered>,
+    remembered: Option<&AcceptedCatalogRecord>,
     is_kept: bool,
-    ports: &Ports,
-) -> Result<Option<Accepted>, NotLoaded> {
+    ports: &AppClients,
+) -> Result<Option<AcceptedCatalog>, CatalogLoadError> {
     let from_here = remembered.filter(|remembered| is_kept && remembered.source == source.to_string());
     if let Some(remembered) = from_here
-        && version(source, ports).await.map_err(NotLoaded::Unavailable)?.as_ref() == Some(&remembered.version)
+        && version(source, ports).await.map_err(CatalogLoadError::Unavailable)?.as_ref() == Some(&remembered.version)
     {
         return Ok(None);
     }
-    let fetched = fetch(source, ports).await.map_err(NotLoaded::Unavailable)?;
+    let fetched = fetch(source, ports).await.map_err(CatalogLoadError::Unavailable)?;
     let newest = remembered.map(|remembered| remembered.built_at);
-    let accepted = accept(fetched.signed, key, newest).map_err(NotLoaded::Refused)?;
+    let accepted = accept(fetched.signed, key, newest).map_err(CatalogLoadError::Refused)?;
     keep(ports.images.catalog(), &accepted, key, source, fetched.version);
     Ok(Some(accepted))
 }
 
-fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted>) -> Note {
+fn not_loaded(source: &CatalogSource, why: &CatalogLoadError, present: Option<&AcceptedCatalog>) -> Note {
     let rest = match present {
         Some(accepted) => {
             let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -129,11 +131,11 @@ fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted
         None => "no release catalog is used".to_owned(),
     };
     match why {
-        NotLoaded::Refused(refusal) => Note::new(
+        CatalogLoadError::Refused(refusal) => Note::new(
             NoteCode::ReleaseCatalogRefused,
             format!("the release catalog {source} was rejected: {refusal}; {rest}"),
         ),
-        NotLoaded::Unavailable(error) => Note::new(
+        CatalogLoadError::Unavailable(error) => Note::new(
             NoteCode::ReleaseCatalogUnavailable,
             format!("the release catalog {source} could not be read: {error:#}; {rest}"),
         ),
@@ -141,7 +143,7 @@ fn not_loaded(source: &CatalogSource, why: &NotLoaded, present: Option<&Accepted
 }
 
 /// The local copy of the last accepted catalog.
-pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<Accepted> {
+pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<AcceptedCatalog> {
     let bytes = catalog.kept_file(KEPT, release_catalog::MOST_BYTES)?;
     let signature = catalog.kept_file(&format!("{KEPT}{SIGNATURE_SUFFIX}"), SIGNATURE_BYTES)?;
     let signed = SignedCatalog { bytes, signature: Some(String::from_utf8(signature).ok()?) };
@@ -151,22 +153,29 @@ pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<Accepted> {
 
 /// The public key of the release catalog stored in `catalog`.
 pub(super) fn kept_key(catalog: &Catalog) -> Option<PublicKey> {
-    catalog.kept::<Remembered>(KEPT)?.public_key.parse().ok()
+    catalog.get_note::<AcceptedCatalogRecord>(KEPT)?.public_key.parse().ok()
 }
 
 /// Stores a copy and the record of its acceptance. Returns whether the copy was stored.
-fn keep(catalog: &Catalog, accepted: &Accepted, key: &PublicKey, source: &CatalogSource, version: String) -> bool {
+fn keep(
+    catalog: &Catalog,
+    accepted: &AcceptedCatalog,
+    key: &PublicKey,
+    source: &CatalogSource,
+    version: String,
+) -> bool {
     let signature = accepted.signed.signature.as_deref().unwrap_or_default();
     let is_kept = catalog.keep_file(KEPT, &accepted.signed.bytes)
         && catalog.keep_file(&format!("{KEPT}{SIGNATURE_SUFFIX}"), signature.as_bytes());
     let built_at = accepted.catalog.built_at();
-    let remembered = Remembered { public_key: key.as_str().to_owned(), built_at, source: source.to_string(), version };
-    catalog.keep(KEPT, &remembered);
+    let remembered =
+        AcceptedCatalogRecord { public_key: key.as_str().to_owned(), built_at, source: source.to_string(), version };
+    catalog.put_note(KEPT, &remembered);
     is_kept
 }
 
 /// The version of the catalog at `source`, with one request; `None` for a file, which is always read.
-async fn version(source: &CatalogSource, ports: &Ports) -> Result<Option<String>> {
+async fn version(source: &CatalogSource, ports: &AppClients) -> Result<Option<String>> {
     Ok(match source {
         CatalogSource::File(_) => None,
         CatalogSource::S3(place) => Some(place.version(Arc::clone(&ports.aws)).await?.as_str().to_owned()),
@@ -179,9 +188,9 @@ async fn version(source: &CatalogSource, ports: &Ports) -> Result<Option<String>
 /// # Errors
 ///
 /// When it cannot be read.
-pub(super) async fn fetch(source: &CatalogSource, ports: &Ports) -> Result<Fetched> {
+pub(super) async fn fetch(source: &CatalogSource, ports: &AppClients) -> Result<FetchedCatalog> {
     match source {
-        CatalogSource::File(file) => Ok(Fetched { signed: read_signed(file)?, version: String::new() }),
+        CatalogSource::File(file) => Ok(FetchedCatalog { signed: read_signed(file)?, version: String::new() }),
         CatalogSource::S3(place) => {
             let stored = place.read_versioned(Arc::clone(&ports.aws), release_catalog::MOST_BYTES).await?;
             let signature = place.with_suffix(SIGNATURE_SUFFIX);
@@ -189,7 +198,7 @@ pub(super) async fn fetch(source: &CatalogSource, ports: &Ports) -> Result<Fetch
             // Without `s3:ListBucket`, S3 responds with 403 to a missing object.
             let signature = signature.inspect_err(|error| tracing::debug!("no signature: {error}")).ok();
             let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            Ok(Fetched {
+            Ok(FetchedCatalog {
                 signed: SignedCatalog { bytes: stored.bytes, signature },
                 version: stored.version.as_str().to_owned(),
             })
@@ -229,9 +238,9 @@ pub(super) fn read_file(file: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn fetch_artifact(reference: &Reference, ports: &Ports) -> Result<Fetched> {
+async fn fetch_artifact(reference: &Reference, ports: &AppClients) -> Result<FetchedCatalog> {
     let fetched = ports.client.manifest(reference).await?;
-    let Document::Manifest(manifest) = fetched.document else {
+    let ManifestDocument::Manifest(manifest) = fetched.document else {
         bail!("{reference} is an image index, not a release catalog");
     };
     let [bytes, rest @ ..] = manifest.layers.as_slice() else {
@@ -245,7 +254,10 @@ async fn fetch_artifact(reference: &Reference, ports: &Ports) -> Result<Fetched>
         _ => bail!("{reference} is not a release catalog: it has {} layers", manifest.layers.len()),
     };
     let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    Ok(Fetched { signed: SignedCatalog { bytes: bytes.to_vec(), signature }, version: fetched.digest.to_string() })
+    Ok(FetchedCatalog {
+        signed: SignedCatalog { bytes: bytes.to_vec(), signature },
+        version: fetched.digest.to_string(),
+    })
 }
 
 /// Publishes `bytes` with their `signature` to `target`.
@@ -253,7 +265,12 @@ async fn fetch_artifact(reference: &Reference, ports: &Ports) -> Result<Fetched>
 /// # Errors
 ///
 /// When `target` cannot be written.
-pub(super) async fn publish(target: &CatalogSource, bytes: Vec<u8>, signature: String, ports: &Ports) -> Result<()> {
+pub(super) async fn publish(
+    target: &CatalogSource,
+    bytes: Vec<u8>,
+    signature: String,
+    ports: &AppClients,
+) -> Result<()> {
     match target {
         // The signature first, so that readers of the new file find the new signature.
         CatalogSource::File(file) => write_signed(file, &bytes, Some(&signature))?,

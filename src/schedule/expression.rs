@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use chrono::NaiveDateTime;
 use cron::Schedule;
 
-use super::{foreign, words};
+use super::{aws_notation, description};
 
 /// The syntax hint of error messages.
 const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, day of the month, month, day of the \
@@ -13,7 +13,7 @@ const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, d
 
 /// The error for `text`: its equivalent if it is in AWS notation, else `why` and the syntax.
 fn refused(text: &str, why: &str) -> String {
-    match foreign::equivalent(text) {
+    match aws_notation::equivalent(text) {
         Some(hint) => format!("{text:?} {hint}"),
         None => format!("{text:?} {why}: {HOW}"),
     }
@@ -21,7 +21,7 @@ fn refused(text: &str, why: &str) -> String {
 
 /// A cron expression.
 #[derive(Clone, Debug)]
-pub(super) struct Expression {
+pub(super) struct CronExpression {
     text: String,
     /// A description in English.
     pub(super) words: String,
@@ -31,13 +31,13 @@ pub(super) struct Expression {
     pub(super) is_hourly: bool,
 }
 
-impl PartialEq for Expression {
+impl PartialEq for CronExpression {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
     }
 }
 
-impl Expression {
+impl CronExpression {
     /// The matching times after `time`, in order.
     pub(super) fn after(&self, time: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> + '_ {
         let mut last = time;
@@ -50,13 +50,13 @@ impl Expression {
     }
 }
 
-impl fmt::Display for Expression {
+impl fmt::Display for CronExpression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl FromStr for Expression {
+impl FromStr for CronExpression {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -87,7 +87,7 @@ impl FromStr for Expression {
         });
         Ok(Self {
             text: text.trim().to_owned(),
-            words: words::describe(&[seconds, minutes, hours, days, months, fields[4]]),
+            words: description::describe(&[seconds, minutes, hours, days, months, fields[4]]),
             schedules: schedules.collect::<Result<_, String>>()?,
             is_hourly: hours.starts_with('*'),
         })

@@ -3,10 +3,10 @@
 //! The syntax is that of crontab(5): five fields, or six starting with seconds. Sunday is 0 or 7. If both the day of
 //! the month and the day of the week are restricted, either one matches.
 
+mod aws_notation;
+mod description;
 mod expression;
-mod foreign;
 mod last_day;
-mod words;
 
 use std::{fmt, time::Duration};
 
@@ -15,7 +15,7 @@ use chrono_tz::Tz;
 
 pub use last_day::LastDay;
 
-use self::expression::Expression;
+use self::expression::CronExpression;
 
 /// An upper bound of a single clock change.
 const LARGEST_CHANGE: TimeDelta = TimeDelta::hours(3);
@@ -23,7 +23,7 @@ const LARGEST_CHANGE: TimeDelta = TimeDelta::hours(3);
 /// A schedule of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timetable {
-    expression: Expression,
+    expression: CronExpression,
     zone: Tz,
     /// Maximum random delay of a run, to spread load.
     pub jitter: Duration,

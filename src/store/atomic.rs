@@ -15,7 +15,7 @@ const LEFT_OVER_AFTER: Duration = Duration::from_hours(1);
 
 /// Durability of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outlives {
+pub(super) enum Durability {
     /// Survives the process.
     Process,
     /// Survives a power failure: file and folder are flushed to the disk.
@@ -23,7 +23,7 @@ pub(super) enum Outlives {
 }
 
 /// Writes a temporary file beside `file` and renames it. Creates the folder if needed, like [`make_folder`].
-pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives, store: Option<&Path>) -> io::Result<()> {
+pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Durability, store: Option<&Path>) -> io::Result<()> {
     let folder = file.parent().ok_or(ErrorKind::InvalidInput)?;
     let beside = folder.join(format!(".{}.{}{UNFINISHED}", std::process::id(), fastrand::u64(..)));
     let written = match write_new(&beside, bytes, outlives) {
@@ -37,7 +37,7 @@ pub(super) fn replace(file: &Path, bytes: &[u8], outlives: Outlives, store: Opti
         let _ = fs::remove_file(&beside);
         return renamed;
     }
-    if outlives == Outlives::Power { flush_folder(folder) } else { Ok(()) }
+    if outlives == Durability::Power { flush_folder(folder) } else { Ok(()) }
 }
 
 /// The same for a file outside of a store. Survives a power failure.
@@ -45,18 +45,18 @@ pub(crate) fn replace_file(file: &Path, bytes: &[u8]) -> io::Result<()> {
     // The parent of a bare name is empty.
     let is_bare = file.parent().is_some_and(|folder| folder.as_os_str().is_empty());
     let file = if is_bare { Path::new(".").join(file) } else { file.to_owned() };
-    replace(&file, bytes, Outlives::Power, None)
+    replace(&file, bytes, Durability::Power, None)
 }
 
-fn write_new(file: &Path, bytes: &[u8], outlives: Outlives) -> io::Result<()> {
+fn write_new(file: &Path, bytes: &[u8], outlives: Durability) -> io::Result<()> {
     let mut opened = OpenOptions::new().write(true).create_new(true).open(file)?;
     opened.write_all(bytes)?;
-    if outlives == Outlives::Power { opened.sync_all() } else { Ok(()) }
+    if outlives == Durability::Power { opened.sync_all() } else { Ok(()) }
 }
 
 /// Permissions of a created folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
+enum FolderAccess {
     /// As the umask of the process allows.
     AsElsewhere,
     /// The owner only.
@@ -68,7 +68,7 @@ pub(super) fn make_folder(folder: &Path, store: Option<&Path>) -> io::Result<()>
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let missing: Vec<_> = folder.ancestors().take_while(is_missing).collect();
     for path in missing.into_iter().rev() {
-        let access = if Some(path) == store { Access::Owner } else { Access::AsElsewhere };
+        let access = if Some(path) == store { FolderAccess::Owner } else { FolderAccess::AsElsewhere };
         match builder(access).create(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 // Another run has just created it, unless it is a file.
@@ -84,17 +84,17 @@ pub(super) fn make_folder(folder: &Path, store: Option<&Path>) -> io::Result<()>
 }
 
 #[cfg(unix)]
-fn builder(access: Access) -> DirBuilder {
+fn builder(access: FolderAccess) -> DirBuilder {
     use std::os::unix::fs::DirBuilderExt as _;
     let mut builder = DirBuilder::new();
-    if access == Access::Owner {
+    if access == FolderAccess::Owner {
         builder.mode(0o700);
     }
     builder
 }
 
 #[cfg(not(unix))]
-fn builder(_: Access) -> DirBuilder {
+fn builder(_: FolderAccess) -> DirBuilder {
     DirBuilder::new()
 }
 
@@ -153,7 +153,7 @@ mod tests {
         let file = folder.path().join("a");
         fs::create_dir(&file).unwrap();
         fs::write(file.join("b"), "").unwrap();
-        assert!(replace(&file, b"x", Outlives::Power, None).is_err(), "a folder is not replaced by a file");
+        assert!(replace(&file, b"x", Durability::Power, None).is_err(), "a folder is not replaced by a file");
         assert_eq!(names(folder.path()), ["a"]);
     }
 
@@ -166,7 +166,7 @@ mod tests {
         let other = above.path().join("other");
         make_folder(&other, None).unwrap();
         let store = above.path().join("a/store");
-        replace(&store.join("catalog/v3/x.json"), b"x", Outlives::Process, Some(&store)).unwrap();
+        replace(&store.join("catalog/v3/x.json"), b"x", Durability::Process, Some(&store)).unwrap();
         assert_eq!(mode(&store), 0o700);
         for open in [store.join("catalog"), store.join("catalog/v3"), above.path().join("a")] {
             assert_eq!(mode(&open), mode(&other), "{}", open.display());

@@ -15,11 +15,11 @@ use chrono::Utc;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    RepositoryMemory,
-    repository_memory::RememberedRepository,
+    RepositoryRecord,
+    repository_record::RepositoryEntry,
     segments::{Appender, Record, RecordKind, Records, SegmentFolder, StoredFact, StoredNote},
 };
-use crate::image::{Content, Digest, PlatformRelease, Repository};
+use crate::image::{Digest, DigestContent, PlatformRelease, Repository};
 
 /// Format version, which is the name of the subfolder.
 const VERSION: &str = "v4";
@@ -28,7 +28,7 @@ const VERSION: &str = "v4";
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Shared facts of a digest.
-pub type Known = Arc<Content>;
+pub type SharedContent = Arc<DigestContent>;
 
 /// Releases of base repositories from a release catalog.
 pub type LoadedReleases = Vec<(Repository, Arc<PlatformRelease>)>;
@@ -38,21 +38,21 @@ pub type LoadedReleases = Vec<(Repository, Arc<PlatformRelease>)>;
 pub struct Catalog {
     /// The folder, if it is kept in one.
     pub(super) segments: Option<SegmentFolder>,
-    pub(super) keeping: Keeping,
+    pub(super) keeping: CatalogBackend,
     /// Set once the folder was read.
     is_read: OnceLock<()>,
     contents: Mutex<HashMap<Digest, FactEntry>>,
-    repositories: Mutex<BTreeMap<Repository, RememberedRepository>>,
+    repositories: Mutex<BTreeMap<Repository, RepositoryEntry>>,
     notes: Mutex<BTreeMap<String, StoredNote>>,
     /// Records not yet saved.
-    unsaved: Mutex<Unsaved>,
+    unsaved: Mutex<UnsavedRecords>,
     /// Releases from a release catalog, kept in memory only.
     loaded: Mutex<Arc<LoadedReleases>>,
 }
 
 /// Where a catalog saves new records.
 #[derive(Debug)]
-pub(super) enum Keeping {
+pub(super) enum CatalogBackend {
     /// Nowhere.
     Nothing,
     /// In its folder, at once.
@@ -65,12 +65,12 @@ pub(super) enum Keeping {
 #[derive(Debug)]
 enum FactEntry {
     Stored(StoredFact),
-    Decoded(Known),
+    Decoded(SharedContent),
 }
 
 /// Records that no segment has yet. In a folder, only repository records are delayed.
 #[derive(Debug, Default)]
-struct Unsaved {
+struct UnsavedRecords {
     contents: BTreeSet<Digest>,
     repositories: BTreeSet<Repository>,
     notes: BTreeSet<String>,
@@ -89,7 +89,7 @@ pub(super) struct NewRecord {
 #[derive(Debug)]
 enum RecordSource {
     Content(Digest),
-    Repository(Repository, RepositoryMemory),
+    Repository(Repository, RepositoryRecord),
     Note(String, StoredNote),
 }
 
@@ -97,13 +97,13 @@ impl Catalog {
     /// A catalog in `folder`, which is read on first use and created by the first write.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self::new(Some(SegmentFolder::new(folder.join(VERSION))), Keeping::Folder(Mutex::default()))
+        Self::new(Some(SegmentFolder::new(folder.join(VERSION))), CatalogBackend::Folder(Mutex::default()))
     }
 
     /// A read-only catalog in `folder`. New records stay in memory.
     #[must_use]
     pub fn reading(folder: &Path) -> Self {
-        Self::new(Some(SegmentFolder::new(folder.join(VERSION))), Keeping::Nothing)
+        Self::new(Some(SegmentFolder::new(folder.join(VERSION))), CatalogBackend::Nothing)
     }
 
     /// As a part of the store in the folder `store`, which is created with the permissions of a store.
@@ -118,10 +118,10 @@ impl Catalog {
     /// A catalog in memory only.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(None, Keeping::Nothing)
+        Self::new(None, CatalogBackend::Nothing)
     }
 
-    pub(super) fn new(segments: Option<SegmentFolder>, keeping: Keeping) -> Self {
+    pub(super) fn new(segments: Option<SegmentFolder>, keeping: CatalogBackend) -> Self {
         Self {
             segments,
             keeping,
@@ -136,13 +136,13 @@ impl Catalog {
 
     /// The facts of `digest`, if known.
     #[must_use]
-    pub fn content(&self, digest: &Digest) -> Option<Known> {
+    pub fn content(&self, digest: &Digest) -> Option<SharedContent> {
         let mut contents = lock(&self.read().contents);
         let stored = match contents.get(digest)? {
             FactEntry::Decoded(known) => return Some(Arc::clone(known)),
             FactEntry::Stored(stored) => stored,
         };
-        match stored.json().and_then(|json| serde_json::from_slice::<Content>(&json).map_err(io::Error::from)) {
+        match stored.json().and_then(|json| serde_json::from_slice::<DigestContent>(&json).map_err(io::Error::from)) {
             Ok(content) => {
                 let known = Arc::new(content);
                 contents.insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
@@ -157,7 +157,7 @@ impl Catalog {
     }
 
     /// Stores the facts of `digest`.
-    pub fn remember(&self, digest: &Digest, content: Content) -> Known {
+    pub fn insert_content(&self, digest: &Digest, content: DigestContent) -> SharedContent {
         let known = Arc::new(content);
         let before = lock(&self.read().contents).insert(digest.clone(), FactEntry::Decoded(Arc::clone(&known)));
         if !matches!(before, Some(FactEntry::Decoded(before)) if before == known) {
@@ -167,15 +167,15 @@ impl Catalog {
     }
 
     /// Reads the record of `repository`.
-    pub fn recall<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryMemory) -> T) -> T {
+    pub fn read_repository<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryRecord) -> T) -> T {
         look(lock(&self.read().repositories).entry(repository.clone()).or_default().memory())
     }
 
     /// Changes the record of `repository`. In a folder it is written within a second, or when the catalog is dropped, so a
     /// killed run repeats at most the requests of a second. Removed entries return in the next run.
-    pub fn note(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryMemory)) {
+    pub fn update_repository(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryRecord)) {
         change(lock(&self.read().repositories).entry(repository.clone()).or_default().memory());
-        if !matches!(self.keeping, Keeping::Nothing) {
+        if !matches!(self.keeping, CatalogBackend::Nothing) {
             lock(&self.unsaved).repositories.insert(repository.clone());
         }
         self.write_repositories(SAVE_EVERY);
@@ -188,36 +188,36 @@ impl Catalog {
     }
 
     /// Adds `release` to the record of the base repository `repository`, merged with what is known.
-    pub fn note_release(&self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
+    pub fn add_release(&self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
         let release = release.into();
-        let known = self.recall(repository, |memory| memory.releases.get(&release.manifest).cloned());
+        let known = self.read_repository(repository, |memory| memory.releases.get(&release.manifest).cloned());
         let mut merged = known.clone().unwrap_or_else(|| Arc::clone(&release));
         PlatformRelease::merge_shared(&mut merged, &release);
         if known.as_ref() != Some(&merged) {
-            self.note(repository, |memory| drop(memory.releases.insert(merged.manifest.clone(), merged)));
+            self.update_repository(repository, |memory| drop(memory.releases.insert(merged.manifest.clone(), merged)));
         }
     }
 
     /// Replaces the releases from a release catalog. They prove which base an image has, but not that a base is current, and
     /// are not saved.
-    pub fn load_releases(&self, releases: LoadedReleases) {
+    pub fn set_external_releases(&self, releases: LoadedReleases) {
         *lock(&self.loaded) = Arc::new(releases);
     }
 
     /// The releases from a release catalog.
     #[must_use]
-    pub fn loaded_releases(&self) -> Arc<LoadedReleases> {
+    pub fn external_releases(&self) -> Arc<LoadedReleases> {
         Arc::clone(&lock(&self.loaded))
     }
 
     /// The note `name`, segments separated by `/`; `None` if it cannot be parsed.
     #[must_use]
-    pub fn kept<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+    pub fn get_note<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_slice(&lock(&self.read().notes).get(name)?.json).ok()
     }
 
     /// Stores `value` as the note `name`. For data written once per run.
-    pub fn keep<T: Serialize>(&self, name: &str, value: &T) {
+    pub fn put_note<T: Serialize>(&self, name: &str, value: &T) {
         let Ok(json) = serde_json::to_vec(value) else { return };
         {
             let mut notes = lock(&self.read().notes);
@@ -251,23 +251,22 @@ impl Catalog {
         let contents = records.contents.into_iter().map(|(digest, fact)| (digest, FactEntry::Stored(fact)));
         lock(&self.contents).extend(contents);
         let repositories = records.repositories.into_iter();
-        let repositories =
-            repositories.map(|(repository, stored)| (repository, RememberedRepository::from_stored(stored)));
+        let repositories = repositories.map(|(repository, stored)| (repository, RepositoryEntry::from_stored(stored)));
         lock(&self.repositories).extend(repositories);
         lock(&self.notes).extend(records.notes);
     }
 
     /// Writes a new record to the folder, or marks it as unsaved.
-    fn save_new(&self, mark: impl FnOnce(&mut Unsaved) -> bool, record: impl FnOnce() -> Option<NewRecord>) {
+    fn save_new(&self, mark: impl FnOnce(&mut UnsavedRecords) -> bool, record: impl FnOnce() -> Option<NewRecord>) {
         match &self.keeping {
-            Keeping::Nothing => {}
-            Keeping::Folder(appender) => {
+            CatalogBackend::Nothing => {}
+            CatalogBackend::Folder(appender) => {
                 if let (Some(segments), Some(record)) = (&self.segments, record()) {
                     lock(appender).append(&record.frame, segments);
                 }
                 self.write_repositories(SAVE_EVERY);
             }
-            Keeping::Store => {
+            CatalogBackend::Store => {
                 mark(&mut lock(&self.unsaved));
             }
         }
@@ -275,7 +274,7 @@ impl Catalog {
 
     /// Writes changed repository records to the folder, if the last write is at least `every` ago.
     fn write_repositories(&self, every: Duration) {
-        let (Keeping::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) else { return };
+        let (CatalogBackend::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) else { return };
         let repositories = {
             let mut unsaved = lock(&self.unsaved);
             if unsaved.repositories.is_empty() || unsaved.written_at.is_some_and(|at| at.elapsed() < every) {
@@ -358,7 +357,7 @@ impl Catalog {
 impl Drop for Catalog {
     fn drop(&mut self) {
         self.flush();
-        if let (Keeping::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) {
+        if let (CatalogBackend::Folder(appender), Some(segments)) = (&self.keeping, &self.segments) {
             lock(appender).finish(segments);
         }
     }
@@ -375,10 +374,10 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::{image::Index, store::Seen};
+    use crate::{image::ImageIndex, store::TagObservation};
 
-    fn content() -> Content {
-        Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() })
+    fn content() -> DigestContent {
+        DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() })
     }
 
     fn java() -> Repository {
@@ -388,19 +387,19 @@ mod tests {
     #[test]
     fn records_persist_in_a_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let digest = Digest::of(b"x");
-        let seen = Seen::new(digest.clone(), None, DateTime::UNIX_EPOCH);
+        let digest = Digest::sha256(b"x");
+        let seen = TagObservation::new(digest.clone(), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             assert!(catalog.content(&digest).is_none());
-            catalog.remember(&digest, content());
-            catalog.note(&java(), |memory| drop(memory.moving.insert("21".into(), vec![seen.clone()])));
-            catalog.keep("lambda/eu-west-1", &["orders"]);
+            catalog.insert_content(&digest, content());
+            catalog.update_repository(&java(), |memory| drop(memory.moving.insert("21".into(), vec![seen.clone()])));
+            catalog.put_note("lambda/eu-west-1", &["orders"]);
         }
         let catalog = Catalog::in_folder(folder.path());
         assert_eq!(*catalog.content(&digest).unwrap(), content());
-        assert_eq!(catalog.recall(&java(), |memory| memory.moving["21"].clone()), [seen]);
-        assert_eq!(catalog.kept::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
+        assert_eq!(catalog.read_repository(&java(), |memory| memory.moving["21"].clone()), [seen]);
+        assert_eq!(catalog.get_note::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
     }
 
     #[test]
@@ -408,16 +407,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::in_folder(folder.path());
         let carried = |tag: &str| {
-            let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
-            catalog.note(&java(), |memory| drop(memory.carried.insert(tag.to_owned(), seen)));
+            let seen = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
+            catalog.update_repository(&java(), |memory| drop(memory.carried.insert(tag.to_owned(), seen)));
         };
         let known = || {
             let next = Catalog::reading(folder.path());
-            let notes = next.kept::<u32>("a");
-            (next.content(&Digest::of(b"x")).is_some(), notes, next.recall(&java(), |memory| memory.carried.len()))
+            let notes = next.get_note::<u32>("a");
+            (
+                next.content(&Digest::sha256(b"x")).is_some(),
+                notes,
+                next.read_repository(&java(), |memory| memory.carried.len()),
+            )
         };
-        catalog.remember(&Digest::of(b"x"), content());
-        catalog.keep("a", &1);
+        catalog.insert_content(&Digest::sha256(b"x"), content());
+        catalog.put_note("a", &1);
         carried("21.1");
         carried("21.2");
         assert_eq!(known(), (true, Some(1), 1));
@@ -430,11 +433,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let learn = || {
             let catalog = Catalog::in_folder(folder.path());
-            let _ = catalog.content(&Digest::of(b"x"));
-            catalog.remember(&Digest::of(b"x"), content());
-            catalog.keep("a", &1);
-            let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
-            catalog.note(&java(), |memory| drop(memory.carried.insert("21.1".to_owned(), seen)));
+            let _ = catalog.content(&Digest::sha256(b"x"));
+            catalog.insert_content(&Digest::sha256(b"x"), content());
+            catalog.put_note("a", &1);
+            let seen = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
+            catalog.update_repository(&java(), |memory| drop(memory.carried.insert("21.1".to_owned(), seen)));
             catalog.repositories().len()
         };
         let segments = || fs::read_dir(folder.path().join(VERSION).join("segments")).unwrap().count();
@@ -447,10 +450,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         {
             let catalog = Catalog::reading(folder.path());
-            catalog.remember(&Digest::of(b"x"), content());
-            catalog.keep("a", &1);
-            catalog.note(&java(), |memory| drop(memory.moving.insert("21".into(), Vec::new())));
-            assert!(catalog.content(&Digest::of(b"x")).is_some());
+            catalog.insert_content(&Digest::sha256(b"x"), content());
+            catalog.put_note("a", &1);
+            catalog.update_repository(&java(), |memory| drop(memory.moving.insert("21".into(), Vec::new())));
+            assert!(catalog.content(&Digest::sha256(b"x")).is_some());
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
@@ -459,11 +462,13 @@ mod tests {
     fn a_folder_lists_its_repositories() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["127.0.0.1:5000/a", "127.0.0.1:5000/a/b/c.d", "public.ecr.aws/lambda/java"];
-        let seen = Seen::new(Digest::of(b"x"), None, DateTime::UNIX_EPOCH);
+        let seen = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             for name in names {
-                catalog.note(&name.parse().unwrap(), |memory| drop(memory.carried.insert("1".into(), seen.clone())));
+                catalog.update_repository(&name.parse().unwrap(), |memory| {
+                    drop(memory.carried.insert("1".into(), seen.clone()))
+                });
             }
         }
         let catalog = Catalog::in_folder(folder.path());
@@ -478,17 +483,17 @@ mod tests {
         let release = |tag: &str, diff_ids: Option<&[u8]>| PlatformRelease {
             tags: BTreeSet::from([tag.to_owned()]),
             platform: "linux/arm64".parse().unwrap(),
-            manifest: Digest::of(b"manifest"),
+            manifest: Digest::sha256(b"manifest"),
             index: None,
             layer_count: 6,
-            diff_ids: diff_ids.map(Digest::of),
-            layers: Some(Digest::of(b"layers")),
-            first_layer: Some(Digest::of(b"os")),
+            diff_ids: diff_ids.map(Digest::sha256),
+            layers: Some(Digest::sha256(b"layers")),
+            first_layer: Some(Digest::sha256(b"os")),
             first_seen: DateTime::UNIX_EPOCH,
         };
-        catalog.note_release(&java(), release("21.2026.08.22.00", None));
-        catalog.note_release(&java(), release("21", Some(b"diff_ids")));
-        let known = catalog.recall(&java(), |memory| memory.releases.clone());
+        catalog.add_release(&java(), release("21.2026.08.22.00", None));
+        catalog.add_release(&java(), release("21", Some(b"diff_ids")));
+        let known = catalog.read_repository(&java(), |memory| memory.releases.clone());
         let both = PlatformRelease {
             tags: ["21".to_owned(), "21.2026.08.22.00".to_owned()].into(),
             ..release("21", Some(b"diff_ids"))
@@ -500,7 +505,7 @@ mod tests {
     fn invalid_facts_with_a_valid_checksum_are_fetched_again() {
         let folder = tempfile::tempdir().unwrap();
         let segments = SegmentFolder::new(folder.path().join(VERSION));
-        let digest = Digest::of(b"x");
+        let digest = Digest::sha256(b"x");
         let records = [
             (RecordKind::Content, digest.as_str(), &b"{\"image\":7}"[..]),
             (RecordKind::Content, "no digest", b"{}"),
@@ -515,10 +520,10 @@ mod tests {
         for _ in 0..2 {
             let catalog = Catalog::in_folder(folder.path());
             assert!(catalog.content(&digest).is_none());
-            assert_eq!(catalog.recall(&java(), Clone::clone), RepositoryMemory::default());
-            assert_eq!((catalog.kept::<u32>("a"), catalog.kept::<u32>("b")), (None, None));
+            assert_eq!(catalog.read_repository(&java(), Clone::clone), RepositoryRecord::default());
+            assert_eq!((catalog.get_note::<u32>("a"), catalog.get_note::<u32>("b")), (None, None));
         }
-        Catalog::in_folder(folder.path()).remember(&digest, content());
+        Catalog::in_folder(folder.path()).insert_content(&digest, content());
         assert_eq!(*Catalog::in_folder(folder.path()).content(&digest).unwrap(), content());
     }
 
@@ -526,8 +531,8 @@ mod tests {
     fn a_folder_that_cannot_be_written_does_not_fail_the_run() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let catalog = Catalog::in_folder(file.path());
-        let digest = Digest::of(b"x");
-        catalog.remember(&digest, content());
+        let digest = Digest::sha256(b"x");
+        catalog.insert_content(&digest, content());
         assert!(catalog.content(&digest).is_some());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Catalog, Error, Result, Store,
-    catalog::{Keeping, NewRecord},
+    catalog::{CatalogBackend, NewRecord},
     segments::{self, PART_BYTES},
 };
 
@@ -12,7 +12,7 @@ impl Catalog {
     ///
     /// Unreadable parts are logged and fetched again.
     pub async fn load(store: &dyn Store) -> Self {
-        let catalog = Self::new(None, Keeping::Store);
+        let catalog = Self::new(None, CatalogBackend::Store);
         let (records, read) = segments::read(store).await;
         if let Err(error) = read {
             tracing::warn!("cannot read the catalog, so requests to registries are repeated: {error}");
@@ -42,7 +42,7 @@ impl Catalog {
             }
         }
         if let Err(error) = segments::compact(store).await {
-            tracing::debug!("cannot compact the catalog of {}: {error}", store.place());
+            tracing::debug!("cannot compact the catalog of {}: {error}", store.location());
         }
         Ok(())
     }
@@ -56,26 +56,26 @@ mod tests {
 
     use super::*;
     use crate::{
-        image::{Content, Digest, Index, Repository},
-        store::{FolderStore, OnlyIf, Seen},
+        image::{Digest, DigestContent, ImageIndex, Repository},
+        store::{FolderStore, TagObservation, WriteCondition},
     };
 
     const SEGMENTS: &str = "catalog/v4/segments/";
 
-    fn content() -> Content {
-        Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() })
+    fn content() -> DigestContent {
+        DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() })
     }
 
     fn digest(of: u8) -> Digest {
-        Digest::of(&[of])
+        Digest::sha256(&[of])
     }
 
-    fn seen(of: u8, at: i64) -> Seen {
-        Seen::new(digest(of), None, DateTime::from_timestamp(at, 0).unwrap())
+    fn seen(of: u8, at: i64) -> TagObservation {
+        TagObservation::new(digest(of), None, DateTime::from_timestamp(at, 0).unwrap())
     }
 
-    fn until(mut seen: Seen, last: i64) -> Seen {
-        seen.see_again(DateTime::from_timestamp(last, 0).unwrap());
+    fn until(mut seen: TagObservation, last: i64) -> TagObservation {
+        seen.extend_to(DateTime::from_timestamp(last, 0).unwrap());
         seen
     }
 
@@ -89,30 +89,30 @@ mod tests {
         (folder, store)
     }
 
-    fn moved(catalog: &Catalog, seen: Seen) {
-        catalog.note(&java(), |memory| memory.moving.entry("21".into()).or_default().push(seen));
+    fn moved(catalog: &Catalog, seen: TagObservation) {
+        catalog.update_repository(&java(), |memory| memory.moving.entry("21".into()).or_default().push(seen));
     }
 
     async fn names(store: &FolderStore) -> Vec<String> {
-        store.names(SEGMENTS).await.unwrap()
+        store.list(SEGMENTS).await.unwrap()
     }
 
     #[tokio::test]
     async fn the_next_run_knows_saved_records_and_does_not_write_them_again() {
         let (_folder, store) = store();
         let catalog = Catalog::load(&store).await;
-        catalog.remember(&digest(1), content());
+        catalog.insert_content(&digest(1), content());
         moved(&catalog, seen(1, 10));
-        catalog.keep("lambda/eu-west-1", &["orders"]);
+        catalog.put_note("lambda/eu-west-1", &["orders"]);
         catalog.save(&store).await.unwrap();
         catalog.save(&store).await.unwrap();
 
         let catalog = Catalog::load(&store).await;
         assert_eq!(*catalog.content(&digest(1)).unwrap(), content());
-        assert_eq!(catalog.recall(&java(), |memory| memory.moving["21"].clone()), [seen(1, 10)]);
-        assert_eq!(catalog.kept::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
-        catalog.keep("lambda/eu-west-1", &["orders"]);
-        catalog.note(&java(), |_| ());
+        assert_eq!(catalog.read_repository(&java(), |memory| memory.moving["21"].clone()), [seen(1, 10)]);
+        assert_eq!(catalog.get_note::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
+        catalog.put_note("lambda/eu-west-1", &["orders"]);
+        catalog.update_repository(&java(), |_| ());
         catalog.save(&store).await.unwrap();
         assert_eq!(names(&store).await.len(), 1, "nothing new, nothing written");
     }
@@ -122,8 +122,8 @@ mod tests {
         let (_folder, store) = store();
         for of in 1..=2 {
             let catalog = Catalog::load(&store).await;
-            catalog.remember(&digest(of), content());
-            catalog.note(&java(), |memory| drop(memory.carried.insert(format!("21.{of}"), seen(of, 1))));
+            catalog.insert_content(&digest(of), content());
+            catalog.update_repository(&java(), |memory| drop(memory.carried.insert(format!("21.{of}"), seen(of, 1))));
             catalog.save(&store).await.unwrap();
         }
         let names = names(&store).await;
@@ -131,7 +131,10 @@ mod tests {
         store.remove(&names[0]).await.unwrap();
         let second = Catalog::load(&store).await;
         assert!(second.content(&digest(1)).is_none() && second.content(&digest(2)).is_some());
-        assert_eq!(second.recall(&java(), |memory| memory.carried.clone().into_keys().collect::<Vec<_>>()), ["21.2"]);
+        assert_eq!(
+            second.read_repository(&java(), |memory| memory.carried.clone().into_keys().collect::<Vec<_>>()),
+            ["21.2"]
+        );
     }
 
     #[tokio::test]
@@ -139,16 +142,16 @@ mod tests {
         let (_folder, store) = store();
         for of in 0..40 {
             let catalog = Catalog::load(&store).await;
-            catalog.remember(&digest(of), content());
+            catalog.insert_content(&digest(of), content());
             moved(&catalog, seen(of, of.into()));
-            catalog.keep("same", &of);
+            catalog.put_note("same", &of);
             catalog.save(&store).await.unwrap();
         }
         assert!(names(&store).await.len() <= 17);
         let catalog = Catalog::load(&store).await;
         assert!((0..40).all(|of| catalog.content(&digest(of)).is_some()));
-        assert_eq!(catalog.recall(&java(), |memory| memory.moving["21"].len()), 40);
-        assert_eq!(catalog.kept::<u8>("same"), Some(39));
+        assert_eq!(catalog.read_repository(&java(), |memory| memory.moving["21"].len()), 40);
+        assert_eq!(catalog.get_note::<u8>("same"), Some(39));
     }
 
     #[tokio::test]
@@ -156,11 +159,11 @@ mod tests {
         let (_folder, store) = store();
         for (name, bytes) in [("00", &b"garbage"[..]), ("01", b"basewatch.catalog/v99\n")] {
             let name = format!("{SEGMENTS}{name}.segment");
-            store.write(&name, bytes.to_vec(), OnlyIf::Absent).await.unwrap();
+            store.write(&name, bytes.to_vec(), WriteCondition::Absent).await.unwrap();
         }
         for of in 1..40 {
             let catalog = Catalog::load(&store).await;
-            catalog.remember(&digest(of), content());
+            catalog.insert_content(&digest(of), content());
             catalog.save(&store).await.unwrap();
         }
         let catalog = Catalog::load(&store).await;
@@ -173,20 +176,20 @@ mod tests {
     async fn records_of_a_cancelled_or_failed_save_are_written_by_the_next_one() {
         let (folder, store) = store();
         let catalog = Catalog::load(&store).await;
-        catalog.remember(&digest(1), content());
+        catalog.insert_content(&digest(1), content());
         moved(&catalog, seen(1, 10));
-        catalog.keep("a", &1);
+        catalog.put_note("a", &1);
         drop(catalog.save(&store));
         assert!(futures::FutureExt::now_or_never(catalog.save(&store)).is_none());
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let broken = FolderStore::new(file);
         assert!(matches!(catalog.save(&broken).await, Err(Error::Unavailable { .. })));
-        catalog.keep("a", &2);
+        catalog.put_note("a", &2);
         catalog.save(&store).await.unwrap();
         let next = Catalog::load(&store).await;
         assert!(next.content(&digest(1)).is_some());
-        assert_eq!((next.kept("a"), next.recall(&java(), |memory| memory.moving.len())), (Some(2), 1));
+        assert_eq!((next.get_note("a"), next.read_repository(&java(), |memory| memory.moving.len())), (Some(2), 1));
     }
 
     #[tokio::test]
@@ -194,7 +197,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let store = FolderStore::new(file.path().to_owned());
         let catalog = Catalog::load(&store).await;
-        catalog.remember(&digest(1), content());
+        catalog.insert_content(&digest(1), content());
         assert!(catalog.content(&digest(1)).is_some());
         assert!(matches!(catalog.save(&store).await, Err(Error::Unavailable { .. })));
     }
@@ -204,11 +207,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::limited(folder.path().to_owned(), 2 * PART_BYTES as u64);
         let catalog = Catalog::load(&store).await;
-        catalog.keep("large", &"x".repeat(3 * PART_BYTES));
-        catalog.keep("small", &1);
+        catalog.put_note("large", &"x".repeat(3 * PART_BYTES));
+        catalog.put_note("small", &1);
         catalog.save(&store).await.unwrap();
         let next = Catalog::load(&store).await;
-        assert_eq!((next.kept::<String>("large"), next.kept("small")), (None, Some(1)));
+        assert_eq!((next.get_note::<String>("large"), next.get_note("small")), (None, Some(1)));
     }
 
     #[tokio::test]
@@ -220,7 +223,7 @@ mod tests {
             catalog.save(&store).await.unwrap();
         }
         let catalog = Catalog::load(&store).await;
-        let history = catalog.recall(&java(), |memory| memory.moving["21"].clone());
+        let history = catalog.read_repository(&java(), |memory| memory.moving["21"].clone());
         assert_eq!(history, [until(seen(1, 10), 45)]);
     }
 }

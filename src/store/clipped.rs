@@ -10,20 +10,20 @@ pub(super) const MOST_READ_BYTES: u64 = 4 << 30;
 /// Consumes JSON in pieces and keeps it with long texts cut. The result stays valid JSON: texts are cut between characters,
 /// never within an escape or a surrogate pair.
 #[derive(Debug, Default)]
-pub(super) struct Clipper {
+pub(super) struct JsonClipper {
     kept: Vec<u8>,
     is_in_text: bool,
     /// Length of the current text that was kept.
     text_bytes: usize,
     is_cutting: bool,
-    escape: Escape,
+    escape: JsonEscape,
     /// Whether the last escape is a high surrogate (RFC 8259, section 7).
     is_half: bool,
 }
 
 /// Position of the next byte within an escape.
 #[derive(Clone, Copy, Debug, Default)]
-enum Escape {
+enum JsonEscape {
     #[default]
     None,
     /// After the backslash.
@@ -32,7 +32,7 @@ enum Escape {
     Digits(u8, u32),
 }
 
-impl Clipper {
+impl JsonClipper {
     /// Consumes the next piece.
     pub(super) fn push(&mut self, piece: &[u8]) {
         for byte in piece {
@@ -57,15 +57,15 @@ impl Clipper {
 
     fn push_in_text(&mut self, byte: u8) {
         match self.escape {
-            Escape::None => self.push_character(byte),
-            Escape::Begun => {
-                self.escape = if byte == b'u' { Escape::Digits(4, 0) } else { Escape::None };
+            JsonEscape::None => self.push_character(byte),
+            JsonEscape::Begun => {
+                self.escape = if byte == b'u' { JsonEscape::Digits(4, 0) } else { JsonEscape::None };
                 self.is_half = false;
                 self.keep(byte);
             }
-            Escape::Digits(left, code) => {
+            JsonEscape::Digits(left, code) => {
                 let code = code * 16 + char::from(byte).to_digit(16).unwrap_or_default();
-                self.escape = if left > 1 { Escape::Digits(left - 1, code) } else { Escape::None };
+                self.escape = if left > 1 { JsonEscape::Digits(left - 1, code) } else { JsonEscape::None };
                 self.is_half = left == 1 && (0xd800..0xdc00).contains(&code);
                 self.keep(byte);
             }
@@ -84,7 +84,7 @@ impl Clipper {
             self.kept.extend_from_slice("…".as_bytes());
         }
         if byte == b'\\' {
-            self.escape = Escape::Begun;
+            self.escape = JsonEscape::Begun;
         }
         self.keep(byte);
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn clipped(json: &[u8], piece: usize) -> Vec<u8> {
-        let mut clipper = Clipper::default();
+        let mut clipper = JsonClipper::default();
         json.chunks(piece).for_each(|piece| clipper.push(piece));
         clipper.into_bytes()
     }

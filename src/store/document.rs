@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Error, OnlyIf, Result, Store, Version};
+use super::{Error, ObjectVersion, Result, Store, WriteCondition};
 
 /// A document with a schema.
-pub trait Document: Serialize + DeserializeOwned + Default {
+pub trait StoredDocument: Serialize + DeserializeOwned + Default {
     /// The value of `schema`: `basewatch.ledger/v1`.
     const SCHEMA: &'static str;
     /// The name in the store: `ledger.json`.
@@ -20,20 +20,20 @@ pub trait Document: Serialize + DeserializeOwned + Default {
 
 /// A document and the version that was read.
 #[derive(Clone, Debug)]
-pub struct Kept<T> {
+pub struct VersionedDocument<T> {
     /// The document; the default if it does not exist.
     pub document: T,
-    version: Option<Version>,
+    version: Option<ObjectVersion>,
 }
 
 #[derive(Deserialize)]
-struct Tag {
+struct SchemaTag {
     schema: String,
 }
 
 /// A document with its schema.
 #[derive(Serialize)]
-pub(super) struct Tagged<'a, T> {
+pub(super) struct TaggedDocument<'a, T> {
     pub(super) schema: &'static str,
     #[serde(flatten)]
     pub(super) document: &'a T,
@@ -44,33 +44,33 @@ pub(super) struct Tagged<'a, T> {
 /// # Errors
 ///
 /// [`Error::Newer`] and [`Error::Unreadable`] if it does not have the supported format.
-pub async fn load<T: Document>(store: &dyn Store) -> Result<Kept<T>> {
+pub async fn load<T: StoredDocument>(store: &dyn Store) -> Result<VersionedDocument<T>> {
     let Some(stored) = store.read_clipped(T::NAME).await? else {
-        return Ok(Kept { document: T::default(), version: None });
+        return Ok(VersionedDocument { document: T::default(), version: None });
     };
-    let place = format!("{}/{}", store.place(), T::NAME);
+    let place = format!("{}/{}", store.location(), T::NAME);
     let document = parse(&stored.bytes, T::SCHEMA, &place)?;
-    Ok(Kept { document, version: Some(stored.version) })
+    Ok(VersionedDocument { document, version: Some(stored.version) })
 }
 
 /// Parses a document as a store does, for the fuzz targets.
 #[cfg(test)]
-pub(crate) fn read_stored<T: Document>(stored: &[u8]) -> Result<T> {
-    let mut clipper = super::clipped::Clipper::default();
+pub(crate) fn read_stored<T: StoredDocument>(stored: &[u8]) -> Result<T> {
+    let mut clipper = super::clipped::JsonClipper::default();
     clipper.push(stored);
     parse(&clipper.into_bytes(), T::SCHEMA, T::NAME)
 }
 
 /// Serializes a document as a store does, for the fuzz targets.
 #[cfg(test)]
-pub(crate) fn to_stored<T: Document>(document: &T) -> Vec<u8> {
-    serde_json::to_vec(&Tagged { schema: T::SCHEMA, document }).expect("a document has a JSON form")
+pub(crate) fn to_stored<T: StoredDocument>(document: &T) -> Vec<u8> {
+    serde_json::to_vec(&TaggedDocument { schema: T::SCHEMA, document }).expect("a document has a JSON form")
 }
 
 /// Parses the document at `place`, if it has the format `known`.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str) -> Result<T> {
     let unreadable = |error: serde_json::Error| Error::Unreadable { place: place.to_owned(), why: error.to_string() };
-    let tag: Tag = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let tag: SchemaTag = serde_json::from_slice(bytes).map_err(unreadable)?;
     if tag.schema == known {
         return serde_json::from_slice(bytes).map_err(unreadable);
     }
@@ -82,16 +82,16 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str)
     })
 }
 
-impl<T: Document> Kept<T> {
+impl<T: StoredDocument> VersionedDocument<T> {
     /// Writes the document, unless another process has changed it since it was read. Drops details if it is too large.
     ///
     /// # Errors
     ///
     /// [`Error::Conflict`] if it was changed, [`Error::TooLarge`] if it cannot be made small enough.
     pub async fn save(&mut self, store: &dyn Store) -> Result<()> {
-        let only_if = self.version.clone().map_or(OnlyIf::Absent, OnlyIf::Unchanged);
+        let only_if = self.version.clone().map_or(WriteCondition::Absent, WriteCondition::Unchanged);
         loop {
-            let tagged = Tagged { schema: T::SCHEMA, document: &self.document };
+            let tagged = TaggedDocument { schema: T::SCHEMA, document: &self.document };
             let bytes = serde_json::to_vec(&tagged)
                 .map_err(|error| Error::Unreadable { place: T::NAME.to_owned(), why: error.to_string() })?;
             match store.write(T::NAME, bytes, only_if.clone()).await {

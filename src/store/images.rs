@@ -8,9 +8,9 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
-use super::{Catalog, Known, Seen};
+use super::{Catalog, SharedContent, TagObservation};
 use crate::{
-    image::{Content, Digest, Document, ImageFacts, Reference, Repository},
+    image::{Digest, DigestContent, ImageFacts, ManifestDocument, Reference, Repository},
     registry::{Error, Registry, Result},
 };
 
@@ -20,11 +20,11 @@ const CACHE_LAG: TimeDelta = TimeDelta::hours(24);
 
 /// The target of a tag.
 #[derive(Clone, Debug)]
-pub struct Pointing {
+pub struct TagResolution {
     /// The digest.
     pub digest: Digest,
     /// Its content.
-    pub content: Known,
+    pub content: SharedContent,
     /// When the tag was first seen at this digest.
     pub first_seen: DateTime<Utc>,
 }
@@ -37,11 +37,11 @@ pub struct InventoryImage {
     /// The digest of its manifest.
     pub digest: Digest,
     /// The image; never an index.
-    pub content: Known,
+    pub content: SharedContent,
 }
 
 /// Reads image facts through the catalog.
-pub struct Images {
+pub struct ImageReader {
     registry: Arc<dyn Registry>,
     catalog: Arc<Catalog>,
     fetching: Mutex<HashMap<Digest, Arc<futures::lock::Mutex<()>>>>,
@@ -49,7 +49,7 @@ pub struct Images {
     listener: Mutex<Option<UnboundedSender<InventoryImage>>>,
 }
 
-impl Images {
+impl ImageReader {
     /// Reads from `registry` what `catalog` does not have.
     #[must_use]
     pub fn new(registry: Arc<dyn Registry>, catalog: Arc<Catalog>) -> Self {
@@ -82,8 +82,8 @@ impl Images {
     }
 
     /// Passes `content`, read by an inventory as `digest` in `repository`, to the listener if it is an image.
-    pub fn announce(&self, repository: &Repository, digest: &Digest, content: &Known) {
-        if !matches!(&**content, Content::Image(_)) {
+    pub fn announce(&self, repository: &Repository, digest: &Digest, content: &SharedContent) {
+        if !matches!(&**content, DigestContent::Image(_)) {
             return;
         }
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +95,7 @@ impl Images {
     }
 
     /// The content of `digest` in `repository`: an index, or an image with its configuration.
-    pub async fn content(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
+    pub async fn content(&self, repository: &Repository, digest: &Digest) -> Result<SharedContent> {
         if let Some(known) = self.catalog.content(digest) {
             return Ok(known);
         }
@@ -111,7 +111,12 @@ impl Images {
 
     /// Like [`content`](Self::content) for a document that was already fetched and verified against `digest`. Fetches only
     /// the configuration of a manifest.
-    pub async fn complete(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {
+    pub async fn complete(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        document: ManifestDocument,
+    ) -> Result<SharedContent> {
         let fetching = self.fetch_lock(digest);
         let _fetching = fetching.lock().await;
         match self.catalog.content(digest) {
@@ -124,7 +129,7 @@ impl Images {
     ///
     /// One `HEAD` if the last target is known: mostly the tag has not moved, and a `HEAD` does not count as a download. Else a
     /// `GET`, which returns the manifest.
-    pub async fn point(&self, reference: &Reference, seen_at: DateTime<Utc>) -> Result<Pointing> {
+    pub async fn resolve_tag(&self, reference: &Reference, seen_at: DateTime<Utc>) -> Result<TagResolution> {
         let repository = &reference.repository;
         let Some(tag) = &reference.tag else { return Err(Error::not_found(reference)) };
         let last = self.last_seen(repository, tag).filter(|last| self.catalog.content(&last.digest).is_some());
@@ -136,7 +141,7 @@ impl Images {
             fetched.digest
         };
         let content = self.content(repository, &digest).await?;
-        let place = self.remembered_as(repository);
+        let place = self.tag_source(repository);
         if place != *repository
             && let Some(ahead) = self.ahead_of_cache(repository, tag, &digest, seen_at)
         {
@@ -144,22 +149,22 @@ impl Images {
         }
         // Looked up again: the answer may have come through a cache this time.
         if let Some(last) = self.last_seen(repository, tag).filter(|last| last.digest == digest) {
-            self.catalog.note(&place, |memory| {
+            self.catalog.update_repository(&place, |memory| {
                 if let Some(seen) = memory.moving.get_mut(tag).and_then(|history| history.last_mut()) {
-                    seen.see_again(seen_at);
+                    seen.extend_to(seen_at);
                 }
             });
-            return Ok(Pointing { digest, content, first_seen: last.first_seen });
+            return Ok(TagResolution { digest, content, first_seen: last.first_seen });
         }
-        let seen = Seen::new(digest.clone(), Some(content.kind()), seen_at);
-        self.catalog.note(&place, |memory| memory.moving.entry(tag.clone()).or_default().push(seen));
-        Ok(Pointing { digest, content, first_seen: seen_at })
+        let seen = TagObservation::new(digest.clone(), Some(content.kind()), seen_at);
+        self.catalog.update_repository(&place, |memory| memory.moving.entry(tag.clone()).or_default().push(seen));
+        Ok(TagResolution { digest, content, first_seen: seen_at })
     }
 
     /// The repository under which tags of `repository` are recorded: the pull-through cache it is read through, whose tags may
     /// lag behind upstream, or else itself.
     #[must_use]
-    pub fn remembered_as(&self, repository: &Repository) -> Repository {
+    pub fn tag_source(&self, repository: &Repository) -> Repository {
         self.registry.cache_of(repository).unwrap_or_else(|| repository.clone())
     }
 
@@ -170,32 +175,37 @@ impl Images {
         tag: &str,
         digest: &Digest,
         seen_at: DateTime<Utc>,
-    ) -> Option<Pointing> {
-        let last = self.catalog.recall(repository, |memory| {
+    ) -> Option<TagResolution> {
+        let last = self.catalog.read_repository(repository, |memory| {
             let history = memory.moving.get(tag)?;
             let at = history.iter().rposition(|seen| seen.digest == *digest)?;
             history[at + 1..].last().filter(|last| seen_at - last.last_seen() <= CACHE_LAG).cloned()
         })?;
         let content = self.catalog.content(&last.digest)?;
-        Some(Pointing { digest: last.digest, content, first_seen: last.first_seen })
+        Some(TagResolution { digest: last.digest, content, first_seen: last.first_seen })
     }
 
-    fn last_seen(&self, repository: &Repository, tag: &str) -> Option<Seen> {
-        self.catalog.recall(&self.remembered_as(repository), |memory| memory.moving.get(tag)?.last().cloned())
+    fn last_seen(&self, repository: &Repository, tag: &str) -> Option<TagObservation> {
+        self.catalog.read_repository(&self.tag_source(repository), |memory| memory.moving.get(tag)?.last().cloned())
     }
 
-    async fn read(&self, repository: &Repository, digest: &Digest, document: Document) -> Result<Known> {
+    async fn read(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        document: ManifestDocument,
+    ) -> Result<SharedContent> {
         let content = match document {
-            Document::Index(index) => Content::Index(index),
-            Document::Manifest(manifest) => {
+            ManifestDocument::Index(index) => DigestContent::Index(index),
+            ManifestDocument::Manifest(manifest) => {
                 let config = self.registry.config(repository, &manifest).await?;
-                Content::Image(ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
+                DigestContent::Image(ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
                     what: format!("the configuration of {repository}@{digest}"),
                     why: error.to_string(),
                 })?)
             }
         };
-        Ok(self.catalog.remember(digest, content))
+        Ok(self.catalog.insert_content(digest, content))
     }
 
     fn fetch_lock(&self, digest: &Digest) -> Arc<futures::lock::Mutex<()>> {

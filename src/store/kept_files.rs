@@ -4,8 +4,8 @@ use std::{fs::File, io::Read as _, path::PathBuf};
 
 use super::{
     Catalog,
-    atomic::{Outlives, replace},
-    catalog::Keeping,
+    atomic::{Durability, replace},
+    catalog::CatalogBackend,
 };
 
 impl Catalog {
@@ -19,9 +19,9 @@ impl Catalog {
 
     /// Caches `bytes` as `name`. Returns `false` in a catalog without a folder or opened for reading.
     pub fn keep_file(&self, name: &str, bytes: &[u8]) -> bool {
-        let (Some(path), Keeping::Folder(_)) = (self.kept_path(name), &self.keeping) else { return false };
+        let (Some(path), CatalogBackend::Folder(_)) = (self.kept_path(name), &self.keeping) else { return false };
         let store = self.segments.as_ref().and_then(|segments| segments.store.as_deref());
-        let written = replace(&path, bytes, Outlives::Process, store);
+        let written = replace(&path, bytes, Durability::Process, store);
         written.inspect_err(|error| tracing::debug!("cannot cache {}: {error}", path.display())).is_ok()
     }
 

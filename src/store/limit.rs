@@ -7,15 +7,15 @@ const MOST_BYTES: u64 = 256 << 20;
 
 /// A size limit, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Limit(u64);
+pub(super) struct ObjectSizeLimit(u64);
 
-impl Default for Limit {
+impl Default for ObjectSizeLimit {
     fn default() -> Self {
         Self(MOST_BYTES)
     }
 }
 
-impl Limit {
+impl ObjectSizeLimit {
     pub(super) fn new(most_bytes: u64) -> Self {
         Self(most_bytes)
     }

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Images, Known};
+use super::{ImageReader, SharedContent};
 use crate::{
-    image::{Child, Content, Digest, DigestKind, ImageFacts, Index, Manifest, Platform, Repository, choose},
+    image::{
+        ChildManifest, Digest, DigestContent, DigestKind, ImageFacts, ImageIndex, ImageManifest, Platform, Repository,
+        choose_child,
+    },
     registry::{Error, Result},
 };
 
@@ -14,7 +17,7 @@ const INDEX_DEPTH: usize = 4;
 /// Maximum number of documents read to determine the entries of one index. Most entries state their platform.
 const INDEX_READS: usize = 32;
 
-impl Images {
+impl ImageReader {
     /// The entry that a machine of `platform` runs of `digest` in `repository`; `None` if there is none.
     ///
     /// # Errors
@@ -24,39 +27,40 @@ impl Images {
         &self,
         repository: &Repository,
         digest: &Digest,
-        content: &Content,
+        content: &DigestContent,
         platform: &Platform,
-    ) -> Result<Option<Child>> {
+    ) -> Result<Option<ChildManifest>> {
         let index = match content {
-            Content::Image(facts) => {
-                let image = Child::new(digest.clone(), Some(facts.platform.clone()).filter(|own| !own.is_unknown()));
-                return Ok(choose(&[image], platform).cloned());
+            DigestContent::Image(facts) => {
+                let image =
+                    ChildManifest::new(digest.clone(), Some(facts.platform.clone()).filter(|own| !own.is_unknown()));
+                return Ok(choose_child(&[image], platform).cloned());
             }
-            Content::Index(index) => index,
+            DigestContent::Index(index) => index,
         };
-        let mut walk = Walk::default();
+        let mut walk = IndexWalk::default();
         let answer = self.walk(repository, index, Some(platform), &mut walk).await;
-        match choose(&walk.images, platform) {
+        match choose_child(&walk.images, platform) {
             Some(image) => Ok(Some(image.clone())),
             None => answer.map(|()| None),
         }
     }
 
-    /// The image of [`Images::entry_for`].
+    /// The image of [`ImageReader::entry_for`].
     ///
     /// # Errors
     ///
-    /// As [`Images::entry_for`], and when the image cannot be read.
+    /// As [`ImageReader::entry_for`], and when the image cannot be read.
     pub async fn image_for(
         &self,
         repository: &Repository,
         digest: &Digest,
-        content: &Content,
+        content: &DigestContent,
         platform: &Platform,
-    ) -> Result<Option<(Child, Known)>> {
+    ) -> Result<Option<(ChildManifest, SharedContent)>> {
         let Some(entry) = self.entry_for(repository, digest, content, platform).await? else { return Ok(None) };
         let known = self.content(repository, &entry.digest).await?;
-        Ok(matches!(&*known, Content::Image(_)).then_some((entry, known)))
+        Ok(matches!(&*known, DigestContent::Image(_)).then_some((entry, known)))
     }
 
     /// All images of `digest` in `repository`, each with its platform if known.
@@ -64,11 +68,16 @@ impl Images {
     /// # Errors
     ///
     /// When a nested index or an entry without a platform cannot be read.
-    pub async fn images_of(&self, repository: &Repository, digest: &Digest, content: &Content) -> Result<Vec<Child>> {
+    pub async fn images_of(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        content: &DigestContent,
+    ) -> Result<Vec<ChildManifest>> {
         match content {
-            Content::Image(facts) => Ok(vec![Child::new(digest.clone(), Some(facts.platform.clone()))]),
-            Content::Index(index) => {
-                let mut walk = Walk::default();
+            DigestContent::Image(facts) => Ok(vec![ChildManifest::new(digest.clone(), Some(facts.platform.clone()))]),
+            DigestContent::Index(index) => {
+                let mut walk = IndexWalk::default();
                 self.walk(repository, index, None, &mut walk).await.map(|()| walk.images)
             }
         }
@@ -80,23 +89,23 @@ impl Images {
     /// # Errors
     ///
     /// When the blob does not exist or is not an image configuration.
-    pub async fn configuration(&self, repository: &Repository, digest: &Digest) -> Result<Known> {
-        let manifest = Manifest::new(digest.clone(), None);
+    pub async fn configuration(&self, repository: &Repository, digest: &Digest) -> Result<SharedContent> {
+        let manifest = ImageManifest::new(digest.clone(), None);
         let config = self.registry().config(repository, &manifest).await?;
         let facts = ImageFacts::read(manifest, &config).map_err(|error| Error::Malformed {
             what: format!("the blob {repository}@{digest}"),
             why: error.to_string(),
         })?;
-        Ok(self.catalog().remember(digest, Content::Image(facts)))
+        Ok(self.catalog().insert_content(digest, DigestContent::Image(facts)))
     }
 
     /// Collects the images of `index` level by level, with `wanted` until one matches exactly.
     async fn walk(
         &self,
         repository: &Repository,
-        index: &Index,
+        index: &ImageIndex,
         wanted: Option<&Platform>,
-        walk: &mut Walk,
+        walk: &mut IndexWalk,
     ) -> Result<()> {
         let mut level = index.children.clone();
         let mut answer = Ok(());
@@ -143,7 +152,12 @@ impl Images {
     }
 
     /// The content of `child`, unless it was read before.
-    async fn read_entry(&self, repository: &Repository, child: &Child, walk: &mut Walk) -> Result<Option<Known>> {
+    async fn read_entry(
+        &self,
+        repository: &Repository,
+        child: &ChildManifest,
+        walk: &mut IndexWalk,
+    ) -> Result<Option<SharedContent>> {
         if !walk.read.insert(child.digest.clone()) {
             return Ok(None);
         }
@@ -156,12 +170,12 @@ impl Images {
 
 /// State of the walk.
 #[derive(Default)]
-struct Walk {
-    images: Vec<Child>,
+struct IndexWalk {
+    images: Vec<ChildManifest>,
     read: BTreeSet<Digest>,
 }
 
-impl Walk {
+impl IndexWalk {
     /// Whether there is an image for exactly the `wanted` platform.
     fn has(&self, wanted: Option<&Platform>) -> bool {
         wanted.is_some_and(|wanted| self.images.iter().any(|image| image.platform.as_ref() == Some(wanted)))
@@ -169,19 +183,19 @@ impl Walk {
 }
 
 /// The entry of an image with the platform of its configuration. The platform `unknown` is that of an attestation.
-fn image(child: Child, known: &Content) -> Option<Child> {
+fn image(child: ChildManifest, known: &DigestContent) -> Option<ChildManifest> {
     match known {
-        Content::Image(facts) if facts.platform.is_unknown() => None,
-        Content::Image(facts) => Some(Child { platform: Some(facts.platform.clone()), ..child }),
-        Content::Index(_) => None,
+        DigestContent::Image(facts) if facts.platform.is_unknown() => None,
+        DigestContent::Image(facts) => Some(ChildManifest { platform: Some(facts.platform.clone()), ..child }),
+        DigestContent::Index(_) => None,
     }
 }
 
 /// The entries of the index `outer`. They inherit what only `outer` states.
-fn within(outer: &Child, known: &Content) -> Vec<Child> {
+fn within(outer: &ChildManifest, known: &DigestContent) -> Vec<ChildManifest> {
     match known {
-        Content::Index(index) => index.children.iter().map(|child| child.within(outer)).collect(),
-        Content::Image(_) => Vec::new(),
+        DigestContent::Index(index) => index.children.iter().map(|child| child.within(outer)).collect(),
+        DigestContent::Image(_) => Vec::new(),
     }
 }
 

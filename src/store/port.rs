@@ -41,7 +41,7 @@ pub enum Error {
         why: String,
     },
     /// The object exceeds the size limit of the store.
-    #[error("{what}: larger than {}", Size(*most_bytes))]
+    #[error("{what}: larger than {}", ByteCount(*most_bytes))]
     TooLarge {
         /// The operation.
         what: String,
@@ -69,9 +69,9 @@ pub enum Error {
 }
 
 /// A number of bytes, displayed in MiB if whole.
-struct Size(u64);
+struct ByteCount(u64);
 
-impl fmt::Display for Size {
+impl fmt::Display for ByteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0 >> 20, self.0 % (1 << 20)) {
             (mebibytes, 0) => write!(f, "{mebibytes} MiB"),
@@ -85,9 +85,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The version of an object. Opaque: comparable only within its store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version(pub(super) String);
+pub struct ObjectVersion(pub(super) String);
 
-impl Version {
+impl ObjectVersion {
     /// The version that the store identifies as `name`.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
@@ -103,22 +103,22 @@ impl Version {
 
 /// A stored object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredObject {
     /// The bytes.
     pub bytes: Vec<u8>,
     /// Their version.
-    pub version: Version,
+    pub version: ObjectVersion,
 }
 
 /// Condition of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OnlyIf {
+pub enum WriteCondition {
     /// Unconditional.
     Always,
     /// Only if the object does not exist.
     Absent,
     /// Only if the object still has this version.
-    Unchanged(Version),
+    Unchanged(ObjectVersion),
 }
 
 /// A store: `FolderStore` or `S3Store`.
@@ -127,14 +127,14 @@ pub enum OnlyIf {
 /// return.
 pub trait Store: fmt::Debug + Send + Sync {
     /// The location as configured: `./basewatch-store`, `s3://bucket/prefix`.
-    fn place(&self) -> String;
+    fn location(&self) -> String;
 
     /// The object `name`; `None` if it does not exist.
-    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>>;
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>>;
 
     /// Like [`Store::read`] for JSON, with texts of more than a few kilobytes cut while they are read, so that a larger
     /// document fits into the limit.
-    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         self.read(name)
     }
 
@@ -144,25 +144,30 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// A write that fails with [`Error::Unavailable`] may have happened nonetheless. So may, in a bucket, one that fails
     /// with [`Error::Conflict`], if its answer was lost and another process has overwritten it since. Read before you
     /// write again.
-    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>>;
+    fn write<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Vec<u8>,
+        only_if: WriteCondition,
+    ) -> BoxFuture<'a, Result<ObjectVersion>>;
 
     /// The names with `prefix`, sorted.
-    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
 
     /// Removes the object `name`, if it exists.
     fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>>;
 
     /// Waits at most `wait` for the lock of the store, and takes it. `holder` is shown to processes that wait. The lock of
     /// a killed process is released: at once in a folder, after a minute in S3.
-    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>>;
+    fn lock<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn StoreLock>>>;
 }
 
 /// The exclusive lock of a store. Released when dropped at the latest.
-pub trait Turn: fmt::Debug + Send + Sync {
+pub trait StoreLock: fmt::Debug + Send + Sync {
     /// Whether it is still held. A lock that was not renewed in time, because the machine slept, may have passed to another
     /// process.
     fn is_held(&self) -> bool;
 
     /// Releases it.
-    fn end(self: Box<Self>) -> BoxFuture<'static, ()>;
+    fn release(self: Box<Self>) -> BoxFuture<'static, ()>;
 }

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::Images;
+use super::ImageReader;
 use crate::{
-    image::{BuildMaterial, Digest, Document, Provenance, Reference, Repository, UnusableAttestation, build_materials},
+    image::{
+        BuildMaterial, Digest, ManifestDocument, Provenance, Reference, Repository, UnusableAttestation,
+        build_materials,
+    },
     registry::{Error, Result},
 };
 
@@ -18,7 +21,7 @@ const ASK_AGAIN: TimeDelta = TimeDelta::days(7);
 
 /// The attestations of an image in the catalog.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct ProvenanceMemory {
+struct ProvenanceRecord {
     /// The materials of each attestation, by the digest of its manifest; empty if it is not provenance.
     #[serde(default)]
     attestations: BTreeMap<Digest, Vec<BuildMaterial>>,
@@ -30,7 +33,7 @@ struct ProvenanceMemory {
     asked_at: Option<DateTime<Utc>>,
 }
 
-impl ProvenanceMemory {
+impl ProvenanceRecord {
     /// The provenance, without duplicate attestations and images.
     fn provenance(self) -> Provenance {
         let attestation_count = self.attestations.len();
@@ -44,7 +47,7 @@ impl ProvenanceMemory {
     }
 }
 
-impl Images {
+impl ImageReader {
     /// The images that the build of `image` in `repository` pulled, from the `listed` attestations or, if these name no image,
     /// from its referrers in the registry. Unreadable ones are included as such.
     pub async fn provenance(
@@ -65,8 +68,8 @@ impl Images {
     /// Like [`provenance`](Self::provenance), from the catalog only.
     #[must_use]
     pub fn remembered_provenance(&self, image: &Digest) -> Provenance {
-        let known: Option<ProvenanceMemory> = self.catalog().kept(&name(image));
-        known.map(ProvenanceMemory::provenance).unwrap_or_default()
+        let known: Option<ProvenanceRecord> = self.catalog().get_note(&name(image));
+        known.map(ProvenanceRecord::provenance).unwrap_or_default()
     }
 
     async fn attested_by(
@@ -77,7 +80,7 @@ impl Images {
         asks_at: Option<DateTime<Utc>>,
     ) -> Provenance {
         let name = name(image);
-        let known: ProvenanceMemory = self.catalog().kept(&name).unwrap_or_default();
+        let known: ProvenanceRecord = self.catalog().get_note(&name).unwrap_or_default();
         let mut memory = known.clone();
         let mut unread = self.read_attestations(repository, image, listed, &mut memory).await;
         let has_none = memory.attestations.values().all(Vec::is_empty);
@@ -95,7 +98,7 @@ impl Images {
             }
         }
         if memory != known {
-            self.catalog().keep(&name, &memory);
+            self.catalog().put_note(&name, &memory);
         }
         let mut provenance = memory.provenance();
         provenance.attestation_count += unread.len();
@@ -109,7 +112,7 @@ impl Images {
         repository: &Repository,
         image: &Digest,
         attestations: &[Digest],
-        memory: &mut ProvenanceMemory,
+        memory: &mut ProvenanceRecord,
     ) -> Vec<UnusableAttestation> {
         let mut unread = Vec::new();
         for digest in attestations {
@@ -118,7 +121,7 @@ impl Images {
             }
             let unusable = |why: String| UnusableAttestation { digest: digest.clone(), why };
             match self.attested(repository, image, digest).await {
-                Ok(Attested { materials, why }) => {
+                Ok(AttestationContents { materials, why }) => {
                     memory.attestations.insert(digest.clone(), materials);
                     memory.unusable.extend(why.map(unusable));
                 }
@@ -129,16 +132,24 @@ impl Images {
     }
 
     /// The materials of the attestation `digest` for `image`. An invalid attestation has none.
-    async fn attested(&self, repository: &Repository, image: &Digest, digest: &Digest) -> Result<Attested> {
+    async fn attested(&self, repository: &Repository, image: &Digest, digest: &Digest) -> Result<AttestationContents> {
         let reference = Reference::pinned(repository.clone(), digest.clone());
         let manifest = match self.registry().manifest(&reference).await.map(|fetched| fetched.document) {
-            Ok(Document::Manifest(manifest)) => manifest,
-            Ok(Document::Index(_)) => {
-                return Ok(Attested { why: Some("it is an index".to_owned()), ..Attested::default() });
+            Ok(ManifestDocument::Manifest(manifest)) => manifest,
+            Ok(ManifestDocument::Index(_)) => {
+                return Ok(AttestationContents {
+                    why: Some("it is an index".to_owned()),
+                    ..AttestationContents::default()
+                });
             }
-            Err(error) => return Ok(Attested { why: Some(permanent_reason(error)?), ..Attested::default() }),
+            Err(error) => {
+                return Ok(AttestationContents {
+                    why: Some(permanent_reason(error)?),
+                    ..AttestationContents::default()
+                });
+            }
         };
-        let mut attested = Attested::default();
+        let mut attested = AttestationContents::default();
         for statement in manifest.statements.iter().filter(|statement| statement.may_be_provenance()) {
             let read = match self.registry().statement(repository, statement).await {
                 Ok(body) => build_materials(&body, image).map_err(|error| error.to_string()),
@@ -155,7 +166,7 @@ impl Images {
 
 /// The contents of one attestation.
 #[derive(Default)]
-struct Attested {
+struct AttestationContents {
     materials: Vec<BuildMaterial>,
     /// Why a part of it is unusable.
     why: Option<String>,

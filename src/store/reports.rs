@@ -8,7 +8,7 @@ use futures::{StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Error, Kept, OnlyIf, Result, Retention, Store, Stored, load};
+use super::{Error, Result, Retention, Store, StoredDocument, StoredObject, VersionedDocument, WriteCondition, load};
 
 /// Name of the latest report.
 pub const LATEST: &str = "reports/latest.json";
@@ -25,7 +25,7 @@ const MOST_OWNERS: usize = 100;
 
 /// One day of the history: the figures of its last run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Day {
+pub struct HistoryDay {
     /// The day, in UTC.
     pub date: NaiveDate,
     /// The instant that counted as now.
@@ -48,7 +48,7 @@ pub struct Day {
     pub other_owners: u64,
     /// Ages of the bases in use; absent if none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub age_days: Option<Ages>,
+    pub age_days: Option<BaseAges>,
     /// Number of alerts sent by all runs of that day.
     #[serde(default)]
     pub alerts_sent: u64,
@@ -59,7 +59,7 @@ pub struct Day {
 
 /// Ages in whole days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Ages {
+pub struct BaseAges {
     /// Median.
     pub p50: u64,
     /// 90th percentile.
@@ -70,22 +70,22 @@ pub struct Ages {
 
 /// The history: one entry per day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct History {
+pub struct ReportHistory {
     /// The days, oldest first.
-    pub days: Vec<Day>,
+    pub days: Vec<HistoryDay>,
     /// No dated report is known to be older than this day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pruned_before: Option<NaiveDate>,
 }
 
-impl Document for History {
+impl StoredDocument for ReportHistory {
     const SCHEMA: &'static str = "basewatch.history/v1";
     const NAME: &'static str = "history.json";
 }
 
-impl History {
+impl ReportHistory {
     /// Adds the figures of a run. Of several runs of a day, the one that started last counts.
-    fn add(&mut self, mut day: Day) {
+    fn add(&mut self, mut day: HistoryDay) {
         largest_owners(&mut day);
         let Some(known) = self.days.iter_mut().find(|known| known.date == day.date) else {
             day.runs = 1;
@@ -103,7 +103,7 @@ impl History {
     }
 }
 
-fn largest_owners(day: &mut Day) {
+fn largest_owners(day: &mut HistoryDay) {
     let mut owners: Vec<_> = std::mem::take(&mut day.by_owner).into_iter().collect();
     owners.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
     day.other_owners += owners.iter().skip(MOST_OWNERS).map(|(_, count)| count).sum::<u64>();
@@ -133,12 +133,12 @@ fn date_of(name: &str) -> Option<NaiveDate> {
 pub async fn record(
     store: &dyn Store,
     report_json: &[u8],
-    day: Day,
+    day: HistoryDay,
     now: DateTime<Utc>,
     retention: Retention,
 ) -> Result<()> {
     let dated = dated_name(day.at, &day.run_id);
-    store.write(&dated, report_json.to_vec(), OnlyIf::Always).await?;
+    store.write(&dated, report_json.to_vec(), WriteCondition::Always).await?;
     keep_latest(store, report_json, &day.run_id).await?;
     let kept_since = since(now, retention.history);
     let history = change(store, |history| {
@@ -158,7 +158,7 @@ pub async fn record(
 ///
 /// Those of the store.
 pub async fn add_alerts(store: &dyn Store, date: NaiveDate, count: u64) -> Result<()> {
-    let add = |history: &mut History| {
+    let add = |history: &mut ReportHistory| {
         if let Some(day) = history.days.iter_mut().find(|day| day.date == date) {
             day.alerts_sent += count;
         }
@@ -173,11 +173,11 @@ fn since(now: DateTime<Utc>, kept_for: std::time::Duration) -> NaiveDate {
 }
 
 /// Applies `change` to the history. Repeats it after a conflicting write.
-async fn change(store: &dyn Store, change: impl Fn(&mut History)) -> Result<Kept<History>> {
+async fn change(store: &dyn Store, change: impl Fn(&mut ReportHistory)) -> Result<VersionedDocument<ReportHistory>> {
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let mut history = load::<History>(store).await?;
+        let mut history = load::<ReportHistory>(store).await?;
         let before = history.document.clone();
         change(&mut history.document);
         if history.document == before {
@@ -197,7 +197,7 @@ async fn pause() {
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct ReportHeader {
     schema: String,
     run_id: String,
 }
@@ -209,29 +209,29 @@ fn generation(schema: &str) -> u32 {
 
 /// Stores a report as the latest, unless a later run has stored its own.
 async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Result<()> {
-    let own = serde_json::from_slice::<Head>(report_json).map(|own| own.schema).unwrap_or_default();
+    let own = serde_json::from_slice::<ReportHeader>(report_json).map(|own| own.schema).unwrap_or_default();
     let mut attempt = 0;
     loop {
         attempt += 1;
         let only_if = match store.read_clipped(LATEST).await {
             Err(error @ Error::TooLarge { .. }) => {
                 tracing::warn!("replacing the latest report: {error}");
-                OnlyIf::Always
+                WriteCondition::Always
             }
             Err(error) => return Err(error),
-            Ok(None) => OnlyIf::Absent,
-            Ok(Some(Stored { bytes, version })) => {
-                match serde_json::from_slice::<Head>(&bytes) {
+            Ok(None) => WriteCondition::Absent,
+            Ok(Some(StoredObject { bytes, version })) => {
+                match serde_json::from_slice::<ReportHeader>(&bytes) {
                     Ok(head) if generation(&head.schema) > generation(&own) => {
-                        let place = format!("{}/{LATEST}", store.place());
+                        let place = format!("{}/{LATEST}", store.location());
                         return Err(Error::Newer { place, found: head.schema, known: own });
                     }
                     Ok(head) if *head.run_id > *run_id => return Ok(()),
                     Ok(_) => {}
                     // Nothing is lost: it is a copy of a dated report.
-                    Err(error) => tracing::warn!("replacing the unreadable {}/{LATEST}: {error}", store.place()),
+                    Err(error) => tracing::warn!("replacing the unreadable {}/{LATEST}: {error}", store.location()),
                 }
-                OnlyIf::Unchanged(version)
+                WriteCondition::Unchanged(version)
             }
         };
         match store.write(LATEST, report_json.to_vec(), only_if).await {
@@ -243,11 +243,11 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
 
 /// Removes the dated reports before `kept_since`. Lists them once a day: the history records the day up to which they were
 /// removed.
-async fn prune(store: &dyn Store, history: &History, kept_since: NaiveDate) -> Result<()> {
+async fn prune(store: &dyn Store, history: &ReportHistory, kept_since: NaiveDate) -> Result<()> {
     if history.pruned_before.is_some_and(|day| day >= kept_since) {
         return Ok(());
     }
-    let mut old = store.names(REPORTS).await?;
+    let mut old = store.list(REPORTS).await?;
     old.retain(|name| date_of(name).is_some_and(|day| day < kept_since));
     let is_all = old.len() <= MOST_REMOVED;
     old.truncate(MOST_REMOVED);
@@ -274,8 +274,8 @@ pub async fn latest(store: &dyn Store) -> Result<Option<Vec<u8>>> {
 }
 
 /// The days of the history, oldest first.
-pub async fn history(store: &dyn Store) -> Result<Vec<Day>> {
-    Ok(load::<History>(store).await?.document.days)
+pub async fn history(store: &dyn Store) -> Result<Vec<HistoryDay>> {
+    Ok(load::<ReportHistory>(store).await?.document.days)
 }
 
 #[cfg(test)]
@@ -287,8 +287,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn day(at: DateTime<Utc>, run_id: &str, deployments: u64) -> Day {
-        Day {
+    fn day(at: DateTime<Utc>, run_id: &str, deployments: u64) -> HistoryDay {
+        HistoryDay {
             date: at.date_naive(),
             at,
             run_id: run_id.to_owned(),
@@ -298,7 +298,7 @@ mod tests {
             by_severity: BTreeMap::new(),
             by_owner: BTreeMap::new(),
             other_owners: 0,
-            age_days: Some(Ages { p50: 31, p90: 88, max: 88 }),
+            age_days: Some(BaseAges { p50: 31, p90: 88, max: 88 }),
             alerts_sent: 2,
             runs: 0,
         }
@@ -324,10 +324,10 @@ mod tests {
         assert_eq!(latest(&store).await.unwrap(), None);
         recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
         assert_eq!(latest(&store).await.unwrap(), Some(report("01A")));
-        let names = store.names("").await.unwrap();
+        let names = store.list("").await.unwrap();
         assert_eq!(names, ["history.json", "reports/2026/11/21/20261121T060000Z-01A.json", "reports/latest.json"]);
         let days = history(&store).await.unwrap();
-        assert_eq!(days, [Day { runs: 1, ..day(at("2026-11-21T06:00:00Z"), "01A", 3) }]);
+        assert_eq!(days, [HistoryDay { runs: 1, ..day(at("2026-11-21T06:00:00Z"), "01A", 3) }]);
     }
 
     #[tokio::test]
@@ -339,7 +339,7 @@ mod tests {
         let days = history(&store).await.unwrap();
         assert_eq!(days.len(), 1);
         assert_eq!((days[0].deployments, days[0].runs, days[0].alerts_sent), (5, 2, 4));
-        assert_eq!(store.names("reports/2026").await.unwrap().len(), 2, "both are kept by their dates");
+        assert_eq!(store.list("reports/2026").await.unwrap().len(), 2, "both are kept by their dates");
     }
 
     #[tokio::test]
@@ -359,10 +359,10 @@ mod tests {
         for days in [0, 1, 60, 100] {
             recorded(&store, start + TimeDelta::days(days), &format!("01{days:03}"), 1).await;
         }
-        store.write("reports/notes.json", b"mine".to_vec(), OnlyIf::Always).await.unwrap();
+        store.write("reports/notes.json", b"mine".to_vec(), WriteCondition::Always).await.unwrap();
         recorded(&store, start + TimeDelta::days(150), "01150", 1).await;
         assert_eq!(
-            store.names("reports/").await.unwrap(),
+            store.list("reports/").await.unwrap(),
             [
                 "reports/2026/03/02/20260302T060000Z-01060.json",
                 "reports/2026/04/11/20260411T060000Z-01100.json",
@@ -381,7 +381,7 @@ mod tests {
     async fn a_history_of_another_format_is_left_as_it_is() {
         let (_folder, store) = store();
         let newer = br#"{"schema":"basewatch.history/v2","days":{}}"#.to_vec();
-        store.write("history.json", newer.clone(), OnlyIf::Always).await.unwrap();
+        store.write("history.json", newer.clone(), WriteCondition::Always).await.unwrap();
         let now = at("2026-11-21T06:00:00Z");
         let error = record(&store, &report("01A"), day(now, "01A", 1), now, Retention::default()).await.unwrap_err();
         assert!(matches!(error, Error::Newer { .. }), "{error}");
@@ -391,7 +391,7 @@ mod tests {
     #[tokio::test]
     async fn a_garbled_latest_report_is_replaced() {
         let (_folder, store) = store();
-        store.write(LATEST, b"{".to_vec(), OnlyIf::Always).await.unwrap();
+        store.write(LATEST, b"{".to_vec(), WriteCondition::Always).await.unwrap();
         recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
         assert_eq!(latest(&store).await.unwrap(), Some(report("01A")));
     }
@@ -400,7 +400,7 @@ mod tests {
     async fn a_latest_report_of_a_newer_format_is_left_and_of_an_older_one_replaced() {
         let (_folder, store) = store();
         let newer = br#"{"schema":"basewatch.report/v2","run_id":"00"}"#.to_vec();
-        store.write(LATEST, newer.clone(), OnlyIf::Always).await.unwrap();
+        store.write(LATEST, newer.clone(), WriteCondition::Always).await.unwrap();
         let error = keep_latest(&store, &report("01A"), "01A").await.unwrap_err();
         assert!(matches!(error, Error::Newer { .. }), "{error}");
         assert_eq!(latest(&store).await.unwrap(), Some(newer));
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn many_owners_do_not_make_a_day_long() {
-        let mut history = History::default();
+        let mut history = ReportHistory::default();
         let mut today = day(at("2026-11-21T06:00:00Z"), "01A", 1);
         today.by_owner = (0..150).map(|owner| (format!("team-{owner:03}"), owner)).collect();
         history.add(today);

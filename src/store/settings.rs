@@ -7,7 +7,7 @@ use crate::aws::Aws;
 
 /// Location of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StoreLocation {
     /// A folder.
     Folder(PathBuf),
     /// An S3 bucket.
@@ -37,7 +37,7 @@ impl Default for Retention {
 
 /// Why a text is not the location of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidPlace {
+pub enum InvalidStoreLocation {
     /// The text is empty.
     #[error("it is empty: write a folder, or s3://bucket/prefix")]
     Empty,
@@ -65,12 +65,12 @@ pub enum InvalidPlace {
     },
 }
 
-impl FromStr for Place {
-    type Err = InvalidPlace;
+impl FromStr for StoreLocation {
+    type Err = InvalidStoreLocation;
 
-    fn from_str(text: &str) -> Result<Self, InvalidPlace> {
+    fn from_str(text: &str) -> Result<Self, InvalidStoreLocation> {
         match text.split_once("://") {
-            _ if text.trim().is_empty() => Err(InvalidPlace::Empty),
+            _ if text.trim().is_empty() => Err(InvalidStoreLocation::Empty),
             None => Ok(Self::Folder(PathBuf::from(text))),
             Some(("s3", rest)) => {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -79,17 +79,17 @@ impl FromStr for Place {
                 check_prefix(prefix)?;
                 Ok(Self::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
             }
-            Some((scheme, _)) => Err(InvalidPlace::Scheme(scheme.to_owned())),
+            Some((scheme, _)) => Err(InvalidStoreLocation::Scheme(scheme.to_owned())),
         }
     }
 }
 
 /// The rules: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
-fn check_bucket(name: &str) -> Result<(), InvalidPlace> {
+fn check_bucket(name: &str) -> Result<(), InvalidStoreLocation> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
     let is_edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let why = match name {
-        "" => return Err(InvalidPlace::NoBucket),
+        "" => return Err(InvalidStoreLocation::NoBucket),
         _ if name.starts_with("arn:") => "write the bucket's name, not an ARN",
         _ if !(3..=63).contains(&name.len()) => "it must have 3 to 63 characters",
         _ if !name.bytes().all(is_allowed) => "only lower-case letters, digits, '.' and '-' are allowed",
@@ -101,12 +101,12 @@ fn check_bucket(name: &str) -> Result<(), InvalidPlace> {
         _ if name.ends_with("--x-s3") => "it is a directory bucket: use a general purpose bucket",
         _ => return Ok(()),
     };
-    Err(InvalidPlace::Bucket { name: name.to_owned(), why })
+    Err(InvalidStoreLocation::Bucket { name: name.to_owned(), why })
 }
 
 /// The characters that need no encoding anywhere
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
-fn check_prefix(prefix: &str) -> Result<(), InvalidPlace> {
+fn check_prefix(prefix: &str) -> Result<(), InvalidStoreLocation> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'=' | b'/');
     let why = match prefix {
         "" => return Ok(()),
@@ -116,10 +116,10 @@ fn check_prefix(prefix: &str) -> Result<(), InvalidPlace> {
         _ if prefix.split('/').any(|word| matches!(word, "." | "..")) => "'.' and '..' are not allowed",
         _ => return Ok(()),
     };
-    Err(InvalidPlace::Prefix { prefix: prefix.to_owned(), why })
+    Err(InvalidStoreLocation::Prefix { prefix: prefix.to_owned(), why })
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(folder) => folder.display().fmt(f),
@@ -131,10 +131,10 @@ impl fmt::Display for Place {
 
 /// The store at `place`, accessed through `aws` if it is a bucket. Does no I/O yet.
 #[must_use]
-pub fn open(place: &Place, aws: Arc<Aws>) -> Arc<dyn Store> {
+pub fn open(place: &StoreLocation, aws: Arc<Aws>) -> Arc<dyn Store> {
     match place {
-        Place::Folder(folder) => Arc::new(FolderStore::new(folder.clone())),
-        Place::S3 { bucket, prefix } => Arc::new(S3Store::new(aws, bucket.clone(), prefix.clone())),
+        StoreLocation::Folder(folder) => Arc::new(FolderStore::new(folder.clone())),
+        StoreLocation::S3 { bucket, prefix } => Arc::new(S3Store::new(aws, bucket.clone(), prefix.clone())),
     }
 }
 
@@ -145,11 +145,11 @@ mod tests {
     #[test]
     fn a_location_is_a_folder_or_a_bucket_and_round_trips() {
         for text in ["/var/lib/basewatch", "./basewatch-store", "store", "s3://bucket", "s3://my.bucket-1/a/b=c/_d.e"] {
-            assert_eq!(text.parse::<Place>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<StoreLocation>().unwrap().to_string(), text);
         }
-        let with_slash: Place = "s3://bucket/prefix/".parse().unwrap();
-        assert_eq!(with_slash, Place::S3 { bucket: "bucket".into(), prefix: "prefix".into() });
-        assert_eq!("s3://bucket/".parse::<Place>(), "s3://bucket".parse());
+        let with_slash: StoreLocation = "s3://bucket/prefix/".parse().unwrap();
+        assert_eq!(with_slash, StoreLocation::S3 { bucket: "bucket".into(), prefix: "prefix".into() });
+        assert_eq!("s3://bucket/".parse::<StoreLocation>(), "s3://bucket".parse());
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
             ("s3://bucket/é", "letters, digits"),
         ];
         for (text, expected) in table {
-            let error = text.parse::<Place>().unwrap_err().to_string();
+            let error = text.parse::<StoreLocation>().unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

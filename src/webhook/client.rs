@@ -13,16 +13,16 @@ use reqwest::{
 };
 
 use super::{
-    Answer, Call, Refused,
-    failure::{Failure, innermost},
+    WebhookCall, WebhookError, WebhookResponse,
+    failure::{CallFailure, innermost},
     hidden::secrets_of,
     signature::sign,
 };
 use crate::{
-    address::{Reach, Resolver, Trust},
-    pace::Pace,
+    address::{AddressScope, HostResolver, HostTrust},
+    rate_limiter::RateLimiter,
     redact::Redactor,
-    registry::{RequestKind, Requests},
+    registry::{RequestCounter, RequestKind},
     retry,
     secret::Secret,
 };
@@ -52,7 +52,7 @@ const RESERVED_HEADERS: [&str; 12] = [
 
 /// Limits of webhook calls.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct WebhookClientSettings {
     /// Timeout of opening a connection.
     pub connect_timeout: Duration,
     /// Timeout of one attempt, including the response.
@@ -66,7 +66,7 @@ pub struct Settings {
     pub rate: f64,
 }
 
-impl Default for Settings {
+impl Default for WebhookClientSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
@@ -80,42 +80,42 @@ impl Default for Settings {
 
 /// Client of webhooks for one run.
 #[derive(Debug)]
-pub struct Webhooks {
-    settings: Settings,
-    requests: Arc<Requests>,
+pub struct WebhookClient {
+    settings: WebhookClientSettings,
+    requests: Arc<RequestCounter>,
     /// Client without proxy, for loopback.
     here: Client,
     elsewhere: Client,
-    hosts: Mutex<HashMap<String, Arc<Host>>>,
+    hosts: Mutex<HashMap<String, Arc<WebhookHost>>>,
 }
 
 /// State of one host.
 #[derive(Debug)]
-struct Host {
+struct WebhookHost {
     name: String,
-    pace: Pace,
+    pace: RateLimiter,
     /// Locked during a call: one call at a time per host.
-    health: tokio::sync::Mutex<Health>,
+    health: tokio::sync::Mutex<HostHealth>,
 }
 
 /// Availability of a host.
 #[derive(Debug, Default)]
-struct Health {
+struct HostHealth {
     /// Number of failed calls in a row.
     failures: u32,
     /// The end of the wait that it requested.
     not_before: Option<Instant>,
 }
 
-impl Webhooks {
+impl WebhookClient {
     /// A client with `settings`, counting into `requests`.
     ///
     /// # Errors
     ///
     /// When this machine has no TLS.
-    pub fn new(settings: Settings, requests: Arc<Requests>) -> Result<Self, String> {
+    pub fn new(settings: WebhookClientSettings, requests: Arc<RequestCounter>) -> Result<Self, String> {
         // Only the configuration names webhooks.
-        let resolver = Arc::new(Resolver::new(Trust::Loopback));
+        let resolver = Arc::new(HostResolver::new(HostTrust::Loopback));
         let client = |is_here: bool| {
             let mut builder = Client::builder()
                 .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
@@ -148,7 +148,7 @@ impl Webhooks {
     /// # Errors
     ///
     /// When it was not accepted: the failure of the last attempt.
-    pub async fn call(&self, call: &Call) -> Result<Answer, Refused> {
+    pub async fn call(&self, call: &WebhookCall) -> Result<WebhookResponse, WebhookError> {
         self.send(Method::POST, call).await
     }
 
@@ -156,9 +156,9 @@ impl Webhooks {
     ///
     /// # Errors
     ///
-    /// As [`Webhooks::call`].
-    pub async fn get(&self, url: &Secret) -> Result<Answer, Refused> {
-        let call = Call {
+    /// As [`WebhookClient::call`].
+    pub async fn get(&self, url: &Secret) -> Result<WebhookResponse, WebhookError> {
+        let call = WebhookCall {
             url: url.clone(),
             headers: Vec::new(),
             content_type: String::new(),
@@ -171,7 +171,7 @@ impl Webhooks {
         self.send(Method::GET, &call).await
     }
 
-    async fn send(&self, method: Method, call: &Call) -> Result<Answer, Refused> {
+    async fn send(&self, method: Method, call: &WebhookCall) -> Result<WebhookResponse, WebhookError> {
         let url = address(call).map_err(lasting)?;
         let host = self.host(&url);
         let started = Instant::now();
@@ -179,13 +179,13 @@ impl Webhooks {
         health.allow(&host.name)?;
         let mut retries = 0;
         loop {
-            let turn = host.pace.turn().await;
+            let turn = host.pace.acquire().await;
             self.requests.count(&format!("webhook {}", host.name), RequestKind::Api);
             let answer = self.attempt(&host, &method, &url, call, started.elapsed()).await;
             turn.answered();
             let failure = match answer {
                 Ok(answer) => {
-                    *health = Health::default();
+                    *health = HostHealth::default();
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -205,15 +205,15 @@ impl Webhooks {
         }
     }
 
-    fn host(&self, url: &Url) -> Arc<Host> {
+    fn host(&self, url: &Url) -> Arc<WebhookHost> {
         let name = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let pace = Pace::new(Some(self.settings.rate));
-            Arc::new(Host { name: name.clone(), pace, health: tokio::sync::Mutex::default() })
+            let pace = RateLimiter::new(Some(self.settings.rate));
+            Arc::new(WebhookHost { name: name.clone(), pace, health: tokio::sync::Mutex::default() })
         };
         Arc::clone(hosts.entry(name.clone()).or_insert_with(new))
     }
@@ -221,34 +221,34 @@ impl Webhooks {
     /// One attempt, `after` the call was made.
     async fn attempt(
         &self,
-        host: &Host,
+        host: &WebhookHost,
         method: &Method,
         url: &Url,
-        call: &Call,
+        call: &WebhookCall,
         after: Duration,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<WebhookResponse, CallFailure> {
         let http = if is_here(url) { &self.here } else { &self.elsewhere };
         let limit = self.settings.request_timeout;
         let mut request = http.request(method.clone(), url.clone());
         if *method == Method::POST {
-            let headers = headers(call, after).map_err(|why| Failure::of_call(format!("{}: {why}", host.name)))?;
+            let headers = headers(call, after).map_err(|why| CallFailure::of_call(format!("{}: {why}", host.name)))?;
             request = request.headers(headers).body(call.body.clone());
         }
         let exchange = async {
-            let response = request.send().await.map_err(|error| Failure::of_transport(&host.name, &error))?;
+            let response = request.send().await.map_err(|error| CallFailure::of_transport(&host.name, &error))?;
             read(&host.name, response, &secrets_of(call, url)).await
         };
-        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(Failure::of_silence(&host.name, limit)))
+        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(CallFailure::of_silence(&host.name, limit)))
     }
 }
 
-impl Health {
+impl HostHealth {
     /// Fails if the host is not to be called now.
-    fn allow(&self, host: &str) -> Result<(), Refused> {
+    fn allow(&self, host: &str) -> Result<(), WebhookError> {
         let rest = self.not_before.and_then(|at| at.checked_duration_since(Instant::now()));
         if let Some(rest) = rest.filter(|rest| !rest.is_zero()) {
             let why = format!("{host} requested a wait of another {} s", rest.as_secs() + 1);
-            return Err(Refused { retry_after: Some(rest), ..lasting(why) });
+            return Err(WebhookError { retry_after: Some(rest), ..lasting(why) });
         }
         if self.failures >= MAX_FAILURES {
             return Err(lasting(format!("{host} failed repeatedly in this run")));
@@ -257,22 +257,22 @@ impl Health {
     }
 
     /// Records a failed call.
-    fn note(&mut self, failure: &Failure) {
+    fn note(&mut self, failure: &CallFailure) {
         self.failures = if failure.is_about_host { self.failures + 1 } else { 0 };
         self.not_before = failure.refused.retry_after.and_then(|wait| Instant::now().checked_add(wait));
     }
 }
 
 /// A failure that does not concern one call alone.
-fn lasting(why: String) -> Refused {
-    Refused { why, retry_after: None, is_about_call: false, may_have_arrived: false }
+fn lasting(why: String) -> WebhookError {
+    WebhookError { why, retry_after: None, is_about_call: false, may_have_arrived: false }
 }
 
 /// The URL of `call`. Plain HTTP is allowed to loopback only.
-fn address(call: &Call) -> Result<Url, String> {
+fn address(call: &WebhookCall) -> Result<Url, String> {
     let url = Url::parse(call.url.reveal()).map_err(|_| "its URL is invalid".to_owned())?;
     match url.scheme() {
-        _ if reach(&url) == Reach::Forbidden => Err("its URL has a forbidden address".to_owned()),
+        _ if reach(&url) == AddressScope::Forbidden => Err("its URL has a forbidden address".to_owned()),
         "https" => Ok(url),
         "http" if is_here(&url) => Ok(url),
         _ => Err(format!("{} is not called: https is required", url.host_str().unwrap_or("its URL"))),
@@ -280,11 +280,11 @@ fn address(call: &Call) -> Result<Url, String> {
 }
 
 fn is_here(url: &Url) -> bool {
-    reach(url) == Reach::Loopback
+    reach(url) == AddressScope::Loopback
 }
 
-fn reach(url: &Url) -> Reach {
-    Reach::from_host(url.host_str().unwrap_or_default())
+fn reach(url: &Url) -> AddressScope {
+    AddressScope::from_host(url.host_str().unwrap_or_default())
 }
 
 /// Checks that a call may have the additional header `name` with `value`.
@@ -307,7 +307,7 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
     Ok((name, value))
 }
 
-fn headers(call: &Call, after: Duration) -> Result<HeaderMap, String> {
+fn headers(call: &WebhookCall, after: Duration) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &call.headers {
         let (name, value) = header(name, value.reveal())?;
@@ -322,18 +322,18 @@ fn headers(call: &Call, after: Duration) -> Result<HeaderMap, String> {
 }
 
 /// Reads a response. A successful one must be complete.
-async fn read(host: &str, mut response: Response, hidden: &Redactor) -> Result<Answer, Failure> {
+async fn read(host: &str, mut response: Response, hidden: &Redactor) -> Result<WebhookResponse, CallFailure> {
     let status = response.status();
     let mut body = Vec::new();
     if status.is_success() {
-        fill(&mut body, &mut response).await.map_err(|error| Failure::of_transport(host, &error))?;
+        fill(&mut body, &mut response).await.map_err(|error| CallFailure::of_transport(host, &error))?;
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let request_id = ["webhook-id", "x-request-id"].iter().find_map(|name| header(name));
-        return Ok(Answer { status: status.as_u16(), body, request_id });
+        return Ok(WebhookResponse { status: status.as_u16(), body, request_id });
     }
     // As much as arrives in time.
     let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, fill(&mut body, &mut response)).await;
-    Err(Failure::of_status(host, status, response.headers(), &body, hidden))
+    Err(CallFailure::of_status(host, status, response.headers(), &body, hidden))
 }
 
 async fn fill(body: &mut Vec<u8>, response: &mut Response) -> reqwest::Result<()> {

@@ -8,7 +8,7 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 
-use super::Refused;
+use super::WebhookError;
 use crate::{
     redact::Redactor,
     registry::{WANTS_LOGIN, one_line, proxy_failure},
@@ -19,8 +19,8 @@ use crate::{
 const QUOTED_CHARS: usize = 200;
 
 /// A failed attempt.
-pub(super) struct Failure {
-    pub(super) refused: Refused,
+pub(super) struct CallFailure {
+    pub(super) refused: WebhookError,
     /// Whether a retry may succeed.
     pub(super) is_transient: bool,
     /// Whether the service certainly did nothing, so that a retry causes no repeat.
@@ -29,16 +29,16 @@ pub(super) struct Failure {
     pub(super) is_about_host: bool,
 }
 
-impl Failure {
+impl CallFailure {
     /// The call itself is invalid.
     pub(super) fn of_call(why: String) -> Self {
-        let refused = Refused { why, retry_after: None, is_about_call: true, may_have_arrived: false };
+        let refused = WebhookError { why, retry_after: None, is_about_call: true, may_have_arrived: false };
         Self { refused, is_transient: false, is_undone: true, is_about_host: false }
     }
 
     /// The host is down.
     fn of_host(why: String, may_have_arrived: bool) -> Self {
-        let refused = Refused { why, retry_after: None, is_about_call: false, may_have_arrived };
+        let refused = WebhookError { why, retry_after: None, is_about_call: false, may_have_arrived };
         Self { refused, is_transient: true, is_undone: !may_have_arrived, is_about_host: true }
     }
 
@@ -82,7 +82,7 @@ impl Failure {
         // A gateway has only lost the answer.
         let may_have_arrived = status == StatusCode::GATEWAY_TIMEOUT;
         Self {
-            refused: Refused { why, retry_after, is_about_call, may_have_arrived },
+            refused: WebhookError { why, retry_after, is_about_call, may_have_arrived },
             is_transient,
             is_undone: is_undone || !is_transient,
             is_about_host: is_transient,
@@ -135,12 +135,12 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
 mod tests {
     use super::*;
 
-    fn failure(status: u16, headers: &[(&'static str, String)]) -> Failure {
+    fn failure(status: u16, headers: &[(&'static str, String)]) -> CallFailure {
         let headers = headers.iter().map(|(name, value)| {
             (reqwest::header::HeaderName::from_static(name), value.parse().expect("a value of a header"))
         });
         let status = StatusCode::from_u16(status).expect("a status");
-        Failure::of_status("hooks.example.com", status, &headers.collect(), b"", &Redactor::default())
+        CallFailure::of_status("hooks.example.com", status, &headers.collect(), b"", &Redactor::default())
     }
 
     #[test]

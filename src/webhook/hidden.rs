@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::Call;
+use super::WebhookCall;
 use crate::redact::Redactor;
 
 /// Path segments of at least this length count as secrets.
@@ -12,7 +12,7 @@ const PLAIN_HEADERS: [&str; 4] = ["accept", "content-type", "user-agent", "x-git
 
 /// The secrets in `call`, which goes to `url`: its path and query, the values of its headers, what it is signed with,
 /// and the token of a form.
-pub(super) fn secrets_of(call: &Call, url: &Url) -> Redactor {
+pub(super) fn secrets_of(call: &WebhookCall, url: &Url) -> Redactor {
     let mut redactor = Redactor::default();
     if let Some((_, secret)) = &call.signing {
         redactor.hide_secret(secret.reveal());

@@ -10,7 +10,7 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-pub use client::{Settings, Webhooks, check_header};
+pub use client::{WebhookClient, WebhookClientSettings, check_header};
 #[cfg(test)]
 pub(crate) use failure::quoted as quoted_refusal;
 
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 
 /// How a call is authenticated with the secret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Signature {
+pub enum SignatureScheme {
     /// The headers `webhook-id`, `webhook-timestamp` and `webhook-signature` of <https://www.standardwebhooks.com>.
     #[default]
     StandardWebhooks,
@@ -28,9 +28,9 @@ pub enum Signature {
     Bearer,
 }
 
-/// One call: a `POST`, or a `GET` by [`Webhooks::get`]. `Debug` shows no body, which may hold a token.
+/// One call: a `POST`, or a `GET` by [`WebhookClient::get`]. `Debug` shows no body, which may hold a token.
 #[derive(Clone)]
-pub struct Call {
+pub struct WebhookCall {
     /// The destination. A secret, because many webhooks are authenticated by their URL alone.
     pub url: Secret,
     /// Headers in addition to those of the signature.
@@ -44,12 +44,12 @@ pub struct Call {
     /// When the call was made. The `webhook-timestamp` of an attempt adds the time since.
     pub at: DateTime<Utc>,
     /// The scheme and the secret, if it is signed.
-    pub signing: Option<(Signature, Secret)>,
+    pub signing: Option<(SignatureScheme, Secret)>,
     /// Whether the service drops repeats by their id. Then the call is also repeated if it may have arrived.
     pub may_repeat: bool,
 }
 
-impl fmt::Debug for Call {
+impl fmt::Debug for WebhookCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("id", &self.id).field("at", &self.at).finish_non_exhaustive()
     }
@@ -57,7 +57,7 @@ impl fmt::Debug for Call {
 
 /// A response with a 2xx status.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct WebhookResponse {
     /// The status.
     pub status: u16,
     /// The body, up to the limit.
@@ -68,7 +68,7 @@ pub struct Answer {
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct WebhookError {
     /// The host and its answer, for people. Contains no secret and no other part of the URL.
     pub why: String,
     /// Minimum wait before the next attempt.

@@ -9,7 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use sha2::Sha256;
 
-use super::{Call, Signature};
+use super::{SignatureScheme, WebhookCall};
 use crate::secret::Secret;
 
 /// Prefix of secrets in the Standard Webhooks specification; the rest is base64.
@@ -20,25 +20,25 @@ const WHSEC: &str = "whsec_";
 /// # Errors
 ///
 /// When the secret is not valid in a header.
-pub(super) fn sign(call: &Call, at: DateTime<Utc>, headers: &mut HeaderMap) -> Result<(), String> {
+pub(super) fn sign(call: &WebhookCall, at: DateTime<Utc>, headers: &mut HeaderMap) -> Result<(), String> {
     let timestamp = at.timestamp().to_string();
     put(headers, "webhook-id", &call.id)?;
     put(headers, "webhook-timestamp", &timestamp)?;
     let Some((signature, secret)) = &call.signing else { return Ok(()) };
     match signature {
-        Signature::StandardWebhooks => {
+        SignatureScheme::StandardWebhooks => {
             // https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
             let key = standard_key(secret);
             let parts = [call.id.as_bytes(), b".", timestamp.as_bytes(), b".", &call.body];
             put(headers, "webhook-signature", &format!("v1,{}", STANDARD.encode(hmac(&key, &parts))))
         }
-        Signature::GitHub => {
+        SignatureScheme::GitHub => {
             // https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
             let mac = hmac(secret.reveal().as_bytes(), &[&call.body]);
             let hex = mac.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
             put(headers, "x-hub-signature-256", &format!("sha256={hex}"))
         }
-        Signature::Bearer => put(headers, "authorization", &format!("Bearer {}", secret.reveal())),
+        SignatureScheme::Bearer => put(headers, "authorization", &format!("Bearer {}", secret.reveal())),
     }
 }
 
@@ -72,8 +72,8 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) -> Result<(), S
 mod tests {
     use super::*;
 
-    fn headers(signature: Signature, secret: &str, body: &str) -> HeaderMap {
-        let call = Call {
+    fn headers(signature: SignatureScheme, secret: &str, body: &str) -> HeaderMap {
+        let call = WebhookCall {
             url: Secret::new("https://hooks.example.com".into()),
             headers: Vec::new(),
             content_type: "application/json".into(),
@@ -90,8 +90,11 @@ mod tests {
 
     #[test]
     fn the_example_of_the_specification_has_its_signature() {
-        let headers =
-            headers(Signature::StandardWebhooks, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", r#"{"test": 2432232314}"#);
+        let headers = headers(
+            SignatureScheme::StandardWebhooks,
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            r#"{"test": 2432232314}"#,
+        );
         assert_eq!(headers["webhook-signature"], "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         assert_eq!(headers["webhook-timestamp"], "1614265330");
         assert_eq!(headers["webhook-id"], "msg_p5jXN8AQM9LWM0D4loKWxJek");
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_example_of_github_has_its_signature() {
-        let headers = headers(Signature::GitHub, "It's a Secret to Everybody", "Hello, World!");
+        let headers = headers(SignatureScheme::GitHub, "It's a Secret to Everybody", "Hello, World!");
         let expected = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         assert_eq!(headers["x-hub-signature-256"], expected);
     }
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_bearer_token_is_never_shown() {
-        let headers = headers(Signature::Bearer, "hunter2", "");
+        let headers = headers(SignatureScheme::Bearer, "hunter2", "");
         assert_eq!(headers["authorization"], "Bearer hunter2");
         assert!(!format!("{headers:?}").contains("hunter2"));
     }

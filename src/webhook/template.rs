@@ -22,7 +22,7 @@ const MAX_STEPS: u64 = 500_000;
 ///
 /// When the template is invalid, uses an unknown field, or renders too much.
 pub fn text(template: &str, context: &Json) -> Result<String, String> {
-    render(template, context, As::Text, MAX_BYTES)?.ok_or_else(|| too_much(MAX_BYTES))
+    render(template, context, ValueFormat::Text, MAX_BYTES)?.ok_or_else(|| too_much(MAX_BYTES))
 }
 
 /// Renders `template` over `context` as JSON: every value is rendered as JSON, and so must be the whole.
@@ -40,7 +40,7 @@ pub fn json(template: &str, context: &Json) -> Result<Json, String> {
 ///
 /// As [`json`].
 pub fn json_within(template: &str, context: &Json, most_bytes: usize) -> Result<Option<Json>, String> {
-    let Some(text) = render(template, context, As::Json, most_bytes)? else { return Ok(None) };
+    let Some(text) = render(template, context, ValueFormat::Json, most_bytes)? else { return Ok(None) };
     let parsed = serde_json::from_str(&text);
     parsed.map(Some).map_err(|error| format!("the rendered template is not JSON: {error}"))
 }
@@ -60,7 +60,7 @@ pub fn all(templates: &BTreeMap<String, String>, context: &Json) -> Result<BTree
 
 /// How values are rendered.
 #[derive(Clone, Copy, Debug)]
-enum As {
+enum ValueFormat {
     Text,
     Json,
 }
@@ -70,13 +70,13 @@ fn too_much(most_bytes: usize) -> String {
 }
 
 /// Output of a template up to a limit.
-struct Limited {
+struct LimitedWriter {
     bytes: Vec<u8>,
     most: usize,
     is_full: bool,
 }
 
-impl io::Write for Limited {
+impl io::Write for LimitedWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.is_full |= self.bytes.len() + bytes.len() > self.most;
         if self.is_full {
@@ -92,7 +92,7 @@ impl io::Write for Limited {
 }
 
 /// `None` when the result exceeds `most_bytes`.
-fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result<Option<String>, String> {
+fn render(template: &str, context: &Json, form: ValueFormat, most_bytes: usize) -> Result<Option<String>, String> {
     if template.len() > MAX_TEMPLATE_BYTES {
         return Err(format!("the template is longer than {MAX_TEMPLATE_BYTES} bytes"));
     }
@@ -104,7 +104,7 @@ fn render(template: &str, context: &Json, form: As, most_bytes: usize) -> Result
     }
     let environment = environment(form);
     let template = environment.template_from_str(template).map_err(|error| describe(&error))?;
-    let mut output = Limited { bytes: Vec::new(), most: most_bytes, is_full: false };
+    let mut output = LimitedWriter { bytes: Vec::new(), most: most_bytes, is_full: false };
     let rendered = template.render_captured_to(Value::from(Serde(context)), &mut output).map(drop);
     if output.is_full {
         return Ok(None);
@@ -144,7 +144,7 @@ fn expression_length(text: &[u8]) -> usize {
     text.len()
 }
 
-fn environment(form: As) -> Environment<'static> {
+fn environment(form: ValueFormat) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(MAX_STEPS));
@@ -153,10 +153,10 @@ fn environment(form: As) -> Environment<'static> {
     environment.set_formatter(move |out, _, value| {
         let text = match form {
             _ if value.is_undefined() => return Err(Error::from(ErrorKind::UndefinedError)),
-            As::Json => serde_json::to_string(value)
+            ValueFormat::Json => serde_json::to_string(value)
                 .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?,
-            As::Text if value.is_none() => String::new(),
-            As::Text => value.to_string(),
+            ValueFormat::Text if value.is_none() => String::new(),
+            ValueFormat::Text => value.to_string(),
         };
         out.write_str(&text).map_err(Error::from)
     });

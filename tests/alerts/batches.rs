@@ -1,14 +1,14 @@
 //! Messages that are delivered in a batch, one of which cannot be delivered.
 
-use basewatch::notify::Undelivered;
+use basewatch::notify::DeliveryError;
 
 use crate::{
     desk::{Desk, received},
     mailbox::{Mailbox, down},
 };
 
-fn poisoned() -> Undelivered {
-    Undelivered { why: "its template gives no JSON".to_owned(), retry_after: None, is_about_message: true }
+fn poisoned() -> DeliveryError {
+    DeliveryError { why: "its template gives no JSON".to_owned(), retry_after: None, is_about_message: true }
 }
 
 fn three(desk: &mut Desk) {

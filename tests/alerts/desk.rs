@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use basewatch::{
     notify::{
-        self, Channel, Delivered, Keeper, Ledger, MessageFormat, Notifier, Receiver, Settings, SnsSettings,
-        select::{self, News, Planned},
+        self, ChannelKind, DeliverySummary, Ledger, LedgerSession, MessageFormat, NotificationChannel, Notifier,
+        NotifySettings, SnsSettings,
+        select::{self, AlertPlan, NotificationContext},
     },
     report::{Report, Summary},
     store::{self, Store as _},
@@ -17,7 +18,7 @@ use crate::{mailbox::Mailbox, memory_store::MemoryStore};
 
 /// The desk.
 pub(crate) struct Desk {
-    pub(crate) settings: Settings,
+    pub(crate) settings: NotifySettings,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) now: DateTime<Utc>,
     notifiers: BTreeMap<String, Arc<dyn Notifier>>,
@@ -28,7 +29,7 @@ impl Desk {
     /// One without channels, on a Monday morning.
     pub(crate) fn new() -> Self {
         Self {
-            settings: Settings::default(),
+            settings: NotifySettings::default(),
             store: MemoryStore::new(),
             now: "2026-11-02T09:00:00Z".parse().unwrap(),
             notifiers: BTreeMap::new(),
@@ -44,12 +45,12 @@ impl Desk {
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };
-        self.settings.channels.push(Receiver {
+        self.settings.channels.push(NotificationChannel {
             id: id.clone(),
             owners: Vec::new(),
             threshold: None,
             resolved: true,
-            kind: Channel::Sns(topic),
+            kind: ChannelKind::Sns(topic),
         });
         self.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
         self
@@ -84,30 +85,30 @@ impl Desk {
     fn report(&self) -> Report {
         serde_json::from_value(json!({
             "schema": "basewatch.report/v1", "run_id": self.now.timestamp().to_string(), "generated_at": self.now,
-            "complete": true, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]),
+            "complete": true, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::new(&[]),
             "findings": self.findings.values().collect::<Vec<_>>(), "errors": [], "requests": {},
         }))
         .unwrap()
     }
 
     /// Runs now.
-    pub(crate) async fn try_run(&self) -> store::Result<(Planned, Delivered)> {
-        let lock = self.store.turn("a run", Duration::ZERO).await?;
-        let session = Keeper::open(Arc::clone(&self.store) as _, lock).await?;
+    pub(crate) async fn try_run(&self) -> store::Result<(AlertPlan, DeliverySummary)> {
+        let lock = self.store.lock("a run", Duration::ZERO).await?;
+        let session = LedgerSession::open(Arc::clone(&self.store) as _, lock).await?;
         let done = self.notify(&session).await;
         session.close().await;
         done
     }
 
-    async fn notify(&self, session: &Keeper) -> store::Result<(Planned, Delivered)> {
+    async fn notify(&self, session: &LedgerSession) -> store::Result<(AlertPlan, DeliverySummary)> {
         let report = self.report();
-        let context = News { report: &report, place: None };
+        let context = NotificationContext { report: &report, place: None };
         let planned = session.change(|ledger| select::plan(ledger, context, &self.settings)).await?;
         Ok((planned, notify::deliver(session, &self.notifiers, &self.settings, self.now).await?))
     }
 
     /// Runs now, over a store that works.
-    pub(crate) async fn run(&self) -> Delivered {
+    pub(crate) async fn run(&self) -> DeliverySummary {
         self.try_run().await.unwrap().1
     }
 

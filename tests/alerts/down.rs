@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use basewatch::{
     judge::Severity,
-    notify::{QuietHours, Undelivered},
+    notify::{DeliveryError, QuietHours},
 };
 
 use crate::{
@@ -47,12 +47,12 @@ async fn retry_after_of_a_channel_is_honored_up_to_a_maximum() {
     let mut desk = Desk::new();
     desk.add(&hook).set("orders", "payments", "medium");
     let hour = Some(Duration::from_hours(1));
-    hook.refuse(Some(Undelivered { retry_after: hour, ..down() }));
+    hook.refuse(Some(DeliveryError { retry_after: hour, ..down() }));
     desk.run().await;
     desk.now += Duration::from_mins(59);
     let delivered = desk.run().await;
     assert_eq!((hook.tried().len(), delivered.waiting), (1, 1));
-    hook.refuse(Some(Undelivered { retry_after: Some(Duration::MAX), ..down() }));
+    hook.refuse(Some(DeliveryError { retry_after: Some(Duration::MAX), ..down() }));
     desk.now += Duration::from_mins(1);
     desk.run().await;
     assert_eq!(hook.tried().len(), 2);

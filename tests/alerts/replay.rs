@@ -7,12 +7,12 @@ use std::{
 };
 
 use basewatch::{
-    audit::{Sources, Terms, audit},
+    audit::{AuditOptions, AuditSources, audit},
     image::Reference,
     inventory::{Inventory, NamedInventory, OwnerRule},
     notify::{EventKind, Message},
-    report::{Report, Run},
-    store::{Catalog, Images},
+    report::{Report, RunMetadata},
+    store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Duration, Utc};
 
@@ -55,12 +55,12 @@ fn apps(history: &History) -> Vec<App> {
 
 async fn report(rig: &Rig, history: &Arc<History>, catalog: &Arc<Catalog>, apps: &[App], now: DateTime<Utc>) -> Report {
     history.set(now);
-    let images = Arc::new(Images::new(Arc::clone(history) as _, Arc::clone(catalog)));
+    let images = Arc::new(ImageReader::new(Arc::clone(history) as _, Arc::clone(catalog)));
     let references: Vec<Reference> =
         apps.iter().map(|app| format!("apps.example.com/{}:live", app.name).parse().unwrap()).collect();
     let inventory: Box<dyn Inventory> = Box::new(NamedInventory::new(references, Arc::clone(&images), 8, now));
     let settings = &rig.settings;
-    let terms = Terms {
+    let terms = AuditOptions {
         policy: settings.policy.clone(),
         identify: settings.identify.clone(),
         resolve: settings.resolve.clone(),
@@ -71,10 +71,10 @@ async fn report(rig: &Rig, history: &Arc<History>, catalog: &Arc<Catalog>, apps:
         now,
         seen_at: now,
     };
-    let sources = Sources { inventories: vec![inventory], estate: None };
+    let sources = AuditSources { inventories: vec![inventory], aws_scope: None };
     let audit = audit(&sources, &images, &terms, &|_| {}).await;
     let (findings, notes) = audit.judge(&terms);
-    let run = Run {
+    let run = RunMetadata {
         id: ulid::Ulid::from_parts(u64::try_from(now.timestamp_millis()).unwrap(), 1).to_string(),
         now,
         requests: BTreeMap::new(),

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     aws::Aws,
     config::Settings,
-    notify::{Channel, MessageFormat, Notifier, Receiver, SnsSettings},
-    registry::{NetworkSettings, Requests},
-    run::{Ports, Receivers, World, cycle},
+    notify::{ChannelKind, MessageFormat, NotificationChannel, Notifier, SnsSettings},
+    registry::{NetworkSettings, RequestCounter},
+    run::{AppClients, AppContext, OutboundClients, pipeline},
     store::{Catalog, FolderStore, Store},
 };
 use tempfile::TempDir;
@@ -43,27 +43,27 @@ impl Rig {
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };
-        self.settings.notify.channels.push(Receiver {
+        self.settings.notify.channels.push(NotificationChannel {
             id: id.to_owned(),
             owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
             threshold: None,
             resolved: true,
-            kind: Channel::Sns(topic),
+            kind: ChannelKind::Sns(topic),
         });
         self.mailboxes.push(Mailbox::new(id));
     }
 
     /// The world around it.
-    pub(crate) fn world(&self) -> World {
-        let requests = Arc::new(Requests::default());
+    pub(crate) fn world(&self) -> AppContext {
+        let requests = Arc::new(RequestCounter::default());
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
-        let mut receivers = Receivers::open(&Settings::default(), &aws, &requests).unwrap();
+        let mut receivers = OutboundClients::open(&Settings::default(), &aws, &requests).unwrap();
         for mailbox in &self.mailboxes {
             let id = mailbox.channel().to_owned();
             receivers.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
         }
-        let ports = Ports::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
-        World { ports, store: self.store(), receivers, keeps_catalog: false }
+        let ports = AppClients::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
+        AppContext { clients: ports, store: self.store(), outbound: receivers, keeps_catalog: false }
     }
 
     /// The store.
@@ -76,7 +76,8 @@ impl Rig {
     }
 
     /// Records `report` and sends notifications.
-    pub(crate) async fn run(&self, report: &basewatch::report::Report) -> cycle::RunReport {
-        cycle::complete(&self.settings, &self.world(), report, basewatch::run::Instants::at(report.generated_at)).await
+    pub(crate) async fn run(&self, report: &basewatch::report::Report) -> pipeline::RunReport {
+        pipeline::complete(&self.settings, &self.world(), report, basewatch::run::RunInstants::at(report.generated_at))
+            .await
     }
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use basewatch::{
     aws::Aws,
     notify::{Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings},
-    registry::Requests,
+    registry::RequestCounter,
 };
 use chrono::{DateTime, Duration, Utc};
 
@@ -18,7 +18,7 @@ const SNS_BYTES: usize = 262_144;
 
 /// The largest body of `messages` in each format, in bytes.
 fn largest(messages: &[Message]) -> Vec<(MessageFormat, usize)> {
-    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
+    let aws = Arc::new(Aws::new(Arc::new(RequestCounter::default())));
     let formats = [MessageFormat::Text, MessageFormat::Json, MessageFormat::Chatbot];
     let size = |format| {
         let topic = SnsSettings {

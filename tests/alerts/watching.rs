@@ -7,11 +7,11 @@ use basewatch::{
     config::Settings,
     image::ErrorCode,
     inventory::ImageSource,
-    notify::{EventKind, Message, MessageKind, watch::Trouble},
+    notify::{EventKind, Message, MessageKind, self_monitor::RunHealth},
     report::{ErrorEntry, Note, NoteCode, Report},
     run::{
-        Instants,
-        cycle::{self, Cycle, RunReport},
+        RunInstants,
+        pipeline::{self, CompletedRun, RunReport},
     },
     secret::{Secret, SecretSource},
 };
@@ -62,7 +62,7 @@ impl Desk {
         let mut report: Report = serde_json::from_value(json!({
             "schema": "basewatch.report/v1", "run_id": ulid::Ulid::generate().to_string(), "generated_at": self.now,
             "complete": unread.is_empty(), "policy": { "max_age_days": 45, "grace_days": 14 },
-            "summary": basewatch::report::Summary::of(&[]), "findings": [], "errors": [], "requests": {},
+            "summary": basewatch::report::Summary::new(&[]), "findings": [], "errors": [], "requests": {},
         }))
         .unwrap();
         report.summary.deployments = deployments;
@@ -74,12 +74,12 @@ impl Desk {
         let world = self.rig.world();
         let mut cycle = match report {
             Ok(report) => {
-                let outcome = cycle::complete(&self.rig.settings, &world, &report, Instants::at(self.now)).await;
-                Ok(Cycle { report, outcome })
+                let outcome = pipeline::complete(&self.rig.settings, &world, &report, RunInstants::at(self.now)).await;
+                Ok(CompletedRun { report, outcome })
             }
             Err(error) => Err(error),
         };
-        cycle::watch_over(&self.rig.settings, &world, self.now, &mut cycle).await;
+        pipeline::watch_over(&self.rig.settings, &world, self.now, &mut cycle).await;
         cycle.map(|cycle| cycle.outcome)
     }
 
@@ -110,7 +110,7 @@ impl Desk {
         self.mailbox().take()
     }
 
-    fn events(&self) -> Vec<(EventKind, Trouble, u32)> {
+    fn events(&self) -> Vec<(EventKind, RunHealth, u32)> {
         let of = |message: Message| {
             assert_eq!((message.kind, message.items.len()), (MessageKind::Watch, 0));
             let watch = message.watch.unwrap();
@@ -130,7 +130,7 @@ async fn a_day_of_failures_is_one_alert_reminded_after_a_week_and_resolved_once(
     let messages = desk.received();
     assert_eq!(messages.len(), 1);
     let watch = messages[0].watch.as_ref().unwrap();
-    assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, Trouble::Failed, 1));
+    assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, RunHealth::Failed, 1));
     assert_eq!(watch.errors[0].message, "the ledger cannot be used: s3:GetObject: NoSuchBucket");
     assert_eq!(watch.last_report_at.unwrap().to_string(), "2026-11-02 09:00:00 UTC");
     for _ in 0..5 {
@@ -138,11 +138,11 @@ async fn a_day_of_failures_is_one_alert_reminded_after_a_week_and_resolved_once(
     }
     assert_eq!(desk.events(), []);
     desk.after(24).failing().await;
-    assert_eq!(desk.events(), [(EventKind::Reminded, Trouble::Failed, 30)]);
+    assert_eq!(desk.events(), [(EventKind::Reminded, RunHealth::Failed, 30)]);
     for _ in 0..3 {
         desk.after(1).good().await;
     }
-    assert_eq!(desk.events(), [(EventKind::Resolved, Trouble::Failed, 30)]);
+    assert_eq!(desk.events(), [(EventKind::Resolved, RunHealth::Failed, 30)]);
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn the_third_incomplete_run_in_a_row_triggers() {
     let messages = desk.received();
     assert_eq!(messages.len(), 1);
     let watch = messages[0].watch.as_ref().unwrap();
-    assert_eq!((watch.trouble, watch.runs, watch.since), (Trouble::Incomplete, 3, first));
+    assert_eq!((watch.trouble, watch.runs, watch.since), (RunHealth::Incomplete, 3, first));
     assert_eq!((watch.errors[0].scope.as_str(), watch.errors[0].since), ("account 210987654321", first));
 }
 
@@ -171,7 +171,7 @@ async fn the_first_run_without_deployments_triggers() {
     let outcome = desk.ended(Ok(desk.report(0, &[]))).await.unwrap();
     assert_eq!((outcome.messages.len(), outcome.messages[0].kind), (1, MessageKind::Watch));
     assert!(outcome.messages[0].sent && outcome.problems.is_empty());
-    assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Empty, 1)]);
+    assert_eq!(desk.events(), [(EventKind::Triggered, RunHealth::Empty, 1)]);
 }
 
 #[tokio::test]
@@ -186,13 +186,16 @@ async fn a_mostly_unknown_fleet_triggers_once_and_resolves_once() {
     let messages = desk.received();
     assert_eq!(messages.len(), 1);
     let watch = messages[0].watch.as_ref().unwrap();
-    assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, Trouble::Blind, 1));
+    assert_eq!((watch.event, watch.trouble, watch.runs), (EventKind::Triggered, RunHealth::Blind, 1));
     assert_eq!((watch.errors.len(), watch.errors[0].code.as_str()), (1, "most-unknown"));
     desk.after(1);
     desk.ended(Ok(desk.report(0, &[]))).await.unwrap();
     desk.after(1).good().await;
     desk.after(1).good().await;
-    assert_eq!(desk.events(), [(EventKind::Escalated, Trouble::Empty, 1), (EventKind::Resolved, Trouble::Empty, 5)]);
+    assert_eq!(
+        desk.events(),
+        [(EventKind::Escalated, RunHealth::Empty, 1), (EventKind::Resolved, RunHealth::Empty, 5)]
+    );
     // With `blind_runs = 0`, incomplete runs still count.
     desk.settings().watch.blind_runs = 0;
     for _ in 0..3 {
@@ -202,7 +205,7 @@ async fn a_mostly_unknown_fleet_triggers_once_and_resolves_once() {
     for _ in 0..3 {
         desk.after(1).blind(&["account 210987654321"]).await;
     }
-    assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Incomplete, 3)]);
+    assert_eq!(desk.events(), [(EventKind::Triggered, RunHealth::Incomplete, 3)]);
 }
 
 #[tokio::test]
@@ -217,7 +220,7 @@ async fn a_run_over_a_part_of_the_configuration_is_ignored() {
     desk.after(1).failing().await;
     desk.settings().is_part = true;
     desk.after(1).good().await;
-    assert_eq!(desk.events(), [(EventKind::Triggered, Trouble::Failed, 1)], "and does not resolve it");
+    assert_eq!(desk.events(), [(EventKind::Triggered, RunHealth::Failed, 1)], "and does not resolve it");
 }
 
 #[tokio::test]
@@ -278,7 +281,7 @@ async fn a_channel_that_fails_for_days_is_reported_to_the_others() {
         desk.after(24);
     }
     let messages: Vec<_> = desk.received().into_iter().filter_map(|message| message.watch).collect();
-    assert_eq!((messages.len(), messages[0].trouble), (1, Trouble::Incomplete));
+    assert_eq!((messages.len(), messages[0].trouble), (1, RunHealth::Incomplete));
     assert!(
         messages[0].errors[0].message.starts_with("notification to chat failed: "),
         "{}",
@@ -305,9 +308,12 @@ async fn concurrent_runs_are_all_counted_and_notify_once() {
     let runs = (0..5).map(|_| desk.failing());
     futures::future::join_all(runs).await;
     assert_eq!(desk.events().len(), 1);
-    let watch = basewatch::store::load::<basewatch::notify::watch::Watch>(&*desk.rig.store()).await.unwrap().document;
-    assert_eq!((watch.streaks[&Trouble::Failed].runs, watch.outbox.len()), (5, 0));
-    assert!(desk.rig.store().place().contains(desk.rig.folder.path().to_str().unwrap()));
+    let watch = basewatch::store::load::<basewatch::notify::self_monitor::SelfMonitor>(&*desk.rig.store())
+        .await
+        .unwrap()
+        .document;
+    assert_eq!((watch.streaks[&RunHealth::Failed].runs, watch.outbox.len()), (5, 0));
+    assert!(desk.rig.store().location().contains(desk.rig.folder.path().to_str().unwrap()));
 }
 
 #[tokio::test]

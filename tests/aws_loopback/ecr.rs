@@ -7,7 +7,7 @@ use aws_sdk_ecr::types::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
-    aws::loopback::{Cloud, PullThroughRule, StoredImage},
+    aws::loopback::{Cloud, CloudCacheRule, CloudImage},
     image::{Annotations, Digest, Platform},
     registry::{ImageSpec, Stock},
 };
@@ -52,7 +52,7 @@ async fn images_are_described_and_handed_out_with_the_bytes_of_the_registry() {
         let ids = ids.into_iter().chain([by_digest(&index), by_digest(&absent)]).collect();
         let got = way.ecr().batch_get_image().repository_name("orders").set_image_ids(Some(ids)).send().await.unwrap();
         let digests: Vec<_> =
-            got.images().iter().map(|image| Digest::of(image.image_manifest().unwrap().as_bytes())).collect();
+            got.images().iter().map(|image| Digest::sha256(image.image_manifest().unwrap().as_bytes())).collect();
         assert_eq!(digests, [image.clone(), index.clone()]);
         let failures: Vec<_> = got.failures().iter().filter_map(|failure| failure.failure_code()).collect();
         assert_eq!(failures, [&ImageFailureCode::ImageNotFound; 2]);
@@ -66,7 +66,7 @@ async fn repositories_and_images_come_in_pages_of_at_most_a_thousand() {
     for number in 0..1005 {
         let bytes = format!("{{\"number\":{number}}}").into_bytes();
         let digest = stock.push_raw("many", MANIFEST, bytes);
-        cloud.push(OWN, REGION, "many", StoredImage::of(&stock, "many", digest.as_str()).unwrap());
+        cloud.push(OWN, REGION, "many", CloudImage::from_stock(&stock, "many", digest.as_str()).unwrap());
         cloud.repository(OWN, REGION, &format!("r{number:04}"));
     }
     for way in both_ways(&cloud) {
@@ -78,7 +78,7 @@ async fn repositories_and_images_come_in_pages_of_at_most_a_thousand() {
             digests.extend(page.unwrap().image_details().iter().map(|image| image.image_digest().unwrap().to_owned()));
         }
         assert_eq!(digests.len(), 1005);
-        assert_eq!(cloud.calls().of("ecr:DescribeImages").calls, 2);
+        assert_eq!(cloud.calls().tally("ecr:DescribeImages").calls, 2);
         let default = ecr.describe_repositories().send().await.unwrap();
         assert_eq!((default.repositories().len(), default.next_token().is_some()), (100, true));
         let most = ecr.describe_repositories().max_results(1000).send().await.unwrap();
@@ -116,7 +116,7 @@ async fn archived_images_are_listed_on_request() {
 async fn a_removed_image_is_not_found_and_a_moved_tag_names_another_image() {
     let cloud = Cloud::new(OWN);
     let (stock, image, index) = stocked(&cloud);
-    let moved = StoredImage::of(&stock, "orders", image.as_str()).unwrap().tagged("1").tagged("2");
+    let moved = CloudImage::from_stock(&stock, "orders", image.as_str()).unwrap().tagged("1").tagged("2");
     cloud.push(OWN, REGION, "orders", moved);
     let [way, _] = both_ways(&cloud);
     let untagged = DescribeImagesFilter::builder().tag_status(TagStatus::Untagged).build();
@@ -139,7 +139,7 @@ async fn referrers_are_listed_in_pages_of_at_most_fifty() {
                 "config":{{"digest":"{image}"}},"annotations":{{"n":"{number}"}},"subject":{{"digest":"{image}"}}}}"#
         );
         let referrer = stock.push_raw("orders", MANIFEST, manifest.into_bytes());
-        cloud.push(OWN, REGION, "orders", StoredImage::of(&stock, "orders", referrer.as_str()).unwrap());
+        cloud.push(OWN, REGION, "orders", CloudImage::from_stock(&stock, "orders", referrer.as_str()).unwrap());
         assert!(number > 0 || cloud.archive_image(OWN, REGION, "orders", &referrer));
     }
     let other = digest("another");
@@ -163,8 +163,8 @@ async fn referrers_are_listed_in_pages_of_at_most_fifty() {
 async fn tags_rules_and_tokens_are_returned() {
     let cloud = Cloud::new(OWN);
     cloud.tag_repository(OWN, REGION, "orders", "team", "payments");
-    cloud.pull_through(OWN, REGION, PullThroughRule::ecr_public("ecr-public"));
-    let mirror = PullThroughRule { upstream_prefix: Some("lambda".into()), ..PullThroughRule::ecr_public("bases") };
+    cloud.pull_through(OWN, REGION, CloudCacheRule::ecr_public("ecr-public"));
+    let mirror = CloudCacheRule { upstream_prefix: Some("lambda".into()), ..CloudCacheRule::ecr_public("bases") };
     cloud.pull_through(OWN, REGION, mirror);
     for way in both_ways(&cloud) {
         let ecr = way.ecr();
@@ -203,7 +203,7 @@ async fn tags_rules_and_tokens_are_returned() {
 async fn the_registry_of_another_account_is_closed_until_it_is_shared() {
     let cloud = Cloud::new(OWN);
     let (stock, image, _) = stocked(&cloud);
-    cloud.push(OTHER, REGION, "orders", StoredImage::of(&stock, "orders", image.as_str()).unwrap());
+    cloud.push(OTHER, REGION, "orders", CloudImage::from_stock(&stock, "orders", image.as_str()).unwrap());
     let [way, _] = both_ways(&cloud);
     let ask = || way.ecr().describe_images().registry_id(OTHER).repository_name("orders").send();
     assert_eq!(refusal(ask().await).0, "AccessDeniedException");

@@ -2,26 +2,28 @@
 
 use aws_sdk_ecs::types::{ServiceField, TaskField};
 use basewatch::aws::loopback::{
-    Cloud, Container, ContainerDefinition, Service, ServiceRevision, Tags, Task, TaskDefinition,
+    Cloud, CloudContainer, CloudService, CloudTask, ContainerDefinition, ServiceRevision, Tags, TaskDefinition,
 };
 
 use crate::rig::{OWN, REGION, at, both_ways, digest, refusal};
 
 const IMAGE: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop:7";
 
-fn shop() -> Service {
-    let containers = vec![Container::new("app", IMAGE, Some(&digest("app"))), Container::new("proxy", "envoy:1", None)];
-    Service::new("shop", "shop:7", containers).tag("team", "web")
+fn shop() -> CloudService {
+    let containers =
+        vec![CloudContainer::new("app", IMAGE, Some(&digest("app"))), CloudContainer::new("proxy", "envoy:1", None)];
+    CloudService::new("shop", "shop:7", containers).tag("team", "web")
 }
 
 fn filled() -> Cloud {
     let cloud = Cloud::new(OWN);
     cloud.cluster(OWN, REGION, "prod-a", Tags::from([("env".into(), "prod".into())]));
     cloud.service(OWN, REGION, "prod-a", shop());
-    let containers = || vec![Container::new("app", IMAGE, Some(&digest("app")))];
-    cloud.task(OWN, REGION, "prod-a", Task::standalone("t-own", "batch:3", containers()).on("arm64"));
-    cloud.task(OWN, REGION, "prod-a", Task::standalone("t-shop", "shop:7", containers()).of_service("shop"));
-    let stopped = Task { last_status: "STOPPED".into(), ..Task::standalone("t-old", "batch:3", containers()) };
+    let containers = || vec![CloudContainer::new("app", IMAGE, Some(&digest("app")))];
+    cloud.task(OWN, REGION, "prod-a", CloudTask::standalone("t-own", "batch:3", containers()).on("arm64"));
+    cloud.task(OWN, REGION, "prod-a", CloudTask::standalone("t-shop", "shop:7", containers()).of_service("shop"));
+    let stopped =
+        CloudTask { last_status: "STOPPED".into(), ..CloudTask::standalone("t-old", "batch:3", containers()) };
     cloud.task(OWN, REGION, "prod-a", stopped);
     for revision in [6, 7] {
         let definition = TaskDefinition {
@@ -72,12 +74,17 @@ async fn a_deployment_under_way_shows_both_revisions_and_another_controller_show
         id: "2".into(),
         created_at: at("2026-08-02T00:00:00Z"),
         task_definition: "shop:8".into(),
-        containers: vec![Container::new("app", IMAGE, Some(&digest("newer")))],
+        containers: vec![CloudContainer::new("app", IMAGE, Some(&digest("newer")))],
     };
     let mut changing = shop();
     changing.revisions.push(newer);
     cloud.service(OWN, REGION, "prod-a", changing);
-    cloud.service(OWN, REGION, "prod-a", Service { name: "blue".into(), controller: "CODE_DEPLOY".into(), ..shop() });
+    cloud.service(
+        OWN,
+        REGION,
+        "prod-a",
+        CloudService { name: "blue".into(), controller: "CODE_DEPLOY".into(), ..shop() },
+    );
     let [way, _] = both_ways(&cloud);
     let call = way.ecs().describe_services().cluster("prod-a").services("shop").services("blue");
     let described = call.send().await.unwrap();
@@ -157,8 +164,8 @@ async fn clusters_services_and_tasks_come_in_pages() {
     let cloud = Cloud::new(OWN);
     for number in 0..105 {
         cloud.cluster(OWN, REGION, &format!("c{number:03}"), Tags::new());
-        cloud.service(OWN, REGION, "c000", Service { name: format!("s{number:03}"), ..shop() });
-        cloud.task(OWN, REGION, "c000", Task::standalone(&format!("t{number:03}"), "batch:1", Vec::new()));
+        cloud.service(OWN, REGION, "c000", CloudService { name: format!("s{number:03}"), ..shop() });
+        cloud.task(OWN, REGION, "c000", CloudTask::standalone(&format!("t{number:03}"), "batch:1", Vec::new()));
     }
     for way in both_ways(&cloud) {
         let ecs = way.ecs();

@@ -9,9 +9,9 @@ use aws_config::retry::RetryConfig;
 use basewatch::{
     aws::{
         Aws,
-        loopback::{Call, Cloud, Function, Quotas, Scope, Version},
+        loopback::{CallKey, Cloud, CloudFunction, CloudQuotas, CloudVersion, FaultScope},
     },
-    registry::{AwsLogins as _, Login, Requests},
+    registry::{AwsLogins as _, RegistryLogin, RequestCounter},
     secret::Secret,
 };
 use futures::{StreamExt as _, stream};
@@ -20,15 +20,15 @@ use crate::rig::{OWN, REGION, both_ways, is_unreachable, key, refusal};
 
 fn cloud() -> Cloud {
     let cloud = Cloud::new(OWN);
-    cloud.function(OWN, REGION, Function::new("orders", Version::default()));
+    cloud.function(OWN, REGION, CloudFunction::new("orders", CloudVersion::default()));
     cloud
 }
 
 #[tokio::test]
 async fn a_denied_operation_leaves_the_others_alone() {
     let cloud = cloud();
-    cloud.deny(Scope::of("lambda:GetFunction"));
-    cloud.deny(Scope::of("ecr:*").in_region(REGION));
+    cloud.deny(FaultScope::from_action("lambda:GetFunction"));
+    cloud.deny(FaultScope::from_action("ecr:*").in_region(REGION));
     for way in both_ways(&cloud) {
         let denied = way.lambda().get_function().function_name("orders").send().await;
         assert_eq!(refusal(denied), ("AccessDeniedException".to_owned(), 403));
@@ -42,7 +42,7 @@ async fn a_denied_operation_leaves_the_others_alone() {
 #[tokio::test]
 async fn a_throttled_region_returns_the_error_code_of_each_service() {
     let cloud = cloud();
-    cloud.throttle(Scope::of("*").in_region(REGION), None);
+    cloud.throttle(FaultScope::from_action("*").in_region(REGION), None);
     for way in both_ways(&cloud) {
         let throttled = way.lambda().list_functions().send().await;
         let headers = throttled.as_ref().unwrap_err().raw_response().unwrap().headers();
@@ -60,11 +60,11 @@ async fn the_sdk_retries_until_throttling_ends() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
         cloud.forget_calls();
-        cloud.throttle(Scope::of("lambda:ListFunctions"), Some(2));
+        cloud.throttle(FaultScope::from_action("lambda:ListFunctions"), Some(2));
         let retry = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
         let config = way.config.to_builder().retry_config(retry).build();
         assert!(aws_sdk_lambda::Client::new(&config).list_functions().send().await.is_ok());
-        let tally = cloud.calls().of("lambda:ListFunctions");
+        let tally = cloud.calls().tally("lambda:ListFunctions");
         assert_eq!((tally.calls, tally.throttled, tally.refused), (3, 2, 0));
     }
 }
@@ -73,7 +73,7 @@ async fn the_sdk_retries_until_throttling_ends() {
 async fn a_silent_region_does_not_respond_until_it_recovers() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
-        cloud.refuse_connections(Scope::of("*").in_region(REGION));
+        cloud.refuse_connections(FaultScope::from_action("*").in_region(REGION));
         assert!(is_unreachable(&way.lambda().list_functions().send().await));
         assert!(is_unreachable(&way.ecr().describe_repositories().send().await));
         let elsewhere = aws_sdk_lambda::Client::new(&way.with(key("AKIDEXAMPLE", None), "us-east-1"));
@@ -95,9 +95,9 @@ async fn an_unknown_call_is_rejected() {
 #[tokio::test]
 async fn our_own_adapter_is_served() {
     let cloud = cloud();
-    let aws = || Aws::new(Arc::new(Requests::default())).with_transport(cloud.transport());
+    let aws = || Aws::new(Arc::new(RequestCounter::default())).with_transport(cloud.transport());
     let login = aws().with_access_key("AKIDEXAMPLE", &Secret::new("secret".into())).ecr(OWN, REGION).await.unwrap();
-    assert!(matches!(login.login, Login::Basic { username, .. } if username == "AWS"));
+    assert!(matches!(login.login, RegistryLogin::Basic { username, .. } if username == "AWS"));
     let denied = aws().with_access_key("AKIDEXAMPLE", &Secret::new("secret".into())).ecr_public().await.unwrap_err();
     assert!(denied.message.contains("AccessDeniedException"), "{denied}");
 }
@@ -107,7 +107,7 @@ async fn calls_over_the_quotas_are_throttled() {
     let cloud = cloud();
     for way in both_ways(&cloud) {
         cloud.forget_calls();
-        cloud.limit(Quotas::real());
+        cloud.limit(CloudQuotas::real());
         let started = Instant::now();
         let lambda = way.lambda();
         stream::iter(0..150)
@@ -132,7 +132,7 @@ async fn calls_over_the_quotas_are_throttled() {
             assert!(f64::from(answered) <= f64::from(rate) * (1.0 + passed), "{answered} in {passed} s at {rate}/s");
         }
     }
-    cloud.limit(Quotas::none());
+    cloud.limit(CloudQuotas::none());
     let [way, _] = both_ways(&cloud);
     for _ in 0..50 {
         assert!(way.lambda().list_functions().send().await.is_ok());
@@ -146,13 +146,13 @@ async fn every_call_is_logged_and_counted() {
     let _ = way.lambda().list_functions().send().await.unwrap();
     let _ = way.lambda().get_function().function_name("unknown").send().await.unwrap_err();
     let _ = way.lambda().list_functions().send().await.unwrap();
-    let list: Vec<_> = cloud.call_list().iter().map(Call::action).collect();
+    let list: Vec<_> = cloud.call_list().iter().map(CallKey::action).collect();
     assert_eq!(list, ["lambda:ListFunctions", "lambda:GetFunction", "lambda:ListFunctions"]);
     let calls = cloud.calls();
     assert_eq!(
         calls.by_action().into_iter().collect::<Vec<_>>(),
         [("lambda:GetFunction".to_owned(), 1), ("lambda:ListFunctions".to_owned(), 2),]
     );
-    assert_eq!(calls.of("lambda:GetFunction").refused, 1);
+    assert_eq!(calls.tally("lambda:GetFunction").refused, 1);
     assert!(calls.iter().all(|(call, _)| call.account == OWN && call.region == REGION));
 }

@@ -4,20 +4,23 @@ use std::collections::BTreeSet;
 
 use aws_sdk_lambda::types::{FunctionVersion, PackageType, State, StateReasonCode};
 use basewatch::{
-    aws::loopback::{Cloud, Function, FunctionState, Version},
-    image::Arch,
+    aws::loopback::{Cloud, CloudFunction, CloudVersion, FunctionState},
+    image::LambdaArch,
 };
 
 use crate::rig::{OTHER, OWN, REGION, at, both_ways, digest, refusal};
 
 const URI: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421";
 
-fn orders() -> Function {
-    let latest =
-        Version { memory_mb: 512, last_modified: at("2026-08-22T10:00:00Z"), ..Version::image(URI, &digest("new")) };
-    Function::new("orders", latest.on(Arch::Arm64).running(&["app.handler"]))
-        .publishing(Version::image(URI, &digest("old")))
-        .publishing(Version::image(URI, &digest("newer")))
+fn orders() -> CloudFunction {
+    let latest = CloudVersion {
+        memory_mb: 512,
+        last_modified: at("2026-08-22T10:00:00Z"),
+        ..CloudVersion::image(URI, &digest("new"))
+    };
+    CloudFunction::new("orders", latest.on(LambdaArch::Arm64).running(&["app.handler"]))
+        .publishing(CloudVersion::image(URI, &digest("old")))
+        .publishing(CloudVersion::image(URI, &digest("newer")))
         .alias("live", 1)
         .weighted_alias("canary", 1, 2, 0.25)
         .tag("team", "payments")
@@ -27,8 +30,8 @@ fn orders() -> Function {
 async fn functions_come_in_pages_of_at_most_fifty() {
     let cloud = Cloud::new(OWN);
     for number in 0..120 {
-        let function = Function::new(&format!("f{number:03}"), Version::image(URI, &digest("x")));
-        cloud.function(OWN, REGION, function.publishing(Version::image(URI, &digest("y"))));
+        let function = CloudFunction::new(&format!("f{number:03}"), CloudVersion::image(URI, &digest("x")));
+        cloud.function(OWN, REGION, function.publishing(CloudVersion::image(URI, &digest("y"))));
     }
     for way in both_ways(&cloud) {
         for (all, entries, pages) in [(None, 120, 3), (Some(FunctionVersion::All), 240, 5)] {
@@ -46,7 +49,7 @@ async fn functions_come_in_pages_of_at_most_fifty() {
                 }
             }
             assert_eq!(seen.len(), entries);
-            assert_eq!(cloud.calls().of("lambda:ListFunctions").calls, pages);
+            assert_eq!(cloud.calls().tally("lambda:ListFunctions").calls, pages);
         }
         let few = way.lambda().list_functions().max_items(7).send().await.unwrap();
         assert_eq!(few.functions().len(), 7);
@@ -58,13 +61,13 @@ async fn functions_come_in_pages_of_at_most_fifty() {
 async fn a_list_stays_complete_while_functions_are_created_and_deleted() {
     let cloud = Cloud::new(OWN);
     for number in 0..60 {
-        cloud.function(OWN, REGION, Function::new(&format!("f{number:02}"), Version::default()));
+        cloud.function(OWN, REGION, CloudFunction::new(&format!("f{number:02}"), CloudVersion::default()));
     }
     let [way, _] = both_ways(&cloud);
     let first = way.lambda().list_functions().send().await.unwrap();
     assert!(cloud.remove_function(OWN, REGION, "f00"));
     assert!(cloud.remove_function(OWN, REGION, "f50"));
-    cloud.function(OWN, REGION, Function::new("a", Version::default()));
+    cloud.function(OWN, REGION, CloudFunction::new("a", CloudVersion::default()));
     let rest = way.lambda().list_functions().marker(first.next_marker().unwrap()).send().await.unwrap();
     let names: Vec<_> = rest.functions().iter().filter_map(|function| function.function_name()).collect();
     assert_eq!(names, (51..60).map(|number| format!("f{number}")).collect::<Vec<_>>());
@@ -74,7 +77,7 @@ async fn a_list_stays_complete_while_functions_are_created_and_deleted() {
 async fn a_list_has_neither_state_nor_image_and_get_function_has_both() {
     let cloud = Cloud::new(OWN);
     let state = FunctionState::new("Failed", "ImageDeleted", "The image was deleted.");
-    cloud.function(OWN, REGION, Function { latest: orders().latest.being(state), ..orders() });
+    cloud.function(OWN, REGION, CloudFunction { latest: orders().latest.being(state), ..orders() });
     for way in both_ways(&cloud) {
         let list = way.lambda().list_functions().send().await.unwrap();
         let [listed] = list.functions() else { panic!("one function: {list:?}") };
@@ -184,7 +187,8 @@ async fn a_deployment_changes_revision_and_code_hash_but_time_does_not() {
     assert_eq!(again[0][1], before[0][1]);
 
     assert!(cloud.update_function(OWN, REGION, "orders", |function| {
-        function.latest = Version { revision: function.latest.revision, ..Version::image(URI, &digest("newest")) };
+        function.latest =
+            CloudVersion { revision: function.latest.revision, ..CloudVersion::image(URI, &digest("newest")) };
     }));
     let after = look().await;
     assert!(after[0][0] != again[0][0] && after[0][1] != again[0][1]);
@@ -195,7 +199,7 @@ async fn a_deployment_changes_revision_and_code_hash_but_time_does_not() {
 #[tokio::test]
 async fn archives_have_a_runtime_and_no_image() {
     let cloud = Cloud::new(OWN);
-    cloud.function(OWN, REGION, Function::new("zip", Version::zip("java21")));
+    cloud.function(OWN, REGION, CloudFunction::new("zip", CloudVersion::zip("java21")));
     let [way, _] = both_ways(&cloud);
     let found = way.lambda().get_function().function_name("zip").send().await.unwrap();
     let configuration = found.configuration().unwrap();

@@ -2,7 +2,7 @@
 
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_organizations::types::AccountStatus as Status;
-use basewatch::aws::loopback::{AccountStatus, Cloud, Function, Version};
+use basewatch::aws::loopback::{AccountStatus, Cloud, CloudFunction, CloudVersion};
 
 use crate::rig::{OTHER, OWN, REGION, both_ways, key, refusal};
 
@@ -22,7 +22,7 @@ async fn the_members_come_in_pages_of_twenty_with_their_status() {
             accounts.extend(page.unwrap().accounts().to_vec());
         }
         assert_eq!(accounts.len(), 46, "the management account is a member");
-        assert_eq!(cloud.calls().of("organizations:ListAccounts").calls, 3);
+        assert_eq!(cloud.calls().tally("organizations:ListAccounts").calls, 3);
         let suspended: Vec<_> =
             accounts.iter().filter(|account| account.status() == Some(&Status::Suspended)).collect();
         assert_eq!(suspended.len(), 1);
@@ -95,7 +95,7 @@ async fn regions_have_their_opt_in_status() {
 #[tokio::test]
 async fn a_region_that_is_not_enabled_rejects_every_key() {
     let cloud = Cloud::new(OWN);
-    cloud.function(OWN, REGION, Function::new("orders", Version::default()));
+    cloud.function(OWN, REGION, CloudFunction::new("orders", CloudVersion::default()));
     for way in both_ways(&cloud) {
         let config = way.with(key("AKIDEXAMPLE", None), "af-south-1");
         let lambda = aws_sdk_lambda::Client::new(&config).list_functions().send().await;

@@ -90,5 +90,5 @@ pub(crate) fn at(text: &str) -> DateTime<Utc> {
 }
 
 pub(crate) fn digest(of: &str) -> Digest {
-    Digest::of(of.as_bytes())
+    Digest::sha256(of.as_bytes())
 }

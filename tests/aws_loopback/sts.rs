@@ -9,7 +9,7 @@ use aws_sdk_sts::{
     operation::assume_role::{AssumeRoleError, AssumeRoleOutput},
 };
 use aws_smithy_runtime_api::http::Response;
-use basewatch::aws::loopback::{AccountStatus, Cloud, Function, Version};
+use basewatch::aws::loopback::{AccountStatus, Cloud, CloudFunction, CloudVersion};
 use chrono::Utc;
 
 use crate::rig::{OTHER, OWN, REGION, Way, both_ways, key, refusal};
@@ -35,8 +35,8 @@ fn session(assumed: &AssumeRoleOutput) -> SharedCredentialsProvider {
 
 fn two_accounts() -> Cloud {
     let cloud = Cloud::new(OWN);
-    cloud.function(OWN, REGION, Function::new("mine", Version::default()));
-    cloud.function(OTHER, REGION, Function::new("theirs", Version::default()));
+    cloud.function(OWN, REGION, CloudFunction::new("mine", CloudVersion::default()));
+    cloud.function(OTHER, REGION, CloudFunction::new("theirs", CloudVersion::default()));
     cloud
 }
 
@@ -76,7 +76,7 @@ async fn the_sdks_own_provider_of_assumed_roles_is_served() {
             assert_eq!(functions.functions()[0].function_name(), Some("theirs"));
         }
     }
-    assert_eq!(cloud.calls().of("sts:AssumeRole").calls, 2, "once for each client");
+    assert_eq!(cloud.calls().tally("sts:AssumeRole").calls, 2, "once for each client");
 }
 
 #[tokio::test]

@@ -33,8 +33,8 @@ use axum::{
     routing::get,
 };
 use basewatch::report::{
-    Query, Report,
-    html::{self, Mode, Served, TrendDay, View},
+    FindingQuery, Report,
+    html::{self, DashboardView, PageMode, ServerActivity, TrendDay},
 };
 use tempfile::TempDir;
 
@@ -135,13 +135,13 @@ async fn page(
 ) -> Response {
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let policy = [(header::CONTENT_SECURITY_POLICY, html::POLICY)];
-    match Query::parse(parameters) {
+    match FindingQuery::parse(parameters) {
         Ok(query) => {
             let (report, trend) = &*seen;
             let now = report.generated_at + chrono::TimeDelta::hours(5);
             let next_run_at = Some(report.generated_at + chrono::TimeDelta::days(1));
-            let mode = Mode::Served(Served::default());
-            let view = View { report, trend, query: &query, now, next_run_at, mode };
+            let mode = PageMode::Served(ServerActivity::default());
+            let view = DashboardView { report, trend, query: &query, now, next_run_at, mode };
             (policy, Html(html::page(&view))).into_response()
         }
         Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::refused(&error))).into_response(),

@@ -7,7 +7,7 @@ use crate::rig::{BASE, OCI_MANIFEST, Rig, answer};
 
 /// Pushes an image with these layers and this history.
 fn push(rig: &Rig, layers: &[&str], history: &[Value]) -> Digest {
-    let layers: Vec<_> = layers.iter().map(|layer| Digest::of(layer.as_bytes())).collect();
+    let layers: Vec<_> = layers.iter().map(|layer| Digest::sha256(layer.as_bytes())).collect();
     let config = json!({
         "os": "linux", "architecture": "arm64", "history": history,
         "rootfs": { "type": "layers", "diff_ids": layers },
@@ -27,7 +27,7 @@ async fn a_base_in_a_comment_is_confirmed_if_its_layers_are_a_prefix() {
     let base = format!("{BASE}@{}", rig.base);
     let image = push(&rig, &IMAGE, &[json!({ "comment": format!("FROM {base}") })]);
     let found = rig.named(&image).await;
-    assert_eq!(answer(&found), Some(("builder-comment", "confirmed", base)), "{:#?}", found.readings);
+    assert_eq!(answer(&found), Some(("builder-comment", "confirmed", base)), "{:#?}", found.records);
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_line_in_a_comment_counts_like_a_label_unless_disproved() {
     let steps = [json!({ "comment": format!("FROM {line}") }), json!({ "comment": "FROM 20af36793e93" })];
     let found = rig.named(&push(&rig, &IMAGE, &steps)).await;
     assert_eq!(answer(&found), Some(("builder-comment", "unconfirmed", line)));
-    assert_eq!(found.readings.len(), 1, "images of build stages are not bases");
+    assert_eq!(found.records.len(), 1, "images of build stages are not bases");
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn the_outer_of_two_bases_in_comments_comes_first() {
     let base = format!("{BASE}@{}", rig.base);
     let steps = [json!({ "comment": format!("FROM {base}") }), json!({ "comment": "FROM r.corp/base:7" })];
     let found = rig.named(&push(&rig, &["os", "emulator", "python", "company", "app"], &steps)).await;
-    let values: Vec<_> = found.readings.iter().map(|reading| reading.value.as_str()).collect();
+    let values: Vec<_> = found.records.iter().map(|reading| reading.value.as_str()).collect();
     assert_eq!(values, ["r.corp/base:7", base.as_str()]);
     assert!(found.chain.iter().any(|link| link.base.reference().to_string() == base), "{:#?}", found.chain);
 }

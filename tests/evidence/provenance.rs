@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use basewatch::{identify::PrefixCheck, image::Digest, inventory::Held, registry::ImageSpec};
+use basewatch::{identify::PrefixCheck, image::Digest, inventory::StoredImage, registry::ImageSpec};
 use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::rig::{BASE, Form, Rig, answer, attestation, index, now, statement};
 
-fn held(digest: &Digest, seconds: i64) -> Held {
-    Held {
+fn held(digest: &Digest, seconds: i64) -> StoredImage {
+    StoredImage {
         digest: digest.clone(),
         tags: ["421".to_owned()].into(),
         pushed_at: Some(now() - TimeDelta::days(1) + TimeDelta::seconds(seconds)),
@@ -36,7 +36,7 @@ async fn the_base_is_the_material_whose_layers_are_a_prefix() {
     ];
     let attestation = rig.attest(&image, &materials);
     let identification = rig.named(&rig.index(&image, &attestation)).await;
-    assert_eq!(answer(&identification), Some(expected(&rig)), "{:#?}", identification.readings);
+    assert_eq!(answer(&identification), Some(expected(&rig)), "{:#?}", identification.records);
     assert_eq!(rig.requests("awsguru") + rig.requests("golang"), 0, "other repositories than bases are not read");
 }
 
@@ -123,8 +123,8 @@ async fn the_attestation_of_a_function_image_is_found_in_the_index_that_lists_it
     let rig = Rig::new(false);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    let index = Held { is_index: true, ..held(&rig.index(&image, &attestation), 2) };
-    let older = Held { is_index: true, ..held(&Digest::of(b"gone"), 1) };
+    let index = StoredImage { is_index: true, ..held(&rig.index(&image, &attestation), 2) };
+    let older = StoredImage { is_index: true, ..held(&Digest::sha256(b"gone"), 1) };
     let found = rig.deployed(&image, vec![held(&image, 0), older, index]).await;
     assert_eq!(answer(&found), Some(expected(&rig)));
     assert_eq!(rig.requests("/referrers/"), 0, "a repository that was listed has said what refers to an image");
@@ -135,7 +135,7 @@ async fn referrers_in_a_listed_repository_need_no_further_list() {
     let rig = Rig::new(true);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    let artifact = Held { attested: Some(image.clone()), ..held(&attestation, 5000) };
+    let artifact = StoredImage { attested: Some(image.clone()), ..held(&attestation, 5000) };
     let found = rig.deployed(&image, vec![held(&image, 0), artifact]).await;
     assert_eq!(answer(&found), Some(expected(&rig)));
     assert_eq!(rig.requests("/referrers/"), 0);
@@ -147,7 +147,7 @@ async fn missing_or_malformed_attestations_leave_the_base_unknown() {
     let image = rig.image();
     let config = rig.stock.push_blob("orders", b"{}".to_vec());
     let garbage = rig.stock.push_blob("orders", b"<html>".to_vec());
-    for (statement, size) in [(garbage, 6), (Digest::of(b"never pushed"), 100)] {
+    for (statement, size) in [(garbage, 6), (Digest::sha256(b"never pushed"), 100)] {
         let manifest = attestation(&image, &statement, size, &config).to_string().into_bytes();
         let attestation = rig.stock.push_raw("orders", crate::rig::OCI_MANIFEST, manifest);
         for _ in 0..2 {
@@ -158,7 +158,7 @@ async fn missing_or_malformed_attestations_leave_the_base_unknown() {
             assert!(unusable.contains(&&attestation), "it is reported and cached: {provenance:?}");
         }
     }
-    assert_eq!(answer(&rig.named(&rig.index(&image, &Digest::of(b"nowhere"))).await), None);
+    assert_eq!(answer(&rig.named(&rig.index(&image, &Digest::sha256(b"nowhere"))).await), None);
 }
 
 #[tokio::test]
@@ -214,11 +214,11 @@ async fn the_attestations_of_an_image_in_a_folder_are_read_from_that_folder() {
     let blobs = folder.path().join("blobs/sha256");
     fs::create_dir_all(&blobs).expect("is made");
     let put = |bytes: &[u8]| {
-        let digest = Digest::of(bytes);
+        let digest = Digest::sha256(bytes);
         fs::write(blobs.join(digest.hex()), bytes).expect("is written");
         digest
     };
-    let layers = ["os", "emulator", "python", "app"].map(|layer| Digest::of(layer.as_bytes()));
+    let layers = ["os", "emulator", "python", "app"].map(|layer| Digest::sha256(layer.as_bytes()));
     let config = json!({ "os": "linux", "architecture": "arm64", "rootfs": { "type": "layers", "diff_ids": layers } });
     let config = put(config.to_string().as_bytes());
     let manifest = json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": [] });

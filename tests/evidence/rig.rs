@@ -4,19 +4,20 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
-    audit::{Sources, Terms, audit},
+    audit::{AuditOptions, AuditSources, audit},
     identify::{self, Identification, SearchLimits},
     image::{Digest, MANIFEST_MEDIA_TYPES, Platform, Reference, Repository},
     inventory::{
-        Deployment, DeploymentKind, Filter, Held, Inventoried, Inventory, LayoutInventory, NamedInventory, Owners,
-        Shelf,
+        Deployment, DeploymentKind, Inventory, InventoryFilter, InventoryResult, LayoutInventory, NamedInventory,
+        OwnerSettings, RepositoryImages, StoredImage,
     },
     judge::Policy,
     registry::{
-        Auth, Behaviour, DistributionClient, HostSettings, ImageSpec, Loopback, NetworkSettings, Requests, Stock,
+        AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, Loopback, NetworkSettings,
+        RequestCounter, Stock,
     },
     resolve,
-    store::{Catalog, Images},
+    store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
@@ -128,47 +129,48 @@ impl Rig {
     }
 
     /// The bases that an audit identifies for the images of `inventory`.
-    async fn audit(&self, inventory: impl FnOnce(&Arc<Images>) -> Box<dyn Inventory>) -> Vec<Identification> {
+    async fn audit(&self, inventory: impl FnOnce(&Arc<ImageReader>) -> Box<dyn Inventory>) -> Vec<Identification> {
         let endpoint = format!("http://{}", self.loopback.host());
-        let host = HostSettings { endpoint: Some(endpoint), auth: Auth::Anonymous, ..HostSettings::default() };
+        let host = HostSettings { endpoint: Some(endpoint), auth: AuthSettings::Anonymous, ..HostSettings::default() };
         let network = NetworkSettings {
             allow: vec!["public.ecr.aws".to_owned(), self.loopback.host()],
             hosts: BTreeMap::from([("public.ecr.aws".to_owned(), host)]),
             ..NetworkSettings::default()
         };
-        let client = DistributionClient::new(network, None, Arc::<Requests>::default()).expect("valid settings");
-        let images = Arc::new(Images::new(Arc::new(client), Arc::clone(&self.catalog)));
+        let client = DistributionClient::new(network, None, Arc::<RequestCounter>::default()).expect("valid settings");
+        let images = Arc::new(ImageReader::new(Arc::new(client), Arc::clone(&self.catalog)));
         let limits = SearchLimits { request_count: 0, ..SearchLimits::default() };
-        let terms = Terms {
+        let terms = AuditOptions {
             policy: Policy::default(),
-            identify: identify::Settings { search: limits, ..identify::Settings::default() },
-            resolve: resolve::Settings::default(),
-            owners: Owners::default(),
-            filter: Filter::default(),
+            identify: identify::IdentifySettings { search: limits, ..identify::IdentifySettings::default() },
+            resolve: resolve::ResolveSettings::default(),
+            owners: OwnerSettings::default(),
+            filter: InventoryFilter::default(),
             is_part: false,
             concurrency: 4,
             now: now(),
             seen_at: now(),
         };
-        let sources = Sources { inventories: vec![inventory(&images)], estate: None };
+        let sources = AuditSources { inventories: vec![inventory(&images)], aws_scope: None };
         let audit = audit(&sources, &images, &terms, &|_| {}).await;
-        audit.traced().map(|traced| traced.identification.clone()).collect()
+        audit.audited_deployments().map(|traced| traced.identification.clone()).collect()
     }
 
     /// The base of the image `digest` in the repository of the orders service.
     pub(crate) async fn named(&self, digest: &Digest) -> Identification {
         let reference = Reference::pinned(self.orders(), digest.clone());
-        let named =
-            |images: &Arc<Images>| Box::new(NamedInventory::new(vec![reference], Arc::clone(images), 4, now())) as _;
+        let named = |images: &Arc<ImageReader>| {
+            Box::new(NamedInventory::new(vec![reference], Arc::clone(images), 4, now())) as _
+        };
         self.audit(named).await.remove(0)
     }
 
     /// The same for a function that runs it, in a repository with the images `held`.
-    pub(crate) async fn deployed(&self, digest: &Digest, held: Vec<Held>) -> Identification {
+    pub(crate) async fn deployed(&self, digest: &Digest, held: Vec<StoredImage>) -> Identification {
         let reference = Reference::pinned(self.orders(), digest.clone());
-        let stored: Shelf = held.into_iter().collect();
+        let stored: RepositoryImages = held.into_iter().collect();
         let orders = self.orders();
-        let deployed = |images: &Arc<Images>| {
+        let deployed = |images: &Arc<ImageReader>| {
             let named = NamedInventory::new(vec![reference], Arc::clone(images), 4, now());
             Box::new(Listed { named, stored: (orders, Arc::new(stored)) }) as _
         };
@@ -203,16 +205,16 @@ pub(crate) enum Form {
 /// Images that are named, in a repository that was listed.
 struct Listed {
     named: NamedInventory,
-    stored: (Repository, Arc<Shelf>),
+    stored: (Repository, Arc<RepositoryImages>),
 }
 
 impl Inventory for Listed {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
         let (repository, stored) = self.stored.clone();
-        let listed = |found: Inventoried| {
+        let listed = |found: InventoryResult| {
             let is_named = |deployment: &Deployment| deployment.kind == DeploymentKind::Image;
             assert!(found.deployments.iter().all(is_named));
-            Inventoried { shelves: BTreeMap::from([(repository, stored)]), ..found }
+            InventoryResult { repository_images: BTreeMap::from([(repository, stored)]), ..found }
         };
         self.named.deployments().map(listed).boxed()
     }

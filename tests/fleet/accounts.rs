@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use basewatch::{
-    aws::{Members, loopback::AccountStatus},
+    aws::{AccountSelection, loopback::AccountStatus},
     judge::Verdict,
     secret::Secret,
 };
@@ -25,7 +25,7 @@ fn four_places() -> Company {
 
 /// The accounts whose role was assumed.
 fn assumed(company: &Company) -> u64 {
-    company.cloud.calls().of("sts:AssumeRole").calls
+    company.cloud.calls().tally("sts:AssumeRole").calls
 }
 
 #[tokio::test]
@@ -67,7 +67,7 @@ async fn an_organization_is_audited_without_excluded_and_suspended_accounts() {
     }
     company.cloud.member(CLOSED, "closed", AccountStatus::Suspended);
     company.run(OWN, EU, "landing-zone", NEWEST);
-    company.accounts(Members::Organization { exclude: BTreeSet::from([SANDBOX.parse().unwrap()]) });
+    company.accounts(AccountSelection::Organization { exclude: BTreeSet::from([SANDBOX.parse().unwrap()]) });
     let report = company.audit().await;
     assert_eq!(errors(&report), []);
     let accounts: BTreeSet<_> = report.findings.iter().filter_map(|it| it.deployment.account.as_deref()).collect();
@@ -78,7 +78,7 @@ async fn an_organization_is_audited_without_excluded_and_suspended_accounts() {
 #[tokio::test]
 async fn an_organization_without_permission_to_list_is_an_error() {
     let mut company = four_places();
-    company.accounts(Members::Organization { exclude: BTreeSet::new() });
+    company.accounts(AccountSelection::Organization { exclude: BTreeSet::new() });
     let report = company.audit().await;
     assert_eq!((report.errors[0].scope.as_str(), report.findings.len()), ("organization", 0));
 }
@@ -91,7 +91,7 @@ fn eight_accounts() -> Company {
         company.open(account);
         company.run(account, EU, "cart", NEWEST);
     }
-    company.accounts(Members::Listed(accounts.iter().map(|id| id.parse().unwrap()).collect()));
+    company.accounts(AccountSelection::Listed(accounts.iter().map(|id| id.parse().unwrap()).collect()));
     company
 }
 
@@ -120,7 +120,7 @@ async fn sessions_revoked_midway_lose_only_the_parts_not_read_yet() {
     let mut company = four_places();
     company.run(OWN, EU, "landing-zone", OLD);
     company.cloud.deny_roles_of(OWN);
-    company.accounts(Members::Listed([OWN, SHOP, BANK].map(|id| id.parse().unwrap()).into()));
+    company.accounts(AccountSelection::Listed([OWN, SHOP, BANK].map(|id| id.parse().unwrap()).into()));
     let cloud = company.cloud.clone();
     company.before("/functions/ledger", move || cloud.expire_sessions());
     let report = company.audit().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    aws::loopback::{Function, Scope, StoredImage},
+    aws::loopback::{CloudFunction, CloudImage, FaultScope},
     identify::{BaseRule, BaseRules},
     image::{Annotations, Digest},
     judge::{Action, Verdict},
@@ -46,7 +46,7 @@ fn release(company: &Company, below: &str, pushed_at: &str, created: Option<&str
     layers.push(own_layer(pushed_at));
     let spec = ImageSpec { created: created.map(str::to_owned), layers, ..ImageSpec::default() };
     let digest = company.stock.push_image(BASE, &spec);
-    let mut stored = StoredImage::of(&company.stock, BASE, digest.as_str()).unwrap().pushed(instant(pushed_at));
+    let mut stored = CloudImage::from_stock(&company.stock, BASE, digest.as_str()).unwrap().pushed(instant(pushed_at));
     for tag in tags {
         company.stock.tag(BASE, tag, &digest);
         stored = stored.tagged(tag);
@@ -74,10 +74,10 @@ fn run(company: &Company, function: &str, below: &str, pushed_at: &str, label: O
     let created = Some("2026-11-19T12:00:00Z".to_owned());
     let digest = company.stock.push_image(function, &ImageSpec { created, labels, layers, ..ImageSpec::default() });
     company.stock.tag(function, "1", &digest);
-    let stored = StoredImage::of(&company.stock, function, digest.as_str()).unwrap();
+    let stored = CloudImage::from_stock(&company.stock, function, digest.as_str()).unwrap();
     company.cloud.push(SHOP, EU, function, stored.tagged("1").pushed(instant("2026-11-19T12:00:00Z")));
     let version = version(SHOP, EU, &format!("{function}:1"), &digest);
-    company.cloud.function(SHOP, EU, Function::new(function, version));
+    company.cloud.function(SHOP, EU, CloudFunction::new(function, version));
 }
 
 fn notes(report: &Report) -> Vec<&str> {
@@ -113,12 +113,12 @@ async fn an_unlabelled_image_is_built_on_the_release_that_private_ecr_lists() {
         assert_eq!(behind(found), (Some(instant(PUSHED[1])), Some(2)), "the second release came first");
         assert!(!found.behind.as_ref().unwrap().exact);
         assert_eq!(found.verdict, Verdict::Stale);
-        let calls = company.cloud.calls().of("ecr:BatchGetImage").calls;
+        let calls = company.cloud.calls().tally("ecr:BatchGetImage").calls;
         assert!(manifests(&company).iter().all(|asked| asked.ends_with("/3.12")), "{:?}", manifests(&company));
 
         let again = company.audit().await;
         assert_eq!(again.findings, report.findings);
-        let second = company.cloud.calls().of("ecr:BatchGetImage").calls;
+        let second = company.cloud.calls().tally("ecr:BatchGetImage").calls;
         assert_eq!(second, calls, "each manifest is read once ever");
     }
 }
@@ -174,17 +174,17 @@ async fn a_release_pushed_again_never_makes_an_older_line_fresh() {
 async fn an_unlistable_repository_is_read_by_its_tags_and_noted_once() {
     for action in ["ecr:DescribeImages", "ecr:BatchGetImage"] {
         let mut company = company(&format!("{}/{BASE}", host(BANK, EU)));
-        company.settings.lambda[0].choice.include = vec!["orders".parse().unwrap()];
+        company.settings.lambda[0].selector.include = vec!["orders".parse().unwrap()];
         let digest = company.push(BANK, EU, "base/python:3.12", OLD);
-        company.cloud.deny(Scope::of(action).in_account(BANK));
+        company.cloud.deny(FaultScope::from_action(action).in_account(BANK));
         let label = format!("{}/{BASE}@{digest}", host(BANK, EU));
         let on_base = layers(instant(OLD), "amd64").into_iter().chain([b"base/python:3.12".to_vec(), b"app".to_vec()]);
         let labels: Annotations = [("sdkBaseVersion".to_owned(), label)].into();
         let spec = ImageSpec { labels, layers: on_base.collect(), ..ImageSpec::default() };
         let image = company.stock.push_image("orders", &spec);
-        let stored = StoredImage::of(&company.stock, "orders", image.as_str()).unwrap();
+        let stored = CloudImage::from_stock(&company.stock, "orders", image.as_str()).unwrap();
         company.cloud.push(SHOP, EU, "orders", stored.tagged("1").pushed(instant(NEWEST)));
-        company.cloud.function(SHOP, EU, Function::new("orders", version(SHOP, EU, "orders:1", &image)));
+        company.cloud.function(SHOP, EU, CloudFunction::new("orders", version(SHOP, EU, "orders:1", &image)));
         let report = company.audit().await;
         assert_eq!(notes(&report), ["base-releases-unread"], "{action}");
         assert!(report.notes[0].message.contains(action), "{}", report.notes[0].message);
@@ -211,7 +211,7 @@ async fn many_releases_are_read_in_hundreds() {
     run(&company, "orders", OLD, &pushed[&7].to_rfc3339(), None);
     let report = company.audit().await;
     assert_eq!(finding(&report, "orders").base.as_ref().unwrap().identified_by.as_str(), "layers");
-    let batches = company.cloud.calls().of("ecr:BatchGetImage").calls;
+    let batches = company.cloud.calls().tally("ecr:BatchGetImage").calls;
     assert_eq!(batches, 1 + 3, "one for the image of the function");
     assert_eq!(manifests(&company).iter().filter(|asked| asked.contains("sha256")).count(), 0);
 }

@@ -1,7 +1,7 @@
 //! Fleets with faults: denied, throttled and silent regions.
 
 use basewatch::{
-    aws::loopback::Scope,
+    aws::loopback::FaultScope,
     inventory::DeploymentKind,
     judge::Verdict,
     report::{ErrorAbout, Report},
@@ -22,8 +22,8 @@ fn four_places() -> Company {
     company
 }
 
-fn bank_in_us(action: &str) -> Scope {
-    Scope::of(action).in_account(BANK).in_region(US)
+fn bank_in_us(action: &str) -> FaultScope {
+    FaultScope::from_action(action).in_account(BANK).in_region(US)
 }
 
 /// Checks that only the bank's functions in one region are missing, for this reason.
@@ -70,7 +70,7 @@ async fn temporary_throttling_is_retried_until_it_ends() {
 async fn a_listed_but_unreadable_function_is_an_unknown_finding_and_one_error() {
     let company = four_places();
     company.run(BANK, US, "refund", OLD);
-    company.cloud.deny(Scope::of("lambda:GetFunction").in_account(BANK));
+    company.cloud.deny(FaultScope::from_action("lambda:GetFunction").in_account(BANK));
     let report = company.audit().await;
     let denied = ["lambda eu-west-1 of 222222222222", "lambda us-east-1 of 222222222222"];
     assert_eq!(errors(&report), denied.map(|scope| (scope, "access-denied")));
@@ -85,7 +85,7 @@ async fn a_listed_but_unreadable_function_is_an_unknown_finding_and_one_error() 
 async fn cached_functions_are_used_while_they_are_unreadable() {
     let company = four_places();
     company.audit().await;
-    company.cloud.deny(Scope::of("lambda:GetFunction").in_account(BANK));
+    company.cloud.deny(FaultScope::from_action("lambda:GetFunction").in_account(BANK));
     let report = company.audit().await;
     assert_eq!((errors(&report), finding(&report, "ledger").verdict), (vec![], Verdict::Stale), "nothing is asked");
 
@@ -101,7 +101,7 @@ async fn unlistable_repositories_of_the_same_name_are_distinguished_by_account()
     for account in [SHOP, BANK] {
         company.run(account, EU, "api", OLD);
     }
-    company.cloud.deny(Scope::of("ecr:DescribeImages"));
+    company.cloud.deny(FaultScope::from_action("ecr:DescribeImages"));
     let report = company.audit().await;
     let denied = ["ecr eu-west-1 api of 111111111111", "ecr eu-west-1 api of 222222222222"];
     assert_eq!(errors(&report), denied.map(|scope| (scope, "access-denied")));

@@ -1,9 +1,9 @@
 //! Images of functions: deleted, archived, replaced by better ones, shared.
 
 use basewatch::{
-    aws::loopback::{Function, FunctionState, PullThroughRule, Scope, Version},
+    aws::loopback::{CloudCacheRule, CloudFunction, CloudVersion, FaultScope, FunctionState},
     judge::{self as rules, Action, RedeployRule, Verdict},
-    report::{Style, table},
+    report::{RenderOptions, table},
 };
 
 use crate::company::{
@@ -94,11 +94,11 @@ async fn offered(company: &Company) -> (Action, Option<String>) {
 fn deploy(company: &Company, tag: &str, is_by_digest: bool) {
     let digest = company.push(SHOP, EU, &format!("cart:{tag}"), OLD);
     let version = if is_by_digest {
-        Version::image(&format!("{}/cart@{digest}", host(SHOP, EU)), &digest)
+        CloudVersion::image(&format!("{}/cart@{digest}", host(SHOP, EU)), &digest)
     } else {
         version(SHOP, EU, &format!("cart:{tag}"), &digest)
     };
-    company.cloud.function(SHOP, EU, Function::new("cart", version));
+    company.cloud.function(SHOP, EU, CloudFunction::new("cart", version));
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn functions_that_run_one_image_by_different_tags_have_separate_replacemen
     let digest = company.push(SHOP, EU, "cart:421", OLD);
     for (name, tag) in [("by-number", "421"), ("by-name", "latest")] {
         let version = version(SHOP, EU, &format!("cart:{tag}"), &digest);
-        company.cloud.function(SHOP, EU, Function::new(name, version));
+        company.cloud.function(SHOP, EU, CloudFunction::new(name, version));
     }
     company.push(SHOP, EU, "cart:422", NEWEST);
     let report = company.audit().await;
@@ -161,7 +161,10 @@ async fn hashes_and_moving_tags_have_no_replacement_without_a_rule() {
         assert_eq!(offered(&company).await, (Action::Rebuild, None), "{deployed}");
 
         let rule = |repository: &str, tags: &[&str]| RedeployRule {
-            scope: rules::Scope { repository: Some(repository.parse().unwrap()), ..rules::Scope::default() },
+            scope: rules::PolicyScope {
+                repository: Some(repository.parse().unwrap()),
+                ..rules::PolicyScope::default()
+            },
             tags: tags.iter().map(|tag| tag.parse().unwrap()).collect(),
         };
         company.settings.policy.redeploy = vec![rule("other", &["*"]), rule("cart", &[newer]), rule("*", &[])];
@@ -178,14 +181,14 @@ async fn many_functions_on_one_image_are_many_findings_and_one_row() {
     for number in 0..40 {
         let command = format!("app.handler{number}");
         let version = version(SHOP, EU, "workers:7", &digest).running(&[&command]);
-        company.cloud.function(SHOP, EU, Function::new(&format!("worker-{number:02}"), version));
+        company.cloud.function(SHOP, EU, CloudFunction::new(&format!("worker-{number:02}"), version));
     }
     let report = company.audit().await;
     assert_eq!((report.findings.len(), report.summary.images), (40, 1));
     assert_eq!(finding(&report, "worker-07").deployment.command, ["app.handler7"]);
-    assert_eq!(company.cloud.calls().of("ecr:BatchGetImage").calls, 1);
+    assert_eq!(company.cloud.calls().tally("ecr:BatchGetImage").calls, 1);
     assert_eq!(company.fetched("workers").len(), 1, "its configuration");
-    let table = table::render(&report, &Style { width: Some(160), ..Style::default() });
+    let table = table::render(&report, &RenderOptions { width: Some(160), ..RenderOptions::default() });
     let rows = table.lines().filter(|line| line.contains("worker-")).count();
     assert!(rows <= 2, "{table}");
 }
@@ -197,7 +200,7 @@ async fn aliases_are_judged_by_the_versions_that_receive_traffic() {
         let digest = company.push(SHOP, EU, name, base);
         version(SHOP, EU, name, &digest)
     });
-    let function = Function::new("cart", new.clone()).publishing(old).publishing(new);
+    let function = CloudFunction::new("cart", new.clone()).publishing(old).publishing(new);
     company.cloud.function(SHOP, EU, function.alias("stable", 1).weighted_alias("canary", 2, 1, 0.1));
     let report = company.audit().await;
     let qualifiers = ["$LATEST", "canary", "canary", "stable"];
@@ -211,7 +214,7 @@ async fn aliases_are_judged_by_the_versions_that_receive_traffic() {
 async fn an_image_of_another_accounts_repository_is_read_where_that_is_shared() {
     let company = Company::new();
     let digest = company.push(OWN, EU, "golden:1", OLD);
-    company.cloud.function(SHOP, EU, Function::new("cart", version(OWN, EU, "golden:1", &digest)));
+    company.cloud.function(SHOP, EU, CloudFunction::new("cart", version(OWN, EU, "golden:1", &digest)));
     company.run(SHOP, EU, "search", NEWEST);
     let closed = company.audit().await;
     assert_eq!(errors(&closed), [("ecr eu-west-1 golden of 100000000000", "access-denied")]);
@@ -228,11 +231,11 @@ async fn a_central_repository_without_permission_is_one_error_and_its_images_are
     let company = Company::new();
     let digest = company.push(OWN, EU, "golden:1", OLD);
     for number in 0..7 {
-        let function = Function::new(&format!("cart-{number}"), version(OWN, EU, "golden:1", &digest));
+        let function = CloudFunction::new(&format!("cart-{number}"), version(OWN, EU, "golden:1", &digest));
         company.cloud.function(SHOP, EU, function);
     }
     company.cloud.share_repositories_of(OWN);
-    company.cloud.deny(Scope::of("ecr:DescribeImages"));
+    company.cloud.deny(FaultScope::from_action("ecr:DescribeImages"));
     let report = company.audit().await;
     assert_eq!(errors(&report), [("ecr eu-west-1 golden of 100000000000", "access-denied")]);
     assert!(report.errors[0].message.contains("ecr:DescribeImages"), "{}", report.errors[0].message);
@@ -250,9 +253,9 @@ async fn a_base_from_a_pull_through_cache_has_its_upstream_name() {
     let company = Company::new();
     let cached = format!("{}/ecr-public/{PYTHON}@{}", host(SHOP, EU), company.release(OLD));
     let digest = company.push_labelled(SHOP, EU, "cart:1", OLD, &cached);
-    company.cloud.function(SHOP, EU, Function::new("cart", version(SHOP, EU, "cart:1", &digest)));
+    company.cloud.function(SHOP, EU, CloudFunction::new("cart", version(SHOP, EU, "cart:1", &digest)));
     company.run(SHOP, EU, "search", NEWEST);
-    company.cloud.pull_through(SHOP, EU, PullThroughRule::ecr_public("ecr-public"));
+    company.cloud.pull_through(SHOP, EU, CloudCacheRule::ecr_public("ecr-public"));
     let report = company.audit().await;
     let found = finding(&report, "cart");
     let base = found.base.as_ref().unwrap();
@@ -270,10 +273,10 @@ async fn a_base_from_a_cache_with_unreadable_rules_is_resolved_in_the_cache() {
     }
     let cached = format!("{}/{repository}:3.12@{}", host(SHOP, EU), company.release(OLD));
     let digest = company.push_labelled(SHOP, EU, "cart:1", OLD, &cached);
-    company.cloud.function(SHOP, EU, Function::new("cart", version(SHOP, EU, "cart:1", &digest)));
+    company.cloud.function(SHOP, EU, CloudFunction::new("cart", version(SHOP, EU, "cart:1", &digest)));
     company.run(SHOP, EU, "search", NEWEST);
-    company.cloud.pull_through(SHOP, EU, PullThroughRule::ecr_public("ecr-public"));
-    company.cloud.deny(Scope::of("ecr:DescribePullThroughCacheRules"));
+    company.cloud.pull_through(SHOP, EU, CloudCacheRule::ecr_public("ecr-public"));
+    company.cloud.deny(FaultScope::from_action("ecr:DescribePullThroughCacheRules"));
     let report = company.audit().await;
     let found = finding(&report, "cart");
     let base = found.base.as_ref().unwrap();

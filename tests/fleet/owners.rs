@@ -1,7 +1,7 @@
 //! Owners of functions: from their tags, the tags of their repositories, rules and the default.
 
 use basewatch::{
-    inventory::{OwnerRule, Owners},
+    inventory::{OwnerRule, OwnerSettings},
     report::Report,
 };
 
@@ -20,7 +20,7 @@ fn owned() -> Company {
     // The function's own tag comes before its repository's.
     company.cloud.tag_repository(SHOP, EU, "cart", "team", "someone-else");
     company.cloud.tag_repository(SHOP, EU, "search", "owner", "discovery");
-    company.settings.owners = Owners {
+    company.settings.owners = OwnerSettings {
         tags: vec!["team".into(), "owner".into()],
         rules: vec![OwnerRule { pattern: "payments-*".parse().unwrap(), owner: "payments".into() }],
         default: Some("platform".into()),
@@ -41,7 +41,11 @@ async fn tags_of_functions_come_before_tags_of_repositories_before_rules_before_
     company.cloud.forget_calls();
     assert_eq!(owners(&company.audit().await), expected);
     let calls = company.cloud.calls();
-    assert_eq!((calls.of("ecr:ListTagsForResource").calls, calls.of("lambda:GetFunction").calls), (0, 0), "cached");
+    assert_eq!(
+        (calls.tally("ecr:ListTagsForResource").calls, calls.tally("lambda:GetFunction").calls),
+        (0, 0),
+        "cached"
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Referrers of images in private ECR.
 
 use basewatch::{
-    aws::loopback::{Scope, StoredImage},
+    aws::loopback::{CloudImage, FaultScope},
     image::Digest,
-    inventory::{Choice, EcrSettings, Regions},
+    inventory::{EcrSettings, RegionSelection, Selector},
     registry::ImageSpec,
 };
 use serde_json::json;
@@ -18,15 +18,15 @@ fn company() -> (Company, Digest) {
     company.settings.lambda.clear();
     company.settings.identify.search.request_count = 0;
     company.settings.ecr = vec![EcrSettings {
-        regions: Regions::Listed(vec![EU.parse().unwrap()]),
-        choice: Choice::default(),
+        regions: RegionSelection::Listed(vec![EU.parse().unwrap()]),
+        selector: Selector::default(),
         tags: vec!["*".parse().unwrap()],
         newest: None,
         untagged: false,
     }];
     let layers = layers(instant(OLD), "amd64").into_iter().chain([b"app".to_vec()]).collect();
     let image = company.stock.push_image("orders", &ImageSpec { layers, ..ImageSpec::default() });
-    let stored = StoredImage::of(&company.stock, "orders", image.as_str()).unwrap();
+    let stored = CloudImage::from_stock(&company.stock, "orders", image.as_str()).unwrap();
     company.cloud.push(SHOP, EU, "orders", stored.tagged("1").pushed(instant(OLD)));
     (company, image)
 }
@@ -52,13 +52,13 @@ fn attest(company: &Company, image: &Digest) -> Digest {
         "subject": { "mediaType": MANIFEST, "digest": image, "size": 1 },
     });
     let attestation = company.stock.push_raw("orders", MANIFEST, manifest.to_string().into_bytes());
-    let stored = StoredImage::of(&company.stock, "orders", attestation.as_str()).unwrap();
+    let stored = CloudImage::from_stock(&company.stock, "orders", attestation.as_str()).unwrap();
     company.cloud.push(SHOP, EU, "orders", stored.pushed(instant(OLD)));
     attestation
 }
 
 fn lists(company: &Company) -> u64 {
-    company.cloud.calls().of("ecr:ListImageReferrers").calls
+    company.cloud.calls().tally("ecr:ListImageReferrers").calls
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn an_archived_attestation_is_not_read() {
 async fn unlistable_referrers_are_listed_again_in_the_next_run() {
     let (company, image) = company();
     attest(&company, &image);
-    company.cloud.deny(Scope::of("ecr:ListImageReferrers"));
+    company.cloud.deny(FaultScope::from_action("ecr:ListImageReferrers"));
     for run in 1..=2 {
         let report = company.audit().await;
         assert_eq!((errors(&report), finding(&report, "orders:1").base.is_none()), (vec![], true), "it hides nothing");

@@ -2,9 +2,9 @@
 
 use aws_sdk_lambda::types::StateReasonCode;
 use basewatch::{
-    aws::loopback::{Function, FunctionState},
+    aws::loopback::{CloudFunction, FunctionState},
     judge::{Action, Severity, Verdict},
-    report::{Finding, Style, markdown, sarif, table},
+    report::{Finding, RenderOptions, markdown, sarif, table},
 };
 
 use crate::company::{Company, EU, NEWEST, OLD, SHOP, codes, errors, finding, seen, version};
@@ -16,7 +16,7 @@ async fn on_managed_instances_the_published_version_is_judged_and_the_draft_is_n
         let digest = company.push(SHOP, EU, name, base);
         version(SHOP, EU, name, &digest)
     });
-    let cart = Function::new("cart", new.clone()).publishing(old.clone()).publishing(new).managed(old);
+    let cart = CloudFunction::new("cart", new.clone()).publishing(old.clone()).publishing(new).managed(old);
     company.cloud.function(SHOP, EU, cart.weighted_alias("live", 1, 2, 0.1));
     company.run(SHOP, EU, "search", NEWEST);
     let report = company.audit().await;
@@ -32,7 +32,7 @@ async fn on_managed_instances_the_published_version_is_judged_and_the_draft_is_n
 async fn a_function_on_managed_instances_without_a_published_version_receives_no_calls() {
     let company = Company::new();
     let digest = company.push(SHOP, EU, "cart:1", OLD);
-    let mut cart = Function::new("cart", version(SHOP, EU, "cart:1", &digest));
+    let mut cart = CloudFunction::new("cart", version(SHOP, EU, "cart:1", &digest));
     cart.is_managed = true;
     company.cloud.function(SHOP, EU, cart);
     let report = company.audit().await;
@@ -65,7 +65,7 @@ async fn a_function_that_cannot_be_invoked_is_to_be_repaired_until_it_can() {
         (finding(&report, "idle").action, codes(finding(&report, "idle"))),
         (Action::None, vec!["function-inactive"])
     );
-    let table = table::render(&report, &Style { width: Some(160), ..Style::default() });
+    let table = table::render(&report, &RenderOptions { width: Some(160), ..RenderOptions::default() });
     let markdown = markdown::render(&report);
     for (format, text) in [("table", table), ("markdown", markdown)] {
         assert!(text.contains("cart") && text.contains("epair") && !text.contains("idle"), "{format}: {text}");
@@ -124,7 +124,7 @@ async fn every_reason_code_of_the_api_has_its_own_advice() {
     let codes = StateReasonCode::values();
     for code in codes {
         let state = FunctionState::new("Inactive", code, "Lambda says more");
-        let function = Function::new(&code.replace('.', "-"), version(SHOP, EU, "cart:1", &digest).being(state));
+        let function = CloudFunction::new(&code.replace('.', "-"), version(SHOP, EU, "cart:1", &digest).being(state));
         company.cloud.function(SHOP, EU, function);
     }
     let report = company.audit().await;

@@ -18,7 +18,7 @@ async fn a_tagged_image_is_one_deployment_with_the_data_of_ecr() {
     let digest = image.digest();
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "team-a/orders", [image]));
     let found = rig.look(&[settings()]).await;
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
     assert_eq!(deployment.id, "ecr:eu-west-1:123456789012:team-a/orders:421");
     assert_eq!(deployment.kind, DeploymentKind::Ecr);
@@ -45,7 +45,7 @@ async fn lists_are_read_to_their_last_page() {
     }
     let rig = Rig::new(registry, model);
     let found = rig.look(&[settings()]).await;
-    assert_eq!((found.deployments.len(), found.gaps.as_slice()), (25, [].as_slice()));
+    assert_eq!((found.deployments.len(), found.errors.as_slice()), (25, [].as_slice()));
     assert_eq!(rig.replay.calls("DescribeRepositories").len(), 3);
     assert_eq!(rig.replay.calls("DescribeImages").len(), 15);
     assert!(rig.replay.calls("DescribeImages").iter().all(|call| call.body["maxResults"] == 1000));
@@ -110,7 +110,7 @@ async fn repositories_and_tags_are_selected_by_pattern() {
         .with(REGION, "team-a/scratch", [image("3", &["1"])])
         .with(REGION, "team-b/orders", [image("4", &["1"])]);
     let chosen = EcrSettings {
-        choice: named(&["team-a/*"], &["*/scratch"]),
+        selector: named(&["team-a/*"], &["*/scratch"]),
         tags: vec!["4*".parse().unwrap(), "latest".parse().unwrap()],
         ..settings()
     };
@@ -151,7 +151,7 @@ async fn each_platform_of_an_index_is_a_deployment_and_attestations_are_not() {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
     let attestation = json!({
-        "mediaType": MANIFEST, "digest": basewatch::image::Digest::of(b"gone"), "size": 4,
+        "mediaType": MANIFEST, "digest": basewatch::image::Digest::sha256(b"gone"), "size": 4,
         "platform": { "os": "unknown", "architecture": "unknown" },
         "annotations": { "vnd.docker.reference.type": "attestation-manifest" },
     });
@@ -207,13 +207,13 @@ async fn archived_images_and_other_artifacts_are_left_out_without_an_error() {
     let rig = Rig::new(registry.clone(), EcrModel::default().with(REGION, "orders", images));
     let found = rig.look(&[settings()]).await;
     assert_eq!(names(&found), ["orders:live"]);
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     let asked = &rig.replay.calls("BatchGetImage")[0].body["imageIds"];
     assert_eq!(asked.as_array().unwrap().len(), 3, "the rest is known from the list");
 }
 
 fn live() -> basewatch::image::Digest {
-    basewatch::image::Digest::of(b"live")
+    basewatch::image::Digest::sha256(b"live")
 }
 
 #[tokio::test]

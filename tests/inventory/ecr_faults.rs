@@ -2,7 +2,7 @@
 
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
-    inventory::{DeploymentKind, EcrInventory, EcrSettings, Extent, Inventory},
+    inventory::{AffectedScope, DeploymentKind, EcrInventory, EcrSettings, Inventory},
     registry::{CredentialsErrorKind, Error},
 };
 use serde_json::json;
@@ -41,11 +41,12 @@ async fn a_denied_region_leaves_the_others_intact() {
     let rig = rig_with(|call| call.host.contains("us-east-1").then(|| Answer::error("AccessDeniedException", DENIED)));
     let found = rig.look(&[both_regions()]).await;
     assert_eq!(names(&found), ["a:v1", "b:v1"]);
-    assert_eq!(codes(&found.gaps), [("ecr us-east-1", "access-denied")]);
-    let us = Extent { kind: Some(DeploymentKind::Ecr), region: "us-east-1".parse().ok(), ..Extent::default() };
-    assert_eq!(found.gaps[0].extent, us);
+    assert_eq!(codes(&found.errors), [("ecr us-east-1", "access-denied")]);
+    let us =
+        AffectedScope { kind: Some(DeploymentKind::Ecr), region: "us-east-1".parse().ok(), ..AffectedScope::default() };
+    assert_eq!(found.errors[0].affected, us);
     assert_eq!(
-        found.gaps[0].message,
+        found.errors[0].message,
         format!("ecr:DescribeRepositories in us-east-1: AccessDeniedException: {DENIED} (request req-1)")
     );
 }
@@ -57,14 +58,14 @@ async fn a_denied_repository_leaves_the_others_intact() {
         denied.then(|| Answer::error("AccessDeniedException", DENIED))
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!((names(&found), codes(&found.gaps)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "access-denied")]));
-    let repository = Extent {
+    assert_eq!((names(&found), codes(&found.errors)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "access-denied")]));
+    let repository = AffectedScope {
         kind: Some(DeploymentKind::Ecr),
         account: ACCOUNT.parse().ok(),
         region: REGION.parse().ok(),
         repository: Some("a".into()),
     };
-    assert_eq!(found.gaps[0].extent, repository);
+    assert_eq!(found.errors[0].affected, repository);
 }
 
 #[tokio::test]
@@ -73,7 +74,7 @@ async fn a_repository_deleted_during_the_run_is_not_found() {
         let gone = call.operation == "DescribeImages" && call.body["repositoryName"] == "a";
         gone.then(|| Answer::error("RepositoryNotFoundException", "gone"))
     });
-    assert_eq!(codes(&rig.look(&[settings()]).await.gaps), [("ecr eu-west-1 a", "not-found")]);
+    assert_eq!(codes(&rig.look(&[settings()]).await.errors), [("ecr eu-west-1 a", "not-found")]);
 }
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn a_page_that_fails_midway_keeps_what_was_read() {
         None => model.answer(call),
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!((found.deployments.len(), codes(&found.gaps)), (2, vec![("ecr eu-west-1 a", "failed")]));
+    assert_eq!((found.deployments.len(), codes(&found.errors)), (2, vec![("ecr eu-west-1 a", "failed")]));
 }
 
 #[tokio::test]
@@ -96,7 +97,7 @@ async fn a_list_that_repeats_its_token_ends() {
         (call.operation == "DescribeImages").then(|| Answer::ok(endless))
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!(codes(&found.gaps), [("ecr eu-west-1 a", "malformed"), ("ecr eu-west-1 b", "malformed")]);
+    assert_eq!(codes(&found.errors), [("ecr eu-west-1 a", "malformed"), ("ecr eu-west-1 b", "malformed")]);
     assert_eq!(rig.replay.calls("DescribeImages").len(), 4);
 }
 
@@ -107,7 +108,7 @@ async fn throttling_is_waited_out_and_every_attempt_counted() {
         first.then(|| Answer::error("ThrottlingException", "Rate exceeded"))
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!((names(&found), codes(&found.gaps)), (vec!["a:v1", "b:v1"], vec![]));
+    assert_eq!((names(&found), codes(&found.errors)), (vec!["a:v1", "b:v1"], vec![]));
     assert_eq!(rig.requests.snapshot()["ecr"]["api"], 1 + 4 + 2);
 }
 
@@ -118,7 +119,7 @@ async fn continued_throttling_is_an_error_after_the_last_attempt() {
         endless.then(|| Answer::error("ThrottlingException", "Rate exceeded"))
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!((names(&found), codes(&found.gaps)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "throttled")]));
+    assert_eq!((names(&found), codes(&found.errors)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "throttled")]));
     assert_eq!(rig.replay.calls("DescribeImages").len(), 3 + 1);
 }
 
@@ -126,8 +127,8 @@ async fn continued_throttling_is_an_error_after_the_last_attempt() {
 async fn an_unreachable_region_is_an_error() {
     let rig = rig_with(|call| call.host.contains("us-east-1").then_some(Answer::Refused));
     let found = rig.look(&[both_regions()]).await;
-    assert_eq!((found.deployments.len(), codes(&found.gaps)), (2, vec![("ecr us-east-1", "unreachable")]));
-    assert!(found.gaps[0].message.contains("connection refused"), "{}", found.gaps[0].message);
+    assert_eq!((found.deployments.len(), codes(&found.errors)), (2, vec![("ecr us-east-1", "unreachable")]));
+    assert!(found.errors[0].message.contains("connection refused"), "{}", found.errors[0].message);
 }
 
 #[tokio::test]
@@ -136,8 +137,8 @@ async fn expired_credentials_are_reported_and_never_shown() {
         Some(Answer::error("ExpiredTokenException", "The security token included in the request is expired"))
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!(codes(&found.gaps), [("ecr eu-west-1", "credentials")]);
-    assert!(found.gaps[0].message.contains("have expired: sign in again"));
+    assert_eq!(codes(&found.errors), [("ecr eu-west-1", "credentials")]);
+    assert!(found.errors[0].message.contains("have expired: sign in again"));
     let shown = format!("{found:?} {:?}", rig.aws());
     assert!(!shown.contains(SECRET), "{shown}");
 }
@@ -147,8 +148,8 @@ async fn a_rejected_signature_is_reported_without_the_request_that_aws_quotes() 
     let quoted = "The Canonical String for this request should have been 'x-amz-security-token:FwoGZXIvYXdz'";
     let rig = rig_with(move |_| Some(Answer::error("InvalidSignatureException", quoted)));
     let found = rig.look(&[settings()]).await;
-    assert_eq!(codes(&found.gaps), [("ecr eu-west-1", "credentials")]);
-    assert!(!found.gaps[0].message.contains("FwoG"), "{}", found.gaps[0].message);
+    assert_eq!(codes(&found.errors), [("ecr eu-west-1", "credentials")]);
+    assert!(!found.errors[0].message.contains("FwoG"), "{}", found.errors[0].message);
 }
 
 #[derive(Debug)]
@@ -168,8 +169,8 @@ async fn without_credentials_there_is_one_error_and_no_call() {
     let rig = rig_with(|_| None);
     let estate = rig.estate_of(rig.aws().with_credentials(NoCredentials));
     let found = EcrInventory::new(vec![both_regions()], estate).deployments().await;
-    assert_eq!(codes(&found.gaps), [("aws", "credentials")]);
-    assert!(found.gaps[0].message.starts_with("no AWS credentials were found"));
+    assert_eq!(codes(&found.errors), [("aws", "credentials")]);
+    assert!(found.errors[0].message.starts_with("no AWS credentials were found"));
     assert!(rig.replay.all_calls().is_empty());
 }
 
@@ -207,7 +208,7 @@ async fn failures_inside_an_http_200_are_reported_for_each_image() {
     let why = gone.image.as_ref().unwrap_err();
     assert_eq!(why.message, "ecr:BatchGetImage of a in eu-west-1: ImageNotFound: because");
     assert!(why.digest.is_some());
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
 }
 
 #[tokio::test]
@@ -317,5 +318,5 @@ async fn a_repository_with_a_malformed_uri_is_an_error() {
         (call.operation == "DescribeRepositories").then(|| Answer::ok(json!({ "repositories": [odd, none] })))
     });
     let found = rig.look(&[settings()]).await;
-    assert_eq!(codes(&found.gaps), [("ecr eu-west-1 x", "malformed"), ("ecr eu-west-1 y", "malformed")]);
+    assert_eq!(codes(&found.errors), [("ecr eu-west-1 x", "malformed"), ("ecr eu-west-1 y", "malformed")]);
 }

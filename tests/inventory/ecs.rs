@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use basewatch::{
     aws::loopback::{self, Cloud},
-    image::{Arch, Digest},
+    image::{Digest, LambdaArch},
     inventory::{
-        Choice, DeployedImage, Deployment, DeploymentKind, EcsInventory, EcsSettings, Inventoried, Inventory, Owners,
-        Workload,
+        DeployedImage, Deployment, DeploymentKind, EcsInventory, EcsSettings, Inventory, InventoryResult,
+        OwnerSettings, Selector, Workload,
     },
     registry::Error,
 };
@@ -38,7 +38,7 @@ pub(crate) struct Stock {
 }
 
 pub(crate) fn everything() -> EcsSettings {
-    EcsSettings { regions: regions(&[REGION]), clusters: vec!["*".parse().unwrap()], choice: Choice::default() }
+    EcsSettings { regions: regions(&[REGION]), clusters: vec!["*".parse().unwrap()], selector: Selector::default() }
 }
 
 pub(crate) fn rig_with(model: impl FnOnce(&Stock) -> EcsModel) -> (Rig, Stock) {
@@ -66,7 +66,7 @@ pub(crate) fn rig_but(
     (rig, stock)
 }
 
-pub(crate) async fn look(rig: &Rig, settings: &[EcsSettings]) -> Inventoried {
+pub(crate) async fn look(rig: &Rig, settings: &[EcsSettings]) -> InventoryResult {
     EcsInventory::new(settings.to_vec(), rig.estate()).deployments().await
 }
 
@@ -99,7 +99,7 @@ async fn a_container_is_one_deployment_with_the_data_of_ecs() {
         EcsModel::default().service("prod", service).definition("orders:7", Some("ARM64"), &definition)
     });
     let found = look(&rig, &[everything()]).await;
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     let [deployment, proxy] = found.deployments.as_slice() else { panic!("{found:?}") };
     assert_eq!(deployment.id, "ecs:eu-west-1:123456789012:prod/orders:app");
     assert_eq!((deployment.kind, deployment.name.as_str()), (DeploymentKind::Ecs, "prod/orders"));
@@ -110,7 +110,7 @@ async fn a_container_is_one_deployment_with_the_data_of_ecs() {
     let workload = Workload {
         version: Some("12".into()),
         state: Some("ACTIVE".into()),
-        architecture: Some(Arch::Arm64),
+        architecture: Some(LambdaArch::Arm64),
         ..Workload::default()
     };
     assert_eq!(deployment.workload.as_deref(), Some(&workload));
@@ -190,7 +190,7 @@ async fn standalone_tasks_are_found_and_tasks_of_services_are_not_counted_twice(
             .definition("nightly:4", Some("X86_64"), &[("job", ORDERS, None)])
     });
     let found = look(&rig, &[everything()]).await;
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     let job = "ecs:eu-west-1:123456789012:prod/task/nightly:job";
     let other = format!("{job}@{}", stock.old.short());
     assert_eq!(ids(&found.deployments), ["ecs:eu-west-1:123456789012:prod/orders:app", job, &other]);
@@ -217,8 +217,8 @@ async fn clusters_services_and_families_are_selected_by_pattern() {
     });
     let clusters = |pattern: &str| vec![pattern.parse().unwrap()];
     let prod =
-        EcsSettings { clusters: clusters("prod-*"), choice: named(&["*"], &["sandbox*", "scratch"]), ..everything() };
-    let more = EcsSettings { clusters: clusters("*-a"), choice: named(&["orders", "scratch"], &[]), ..everything() };
+        EcsSettings { clusters: clusters("prod-*"), selector: named(&["*"], &["sandbox*", "scratch"]), ..everything() };
+    let more = EcsSettings { clusters: clusters("*-a"), selector: named(&["orders", "scratch"], &[]), ..everything() };
     let found = look(&rig, &[prod, more]).await;
     let names: Vec<_> = found.deployments.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["prod-a/orders", "prod-a/scratch", "prod-a/nightly", "prod-b/orders", "prod-b/nightly"]);
@@ -302,7 +302,7 @@ async fn services_revisions_and_tasks_are_described_in_the_largest_batches() {
         (0..250).fold(model, |model, n| model.task("prod", task(&format!("service:s{n}"), "x:1", 1, &app)))
     });
     let found = look(&rig, &[everything()]).await;
-    assert_eq!((found.deployments.len(), found.gaps.as_slice()), (45, [].as_slice()));
+    assert_eq!((found.deployments.len(), found.errors.as_slice()), (45, [].as_slice()));
     let sizes = |operation: &str, field: &str| {
         let sizes = rig.replay.calls(operation).into_iter().map(|call| call.body[field].as_array().unwrap().len());
         let mut sizes: Vec<_> = sizes.collect();
@@ -324,18 +324,18 @@ async fn owners_come_from_the_tags_of_services_and_tasks() {
             .service("prod", orders("1", &stock.old).tagged("team", "payments").tagged("other", "x"))
             .task("prod", job)
     });
-    rig.owners = Owners { tags: vec!["team".into()], ..Owners::default() };
+    rig.owners = OwnerSettings { tags: vec!["team".into()], ..OwnerSettings::default() };
     let found = look(&rig, &[everything()]).await;
     let owners: Vec<_> = found.deployments.iter().map(|it| it.owner.as_deref()).collect();
     assert_eq!(owners, [Some("payments"), Some("data")]);
-    let other = Choice { resource_tags: vec!["other=x".parse().unwrap()], ..Choice::default() };
-    let found = look(&rig, &[EcsSettings { choice: other, ..everything() }]).await;
+    let other = Selector { resource_tags: vec!["other=x".parse().unwrap()], ..Selector::default() };
+    let found = look(&rig, &[EcsSettings { selector: other, ..everything() }]).await;
     assert_eq!(ids(&found.deployments), ["ecs:eu-west-1:123456789012:prod/orders:app"]);
 }
 
 #[tokio::test]
 async fn a_digest_that_ecs_does_not_report_is_read_from_the_image_name_or_unknown() {
-    let pinned = Digest::of(b"pinned");
+    let pinned = Digest::sha256(b"pinned");
     let name = format!("quay.io/x/pinned:1@{pinned}");
     let (rig, _) = rig_with(|_| {
         let images = [("plain", "nginx", None), ("pinned", name.as_str(), None)];
@@ -349,7 +349,7 @@ async fn a_digest_that_ecs_does_not_report_is_read_from_the_image_name_or_unknow
     let message = "ECS does not report which digest of nginx runs".to_owned();
     assert_eq!(reported[0], ("quay.io/x/pinned:1".to_owned(), ("image-missing", Some(pinned), missing)));
     assert_eq!(reported[1], ("docker.io/library/nginx:latest".to_owned(), ("digest-unknown", None, message)));
-    assert_eq!(codes(&found.gaps), []);
+    assert_eq!(codes(&found.errors), []);
 }
 
 fn image_error(deployment: &Deployment) -> (&'static str, Option<Digest>, String) {
@@ -373,7 +373,7 @@ async fn services_without_revisions_run_the_images_of_their_tasks_or_task_defini
             .definition("rest:9", None, &[("app", &named, None)])
     });
     let found = look(&rig, &[everything()]).await;
-    assert_eq!((unreadable(&found), codes(&found.gaps)), (vec![], vec![]));
+    assert_eq!((unreadable(&found), codes(&found.errors)), (vec![], vec![]));
     let of = |id: &str| {
         let deployment = find(&found.deployments, id);
         (image(deployment).digest.clone(), deployment.workload.as_ref().unwrap().version.clone().unwrap())
@@ -407,17 +407,19 @@ async fn a_revision_that_is_rolled_back_is_not_the_main_one() {
 async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     let cloud = Cloud::new(ACCOUNT);
     let containers = |n: usize| {
-        let digest = |name: &str| Some(Digest::of(format!("{name}{n}").as_bytes()));
-        ["app", "log"].map(|name| loopback::Container::new(name, "quay.io/x/app:1", digest(name).as_ref())).to_vec()
+        let digest = |name: &str| Some(Digest::sha256(format!("{name}{n}").as_bytes()));
+        ["app", "log"]
+            .map(|name| loopback::CloudContainer::new(name, "quay.io/x/app:1", digest(name).as_ref()))
+            .to_vec()
     };
     for n in 0..210 {
         let (name, definition) = (format!("s{n}"), format!("s{n}:1"));
-        let mut service = loopback::Service::new(&name, &definition, containers(n));
+        let mut service = loopback::CloudService::new(&name, &definition, containers(n));
         if n % 3 == 0 {
-            service = loopback::Service { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
+            service = loopback::CloudService { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
         }
         cloud.service(ACCOUNT, REGION, "prod", service);
-        let task = loopback::Task::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
+        let task = loopback::CloudTask::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
         cloud.task(ACCOUNT, REGION, "prod", task);
         let named = ["app", "log"].map(|name| loopback::ContainerDefinition::new(name, "quay.io/x/app:1")).to_vec();
         let definition =
@@ -427,14 +429,14 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     let rig = rig_with(|_| EcsModel::default()).0;
     let aws = || rig.aws().with_transport(cloud.transport());
     let found = EcsInventory::new(vec![everything()], rig.estate_of(aws())).deployments().await;
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     let runs: std::collections::BTreeMap<_, _> =
         found.deployments.iter().map(|it| (it.id.as_str(), image_error(it).1.unwrap())).collect();
     assert_eq!(runs.len(), 420);
     for n in 0..210 {
         for name in ["app", "log"] {
             let id = format!("ecs:eu-west-1:123456789012:prod/s{n}:{name}");
-            assert_eq!(runs[id.as_str()], Digest::of(format!("{name}{n}").as_bytes()), "{id}");
+            assert_eq!(runs[id.as_str()], Digest::sha256(format!("{name}{n}").as_bytes()), "{id}");
         }
     }
     let cold = rig.requests.snapshot()["ecs"]["api"];
@@ -455,7 +457,7 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_read_as_a_ta
         model.task("prod", task("family:agent", "agent:3", 1, &nightly))
     });
     let found = look(&rig, &[everything()]).await;
-    assert_eq!((codes(&found.gaps), unreadable(&found)), (vec![], vec![]));
+    assert_eq!((codes(&found.errors), unreadable(&found)), (vec![], vec![]));
     let id = "ecs:eu-west-1:123456789012:prod";
     assert_eq!(ids(&found.deployments), [format!("{id}/daemon/agent:agent"), format!("{id}/task/agent:app")]);
     let daemon = &found.deployments[0];

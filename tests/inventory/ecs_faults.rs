@@ -42,7 +42,7 @@ fn of_test(call: &Call) -> bool {
     call.body["cluster"] == arn("cluster/test")
 }
 
-fn names(found: &basewatch::inventory::Inventoried) -> Vec<&str> {
+fn names(found: &basewatch::inventory::InventoryResult) -> Vec<&str> {
     found.deployments.iter().map(|deployment| deployment.name.as_str()).collect()
 }
 
@@ -52,16 +52,16 @@ async fn a_denied_region_leaves_the_others_intact() {
     let both = EcsSettings { regions: regions(&[REGION, "us-east-1"]), ..everything() };
     let found = look(&rig, &[both]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders", "test/nightly"]);
-    assert_eq!(codes(&found.gaps), [("ecs us-east-1", "access-denied")]);
+    assert_eq!(codes(&found.errors), [("ecs us-east-1", "access-denied")]);
     let message = format!("ecs:ListClusters in us-east-1: AccessDeniedException: {DENIED} (request req-1)");
-    assert_eq!(found.gaps[0].message, message);
+    assert_eq!(found.errors[0].message, message);
 }
 
 #[tokio::test]
 async fn a_denied_cluster_is_one_error_and_leaves_the_others_intact() {
     let found = look(&faulty(|call| of_test(call).then(denied)), &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
-    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "access-denied")]);
+    assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "access-denied")]);
 }
 
 #[tokio::test]
@@ -79,10 +79,10 @@ async fn a_temporarily_denied_cluster_stays_cached() {
 #[tokio::test]
 async fn a_throttled_cluster_is_an_error_unless_it_recovers_before_the_last_attempt() {
     let found = look(&faulty(|call| of_test(call).then(throttled)), &[everything()]).await;
-    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "throttled")]);
+    assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "throttled")]);
     assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
     let found = look(&faulty(|call| (call.nth == 0).then(throttled)), &[everything()]).await;
-    assert_eq!((found.deployments.len(), codes(&found.gaps)), (4, vec![]));
+    assert_eq!((found.deployments.len(), codes(&found.errors)), (4, vec![]));
 }
 
 #[tokio::test]
@@ -92,11 +92,11 @@ async fn a_region_without_responses_is_given_up() {
         |call| (call.operation != "ListClusters" && call.host.starts_with("ecs.")).then(throttled),
     );
     let found = look(&rig, &[everything()]).await;
-    let whole: Vec<_> = found.gaps.iter().filter(|gap| gap.scope == "ecs eu-west-1").collect();
+    let whole: Vec<_> = found.errors.iter().filter(|gap| gap.scope == "ecs eu-west-1").collect();
     assert_eq!((whole.len(), whole[0].code.as_str()), (1, "throttled"));
     assert!(whole[0].message.ends_with("; the rest of this region was skipped"), "{}", whole[0].message);
     // The eight concurrent calls at that time still finish.
-    assert!(found.gaps.len() <= 1 + 5 + 8, "{:?}", codes(&found.gaps));
+    assert!(found.errors.len() <= 1 + 5 + 8, "{:?}", codes(&found.errors));
 }
 
 #[tokio::test]
@@ -116,19 +116,19 @@ async fn a_missing_resource_is_left_out_and_other_failures_are_errors() {
         }
     };
     let gone = look(&faulty(failing("MISSING")), &[everything()]).await;
-    assert_eq!((names(&gone), codes(&gone.gaps)), (vec!["prod/orders", "prod/nightly"], vec![]));
+    assert_eq!((names(&gone), codes(&gone.errors)), (vec!["prod/orders", "prod/nightly"], vec![]));
     let refused = look(&faulty(failing("ACCESS_DENIED")), &[everything()]).await;
-    assert_eq!(codes(&refused.gaps), [("ecs eu-west-1 test", "access-denied")]);
+    assert_eq!(codes(&refused.errors), [("ecs eu-west-1 test", "access-denied")]);
     let broken = look(&faulty(failing("INTERNAL")), &[everything()]).await;
-    assert_eq!(codes(&broken.gaps), [("ecs eu-west-1 test", "failed")]);
-    assert!(broken.gaps[0].message.contains(": INTERNAL for arn:aws:ecs:"), "{}", broken.gaps[0].message);
+    assert_eq!(codes(&broken.errors), [("ecs eu-west-1 test", "failed")]);
+    assert!(broken.errors[0].message.contains(": INTERNAL for arn:aws:ecs:"), "{}", broken.errors[0].message);
 }
 
 #[tokio::test]
 async fn without_permission_for_revisions_the_images_come_from_tasks() {
     let found =
         look(&faulty(|call| (call.operation == "DescribeServiceRevisions").then(denied)), &[everything()]).await;
-    assert_eq!(codes(&found.gaps), [("ecs eu-west-1", "access-denied")]);
+    assert_eq!(codes(&found.errors), [("ecs eu-west-1", "access-denied")]);
     assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
     assert_eq!(found.deployments[0].workload.as_ref().unwrap().version.as_deref(), Some("7"), "of the definition");
 }
@@ -138,14 +138,14 @@ async fn without_permission_for_tasks_services_are_still_read() {
     let found = look(&faulty(|call| (call.operation == "ListTasks").then(denied)), &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "test/orders"]);
     let expected = [("ecs eu-west-1 prod", "access-denied"), ("ecs eu-west-1 test", "access-denied")];
-    assert_eq!((codes(&found.gaps), unreadable(&found)), (expected.to_vec(), vec![]));
+    assert_eq!((codes(&found.errors), unreadable(&found)), (expected.to_vec(), vec![]));
 }
 
 #[tokio::test]
 async fn without_permission_for_task_definitions_only_their_data_is_missing() {
     let rig = faulty(|call| (call.operation == "DescribeTaskDefinition").then(denied));
     let found = look(&rig, &[everything()]).await;
-    assert_eq!(codes(&found.gaps), [("ecs eu-west-1", "access-denied")]);
+    assert_eq!(codes(&found.errors), [("ecs eu-west-1", "access-denied")]);
     assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
 }
 
@@ -172,7 +172,7 @@ async fn a_page_that_fails_midway_keeps_what_was_read() {
     );
     let found = look(&rig, &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders"]);
-    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "access-denied")]);
+    assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "access-denied")]);
 }
 
 #[tokio::test]
@@ -182,21 +182,24 @@ async fn a_list_that_repeats_its_token_ends() {
     };
     let rig = faulty(again);
     let found = look(&rig, &[everything()]).await;
-    assert_eq!((codes(&found.gaps), asked(&rig, 0).as_str()), (vec![("ecs eu-west-1", "malformed")], "ListClusters 2"));
+    assert_eq!(
+        (codes(&found.errors), asked(&rig, 0).as_str()),
+        (vec![("ecs eu-west-1", "malformed")], "ListClusters 2")
+    );
 }
 
 #[tokio::test]
 async fn a_failed_connection_is_reported_as_unreachable() {
     let rig = faulty(|call| call.host.starts_with("ecs.").then_some(Answer::Refused));
     let found = look(&rig, &[everything()]).await;
-    assert_eq!((codes(&found.gaps), found.deployments.len()), (vec![("ecs eu-west-1", "unreachable")], 0));
+    assert_eq!((codes(&found.errors), found.deployments.len()), (vec![("ecs eu-west-1", "unreachable")], 0));
 }
 
 #[tokio::test]
 async fn a_cluster_deleted_during_the_run_is_not_found() {
     let gone = |call: &Call| of_test(call).then(|| Answer::error("ClusterNotFoundException", "Cluster not found."));
     let found = look(&faulty(gone), &[everything()]).await;
-    assert_eq!(codes(&found.gaps), [("ecs eu-west-1 test", "not-found")]);
+    assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "not-found")]);
     assert_eq!(ids(&found.deployments).len(), 2);
 }
 

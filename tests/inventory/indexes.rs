@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use basewatch::{
-    inventory::{Inventoried, Inventory, NamedInventory},
-    store::{Catalog, Images},
+    inventory::{Inventory, InventoryResult, NamedInventory},
+    store::{Catalog, ImageReader},
 };
 use serde_json::{Value, json};
 
@@ -42,17 +42,17 @@ fn on(os: &str, architecture: &str) -> Value {
 }
 
 /// The deployments of `image`, all of whose content is in the registry.
-async fn look(registry: &Arc<MemoryRegistry>, image: &Image, held: &[&Image]) -> Inventoried {
+async fn look(registry: &Arc<MemoryRegistry>, image: &Image, held: &[&Image]) -> InventoryResult {
     for held in held {
         registry.put(held.manifest.as_bytes());
     }
     registry.tag("ghcr.io/a/x:1", image);
-    let images = Arc::new(Images::new(Arc::clone(registry) as _, Arc::new(Catalog::in_memory())));
+    let images = Arc::new(ImageReader::new(Arc::clone(registry) as _, Arc::new(Catalog::in_memory())));
     let references = vec!["ghcr.io/a/x:1".parse().unwrap()];
     NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await
 }
 
-fn platforms(found: &Inventoried) -> Vec<String> {
+fn platforms(found: &InventoryResult) -> Vec<String> {
     let images = found.deployments.iter().map(|deployment| deployment.image.as_ref().unwrap());
     images.map(|image| image.facts.platform.to_string()).collect()
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use basewatch::{
-    image::Arch,
-    inventory::{Choice, Deployment, DeploymentKind, Holding, LambdaSettings, Owners, Workload},
+    image::LambdaArch,
+    inventory::{Deployment, DeploymentKind, ImageAvailability, LambdaSettings, OwnerSettings, Selector, Workload},
 };
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(crate) fn functions() -> LambdaSettings {
-    LambdaSettings { regions: regions(&[REGION]), choice: Choice::default(), refresh: Duration::from_hours(24) }
+    LambdaSettings { regions: regions(&[REGION]), selector: Selector::default(), refresh: Duration::from_hours(24) }
 }
 
 /// One image in `orders` of two regions.
@@ -67,7 +67,7 @@ async fn a_function_is_one_deployment_with_the_data_of_lambda() {
         LambdaModel::default().with([function])
     });
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
     assert_eq!(deployment.id, "lambda:eu-west-1:123456789012:orders:$LATEST");
     assert_eq!((deployment.kind, deployment.name.as_str()), (DeploymentKind::Lambda, "orders"));
@@ -84,13 +84,16 @@ async fn a_function_is_one_deployment_with_the_data_of_lambda() {
         last_update_status: None,
         last_update_status_reason_code: None,
         last_update_status_reason: None,
-        architecture: Some(Arch::Arm64),
+        architecture: Some(LambdaArch::Arm64),
         memory_mb: Some(512),
         command: vec!["app.handler".into()],
         modified_at: "2026-11-18T21:30:00Z".parse().ok(),
     };
     assert_eq!(deployment.workload.as_deref(), Some(&workload));
-    assert_eq!((deployment.holding, deployment.pushed_at.unwrap().timestamp()), (Holding::Held, 1_755_000_000));
+    assert_eq!(
+        (deployment.holding, deployment.pushed_at.unwrap().timestamp()),
+        (ImageAvailability::Held, 1_755_000_000)
+    );
     assert_eq!(deployment.image.as_ref().unwrap().facts.labels["name"], "orders");
     assert_eq!(*rig.accounts.lock().unwrap(), [ACCOUNT], "its registry may now be asked");
     assert_eq!(since(&rig, 0), ["get orders", "list"]);
@@ -107,7 +110,7 @@ async fn lists_are_read_to_their_last_page_and_zip_functions_are_ignored() {
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let names: Vec<_> = found.deployments.iter().map(|deployment| deployment.name.as_str()).collect();
-    assert_eq!((names, found.gaps.as_slice()), (vec!["a", "b", "c", "d", "e"], [].as_slice()));
+    assert_eq!((names, found.errors.as_slice()), (vec!["a", "b", "c", "d", "e"], [].as_slice()));
     assert_eq!(since(&rig, 0), ["get a", "get b", "get c", "get d", "get e", "list", "list", "list", "list"]);
     assert_eq!(rig.replay.calls("BatchGetImage").len(), 1, "they run one image");
 }
@@ -208,7 +211,7 @@ async fn functions_excluded_by_name_cost_no_call_and_stay_cached() {
         let names = ["orders", "sandbox-x"];
         LambdaModel::default().with(names.map(|name| Function::new(REGION, name, image).published("1")))
     });
-    let chosen = LambdaSettings { choice: named(&["*"], &["sandbox-*"]), ..functions() };
+    let chosen = LambdaSettings { selector: named(&["*"], &["sandbox-*"]), ..functions() };
     let found = rig.look_at_functions(std::slice::from_ref(&chosen)).await;
     assert_eq!(ids(&found.deployments), ["lambda:eu-west-1:123456789012:orders:$LATEST"]);
     assert_eq!(since(&rig, 0), ["aliases orders", "get orders", "list"]);
@@ -226,7 +229,7 @@ async fn two_tables_for_one_region_read_it_once_and_find_each_function_once() {
     });
     let table = |include: &[&str]| LambdaSettings {
         regions: regions(&[REGION, REGION]),
-        choice: named(include, &[]),
+        selector: named(include, &[]),
         ..functions()
     };
     let found = rig.look_at_functions(&[table(&["o*s", "payments"]), table(&["orders"])]).await;
@@ -245,7 +248,7 @@ async fn each_region_has_its_own_functions() {
     let found = rig.look_at_functions(&[both]).await;
     let latest = |region: &str| format!("lambda:{region}:123456789012:orders:$LATEST");
     assert_eq!(ids(&found.deployments), [latest(REGION), latest("us-east-1")]);
-    assert_eq!((unreadable(&found), codes(&found.gaps)), (vec![], vec![]));
+    assert_eq!((unreadable(&found), codes(&found.errors)), (vec![], vec![]));
 }
 
 #[tokio::test]
@@ -255,10 +258,10 @@ async fn owners_and_selectors_use_the_function_tags_for_every_alias() {
         let ignored = Function::new(REGION, "attic", image).tagged(json!({ "basewatch": "ignore" }));
         LambdaModel::default().with([published, ignored])
     });
-    rig.owners = Owners { tags: vec!["team".into()], ..Owners::default() };
-    let choice = Choice { exclude_resource_tags: vec!["basewatch=ignore".parse().unwrap()], ..Choice::default() };
+    rig.owners = OwnerSettings { tags: vec!["team".into()], ..OwnerSettings::default() };
+    let choice = Selector { exclude_resource_tags: vec!["basewatch=ignore".parse().unwrap()], ..Selector::default() };
     for _ in 0..2 {
-        let settings = LambdaSettings { choice: choice.clone(), ..functions() };
+        let settings = LambdaSettings { selector: choice.clone(), ..functions() };
         let found = rig.look_at_functions(&[settings]).await;
         let owners: Vec<_> = found.deployments.iter().map(|it| (it.id.as_str(), it.owner.as_deref())).collect();
         assert_eq!(

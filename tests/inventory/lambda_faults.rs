@@ -1,8 +1,8 @@
 //! Failures of Lambda: each is a collection error or an image error with its code, and the rest is still read.
 
 use basewatch::{
-    aws::{AccountSettings, Members},
-    inventory::{DeploymentKind, Extent, Holding, LambdaSettings, Owners},
+    aws::{AccountSelection, AccountSettings},
+    inventory::{AffectedScope, DeploymentKind, ImageAvailability, LambdaSettings, OwnerSettings},
 };
 use serde_json::json;
 
@@ -48,9 +48,9 @@ async fn a_denied_region_leaves_the_others_intact() {
     let rig = faulty(|call| call.host.starts_with("lambda.eu-west-1").then(denied));
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "access-denied")]);
+    assert_eq!(codes(&found.errors), [("lambda eu-west-1", "access-denied")]);
     let message = format!("lambda:ListFunctions in eu-west-1: AccessDeniedException: {DENIED} (request req-1)");
-    assert_eq!(found.gaps[0].message, message);
+    assert_eq!(found.errors[0].message, message);
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_throttled_region_is_one_error_after_the_last_attempt() {
     let rig = Rig { attempts: 5, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "throttled")]);
+    assert_eq!(codes(&found.errors), [("lambda eu-west-1", "throttled")]);
     let lists = since(&rig, 0).iter().filter(|call| *call == "list").count();
     assert_eq!(lists, 1 + 8, "eight attempts where others get five, and the other region");
 }
@@ -67,7 +67,7 @@ async fn a_throttled_region_is_one_error_after_the_last_attempt() {
 async fn throttling_that_ends_is_waited_out() {
     let rig = faulty(|call| (is(call, "get a") && call.nth == 0).then(throttled));
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!((found.deployments.len(), codes(&found.gaps), unreadable(&found)), (4, vec![], vec![]));
+    assert_eq!((found.deployments.len(), codes(&found.errors), unreadable(&found)), (4, vec![], vec![]));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_page_that_fails_midway_keeps_earlier_pages_and_the_cache() {
         rig_but(|image| model(image).paged(2), |call| (call.nth > 0 && call.query.contains_key("Marker")).then(denied));
     assert_eq!(rig.look_at_functions(&[functions()]).await.deployments.len(), 4);
     let second = rig.look_at_functions(&[functions()]).await;
-    assert_eq!(codes(&second.gaps), [("lambda eu-west-1", "access-denied")]);
+    assert_eq!(codes(&second.errors), [("lambda eu-west-1", "access-denied")]);
     assert_eq!(second.deployments[0].name, "a");
 
     let rig = Rig { catalog: rig.catalog.clone(), now: rig.now, ..rig_with(|image| model(image).paged(2)) };
@@ -89,7 +89,7 @@ async fn a_page_that_fails_midway_keeps_earlier_pages_and_the_cache() {
 async fn a_list_that_repeats_its_marker_ends() {
     let rig = faulty(|call| is(call, "list").then(|| Answer::ok(json!({ "Functions": [], "NextMarker": "again" }))));
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "malformed")]);
+    assert_eq!(codes(&found.errors), [("lambda eu-west-1", "malformed")]);
     assert_eq!(since(&rig, 0), ["list", "list"]);
 }
 
@@ -98,7 +98,7 @@ async fn a_function_deleted_during_the_run_is_left_out() {
     let rig = faulty(|call| (is(call, "get a") || is(call, "aliases b") || is(call, "get b")).then(not_found));
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:eu-west-1:123456789012:c:$LATEST"]);
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
 }
 
 #[tokio::test]
@@ -106,8 +106,8 @@ async fn unreadable_functions_are_reported_and_make_one_error() {
     let rig = faulty(|call| (is(call, "get a") || is(call, "get b 1")).then(denied));
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(unreadable(&found), [("a", "registry-denied"), ("b", "registry-denied")]);
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "access-denied")]);
-    assert!(found.gaps[0].message.ends_with("(and 1 more like this)"), "{}", found.gaps[0].message);
+    assert_eq!(codes(&found.errors), [("lambda eu-west-1", "access-denied")]);
+    assert!(found.errors[0].message.ends_with("(and 1 more like this)"), "{}", found.errors[0].message);
     let a = find(&found.deployments, ":a:$LATEST");
     let why = &a.image.as_ref().unwrap_err().message;
     assert!(why.starts_with("lambda:GetFunction of a:$LATEST in eu-west-1: AccessDeniedException"), "{why}");
@@ -123,15 +123,15 @@ async fn the_cached_image_of_a_function_is_used_after_its_permission_was_removed
     let rig = Rig { catalog: before.catalog.clone(), now, ..faulty(|call| is(call, "get a").then(denied)) };
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(unreadable(&found), []);
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "access-denied")], "its state may be another by now");
+    assert_eq!(codes(&found.errors), [("lambda eu-west-1", "access-denied")], "its state may be another by now");
 }
 
 #[tokio::test]
 async fn without_permission_for_aliases_the_functions_are_still_read() {
     let rig = faulty(|call| is(call, "aliases b").then(denied));
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!((found.deployments.len(), codes(&found.gaps)), (3, vec![("lambda eu-west-1", "access-denied")]));
-    assert!(found.gaps[0].message.starts_with("lambda:ListAliases of b in eu-west-1"));
+    assert_eq!((found.deployments.len(), codes(&found.errors)), (3, vec![("lambda eu-west-1", "access-denied")]));
+    assert!(found.errors[0].message.starts_with("lambda:ListAliases of b in eu-west-1"));
 }
 
 #[tokio::test]
@@ -142,18 +142,18 @@ async fn unreadable_tags_are_an_error_only_if_they_are_needed() {
         (is(call, "get a")).then(|| Answer::ok(error))
     });
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!(codes(&found.gaps), []);
-    rig.owners = Owners { tags: vec!["team".into()], ..Owners::default() };
+    assert_eq!(codes(&found.errors), []);
+    rig.owners = OwnerSettings { tags: vec!["team".into()], ..OwnerSettings::default() };
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!(codes(&found.gaps), [("lambda eu-west-1", "access-denied")]);
-    assert!(found.gaps[0].message.contains("no lambda:ListTags"), "{}", found.gaps[0].message);
+    assert_eq!(codes(&found.errors), [("lambda eu-west-1", "access-denied")]);
+    assert!(found.errors[0].message.contains("no lambda:ListTags"), "{}", found.errors[0].message);
 }
 
 #[tokio::test]
 async fn a_deleted_image_is_reported_by_the_function_and_by_the_repository() {
     let rig = rig_with(|image| {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
-        let gone = format!("{host}@{}", basewatch::image::Digest::of(b"gone"));
+        let gone = format!("{host}@{}", basewatch::image::Digest::sha256(b"gone"));
         let failed = Function::new(REGION, "failed", image)
             .coded("ResolvedImageUri", gone.into())
             .configured("State", "Failed".into())
@@ -168,7 +168,7 @@ async fn a_deleted_image_is_reported_by_the_function_and_by_the_repository() {
     let failed = find(&found.deployments, "failed:$LATEST");
     assert_eq!(
         (crate::rig::reason_code(failed.image.as_ref().unwrap_err()), failed.holding),
-        ("image-missing", Holding::Gone)
+        ("image-missing", ImageAvailability::Gone)
     );
     let workload = failed.workload.as_ref().unwrap();
     assert_eq!(
@@ -206,7 +206,7 @@ async fn a_listed_image_function_without_an_arn_is_an_error() {
         is(call, "list").then(|| Answer::ok(json!({ "Functions": [odd] })))
     });
     let found = rig.look_at_functions(&[functions()]).await;
-    assert_eq!((found.deployments.len(), codes(&found.gaps)), (0, vec![("lambda eu-west-1", "malformed")]));
+    assert_eq!((found.deployments.len(), codes(&found.errors)), (0, vec![("lambda eu-west-1", "malformed")]));
 }
 
 /// The response of STS for a role in `account`.
@@ -232,7 +232,7 @@ async fn each_account_is_read_with_its_own_role_and_cached_separately() {
     let members = AccountSettings {
         role: "arn:aws:iam::{account}:role/basewatch-audit".parse().unwrap(),
         external_id: None,
-        members: Members::Listed(ids_of(["123456789012", "210987654321"])),
+        members: AccountSelection::Listed(ids_of(["123456789012", "210987654321"])),
         only: Vec::new(),
     };
     let rig = Rig { members: Some(members), ..faulty(fault) };
@@ -242,14 +242,14 @@ async fn each_account_is_read_with_its_own_role_and_cached_separately() {
         let before = rig.replay.all_calls().len();
         let found = rig.look_at_functions(&[functions()]).await;
         assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
-        assert_eq!(codes(&found.gaps), [("lambda eu-west-1 of 210987654321", "access-denied")]);
-        let extent = Extent {
+        assert_eq!(codes(&found.errors), [("lambda eu-west-1 of 210987654321", "access-denied")]);
+        let extent = AffectedScope {
             kind: Some(DeploymentKind::Lambda),
             account: "210987654321".parse().ok(),
             region: "eu-west-1".parse().ok(),
             repository: None,
         };
-        assert_eq!(found.gaps[0].extent, extent);
+        assert_eq!(found.errors[0].affected, extent);
         assert_eq!(since(&rig, before), calls);
     }
     let calls = rig.replay.all_calls();

@@ -34,7 +34,7 @@ impl Layout {
     }
 
     fn blob(&self, content: &str) -> Digest {
-        let digest = Digest::of(content.as_bytes());
+        let digest = Digest::sha256(content.as_bytes());
         self.write(&format!("blobs/sha256/{}", digest.hex()), content);
         digest
     }
@@ -65,7 +65,7 @@ fn entry(media_type: &str, digest: &Digest, tag: Option<&str>) -> Value {
 
 async fn look(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
     let found = LayoutInventory::new(vec![(folder.to_owned(), tag.map(str::to_owned))]).deployments().await;
-    assert_eq!(found.gaps, []);
+    assert_eq!(found.errors, []);
     found.deployments
 }
 
@@ -112,7 +112,7 @@ async fn platforms_are_deployments_and_attestations_are_not() {
         entry
     };
     let attestation = json!({
-        "mediaType": MANIFEST, "digest": Digest::of(b"attestation"), "size": 1,
+        "mediaType": MANIFEST, "digest": Digest::sha256(b"attestation"), "size": 1,
         "annotations": { "vnd.docker.reference.type": "attestation-manifest" },
     });
     let index = json!({
@@ -137,7 +137,7 @@ fn entry_on(digest: &Digest, architecture: &str, tag: Option<&str>) -> Value {
 async fn listed_platforms_missing_in_the_folder_are_not_reported() {
     // As `docker save` of Docker 29 writes it: an index of all platforms, and the blobs of one.
     let layout = Layout::new();
-    let (here, gone, half) = (layout.image("a", "amd64"), Digest::of(b"gone"), layout.image("half", "s390x"));
+    let (here, gone, half) = (layout.image("a", "amd64"), Digest::sha256(b"gone"), layout.image("half", "s390x"));
     let manifest = fs::read_to_string(layout.folder().join(format!("blobs/sha256/{}", half.hex()))).unwrap();
     let config: Value = serde_json::from_str(&manifest).unwrap();
     let config: Digest = config["config"]["digest"].as_str().unwrap().parse().unwrap();

@@ -5,9 +5,9 @@ use std::time::Instant;
 use aws_config::{imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
-    aws::{AccountSettings, Members, RoleTemplate},
-    image::Partition,
-    registry::{AwsLogins, CredentialsErrorKind as Kind, Login},
+    aws::{AccountSelection, AccountSettings, RoleTemplate},
+    image::AwsPartition,
+    registry::{AwsLogins, CredentialsErrorKind as Kind, RegistryLogin},
     secret::Secret,
 };
 use serde_json::json;
@@ -31,7 +31,7 @@ fn ecr_token(expires_at: i64) -> Answer {
 async fn an_ecr_login_is_requested_in_the_region_of_the_registry() {
     let rig = rig(|_| ecr_token(4_102_444_800));
     let issued = rig.aws().ecr("123456789012", "eu-north-1").await.unwrap();
-    let Login::Basic { username, password } = issued.login else { panic!("ECR takes Basic") };
+    let RegistryLogin::Basic { username, password } = issued.login else { panic!("ECR takes Basic") };
     assert_eq!((username.as_str(), password.reveal()), ("AWS", "p:w"));
     assert_eq!(issued.expires_at, Some("2100-01-01T00:00:00Z".parse().unwrap()));
     let call = &rig.replay.calls("GetAuthorizationToken")[0];
@@ -58,7 +58,7 @@ async fn an_unusable_ecr_response_is_reported_without_its_content() {
 async fn an_ecr_public_login_is_a_bearer_token_from_us_east_1() {
     let rig = rig(|_| Answer::ok(json!({ "authorizationData": { "authorizationToken": "b3BhcXVl" } })));
     let issued = rig.aws().ecr_public().await.unwrap().unwrap();
-    let Login::Bearer(token) = issued.login else { panic!("ECR Public takes Bearer") };
+    let RegistryLogin::Bearer(token) = issued.login else { panic!("ECR Public takes Bearer") };
     assert_eq!(token.reveal(), "b3BhcXVl");
     assert_eq!(rig.replay.all_calls()[0].host, "api.ecr-public.us-east-1.amazonaws.com");
     assert_eq!(rig.requests.snapshot()["ecr-public"]["token"], 1);
@@ -167,7 +167,7 @@ async fn a_failed_login_is_throttled_unreachable_or_denied() {
 
 #[tokio::test]
 async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_identity() {
-    let members = || Members::Listed(["210987654321".parse().unwrap()].into());
+    let members = || AccountSelection::Listed(["210987654321".parse().unwrap()].into());
     let role: RoleTemplate = "arn:aws:iam::{account}:role/audit".parse().unwrap();
     for (answer, kind) in [(503, Some(Kind::Unreachable)), (403, None)] {
         let mut rig = rig(move |call| match call.operation.as_str() {
@@ -190,7 +190,7 @@ async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_ide
 async fn in_partitions_without_ecr_public_no_token_is_requested() {
     for region in ["us-gov-west-1", "cn-north-1", "eusc-de-east-1"] {
         let rig = rig(|_| panic!("nothing is sent"));
-        let aws = rig.aws().with_partition(Some(Partition::from_region(region)));
+        let aws = rig.aws().with_partition(Some(AwsPartition::from_region(region)));
         assert_eq!(aws.ecr_public().await, Ok(None), "{region}");
     }
 }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
     image::{Digest, Reference},
-    inventory::{DeploymentKind, Inventoried, Inventory, NamedInventory},
+    inventory::{DeploymentKind, Inventory, InventoryResult, NamedInventory},
     registry::Error,
-    store::{Catalog, Images},
+    store::{Catalog, ImageReader},
 };
 
 use serde_json::json;
@@ -17,9 +17,9 @@ use crate::{
     rig::{ids, names, unreadable},
 };
 
-async fn look(registry: &Arc<MemoryRegistry>, references: &[&str]) -> Inventoried {
+async fn look(registry: &Arc<MemoryRegistry>, references: &[&str]) -> InventoryResult {
     let registry = Arc::clone(registry);
-    let images = Arc::new(Images::new(registry, Arc::new(Catalog::in_memory())));
+    let images = Arc::new(ImageReader::new(registry, Arc::new(Catalog::in_memory())));
     let references = references.iter().map(|text| text.parse::<Reference>().unwrap()).collect();
     NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await
 }
@@ -67,7 +67,7 @@ async fn a_new_tag_costs_a_manifest_and_a_configuration_and_a_known_one_a_head()
     let catalog = Arc::new(Catalog::in_memory());
     let mut before = BTreeMap::new();
     for expected in [[("config", 20), ("get", 20)].as_slice(), &[("head", 20)]] {
-        let images = Arc::new(Images::new(registry.clone(), Arc::clone(&catalog)));
+        let images = Arc::new(ImageReader::new(registry.clone(), Arc::clone(&catalog)));
         let references = tags.iter().map(|tag| tag.parse().unwrap()).collect();
         let found = NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await;
         assert_eq!((found.deployments.len(), unreadable(&found)), (20, vec![]));
@@ -109,7 +109,7 @@ async fn a_multi_platform_image_costs_its_index_and_two_documents_for_each_platf
     let arm = registry.image_on("arm", "arm64");
     registry.put(arm.manifest.as_bytes());
     let attestation = json!({
-        "mediaType": MANIFEST, "digest": Digest::of(b"attestation"), "size": 1,
+        "mediaType": MANIFEST, "digest": Digest::sha256(b"attestation"), "size": 1,
         "platform": { "os": "unknown", "architecture": "unknown" },
         "annotations": {
             "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": arm.digest(),
@@ -131,7 +131,7 @@ async fn a_known_tag_costs_one_head() {
     registry.tag("ghcr.io/a/x:1", &registry.image("x"));
     let catalog = Arc::new(Catalog::in_memory());
     for _ in 0..2 {
-        let images = Arc::new(Images::new(registry.clone(), Arc::clone(&catalog)));
+        let images = Arc::new(ImageReader::new(registry.clone(), Arc::clone(&catalog)));
         let references = vec!["ghcr.io/a/x:1".parse().unwrap()];
         let found = NamedInventory::new(references, images, 4, chrono::Utc::now()).deployments().await;
         assert_eq!(found.deployments.len(), 1);
@@ -170,7 +170,7 @@ async fn an_unreadable_image_is_a_deployment_with_the_error_of_its_registry() {
     let denied = Error::Denied { registry: "quay.io".into(), status: 403, what: "x".into(), message: "no".into() };
     registry.fail("quay.io/a/x", denied);
     registry.fail("evil.example/x", Error::NotAllowed { registry: "evil.example".into() });
-    let gone = format!("ghcr.io/a/x@{}", Digest::of(b"gone"));
+    let gone = format!("ghcr.io/a/x@{}", Digest::sha256(b"gone"));
     let found = look(&registry, &["ghcr.io/a/x:1", "ghcr.io/a/x:2", "quay.io/a/x:1", "evil.example/x:1", &gone]).await;
     assert_eq!(
         unreadable(&found),

@@ -1,9 +1,9 @@
 //! Endpoints in each AWS partition, and services that a partition lacks.
 
 use basewatch::{
-    aws::{AccountSettings, Members},
-    image::Partition,
-    inventory::{EcrInventory, EcrSettings, Inventory as _, Regions},
+    aws::{AccountSelection, AccountSettings},
+    image::AwsPartition,
+    inventory::{EcrInventory, EcrSettings, Inventory as _, RegionSelection},
 };
 use serde_json::json;
 
@@ -79,11 +79,11 @@ async fn global_services_are_called_at_the_endpoints_of_their_partition() {
         rig.members = Some(AccountSettings {
             role: format!("arn:{partition}:iam::{{account}}:role/audit").parse().unwrap(),
             external_id: None,
-            members: Members::Organization { exclude: [].into() },
+            members: AccountSelection::Organization { exclude: [].into() },
             only: Vec::new(),
         });
-        let found = rig.look(&[EcrSettings { regions: Regions::Enabled, ..settings() }]).await;
-        assert!(found.gaps.is_empty(), "{partition}: {:?}", found.gaps);
+        let found = rig.look(&[EcrSettings { regions: RegionSelection::Enabled, ..settings() }]).await;
+        assert!(found.errors.is_empty(), "{partition}: {:?}", found.errors);
         let asked: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
         assert_eq!(asked, hosts, "{partition}");
     }
@@ -92,10 +92,10 @@ async fn global_services_are_called_at_the_endpoints_of_their_partition() {
 #[tokio::test]
 async fn without_accounts_the_configured_partition_decides() {
     let rig = Rig::answering(MemoryRegistry::new(), aws("us-gov-west-1"));
-    let estate = rig.estate_of(rig.aws().with_partition(Some(Partition::from_region("us-gov-east-1"))));
-    let everywhere = EcrSettings { regions: Regions::Enabled, ..settings() };
+    let estate = rig.estate_of(rig.aws().with_partition(Some(AwsPartition::from_region("us-gov-east-1"))));
+    let everywhere = EcrSettings { regions: RegionSelection::Enabled, ..settings() };
     let found = EcrInventory::new(vec![everywhere], estate).deployments().await;
-    assert!(found.gaps.is_empty(), "{:?}", found.gaps);
+    assert!(found.errors.is_empty(), "{:?}", found.errors);
     let asked: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
     assert_eq!(asked, ["account.us-gov-west-1.amazonaws.com", "api.ecr.us-gov-west-1.amazonaws.com"]);
 }

@@ -8,13 +8,13 @@ use std::{
 use basewatch::{
     aws::{AccountSettings, Aws},
     inventory::{
-        Choice, Deployment, EcrInventory, EcrSettings, Estate, Gap, Inventoried, Inventory, LambdaInventory,
-        LambdaSettings, Owners, Regions, Unreadable,
+        AwsScope, CollectionError, Deployment, EcrInventory, EcrSettings, ImageError, Inventory, InventoryResult,
+        LambdaInventory, LambdaSettings, OwnerSettings, RegionSelection, Selector,
     },
     judge::ReasonCode,
-    registry::{Registry, Requests},
+    registry::{Registry, RequestCounter},
     secret::Secret,
-    store::{Catalog, Images},
+    store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Utc};
 
@@ -30,12 +30,12 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI-never-shown";
 pub(crate) struct Rig {
     pub(crate) replay: AwsReplay,
     pub(crate) registry: Arc<MemoryRegistry>,
-    pub(crate) requests: Arc<Requests>,
+    pub(crate) requests: Arc<RequestCounter>,
     pub(crate) accounts: Arc<Mutex<Vec<String>>>,
     pub(crate) catalog: Arc<Catalog>,
     /// The time of the system clock.
     pub(crate) now: DateTime<Utc>,
-    pub(crate) owners: Owners,
+    pub(crate) owners: OwnerSettings,
     /// The most attempts of a request.
     pub(crate) attempts: u32,
     pub(crate) members: Option<AccountSettings>,
@@ -57,7 +57,7 @@ impl Rig {
             accounts: Arc::default(),
             catalog: Arc::new(Catalog::in_memory()),
             now: "2026-11-20T06:00:00Z".parse().unwrap(),
-            owners: Owners::default(),
+            owners: OwnerSettings::default(),
             attempts: 3,
             members: None,
         }
@@ -73,25 +73,25 @@ impl Rig {
     }
 
     /// The AWS scope of one run.
-    pub(crate) fn estate(&self) -> Arc<Estate> {
+    pub(crate) fn estate(&self) -> Arc<AwsScope> {
         self.estate_of(self.aws())
     }
 
     /// The same over `aws`.
-    pub(crate) fn estate_of(&self, aws: Aws) -> Arc<Estate> {
+    pub(crate) fn estate_of(&self, aws: Aws) -> Arc<AwsScope> {
         let registry: Arc<dyn Registry> = self.registry.clone();
-        let images = Arc::new(Images::new(registry, Arc::clone(&self.catalog)));
+        let images = Arc::new(ImageReader::new(registry, Arc::clone(&self.catalog)));
         let accounts = Arc::clone(&self.accounts);
         let allow = Arc::new(move |account: &str| accounts.lock().unwrap().push(account.to_owned()));
-        let estate = Estate::new(Arc::new(aws), images, allow, self.now);
+        let estate = AwsScope::new(Arc::new(aws), images, allow, self.now);
         Arc::new(estate.with_concurrency(8).with_owners(self.owners.clone()))
     }
 
-    pub(crate) async fn look(&self, settings: &[EcrSettings]) -> Inventoried {
+    pub(crate) async fn look(&self, settings: &[EcrSettings]) -> InventoryResult {
         EcrInventory::new(settings.to_vec(), self.estate()).deployments().await
     }
 
-    pub(crate) async fn look_at_functions(&self, settings: &[LambdaSettings]) -> Inventoried {
+    pub(crate) async fn look_at_functions(&self, settings: &[LambdaSettings]) -> InventoryResult {
         LambdaInventory::new(settings.to_vec(), self.estate()).deployments().await
     }
 }
@@ -100,25 +100,25 @@ impl Rig {
 pub(crate) fn settings() -> EcrSettings {
     EcrSettings {
         regions: regions(&[REGION]),
-        choice: Choice::default(),
+        selector: Selector::default(),
         tags: vec!["*".parse().unwrap()],
         newest: None,
         untagged: false,
     }
 }
 
-pub(crate) fn regions(names: &[&str]) -> Regions {
-    Regions::Listed(names.iter().map(|name| name.parse().unwrap()).collect())
+pub(crate) fn regions(names: &[&str]) -> RegionSelection {
+    RegionSelection::Listed(names.iter().map(|name| name.parse().unwrap()).collect())
 }
 
 /// A selector of names that match one of `include` and none of `exclude`.
-pub(crate) fn named(include: &[&str], exclude: &[&str]) -> Choice {
+pub(crate) fn named(include: &[&str], exclude: &[&str]) -> Selector {
     let globs = |patterns: &[&str]| patterns.iter().map(|pattern| pattern.parse().unwrap()).collect();
-    Choice { include: globs(include), exclude: globs(exclude), ..Choice::default() }
+    Selector { include: globs(include), exclude: globs(exclude), ..Selector::default() }
 }
 
 /// Scopes and codes of gaps.
-pub(crate) fn codes(gaps: &[Gap]) -> Vec<(&str, &str)> {
+pub(crate) fn codes(gaps: &[CollectionError]) -> Vec<(&str, &str)> {
     gaps.iter().map(|gap| (gap.scope.as_str(), gap.code.as_str())).collect()
 }
 
@@ -126,17 +126,17 @@ pub(crate) fn ids(deployments: &[Deployment]) -> Vec<&str> {
     deployments.iter().map(|deployment| deployment.id.as_str()).collect()
 }
 
-pub(crate) fn names(found: &Inventoried) -> Vec<&str> {
+pub(crate) fn names(found: &InventoryResult) -> Vec<&str> {
     found.deployments.iter().map(|deployment| deployment.name.as_str()).collect()
 }
 
 /// The reason code of an image that cannot be read.
-pub(crate) fn reason_code(why: &Unreadable) -> &'static str {
+pub(crate) fn reason_code(why: &ImageError) -> &'static str {
     ReasonCode::from(why.code).as_str()
 }
 
 /// The reason codes of unreadable images, by name.
-pub(crate) fn unreadable(found: &Inventoried) -> Vec<(&str, &str)> {
+pub(crate) fn unreadable(found: &InventoryResult) -> Vec<(&str, &str)> {
     let code = |deployment: &Deployment| deployment.image.as_ref().err().map(reason_code);
     found.deployments.iter().filter_map(|deployment| Some((deployment.name.as_str(), code(deployment)?))).collect()
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Content, Digest, Index, Repository},
-    store::{Catalog, Seen},
+    image::{Digest, DigestContent, ImageIndex, Repository},
+    store::{Catalog, TagObservation},
 };
 use chrono::DateTime;
 
@@ -22,7 +22,7 @@ const LEARNED: &str = "learned ";
 const MOST: u32 = 100_000;
 
 fn digest(of: u32) -> Digest {
-    Digest::of(&of.to_le_bytes())
+    Digest::sha256(&of.to_le_bytes())
 }
 
 fn java() -> Repository {
@@ -30,10 +30,13 @@ fn java() -> Repository {
 }
 
 fn learn(catalog: &Catalog, of: u32) {
-    catalog.remember(&digest(of), Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() }));
-    catalog.keep("last", &of);
-    let seen = Seen::new(digest(of), None, DateTime::UNIX_EPOCH);
-    catalog.note(&java(), |memory| drop(memory.carried.insert(of.to_string(), seen)));
+    catalog.insert_content(
+        &digest(of),
+        DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() }),
+    );
+    catalog.put_note("last", &of);
+    let seen = TagObservation::new(digest(of), None, DateTime::UNIX_EPOCH);
+    catalog.update_repository(&java(), |memory| drop(memory.carried.insert(of.to_string(), seen)));
 }
 
 #[test]
@@ -83,9 +86,9 @@ fn a_process_killed_while_writing_the_catalog_loses_at_most_the_last_second() {
         for of in &learned {
             assert!(catalog.content(&digest(*of)).is_some(), "{of} of {}", learned.len());
         }
-        let last: u32 = catalog.kept("last").unwrap();
+        let last: u32 = catalog.get_note("last").unwrap();
         assert!(learned.iter().max().is_none_or(|of| last >= *of), "{last}");
-        let carried = catalog.recall(&java(), |memory| memory.carried.contains_key(&first.to_string()));
+        let carried = catalog.read_repository(&java(), |memory| memory.carried.contains_key(&first.to_string()));
         assert!(carried, "what is noted first is written at once");
         // A run that goes to its end, beside those that were killed.
         learn(&catalog, first + MOST - 1);

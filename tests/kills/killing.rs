@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::store::{OnlyIf, Result, Store, Stored, Turn, Version};
+use basewatch::store::{ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition};
 use futures::future::{BoxFuture, FutureExt as _};
 use rustix::process::{Signal, getpid, kill_process};
 
@@ -61,31 +61,36 @@ impl Killing {
 }
 
 impl Store for Killing {
-    fn place(&self) -> String {
-        self.inner.place()
+    fn location(&self) -> String {
+        self.inner.location()
     }
 
-    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         self.inner.read(name)
     }
 
-    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+    fn write<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Vec<u8>,
+        only_if: WriteCondition,
+    ) -> BoxFuture<'a, Result<ObjectVersion>> {
         self.between(self.inner.write(name, bytes, only_if)).boxed()
     }
 
-    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
-        self.inner.names(prefix)
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        self.inner.list(prefix)
     }
 
     fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<()>> {
         self.between(self.inner.remove(name)).boxed()
     }
 
-    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+    fn lock<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn StoreLock>>> {
         let moments = Arc::clone(&self.moments);
         async move {
-            let inner = self.between(self.inner.turn(holder, wait)).await?;
-            Ok(Box::new(KillingTurn { inner, moments }) as Box<dyn Turn>)
+            let inner = self.between(self.inner.lock(holder, wait)).await?;
+            Ok(Box::new(KillingTurn { inner, moments }) as Box<dyn StoreLock>)
         }
         .boxed()
     }
@@ -93,19 +98,19 @@ impl Store for Killing {
 
 #[derive(Debug)]
 struct KillingTurn {
-    inner: Box<dyn Turn>,
+    inner: Box<dyn StoreLock>,
     moments: Arc<Moments>,
 }
 
-impl Turn for KillingTurn {
+impl StoreLock for KillingTurn {
     fn is_held(&self) -> bool {
         self.inner.is_held()
     }
 
-    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
             self.moments.pass();
-            self.inner.end().await;
+            self.inner.release().await;
             self.moments.pass();
         }
         .boxed()

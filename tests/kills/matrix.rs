@@ -227,7 +227,7 @@ fn the_fortnight_holds_all_that_can_happen() {
     }
     assert!(undisturbed.arrivals.iter().any(|arrival| !arrival.is_taken), "a channel was down");
     let outcomes: Vec<_> = undisturbed.ledger.rebuilds.values().filter_map(|rebuild| rebuild.outcome).collect();
-    for outcome in [basewatch::rebuild::Outcome::Rebuilt, basewatch::rebuild::Outcome::Overdue] {
+    for outcome in [basewatch::rebuild::RebuildConclusion::Rebuilt, basewatch::rebuild::RebuildConclusion::Overdue] {
         assert!(outcomes.contains(&outcome), "{outcome:?}");
     }
     assert!(undisturbed.ledger.outbox.is_empty());

@@ -136,9 +136,14 @@ fn run(nth: usize, place: &Place, settings: &Settings) -> Vec<String> {
     runtime.block_on(async {
         let report = growing(nth);
         let world = Tools::new().world(settings, place.open());
-        basewatch::run::cycle::complete(settings, &world, &report, basewatch::run::Instants::at(report.generated_at))
-            .await
-            .problems
+        basewatch::run::pipeline::complete(
+            settings,
+            &world,
+            &report,
+            basewatch::run::RunInstants::at(report.generated_at),
+        )
+        .await
+        .problems
     })
 }
 

@@ -5,14 +5,16 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use basewatch::{
     aws::Aws,
     config::Settings,
-    notify::{Channel, MessageFormat, Notifier, Receiver, WebhookBody, WebhookNotifier, WebhookSettings},
-    rebuild::{Preset, Rule},
-    registry::{NetworkSettings, Requests},
+    notify::{
+        ChannelKind, MessageFormat, NotificationChannel, Notifier, WebhookBody, WebhookNotifier, WebhookSettings,
+    },
+    rebuild::{RebuildPreset, RebuildRule},
+    registry::{NetworkSettings, RequestCounter},
     report::{Report, Summary},
-    run::{Ports, Receivers, World, cycle},
+    run::{AppClients, AppContext, OutboundClients, pipeline},
     secret::Secret,
     store::{Catalog, Retention, Store},
-    webhook::{self, Call, Signature, Webhooks},
+    webhook::{self, SignatureScheme, WebhookCall, WebhookClient},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -103,11 +105,11 @@ pub(crate) fn report_of(findings: &[Value], complete: bool, now: DateTime<Utc>) 
     let millis = u64::try_from(now.timestamp_millis()).unwrap();
     let mut report: Report = serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": ulid::Ulid::from_parts(millis, 1).to_string(), "generated_at": now,
-        "complete": complete, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]),
+        "complete": complete, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::new(&[]),
         "findings": findings, "errors": errors, "requests": {},
     }))
     .unwrap();
-    report.summary = Summary::of(&report.findings);
+    report.summary = Summary::new(&report.findings);
     report
 }
 
@@ -120,17 +122,17 @@ pub(crate) fn report(day: usize, is_second: bool) -> Report {
 }
 
 /// A webhook at `url` for `owners`.
-pub(crate) fn channel(id: &str, owners: &[&str], url: String) -> Receiver {
-    Receiver {
+pub(crate) fn channel(id: &str, owners: &[&str], url: String) -> NotificationChannel {
+    NotificationChannel {
         id: id.to_owned(),
         owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
         threshold: None,
         resolved: true,
-        kind: Channel::Webhook(WebhookSettings {
+        kind: ChannelKind::Webhook(WebhookSettings {
             url: Secret::new(url),
             body: WebhookBody::Format(MessageFormat::Json),
             secret: None,
-            signature: Signature::default(),
+            signature: SignatureScheme::default(),
             headers: BTreeMap::new(),
         }),
     }
@@ -145,13 +147,13 @@ pub(crate) fn settings(post: &str) -> Settings {
         CHANNELS.iter().map(|(id, owners)| channel(id, owners, format!("{post}/{id}"))).collect();
     // Neither a run that comes 50 minutes later nor the one after it is near the deadline.
     settings.rebuild.deadline = Duration::from_hours(36);
-    settings.rebuild.rules = vec![Rule {
+    settings.rebuild.rules = vec![RebuildRule {
         name: "builds".to_owned(),
         repositories: ["orders", "stuck"].iter().map(|name| name.parse().unwrap()).collect(),
-        preset: Preset::CloudEvents,
+        preset: RebuildPreset::CloudEvents,
         url: Secret::new(format!("{post}/build")),
         secret: None,
-        signature: Signature::default(),
+        signature: SignatureScheme::default(),
         git_ref: None,
         build_type: None,
         inputs: BTreeMap::new(),
@@ -166,11 +168,11 @@ pub(crate) fn settings(post: &str) -> Settings {
 /// What does not differ between runs, and takes a while to build.
 #[derive(Clone)]
 pub(crate) struct Tools {
-    requests: Arc<Requests>,
+    requests: Arc<RequestCounter>,
     aws: Arc<Aws>,
     client: Arc<basewatch::registry::DistributionClient>,
-    images: Arc<basewatch::store::Images>,
-    webhooks: Arc<Webhooks>,
+    images: Arc<basewatch::store::ImageReader>,
+    webhooks: Arc<WebhookClient>,
 }
 
 /// A call to this path is no event of the fortnight: it lets [`Tools`] forget that a channel was down.
@@ -178,43 +180,54 @@ pub(crate) const FORGET: &str = "/forget";
 
 impl Tools {
     pub(crate) fn new() -> Self {
-        let requests = Arc::new(Requests::default());
+        let requests = Arc::new(RequestCounter::default());
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
-        let ports = Ports::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
-        let Ports { requests, aws, client, images } = ports;
-        let calls = webhook::Settings {
+        let ports = AppClients::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
+        let AppClients { requests, aws, client, images } = ports;
+        let calls = webhook::WebhookClientSettings {
             retries: 1,
             retry_wait: Duration::from_millis(10),
             rate: 10_000.0,
-            ..webhook::Settings::default()
+            ..webhook::WebhookClientSettings::default()
         };
-        let webhooks = Arc::new(Webhooks::new(calls, Arc::clone(&requests)).unwrap());
+        let webhooks = Arc::new(WebhookClient::new(calls, Arc::clone(&requests)).unwrap());
         Self { requests, aws, client, images, webhooks }
     }
 
     /// The world of one run.
-    pub(crate) fn world(&self, settings: &Settings, store: Arc<dyn Store>) -> World {
+    pub(crate) fn world(&self, settings: &Settings, store: Arc<dyn Store>) -> AppContext {
         let Self { requests, aws, client, images, webhooks } = self.clone();
         let mut notifiers: BTreeMap<String, Arc<dyn Notifier>> = BTreeMap::new();
         for channel in &settings.notify.channels {
-            let Channel::Webhook(webhook) = channel.kind.clone() else { panic!("a webhook") };
+            let ChannelKind::Webhook(webhook) = channel.kind.clone() else { panic!("a webhook") };
             let id = channel.id.clone();
             let notifier = WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(&aws));
             notifiers.insert(id, Arc::new(notifier));
         }
-        let receivers = Receivers { notifiers, webhooks, aws: Arc::clone(&aws) };
-        World { ports: Ports { requests, aws, client, images }, store, receivers, keeps_catalog: false }
+        let receivers = OutboundClients { notifiers, webhooks, aws: Arc::clone(&aws) };
+        AppContext {
+            clients: AppClients { requests, aws, client, images },
+            store,
+            outbound: receivers,
+            keeps_catalog: false,
+        }
     }
 
     /// A run of `day` over `store`, with the channels at `post`.
-    pub(crate) async fn run(&self, day: usize, is_second: bool, store: Arc<dyn Store>, post: &str) -> cycle::RunReport {
+    pub(crate) async fn run(
+        &self,
+        day: usize,
+        is_second: bool,
+        store: Arc<dyn Store>,
+        post: &str,
+    ) -> pipeline::RunReport {
         let settings = settings(post);
         let world = self.world(&settings, store);
-        let done = cycle::complete(
+        let done = pipeline::complete(
             &settings,
             &world,
             &report(day, is_second),
-            basewatch::run::Instants::at(instant(day, is_second)),
+            basewatch::run::RunInstants::at(instant(day, is_second)),
         )
         .await;
         if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
@@ -225,7 +238,7 @@ impl Tools {
 
     /// What a run remembers of a host that is down ends with the run; here its client lives on.
     async fn forget(&self, post: &str) {
-        let call = Call {
+        let call = WebhookCall {
             url: Secret::new(format!("{post}{FORGET}")),
             headers: Vec::new(),
             content_type: "application/json".to_owned(),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use basewatch::{
-    aws::loopback::{Cloud, CloudServer, StoredImage},
+    aws::loopback::{Cloud, CloudImage, CloudServer},
     image::{Annotations, Digest, Platform},
     registry::{ImageSpec, Loopback, Stock},
 };
@@ -129,7 +129,7 @@ impl Fleet {
 
     /// Puts `digest` of `repository` into ECR under `tags`.
     pub(crate) fn store(&self, repository: &str, digest: &Digest, tags: &[&str]) {
-        let stored = StoredImage::of(&self.stock, repository, digest.as_str()).unwrap();
+        let stored = CloudImage::from_stock(&self.stock, repository, digest.as_str()).unwrap();
         let stored = tags.iter().fold(stored.pushed(now()), |stored, tag| stored.tagged(tag));
         self.cloud.cloud().push(ACCOUNT, REGION, repository, stored);
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use basewatch::aws::loopback::Scope;
+use basewatch::aws::loopback::FaultScope;
 use serde_json::{Value, json};
 
 use crate::fleet::{ALL_OF_ECR, Fleet, pushed, scheduled};
@@ -212,7 +212,7 @@ async fn a_push_that_cannot_be_audited_yet_fails_and_is_retried() {
     assert!(message.contains("cannot audit orders:1"), "{message}");
     fs::write(&file, right).unwrap();
     assert_eq!(running.invoke(event.clone()).await.response()["messages"], 1);
-    fleet.cloud.cloud().deny(Scope::of("ecr:DescribeImages"));
+    fleet.cloud.cloud().deny(FaultScope::from_action("ecr:DescribeImages"));
     let (kind, message) = running.invoke(event).await.error();
     assert_eq!(kind, "Basewatch.Failed");
     assert!(message.contains("ecr:DescribeImages"), "{message}");
@@ -232,7 +232,7 @@ async fn a_push_event_is_retried_when_ecr_throttles_the_login_or_gives_none() {
     let fleet = fleet_with_logins();
     let event = fleet.push("orders:1", true);
     let running = fleet.start().await;
-    let login = || Scope::of("ecr:GetAuthorizationToken");
+    let login = || FaultScope::from_action("ecr:GetAuthorizationToken");
     let faults: [&dyn Fn(); 2] =
         [&|| fleet.cloud.cloud().throttle(login(), None), &|| fleet.cloud.cloud().refuse_connections(login())];
     for fault in faults {
@@ -252,7 +252,7 @@ async fn a_push_that_can_never_be_audited_is_notified() {
     let fleet = fleet_with_logins();
     let event = fleet.push("orders:1", true);
     let running = fleet.start().await;
-    fleet.cloud.cloud().deny(Scope::of("ecr:GetAuthorizationToken"));
+    fleet.cloud.cloud().deny(FaultScope::from_action("ecr:GetAuthorizationToken"));
     let done = running.invoke(event.clone()).await.response();
     assert_eq!(done["messages"], 1, "{done:#}");
     let message: Value = serde_json::from_str(&fleet.hook.log()[0].body).unwrap();
@@ -276,7 +276,7 @@ async fn a_push_that_can_never_be_audited_fails_if_no_channel_is_notified() {
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{text}\n[watch]\nfailed_runs = 0\n")).unwrap();
     let running = fleet.start().await;
-    fleet.cloud.cloud().deny(Scope::of("ecr:GetAuthorizationToken"));
+    fleet.cloud.cloud().deny(FaultScope::from_action("ecr:GetAuthorizationToken"));
     let (kind, message) = running.invoke(event).await.error();
     assert_eq!(kind, "Basewatch.Failed");
     assert!(message.contains("the pushed image orders:1 cannot be audited"), "{message}");

@@ -1,7 +1,7 @@
 //! Checks whether the recorded base is a prefix of the image.
 
 use basewatch::{
-    identify::{PrefixCheck, Search},
+    identify::{PrefixCheck, SearchCompletion},
     image::Digest,
 };
 
@@ -27,7 +27,7 @@ async fn bases_recorded_by_any_digest_or_dated_tag_are_read_once_ever() {
         let evidence = shop.compare(&images).await;
         assert_eq!(evidence[0].checks.get(&0), PREFIX, "{kind}");
         assert_eq!(evidence[1].checks.get(&0), Some(&PrefixCheck::Different), "{kind}");
-        assert_eq!((&evidence[0].search, evidence[0].request_count), (&Search::Idle, 0), "{kind}");
+        assert_eq!((&evidence[0].search, evidence[0].request_count), (&SearchCompletion::Idle, 0), "{kind}");
         let cold = shop.world.requests();
         assert!(cold.len() <= 4, "{kind}: {cold:#?}");
         let warm = shop.compare(&images).await;
@@ -49,7 +49,7 @@ async fn a_checked_base_is_a_known_release_for_images_that_record_nothing() {
 #[tokio::test]
 async fn a_missing_base_or_one_with_more_layers_than_the_image_proves_nothing() {
     let shop = Shop::new(4);
-    let gone = format!("{PYTHON}@{}", Digest::of(b"gone"));
+    let gone = format!("{PYTHON}@{}", Digest::sha256(b"gone"));
     let evidence = shop.compare_one(&build("3.12", 2, 3).labelled(gone).without_sign().image()).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread));
     let squashed = Build { layers: vec!["all".to_owned()], ..build("3.12", 2, 3) };
@@ -81,11 +81,11 @@ async fn a_line_is_contradicted_after_all_its_releases_were_compared() {
     let shop = Shop::new(20);
     let evidence = shop.compare_one(&image).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Different), "{evidence:?}");
-    assert_eq!(evidence.search, Search::Complete { lines: vec![format!("{JAVA}:21")] });
+    assert_eq!(evidence.search, SearchCompletion::Complete { lines: vec![format!("{JAVA}:21")] });
     let shop = Shop::new(20).within(3);
     let evidence = shop.compare_one(&image).await;
     assert_eq!(evidence.checks.get(&0), Some(&PrefixCheck::Unread));
-    assert_eq!(evidence.search, Search::Unfinished { compared_count: 3, left_count: 9 });
+    assert_eq!(evidence.search, SearchCompletion::Unfinished { compared_count: 3, left_count: 9 });
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_company_base_with_dated_tags_is_searched_on_top_of_a_known_base() {
     assert!(shop.requests().iter().all(|request| !request.contains("1.2026.08.02.10")));
     // An image counts as built on AWS's base alone only after all company releases were compared.
     let evidence = shop.compare_one(&build("3.12", 3, 8).image()).await;
-    assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+    assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
     shop.requests();
     for image in [on(5).image(), build("3.12", 3, 8).image()] {
         shop.compare_one(&image).await;
@@ -200,7 +200,7 @@ async fn a_base_is_not_final_while_company_bases_above_it_are_unread() {
     shop.limits.request_count = 0;
     let image = Build { layers: [company, vec!["own".to_owned()]].concat(), ..build("3.12", 3, 8) };
     let evidence = shop.compare_one(&image.image()).await;
-    assert!(matches!(evidence.search, Search::Failed { .. }), "{evidence:?}");
+    assert!(matches!(evidence.search, SearchCompletion::Failed { .. }), "{evidence:?}");
 }
 
 fn build_on_company() -> Build {

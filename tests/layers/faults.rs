@@ -1,8 +1,8 @@
 //! Registry failures during a search: the result stays open and is never wrong.
 
 use basewatch::{
-    identify::{PrefixCheck, Search},
-    registry::{Error, Missing},
+    identify::{PrefixCheck, SearchCompletion},
+    registry::{Error, MissingContent},
 };
 
 use crate::{
@@ -14,8 +14,8 @@ fn unreachable() -> Error {
     Error::Unreachable { registry: "public.ecr.aws".to_owned(), why: "connection refused".to_owned() }
 }
 
-fn assert_failed(search: &Search, why: &str) {
-    assert!(matches!(search, Search::Failed { why: said } if said.contains(why)), "{search:?}");
+fn assert_failed(search: &SearchCompletion, why: &str) {
+    assert!(matches!(search, SearchCompletion::Failed { why: said } if said.contains(why)), "{search:?}");
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn the_list_of_a_cache_proves_no_absence() {
 async fn an_unreadable_release_leaves_the_search_incomplete_but_not_stopped() {
     let shop = Shop::new(9);
     let repository = PYTHON.parse().expect("a repository");
-    let missing = Missing::Tag("3.13.2026.08.09.13-arm64".to_owned());
+    let missing = MissingContent::Tag("3.13.2026.08.09.13-arm64".to_owned());
     shop.world.refuse("3.13.2026.08.09.13-arm64", Some(Error::NotFound { repository, missing, cache: None }));
     assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
     let evidence = shop.compare_one(&build("3.13", 9, 9).image()).await;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use basewatch::{identify::Search, store::Catalog};
+use basewatch::{identify::SearchCompletion, store::Catalog};
 
 use crate::{
     shop::{Build, LINE_COUNT, PYTHON, Shop, assert_base, build, layers, limits},
@@ -26,11 +26,14 @@ async fn a_search_out_of_requests_continues_in_the_next_run() {
         let requests = shop.requests();
         assert!(requests.len() <= 4, "{requests:#?}");
         asked.extend(requests);
-        if evidence.search == Search::Idle {
+        if evidence.search == SearchCompletion::Idle {
             assert_base(&evidence, "nodejs:22.2026.08.03.13");
             break;
         }
-        assert!(matches!(evidence.search, Search::Unfinished { left_count, .. } if left_count > 0), "{evidence:?}");
+        assert!(
+            matches!(evidence.search, SearchCompletion::Unfinished { left_count, .. } if left_count > 0),
+            "{evidence:?}"
+        );
         assert!(run < 20, "{asked:#?}");
         shop.catalog = Arc::new(Catalog::in_memory());
     }
@@ -53,7 +56,7 @@ async fn a_stopped_run_keeps_everything_that_it_read() {
     shop.world.refuse_nothing();
     shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
     let evidence = shop.compare_one(&image).await;
-    assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+    assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
     let second = shop.requests();
     let again: Vec<_> = second.iter().filter(|request| first.contains(request)).collect();
     assert_eq!(again, ["GET lambda/python:3.13.2026.08.09.13-arm64"]);
@@ -65,7 +68,7 @@ async fn an_unsuccessful_search_is_repeated_for_new_tags_only() {
     let unbounded = Build { existed_at: None, ..hopeless() }.image();
     for image in [&hopeless().image(), &unbounded] {
         let evidence = shop.compare_one(image).await;
-        assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+        assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
     }
     shop.world.requests();
     // No release of a later day can be the base of an image that was searched before.
@@ -73,7 +76,7 @@ async fn an_unsuccessful_search_is_repeated_for_new_tags_only() {
     shop.now = at("2026-09-03T06:00:00Z");
     for image in [&hopeless().image(), &unbounded] {
         let evidence = shop.compare_one(image).await;
-        assert!(matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+        assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
         assert_eq!(shop.world.requests(), Vec::<String>::new());
     }
     let later = Build { existed_at: Some(at("2026-09-02T06:00:00Z")), ..build("3.12", 10, 10) }.image();
@@ -88,7 +91,7 @@ async fn a_search_ends_at_its_time_limit_if_the_registry_hangs() {
     shop.world.refuse("3.13.2026.08.09.13-arm64", None);
     let image = build("3.13", 9, 9).image();
     let evidence = shop.compare_one(&image).await;
-    assert!(matches!(evidence.search, Search::Unfinished { .. }), "{evidence:?}");
+    assert!(matches!(evidence.search, SearchCompletion::Unfinished { .. }), "{evidence:?}");
     shop.world.refuse_nothing();
     assert_base(&shop.compare_one(&image).await, "python:3.13.2026.08.09.13");
 }
@@ -100,7 +103,10 @@ async fn a_disabled_search_sends_no_requests() {
         shop.limits = limits;
         let evidence = shop.compare_one(&build("3.12", 9, 9).image()).await;
         assert_eq!(shop.world.requests(), Vec::<String>::new(), "not even lists of tags");
-        assert!(matches!(&evidence.search, Search::Failed { why } if why.contains("search_requests")), "{evidence:?}");
+        assert!(
+            matches!(&evidence.search, SearchCompletion::Failed { why } if why.contains("search_requests")),
+            "{evidence:?}"
+        );
         // Known releases are still used.
         shop.limits = Shop::new(0).limits;
         assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
@@ -121,7 +127,7 @@ async fn a_budget_of_one_request_still_completes_a_release_that_needs_two() {
         let evidence = shop.compare_one(&image).await;
         let requests = shop.requests();
         assert!(requests.len() <= 2, "{requests:#?}");
-        if evidence.search == Search::Idle {
+        if evidence.search == SearchCompletion::Idle {
             assert_base(&evidence, "python:3.12.2026.08.02.13");
             break;
         }
@@ -163,8 +169,8 @@ async fn a_list_read_again_during_a_search_updates_the_plans_of_other_groups() {
 fn forgetful(catalog: &Catalog) -> Catalog {
     let forgotten = Catalog::in_memory();
     for repository in catalog.repositories() {
-        let tags = catalog.recall(&repository, |memory| memory.tags.clone());
-        forgotten.note(&repository, |memory| memory.tags = tags);
+        let tags = catalog.read_repository(&repository, |memory| memory.tags.clone());
+        forgotten.update_repository(&repository, |memory| memory.tags = tags);
     }
     forgotten
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use basewatch::identify::{LayerEvidence, Search};
+use basewatch::identify::{LayerEvidence, SearchCompletion};
 use proptest::{prelude::*, sample::subsequence};
 
 use crate::shop::{Build, JAVA, LINE_COUNT, PYTHON, Shop, assert_base, build, layers, prefixes};
@@ -12,7 +12,7 @@ async fn an_image_on_the_release_of_its_day_costs_one_request_for_each_line() {
     let shop = Shop::new(20);
     let evidence = shop.compare_one(&build("3.13", 10, 10).image()).await;
     assert_base(&evidence, "python:3.13.2026.08.10.13");
-    assert_eq!(evidence.search, Search::Idle);
+    assert_eq!(evidence.search, SearchCompletion::Idle);
     let requests = shop.requests();
     assert!(requests.len() <= LINE_COUNT, "{requests:#?}");
     assert_eq!(evidence.request_count, requests.len());
@@ -76,7 +76,7 @@ async fn an_image_on_a_known_base_and_a_second_run_cost_no_requests() {
     for image in [&sibling.image(), &image] {
         let evidence = shop.compare_one(image).await;
         assert_base(&evidence, "python:3.12.2026.08.04.13");
-        assert_eq!((&evidence.search, evidence.request_count), (&Search::Idle, 0));
+        assert_eq!((&evidence.search, evidence.request_count), (&SearchCompletion::Idle, 0));
     }
     assert_eq!(shop.world.requests(), Vec::<String>::new());
 }
@@ -96,7 +96,7 @@ async fn images_of_one_repository_are_searched_once() {
 async fn nothing_is_searched_for_an_image_without_a_sign_of_a_base() {
     let shop = Shop::new(3);
     let evidence = shop.compare_one(&build("3.12", 2, 2).without_sign().image()).await;
-    assert_eq!((prefixes(&evidence), &evidence.search), (vec![], &Search::Idle));
+    assert_eq!((prefixes(&evidence), &evidence.search), (vec![], &SearchCompletion::Idle));
     assert_eq!(shop.world.requests(), Vec::<String>::new());
 }
 
@@ -105,7 +105,10 @@ async fn a_release_younger_than_the_image_is_never_read() {
     let shop = Shop::new(20);
     let image = Build { layers: vec!["other".to_owned(); 9], created_at: None, ..build("3.12", 5, 5) };
     let evidence = shop.compare_one(&image.image()).await;
-    assert!(matches!(&evidence.search, Search::Complete { lines } if lines.len() == LINE_COUNT), "{evidence:?}");
+    assert!(
+        matches!(&evidence.search, SearchCompletion::Complete { lines } if lines.len() == LINE_COUNT),
+        "{evidence:?}"
+    );
     let requests = shop.requests();
     assert!(requests.iter().all(|request| !request.contains("08.06.13")), "{requests:#?}");
 }
@@ -128,7 +131,10 @@ async fn a_provided_release_is_not_final_while_the_lines_of_its_day_are_unsearch
     let known = shop.compare_one(&provided.image()).await;
     assert_eq!(prefixes(&known), [(4, "provided:al2023.2026.08.09.13".to_owned())]);
     // The lines of the day and of the days beside it, each of which could be built from it.
-    assert!(matches!(&known.search, Search::Complete { lines } if lines.len() == LINE_COUNT - 1), "{known:?}");
+    assert!(
+        matches!(&known.search, SearchCompletion::Complete { lines } if lines.len() == LINE_COUNT - 1),
+        "{known:?}"
+    );
     // Nothing shows that this image is built on a Lambda base but the layers of provided.
     let java = build("21", 9, 9).without_sign().image();
     let evidence = shop.compare_one(&java).await;
@@ -143,7 +149,10 @@ async fn a_provided_release_is_not_final_while_the_lines_of_its_day_are_unsearch
     let shop = shop.within(0);
     let evidence = shop.compare_one(&java).await;
     assert_eq!(prefixes(&evidence).len(), 1);
-    assert!(matches!(evidence.search, Search::Failed { .. }), "a search that is not made proves nothing: {evidence:?}");
+    assert!(
+        matches!(evidence.search, SearchCompletion::Failed { .. }),
+        "a search that is not made proves nothing: {evidence:?}"
+    );
 }
 
 #[tokio::test]
@@ -166,7 +175,7 @@ async fn an_image_that_is_provided_itself_needs_no_search() {
     let image = Build { layers: layers("al2023", 9), ..build("al2023", 9, 9) }.image();
     let evidence = shop.compare_one(&image).await;
     assert_base(&evidence, "provided:al2023.2026.08.09.13");
-    assert_eq!(evidence.search, Search::Idle);
+    assert_eq!(evidence.search, SearchCompletion::Idle);
 }
 
 #[tokio::test]
@@ -174,7 +183,10 @@ async fn a_squashed_image_ends_with_the_newest_of_each_line() {
     let shop = Shop::new(20);
     let image = Build { layers: vec!["all".to_owned()], ..build("3.12", 9, 9) }.image();
     let evidence = shop.compare_one(&image).await;
-    assert!(prefixes(&evidence).is_empty() && matches!(evidence.search, Search::Complete { .. }), "{evidence:?}");
+    assert!(
+        prefixes(&evidence).is_empty() && matches!(evidence.search, SearchCompletion::Complete { .. }),
+        "{evidence:?}"
+    );
     assert_eq!(shop.requests().len(), LINE_COUNT);
     shop.compare_one(&image).await;
     assert_eq!(shop.world.requests(), Vec::<String>::new(), "until there are new tags");
@@ -214,7 +226,7 @@ async fn a_difficult_search_leaves_requests_for_others() {
     let images = [hopeless("a").image(), hopeless("b").image(), build("21", 14, 14).image()];
     let evidence = shop.compare(&images).await;
     assert_base(&evidence[2], "java:21.2026.08.14.13");
-    assert!(matches!(evidence[0].search, Search::Unfinished { .. }), "{:?}", evidence[0]);
+    assert!(matches!(evidence[0].search, SearchCompletion::Unfinished { .. }), "{:?}", evidence[0]);
     assert_eq!(shop.requests().len(), 30);
 }
 
@@ -288,7 +300,7 @@ proptest! {
                 shop.compare_one(&images[position]).await;
             }
             let shuffled: Vec<_> = order.iter().map(|position| images[*position].clone()).collect();
-            let is_unfinished = |it: &Arc<LayerEvidence>| matches!(it.search, Search::Unfinished { .. });
+            let is_unfinished = |it: &Arc<LayerEvidence>| matches!(it.search, SearchCompletion::Unfinished { .. });
             let mut evidence = shop.compare(&shuffled).await;
             // Each run reads at least one more of twenty releases, some with their configurations.
             for _ in 0..40 {
@@ -299,7 +311,7 @@ proptest! {
             for (position, evidence) in order.iter().zip(evidence) {
                 assert_eq!(prefixes(&evidence).first(), prefixes(&expected[*position]).first(), "{position}");
                 assert_eq!(evidence.checks, expected[*position].checks, "{position}");
-                assert!(!matches!(evidence.search, Search::Unfinished { .. } | Search::Failed { .. }), "{evidence:?}");
+                assert!(!matches!(evidence.search, SearchCompletion::Unfinished { .. } | SearchCompletion::Failed { .. }), "{evidence:?}");
             }
         });
     }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use basewatch::{
     identify::{self, BaseRule, BaseRules, Identification, LayerEvidence, SearchLimits, identify},
-    image::{Digest, ImageFacts, Manifest, Repository},
+    image::{Digest, ImageFacts, ImageManifest, Repository},
     inventory::DeployedImage,
-    resolve::{ComparedImage, Resolver, Searcher, Settings},
-    store::{Catalog, Images},
+    resolve::{BaseResolver, ComparedImage, LayerSearcher, ResolveSettings},
+    store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Utc};
 
@@ -90,14 +90,14 @@ impl Shop {
 
     /// A separate run over the same catalog: the layer evidence of `images`.
     pub(crate) async fn compare(&self, images: &[Image]) -> Vec<Arc<LayerEvidence>> {
-        let registry = Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
-        let resolver = Resolver::new(
+        let registry = ImageReader::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
+        let resolver = BaseResolver::new(
             Arc::new(registry),
-            Settings { bases: self.bases(), ..Settings::default() },
+            ResolveSettings { bases: self.bases(), ..ResolveSettings::default() },
             self.now,
             self.now,
         );
-        let searcher = Searcher::new(&resolver, self.limits);
+        let searcher = LayerSearcher::new(&resolver, self.limits);
         let images: Vec<_> = images.iter().map(Image::compared).collect();
         searcher.compare(&images).await
     }
@@ -176,17 +176,18 @@ impl Build {
             "rootfs": { "type": "layers", "diff_ids": self.layers.iter().map(|it| diff_id(it)).collect::<Vec<_>>() },
         });
         let layers = self.layers.iter().map(|layer| compressed(layer, self.compression)).collect();
-        let manifest = Manifest { layers, ..Manifest::new(Digest::of(config.to_string().as_bytes()), None) };
+        let manifest =
+            ImageManifest { layers, ..ImageManifest::new(Digest::sha256(config.to_string().as_bytes()), None) };
         let facts = ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration");
         let repository: Repository = self.repository.parse().expect("a repository");
         let image = DeployedImage {
-            digest: Digest::of(format!("{config} {}", self.compression).as_bytes()),
+            digest: Digest::sha256(format!("{config} {}", self.compression).as_bytes()),
             facts: Arc::new(facts),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
             attestations: Arc::default(),
         };
-        let identification = identify(&image, Some(&repository), &identify::Settings::default());
+        let identification = identify(&image, Some(&repository), &identify::IdentifySettings::default());
         Image { repository, deployed: image, identification, existed_at: self.existed_at }
     }
 }
@@ -206,7 +207,7 @@ impl Image {
 /// The known prefixes, longest first: how many layers, and the dated tags.
 pub(crate) fn prefixes(evidence: &LayerEvidence) -> Vec<(usize, String)> {
     let names = |prefix: &basewatch::image::MatchedPrefix| {
-        let name = |known: &Arc<basewatch::image::ReleaseOf>| {
+        let name = |known: &Arc<basewatch::image::RepositoryRelease>| {
             let tags = known.release.tags.iter().map(String::as_str).collect::<Vec<_>>().join(",");
             format!("{}:{tags}", known.repository.name.rsplit('/').next().unwrap_or_default())
         };

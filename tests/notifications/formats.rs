@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    notify::{EventKind, Message, MessageFormat, watch::Trouble},
+    notify::{EventKind, Message, MessageFormat, self_monitor::RunHealth},
     report::is_visible,
 };
 use serde_json::Value;
@@ -62,7 +62,7 @@ fn json_contains_the_whole_message() {
 #[test]
 fn text_from_outside_is_inert_in_mail() {
     let of_basewatch =
-        HOSTILE.map(|text| messages::watch(EventKind::Triggered, Trouble::Failed, 3, &[(text, text, text)]));
+        HOSTILE.map(|text| messages::watch(EventKind::Triggered, RunHealth::Failed, 3, &[(text, text, text)]));
     for message in of_basewatch.into_iter().chain([messages::hostile(), messages::watch_hostile()]) {
         let (subject, body) = sent_as(&message, MessageFormat::Text);
         assert!(subject.chars().all(|c| matches!(c, ' '..='~')), "{subject}");
@@ -80,7 +80,7 @@ fn text_from_outside_is_not_markup_in_chat() {
         message.subscription_reason = text.to_owned();
         message
     };
-    let of_basewatch = |text| messages::watch(EventKind::Triggered, Trouble::Incomplete, 3, &[(text, text, text)]);
+    let of_basewatch = |text| messages::watch(EventKind::Triggered, RunHealth::Incomplete, 3, &[(text, text, text)]);
     for message in HOSTILE.into_iter().flat_map(|text| [of_owner(text), of_basewatch(text)]) {
         let (_, body) = sent_as(&message, MessageFormat::Chatbot);
         assert_card(&body);

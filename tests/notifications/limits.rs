@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use basewatch::{
     judge::{Action, Severity, Verdict},
-    notify::{EventKind, Item, Message, MessageFormat, MessageKind, watch::Trouble},
+    notify::{AlertItem, EventKind, Message, MessageFormat, MessageKind, self_monitor::RunHealth},
     report::ReasonFields,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -32,7 +32,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn item() -> impl Strategy<Value = Item> {
+fn item() -> impl Strategy<Value = AlertItem> {
     let kinds = (
         select(vec![EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved]),
         select(&Verdict::ALL[..]),
@@ -53,7 +53,7 @@ fn item() -> impl Strategy<Value = Item> {
                 texts.try_into().unwrap();
             let [owner, arn, replacement, runtime, ended, rebuild]: [Option<String>; 6] = options.try_into().unwrap();
             let reasons = reasons.into_iter().map(|(code, message)| ReasonFields { code, message }).collect();
-            Item {
+            AlertItem {
                 event,
                 verdict,
                 severity,
@@ -85,8 +85,9 @@ fn item() -> impl Strategy<Value = Item> {
 }
 
 /// A few findings of any texts, or thousands.
-fn items() -> impl Strategy<Value = Vec<Item>> {
-    let name = |(number, name): (usize, &str)| Item { name: name.to_owned(), ..messages::stale(&number.to_string()) };
+fn items() -> impl Strategy<Value = Vec<AlertItem>> {
+    let name =
+        |(number, name): (usize, &str)| AlertItem { name: name.to_owned(), ..messages::stale(&number.to_string()) };
     let many = (select(&HOSTILE[..]), 1000_usize..2000)
         .prop_map(move |(text, count)| (0..count).map(|number| name((number, text))).collect());
     prop_oneof![5 => vec(item(), 0..6), 1 => many]
@@ -102,7 +103,7 @@ fn message() -> impl Strategy<Value = Message> {
         let mut message = messages::message(kind, if is_watch { Vec::new() } else { items });
         let errors: Vec<_> = names.iter().take(5).map(|name| (name.as_str(), "x", name.as_str())).collect();
         message.watch =
-            messages::watch(EventKind::Escalated, Trouble::Incomplete, 3, &errors).watch.filter(|_| is_watch);
+            messages::watch(EventKind::Escalated, RunHealth::Incomplete, 3, &errors).watch.filter(|_| is_watch);
         message.left_out = left_out;
         message.owner = owner;
         message.subscription_reason = because;

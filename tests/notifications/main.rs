@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     aws::Aws,
     notify::{Message, MessageFormat, Notifier as _, SnsNotifier, SnsSettings},
-    registry::Requests,
+    registry::RequestCounter,
 };
 
 /// A topic.
@@ -32,7 +32,7 @@ pub(crate) fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
 
 /// Subject and body of `message` as a topic with `settings` gets it.
 pub(crate) fn sent(message: &Message, settings: SnsSettings) -> (String, String) {
-    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
+    let aws = Arc::new(Aws::new(Arc::new(RequestCounter::default())));
     let preview = SnsNotifier::new(aws, "topic".to_owned(), settings).preview(message);
     (preview.subject.unwrap(), preview.body)
 }

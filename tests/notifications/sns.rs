@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use basewatch::{
     aws::Aws,
-    notify::{Message, MessageFormat, MessageKind, Notifier as _, Receipt, SnsNotifier, SnsSettings, Undelivered},
-    registry::Requests,
+    notify::{
+        DeliveryError, DeliveryReceipt, Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings,
+    },
+    registry::RequestCounter,
     secret::Secret,
 };
 
@@ -15,10 +17,10 @@ use crate::{
     messages, settings,
 };
 
-type Outcome = Result<Receipt, Undelivered>;
+type Outcome = Result<DeliveryReceipt, DeliveryError>;
 
 fn topic(replay: &AwsReplay, settings: SnsSettings) -> SnsNotifier {
-    let aws = Aws::new(Arc::new(Requests::default()))
+    let aws = Aws::new(Arc::new(RequestCounter::default()))
         .with_transport(replay.clone())
         .with_access_key("AKIDEXAMPLE", &Secret::new("secret".to_owned()))
         .with_first_backoff(Duration::from_millis(1));
@@ -101,7 +103,7 @@ async fn one_message_is_published_in_the_region_of_its_topic_with_filter_attribu
     let replay = AwsReplay::new(|_| published("m-1"));
     let message = messages::events();
     let outcomes = deliver(&topic(&replay, text(TOPIC)), std::slice::from_ref(&message)).await;
-    assert_eq!(outcomes, [Ok(Receipt { message_id: Some("m-1".to_owned()) })]);
+    assert_eq!(outcomes, [Ok(DeliveryReceipt { message_id: Some("m-1".to_owned()) })]);
     let [call] = &replay.calls("Publish")[..] else { panic!("{:?}", replay.all_calls()) };
     assert_eq!(call.host, "sns.eu-west-1.amazonaws.com");
     assert_eq!(call.body["TopicArn"], TOPIC);
@@ -158,7 +160,7 @@ async fn a_throttled_topic_is_retried_and_notified_once() {
         _ => published("m-1"),
     });
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(1)).await;
-    assert_eq!(outcomes, [Ok(Receipt { message_id: Some("m-1".to_owned()) })]);
+    assert_eq!(outcomes, [Ok(DeliveryReceipt { message_id: Some("m-1".to_owned()) })]);
     assert_eq!(replay.all_calls().len(), 3);
 }
 
@@ -272,7 +274,7 @@ async fn a_topic_that_is_down_is_skipped_for_the_rest_of_the_run() {
 #[tokio::test]
 async fn without_credentials_nothing_is_sent() {
     let replay = AwsReplay::new(|_| Answer::Refused);
-    let aws = Aws::new(Arc::new(Requests::default())).with_transport(replay.clone()).with_max_attempts(1);
+    let aws = Aws::new(Arc::new(RequestCounter::default())).with_transport(replay.clone()).with_max_attempts(1);
     let topic = SnsNotifier::new(Arc::new(aws), "topic".to_owned(), text(TOPIC));
     let outcomes = deliver(&topic, &several(2)).await;
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));

@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use basewatch::{
-    rebuild::{Preset, Request, Rule, presets},
+    rebuild::{RebuildPreset, RebuildRequest, RebuildRule, presets},
     secret::Secret,
-    webhook::Signature,
+    webhook::SignatureScheme,
 };
 use serde_json::{Value, json};
 
 use crate::peers;
 
-fn request() -> Request {
+fn request() -> RebuildRequest {
     let names = |text: &str| BTreeSet::from([text.to_owned()]);
-    Request {
+    RebuildRequest {
         dedup_key: "9f".repeat(32),
         run_id: "01JCZZZZZZZZZZZZZZZZZZZZZZ".to_owned(),
         at: "2026-11-20T06:00:00.123Z".parse().expect("an instant"),
@@ -34,13 +34,13 @@ fn request() -> Request {
 
 #[test]
 fn the_sdk_parses_the_event_of_a_rebuild_request() {
-    let rule = Rule {
+    let rule = RebuildRule {
         name: "events".to_owned(),
         repositories: Vec::new(),
-        preset: Preset::CloudEvents,
+        preset: RebuildPreset::CloudEvents,
         url: Secret::new("https://builds.example.com/".to_owned()),
         secret: None,
-        signature: Signature::default(),
+        signature: SignatureScheme::default(),
         git_ref: None,
         build_type: None,
         inputs: BTreeMap::new(),

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use basewatch::report::{Harmless, Report, csv, markdown, sarif};
+use basewatch::report::{Report, Sanitized, csv, markdown, sarif};
 use serde_json::Value;
 
 use crate::{peers, poison::poisoned, sample};
@@ -79,7 +79,7 @@ fn read(how: &str, texts: &[String], render: fn(&Report) -> String) -> Vec<Value
 
 /// `text` as a cell shows it, `width` columns of it.
 fn shown(text: &str, width: usize) -> String {
-    let text = Harmless::from(text).shortened(width);
+    let text = Sanitized::from(text).shortened(width);
     if text.is_empty() { "–".to_owned() } else { text.as_str().replace("\\|", "\\\\u{7c}") }
 }
 
@@ -127,7 +127,7 @@ fn markdown_parsers_read_the_intended_cells_only() {
 
 /// `text` as a sentence in a cell shows it.
 fn shown_in_prose(text: &str) -> String {
-    if Harmless::from(text).is_empty() { String::new() } else { shown(text, 300) }
+    if Sanitized::from(text).is_empty() { String::new() } else { shown(text, 300) }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::{process::Command, sync::Arc};
 
 use basewatch::{
-    image::{Digest, Document, MANIFEST_MEDIA_TYPES, Reference},
-    registry::{Auth, DistributionClient, HostSettings, NetworkSettings, Registry as _, Requests},
+    image::{Digest, MANIFEST_MEDIA_TYPES, ManifestDocument, Reference},
+    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, Registry as _, RequestCounter},
 };
 use oci_client::{
     client::{ClientConfig, ClientProtocol},
@@ -70,9 +70,9 @@ async fn gallery(registry: &Peer) -> Vec<String> {
 fn our_client(registry: &Peer) -> DistributionClient {
     let mut settings = NetworkSettings::default();
     settings.allow.push(registry.address.clone());
-    let host = HostSettings { auth: Auth::Anonymous, ..HostSettings::default() };
+    let host = HostSettings { auth: AuthSettings::Anonymous, ..HostSettings::default() };
     settings.hosts.insert(registry.address.clone(), host);
-    DistributionClient::new(settings, None, Arc::new(Requests::default())).expect("valid settings")
+    DistributionClient::new(settings, None, Arc::new(RequestCounter::default())).expect("valid settings")
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn every_image_has_the_same_digest_and_bytes_as_with_oci_client() {
         assert_eq!(Some(fetched.document.kind()), pointer.kind, "{name}");
         compare(name, &fetched.document, &serde_json::from_slice(&bytes).expect("a manifest in JSON"));
 
-        if let Document::Manifest(manifest) = &fetched.document {
+        if let ManifestDocument::Manifest(manifest) = &fetched.document {
             let ours = ours.config(&reference.repository, manifest).await.expect("our configuration");
             let (_, _, config) =
                 theirs.pull_manifest_and_config(&their_reference, &anonymous).await.expect("their configuration");
@@ -111,16 +111,16 @@ async fn every_image_has_the_same_digest_and_bytes_as_with_oci_client() {
 }
 
 /// Whether our reading of a document has what its JSON says.
-fn compare(name: &str, document: &Document, json: &serde_json::Value) {
+fn compare(name: &str, document: &ManifestDocument, json: &serde_json::Value) {
     let digests = |list: &serde_json::Value| -> Vec<Digest> {
         let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();
         entries.iter().map(|entry| entry["digest"].as_str().expect("a digest").parse().expect("a digest")).collect()
     };
     match document {
-        Document::Manifest(manifest) => {
+        ManifestDocument::Manifest(manifest) => {
             assert_eq!(manifest.config.to_string(), json["config"]["digest"].as_str().expect("a digest"), "{name}");
         }
-        Document::Index(index) => {
+        ManifestDocument::Index(index) => {
             let children: Vec<Digest> = index.children.iter().map(|child| child.digest.clone()).collect();
             assert_eq!(children, digests(&json["manifests"]), "{name}");
         }

@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::{
 };
 use basewatch::{
     aws::Aws,
-    registry::Requests,
+    registry::RequestCounter,
     secret::{Secret, SecretSource},
 };
 
@@ -38,7 +38,7 @@ async fn a_secret_is_read_in_its_own_region_whole_or_by_key_and_once() {
     let empty = create("empty", "\n").await.expect("created").arn.expect("an ARN");
     let binary = client.create_secret().name("binary").secret_binary(Blob::new(*b"hunter5")).send();
     let binary = binary.await.expect("created").arn.expect("an ARN");
-    let requests = Arc::new(Requests::default());
+    let requests = Arc::new(RequestCounter::default());
     let aws = Aws::new(Arc::clone(&requests))
         .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
         .with_endpoint(moto.http());

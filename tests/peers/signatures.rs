@@ -3,9 +3,9 @@
 use std::{fs, sync::Arc};
 
 use basewatch::{
-    registry::Requests,
+    registry::RequestCounter,
     secret::Secret,
-    webhook::{self, Call, Signature, Webhooks},
+    webhook::{self, SignatureScheme, WebhookCall, WebhookClient},
 };
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
@@ -44,21 +44,22 @@ fn is_ours(asked: &Asked, secret: &str) -> bool {
 #[tokio::test]
 async fn the_documented_code_accepts_our_signatures_only() {
     let server = Toxic::start(|_| Reply::new(204, ""));
-    let webhooks = Webhooks::new(webhook::Settings::default(), Arc::new(Requests::default())).expect("TLS");
-    let call = |secret: &str| Call {
+    let webhooks = WebhookClient::new(webhook::WebhookClientSettings::default(), Arc::new(RequestCounter::default()))
+        .expect("TLS");
+    let call = |secret: &str| WebhookCall {
         url: Secret::new(server.endpoint()),
         headers: Vec::new(),
         content_type: "application/json".to_owned(),
         body: "{\"name\":\"Zürich, 100 % \\n\"}".into(),
         id: "ab".repeat(32),
         at: Utc::now(),
-        signing: Some((Signature::StandardWebhooks, Secret::new(secret.to_owned()))),
+        signing: Some((SignatureScheme::StandardWebhooks, Secret::new(secret.to_owned()))),
         may_repeat: true,
     };
     webhooks.call(&call("hush")).await.expect("accepted");
     // base64 of `hush`, as the specification writes secrets.
     webhooks.call(&call("whsec_aHVzaA==")).await.expect("accepted");
-    let old = Call { at: Utc::now() - TimeDelta::minutes(10), ..call("hush") };
+    let old = WebhookCall { at: Utc::now() - TimeDelta::minutes(10), ..call("hush") };
     webhooks.call(&old).await.expect("accepted");
     let log = server.log();
     assert!(is_ours(&log[0], "hush") && is_ours(&log[1], "hush"));

@@ -8,8 +8,10 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use basewatch::{
     aws::Aws,
     judge::Severity,
-    notify::{Message, MessageFormat, MessageKind, Notifier as _, Receipt, SnsNotifier, SnsSettings, Undelivered},
-    registry::Requests,
+    notify::{
+        DeliveryError, DeliveryReceipt, Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings,
+    },
+    registry::RequestCounter,
     secret::Secret,
 };
 use serde_json::{Value, json};
@@ -110,8 +112,8 @@ impl Post {
         all
     }
 
-    async fn send(&self, settings: SnsSettings, messages: &[Message]) -> Vec<Result<Receipt, Undelivered>> {
-        let aws = Aws::new(Arc::new(Requests::default()))
+    async fn send(&self, settings: SnsSettings, messages: &[Message]) -> Vec<Result<DeliveryReceipt, DeliveryError>> {
+        let aws = Aws::new(Arc::new(RequestCounter::default()))
             .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
             .with_endpoint(self.moto.http());
         let notifier = SnsNotifier::new(Arc::new(aws), "topic".to_owned(), settings);
@@ -128,7 +130,7 @@ fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
 }
 
 #[track_caller]
-fn assert_all_acknowledged(outcomes: &[Result<Receipt, Undelivered>]) {
+fn assert_all_acknowledged(outcomes: &[Result<DeliveryReceipt, DeliveryError>]) {
     for outcome in outcomes {
         assert!(outcome.as_ref().is_ok_and(|receipt| receipt.message_id.is_some()), "{outcome:?}");
     }

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use basewatch::{
     aws::Aws,
-    image::{Content, Digest, Index},
-    registry::Requests,
+    image::{Digest, DigestContent, ImageIndex},
+    registry::RequestCounter,
     secret::Secret,
-    store::{Catalog, Error, OnlyIf, S3Store, Store},
+    store::{Catalog, Error, S3Store, Store, WriteCondition},
 };
 
 use crate::{
@@ -47,7 +47,7 @@ pub fn client(moto: &Peer) -> aws_sdk_s3::Client {
 
 /// The store in it, for a separate run.
 fn store(moto: &Peer) -> S3Store {
-    let aws = Aws::new(Arc::new(Requests::default()))
+    let aws = Aws::new(Arc::new(RequestCounter::default()))
         .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
         .with_endpoint(moto.http());
     S3Store::new(Arc::new(aws), BUCKET.to_owned(), "team/basewatch".to_owned())
@@ -57,8 +57,8 @@ fn stores(moto: &Peer, count: usize) -> Vec<Arc<dyn Store>> {
     (0..count).map(|_| Arc::new(store(moto)) as Arc<dyn Store>).collect()
 }
 
-fn content() -> Content {
-    Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() })
+fn content() -> DigestContent {
+    DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() })
 }
 
 #[tokio::test]
@@ -66,27 +66,27 @@ async fn a_bucket_keeps_what_is_written_under_its_condition_and_lists_it() {
     let (moto, client) = moto().await;
     let store = store(&moto);
     assert_eq!(store.read("ledger.json").await.expect("an answer"), None);
-    let first = store.write("ledger.json", b"first".to_vec(), OnlyIf::Absent).await.expect("written");
+    let first = store.write("ledger.json", b"first".to_vec(), WriteCondition::Absent).await.expect("written");
     let stored = store.read("ledger.json").await.expect("an answer").expect("an object");
     assert_eq!((stored.bytes.as_slice(), &stored.version), (&b"first"[..], &first));
-    let again = store.write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await;
+    let again = store.write("ledger.json", b"x".to_vec(), WriteCondition::Absent).await;
     assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
-    store.write("ledger.json", b"second".to_vec(), OnlyIf::Unchanged(first.clone())).await.expect("written");
-    let late = store.write("ledger.json", b"x".to_vec(), OnlyIf::Unchanged(first.clone())).await;
+    store.write("ledger.json", b"second".to_vec(), WriteCondition::Unchanged(first.clone())).await.expect("written");
+    let late = store.write("ledger.json", b"x".to_vec(), WriteCondition::Unchanged(first.clone())).await;
     assert!(matches!(late, Err(Error::Conflict { .. })), "{late:?}");
     store.remove("ledger.json").await.expect("removed");
     store.remove("ledger.json").await.expect("removed already");
-    let gone = store.write("ledger.json", b"x".to_vec(), OnlyIf::Unchanged(first)).await;
+    let gone = store.write("ledger.json", b"x".to_vec(), WriteCondition::Unchanged(first)).await;
     assert!(matches!(gone, Err(Error::Conflict { .. })), "{gone:?}");
 
     client.put_object().bucket(BUCKET).key("team/other").send().await.expect("an object");
     for name in ["reports/2026/11/20/x.json", "reports/2026/11/21/y.json", "history.json"] {
-        store.write(name, b"{}".to_vec(), OnlyIf::Always).await.expect("written");
+        store.write(name, b"{}".to_vec(), WriteCondition::Always).await.expect("written");
     }
-    let names = store.names("reports/").await.expect("a list");
+    let names = store.list("reports/").await.expect("a list");
     assert_eq!(names, ["reports/2026/11/20/x.json", "reports/2026/11/21/y.json"]);
-    store.turn("x", Duration::ZERO).await.expect("a turn").end().await;
-    assert_eq!(store.names("").await.expect("a list").len(), 3, "neither the lease nor what others keep");
+    store.lock("x", Duration::ZERO).await.expect("a turn").release().await;
+    assert_eq!(store.list("").await.expect("a list").len(), 3, "neither the lease nor what others keep");
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_bucket_of_more_than_a_page_is_listed_whole() {
             .map(|nth| client.put_object().bucket(BUCKET).key(format!("team/basewatch/reports/{nth:04}.json")).send());
         futures::future::try_join_all(puts).await.expect("objects");
     }
-    let names = store(&moto).names("reports/").await.expect("a list");
+    let names = store(&moto).list("reports/").await.expect("a list");
     assert_eq!((names.len(), names[1_099].as_str()), (1_100, "reports/1099.json"));
 }
 
@@ -126,30 +126,30 @@ async fn the_lock_of_a_killed_run_passes_to_the_next() {
     let killed = store(&moto).with_lease(Duration::from_secs(2));
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let turn = runtime.block_on(killed.turn("the one that was killed", Duration::ZERO)).expect("a turn");
+        let turn = runtime.block_on(killed.lock("the one that was killed", Duration::ZERO)).expect("a turn");
         runtime.shutdown_background();
         std::mem::forget(turn);
     })
     .join()
     .expect("no panic");
     let next = store(&moto);
-    let error = next.turn("next", Duration::ZERO).await.expect_err("not yet");
+    let error = next.lock("next", Duration::ZERO).await.expect_err("not yet");
     assert!(error.to_string().contains("the one that was killed"), "{error}");
-    let turn = next.turn("next", Duration::from_secs(30)).await.expect("a turn");
+    let turn = next.lock("next", Duration::from_secs(30)).await.expect("a turn");
     assert!(turn.is_held());
-    turn.end().await;
+    turn.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_runs_lose_no_catalog_entries() {
     let (moto, _) = moto().await;
-    let digest = |of: u8| Digest::of(&[of]);
+    let digest = |of: u8| Digest::sha256(&[of]);
     for round in 0..2 {
         let runs = stores(&moto, 12).into_iter().zip(round * 12..).map(|(store, of)| {
             tokio::spawn(async move {
                 let catalog = Catalog::load(&*store).await;
-                catalog.remember(&digest(of), content());
-                catalog.keep(&format!("place/{of}"), &of);
+                catalog.insert_content(&digest(of), content());
+                catalog.put_note(&format!("place/{of}"), &of);
                 catalog.save(&*store).await.expect("a segment written");
             })
         });
@@ -158,8 +158,8 @@ async fn concurrent_runs_lose_no_catalog_entries() {
     let catalog = Catalog::load(&store(&moto)).await;
     for of in 0..24 {
         assert_eq!(catalog.content(&digest(of)).as_deref(), Some(&content()), "{of}");
-        assert_eq!(catalog.kept::<u8>(&format!("place/{of}")), Some(of));
+        assert_eq!(catalog.get_note::<u8>(&format!("place/{of}")), Some(of));
     }
     catalog.save(&store(&moto)).await.expect("a segment written");
-    assert!(store(&moto).names("catalog/").await.expect("a list").len() < 24, "they became few");
+    assert!(store(&moto).list("catalog/").await.expect("a list").len() < 24, "they became few");
 }

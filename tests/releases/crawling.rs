@@ -3,8 +3,10 @@
 use std::{fs, path::Path, sync::Mutex};
 
 use basewatch::{
-    image::{Arch, Digest, LambdaTag, Releases},
-    release_catalog::{CrawlError, CrawlProgress, CrawlScope, Crawled, Journal, JournalError, ReleaseCatalog, crawl},
+    image::{Digest, LambdaArch, LambdaTag, ReleaseIndex},
+    release_catalog::{
+        CrawlError, CrawlJournal, CrawlProgress, CrawlResult, CrawlScope, JournalError, ReleaseCatalog, crawl,
+    },
 };
 use chrono::DateTime;
 use futures::executor::block_on;
@@ -26,8 +28,8 @@ fn run(
     scope: &CrawlScope,
     known: ReleaseCatalog,
     file: &Path,
-) -> Result<Crawled, CrawlError> {
-    let mut journal = Journal::open(file, &scope.describe(), registry.now())?;
+) -> Result<CrawlResult, CrawlError> {
+    let mut journal = CrawlJournal::open(file, &scope.describe(), registry.now())?;
     let crawled = block_on(crawl(registry, scope, known, &mut journal, &|| at(NOW), &|_| {}))?;
     journal.remove()?;
     Ok(crawled)
@@ -38,7 +40,7 @@ fn twenty_thousand_releases_cost_at_most_five_requests_each() {
     let registry = HistoricRegistry::new(20_000, 4);
     let folder = tempfile::tempdir().unwrap();
     let reported = Mutex::new(Vec::new());
-    let mut journal = Journal::open(&folder.path().join("x"), "all", registry.now()).unwrap();
+    let mut journal = CrawlJournal::open(&folder.path().join("x"), "all", registry.now()).unwrap();
     let progress = |progress| reported.lock().unwrap().push(progress);
     let crawled = block_on(crawl(&registry, &scope(), nothing(), &mut journal, &|| at(NOW), &progress)).unwrap();
     assert_eq!((crawled.catalog.len(), crawled.added, crawled.skipped.len()), (40_000, 40_000, 0));
@@ -88,13 +90,13 @@ fn crawled_releases_prove_the_base_of_images_with_and_without_recompression() {
     assert_eq!((release.layer_count, release.tags.len()), (LAYERS, 1));
     assert_eq!(release.first_seen, at(NOW), "the tag list named it then");
     let (java, tag) = (java.clone(), release.tags.first().unwrap().clone());
-    let arch = Arch::from_oci(release.platform.architecture()).unwrap();
+    let arch = LambdaArch::from_oci(release.platform.architecture()).unwrap();
     let (mut layers, mut diff_ids) = registry.layers(&format!("{java}:{tag}-{arch}"));
-    layers.push(Digest::of(b"own.gz"));
-    diff_ids.push(Digest::of(b"own"));
-    let mut index = Releases::default();
+    layers.push(Digest::sha256(b"own.gz"));
+    diff_ids.push(Digest::sha256(b"own"));
+    let mut index = ReleaseIndex::default();
     crawled.catalog.add_to(&mut index);
-    let recompressed = vec![Digest::of(b"other"); LAYERS + 1];
+    let recompressed = vec![Digest::sha256(b"other"); LAYERS + 1];
     for (diff_ids, layers) in [(&diff_ids, &recompressed), (&Vec::new(), &layers), (&diff_ids, &layers)] {
         let found = index.prefixes(diff_ids, layers);
         assert_eq!(found.len(), 1);
@@ -147,15 +149,15 @@ fn a_journal_belongs_to_one_crawl_and_one_process() {
     registry.fail_after(Some(40));
     run(&registry, &scope(), nothing(), &file).unwrap_err();
     let other = CrawlScope { lines: vec!["*:21".parse().unwrap()], ..scope() };
-    let error = Journal::open(&file, &other.describe(), at(NOW)).unwrap_err();
+    let error = CrawlJournal::open(&file, &other.describe(), at(NOW)).unwrap_err();
     assert!(matches!(error, JournalError::OtherScope { .. }), "{error}");
-    let held = Journal::open(&file, &scope().describe(), at(NOW)).unwrap();
+    let held = CrawlJournal::open(&file, &scope().describe(), at(NOW)).unwrap();
     assert!(!held.is_empty());
-    let error = Journal::open(&file, &scope().describe(), at(NOW)).unwrap_err();
+    let error = CrawlJournal::open(&file, &scope().describe(), at(NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Busy { .. }), "{error}");
     let foreign = folder.path().join("notes.txt");
     fs::write(&foreign, "my notes\n").unwrap();
-    let error = Journal::open(&foreign, "all", at(NOW)).unwrap_err();
+    let error = CrawlJournal::open(&foreign, "all", at(NOW)).unwrap_err();
     assert!(matches!(error, JournalError::Unusable { .. }), "{error}");
     assert_eq!(fs::read_to_string(&foreign).unwrap(), "my notes\n");
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Instant};
 
 use basewatch::{
-    image::{Digest, Platform, PlatformRelease, Releases, Repository},
+    image::{Digest, Platform, PlatformRelease, ReleaseIndex, Repository},
     release_catalog::{DecodeError, ReleaseCatalog},
 };
 use chrono::DateTime;
@@ -80,7 +80,7 @@ proptest! {
         let mut all = releases.clone();
         for (index, tags, layer_count) in again.into_iter().filter(|_| !releases.is_empty()) {
             let (repository, release) = index.get(&releases).clone();
-            let diff_ids = Some(Digest::of(&[u8::try_from(layer_count % 256).unwrap()]));
+            let diff_ids = Some(Digest::sha256(&[u8::try_from(layer_count % 256).unwrap()]));
             all.push((repository, PlatformRelease { tags, layer_count, diff_ids, ..release }));
         }
         let catalog = of(&all);
@@ -167,7 +167,7 @@ fn twenty_five_thousand_platform_releases_are_small_and_load_fast() {
     assert!(bytes.len() < 5_000_000, "{}", bytes.len());
     let (before, begun) = (resident(), Instant::now());
     let decoded = ReleaseCatalog::decode(&bytes).unwrap();
-    let mut index = Releases::default();
+    let mut index = ReleaseIndex::default();
     decoded.add_to(&mut index);
     let (took, grown) = (begun.elapsed(), resident().saturating_sub(before));
     println!("{} bytes, loaded in {took:?}, {grown} bytes of memory", bytes.len());

@@ -10,9 +10,10 @@ use std::{
 
 use basewatch::{
     image::{
-        Arch, Digest, DigestKind, Document, LambdaTag, Manifest, Platform, PlatformRelease, Reference, Repository,
+        Digest, DigestKind, ImageManifest, LambdaArch, LambdaTag, ManifestDocument, Platform, PlatformRelease,
+        Reference, Repository,
     },
-    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
     release_catalog::ReleaseCatalog,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -58,14 +59,14 @@ pub(crate) fn dated_tags(count: usize) -> Vec<(Repository, LambdaTag)> {
 }
 
 fn digest(parts: &[&str]) -> Digest {
-    Digest::of(parts.join("|").as_bytes())
+    Digest::sha256(parts.join("|").as_bytes())
 }
 
 /// The catalog of `count` releases, two platforms each, as if all had been read.
 pub(crate) fn catalog(count: usize) -> ReleaseCatalog {
     let mut catalog = ReleaseCatalog::new(at(NOW));
     for (repository, tag) in dated_tags(count) {
-        for arch in [Arch::Arm64, Arch::X86_64] {
+        for arch in [LambdaArch::Arm64, LambdaArch::X86_64] {
             let name = tag.on(arch).to_string();
             let release = PlatformRelease {
                 tags: BTreeSet::from([tag.to_string()]),
@@ -88,7 +89,7 @@ pub(crate) fn catalog(count: usize) -> ReleaseCatalog {
 pub(crate) struct HistoricRegistry {
     tags: BTreeMap<Repository, Vec<String>>,
     /// By `repository:tag`.
-    manifests: HashMap<String, (Digest, Manifest)>,
+    manifests: HashMap<String, (Digest, ImageManifest)>,
     configs: HashMap<Digest, Vec<u8>>,
     requests: AtomicUsize,
     /// After so many requests it no longer answers.
@@ -119,7 +120,7 @@ impl HistoricRegistry {
     pub(crate) fn publish(&mut self, repository: &Repository, tag: &LambdaTag, content: usize) {
         let tags = self.tags.entry(repository.clone()).or_default();
         tags.push(tag.to_string());
-        for arch in [Arch::Arm64, Arch::X86_64] {
+        for arch in [LambdaArch::Arm64, LambdaArch::X86_64] {
             let name = tag.on(arch).to_string();
             let layers: Vec<_> = (0..LAYERS)
                 .map(|layer| match layer {
@@ -133,7 +134,8 @@ impl HistoricRegistry {
                 "rootfs": { "type": "layers", "diff_ids": diff_ids },
             });
             let config = config.to_string().into_bytes();
-            let manifest = Manifest { layers, ..Manifest::new(Digest::of(&config), Some(config.len() as u64)) };
+            let manifest =
+                ImageManifest { layers, ..ImageManifest::new(Digest::sha256(&config), Some(config.len() as u64)) };
             self.configs.insert(manifest.config.clone(), config);
             let found = (digest(&["manifest", &repository.name, &name]), manifest);
             self.manifests.insert(format!("{repository}:{name}"), found);
@@ -181,30 +183,34 @@ impl HistoricRegistry {
 }
 
 impl Registry for HistoricRegistry {
-    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<TagTarget>> {
         Box::pin(async move {
             self.ask()?;
             let tag = reference.tag.as_deref().unwrap();
             let digest = digest(&["index", &reference.repository.name, tag]);
-            Ok(Pointer { digest, kind: Some(DigestKind::Index) })
+            Ok(TagTarget { digest, kind: Some(DigestKind::Index) })
         })
     }
 
-    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<FetchedManifest>> {
         Box::pin(async move {
             self.ask()?;
             let found = self.manifests.get(&reference.to_string());
             let (digest, manifest) = found.cloned().ok_or_else(|| Error::not_found(reference))?;
-            Ok(Fetched { digest, document: Document::Manifest(manifest) })
+            Ok(FetchedManifest { digest, document: ManifestDocument::Manifest(manifest) })
         })
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
+    fn config<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: &'a ImageManifest,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
         Box::pin(async move {
             self.ask()?;
-            let missing = Missing::Configuration(manifest.config.clone());
+            let missing = MissingContent::Configuration(manifest.config.clone());
             let missing = Error::NotFound { repository: repository.clone(), missing, cache: None };
-            self.configs.get(&manifest.config).cloned().map(Body::from).ok_or(missing)
+            self.configs.get(&manifest.config).cloned().map(ResponseBody::from).ok_or(missing)
         })
     }
 
@@ -212,7 +218,8 @@ impl Registry for HistoricRegistry {
         Box::pin(async move {
             self.ask()?;
             let tags = self.tags.get(repository).cloned();
-            let missing = || Error::NotFound { repository: repository.clone(), missing: Missing::TagList, cache: None };
+            let missing =
+                || Error::NotFound { repository: repository.clone(), missing: MissingContent::TagList, cache: None };
             Ok(TagList { tags: tags.ok_or_else(missing)?, is_complete: true })
         })
     }

@@ -6,7 +6,7 @@ use basewatch::{
     aws::Aws,
     config::{ReleaseCatalogSettings, Settings},
     release_catalog::{CatalogSource, PublicKey, ReleaseCatalog, SigningKey},
-    run::{Ports, releases},
+    run::{AppClients, releases},
     store::Catalog,
 };
 use chrono::TimeDelta;
@@ -50,9 +50,9 @@ impl Machine {
     }
 
     async fn load_with(&self, catalog: Catalog) -> (usize, Vec<(String, String)>) {
-        let ports = Ports::with(self.settings.network.clone(), catalog, |aws: Aws| aws).unwrap();
+        let ports = AppClients::with(self.settings.network.clone(), catalog, |aws: Aws| aws).unwrap();
         let notes = releases::load(&self.settings, &ports).await;
-        let loaded = ports.images.catalog().loaded_releases().len();
+        let loaded = ports.images.catalog().external_releases().len();
         (loaded, notes.into_iter().map(|note| (note.code, note.message)).collect())
     }
 }
@@ -153,12 +153,12 @@ fn loaded_releases_are_not_stored_in_the_catalog() {
     let folder = tempfile::tempdir().unwrap();
     {
         let catalog = Catalog::in_folder(folder.path());
-        catalog.load_releases(crate::history::catalog(2).into_releases());
-        assert_eq!(catalog.loaded_releases().len(), 4);
+        catalog.set_external_releases(crate::history::catalog(2).into_releases());
+        assert_eq!(catalog.external_releases().len(), 4);
     }
     let catalog = Catalog::in_folder(folder.path());
-    assert!(catalog.loaded_releases().is_empty());
-    assert!(catalog.recall(&repository("java"), |memory| memory.releases.is_empty()));
+    assert!(catalog.external_releases().is_empty());
+    assert!(catalog.read_repository(&repository("java"), |memory| memory.releases.is_empty()));
     assert_eq!(ReleaseCatalog::new(at(NOW)).into_releases(), Vec::new());
 }
 

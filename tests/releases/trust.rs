@@ -1,7 +1,7 @@
 //! Acceptance of signed catalogs.
 
 use basewatch::{
-    release_catalog::{DecodeError, InvalidKey, PublicKey, Refusal, SignedCatalog, SigningKey, accept},
+    release_catalog::{CatalogRefusal, DecodeError, InvalidKey, PublicKey, SignedCatalog, SigningKey, accept},
     secret::Secret,
 };
 use chrono::TimeDelta;
@@ -27,7 +27,7 @@ fn a_signed_catalog_is_accepted_and_a_modified_one_is_rejected() {
     for place in 0..signed.bytes.len() {
         let mut changed = signed.clone();
         changed.bytes[place] ^= 1;
-        assert!(matches!(accept(changed, &public, None), Err(Refusal::Signature { .. })), "{place}");
+        assert!(matches!(accept(changed, &public, None), Err(CatalogRefusal::Signature { .. })), "{place}");
     }
     let text = signed.signature.clone().unwrap();
     for (place, _) in text.char_indices().filter(|(_, character)| character.is_ascii_alphanumeric()) {
@@ -44,12 +44,12 @@ fn a_catalog_without_a_valid_signature_is_rejected() {
     let (_, public) = keys();
     let bytes = catalog(1).encode();
     let unsigned = SignedCatalog { bytes: bytes.clone(), signature: None };
-    assert_eq!(accept(unsigned, &public, None), Err(Refusal::Unsigned));
+    assert_eq!(accept(unsigned, &public, None), Err(CatalogRefusal::Unsigned));
     let why = accept(signed(bytes.clone(), &keys().0), &public, None).unwrap_err().to_string();
     assert!(why.contains("another key"), "{why}");
     for garbage in ["", "untrusted comment: x\n", "x\ny\nz\nw\n", &"A".repeat(1 << 20)] {
         let garbage = SignedCatalog { bytes: bytes.clone(), signature: Some(garbage.to_owned()) };
-        assert!(matches!(accept(garbage, &public, None), Err(Refusal::Signature { .. })));
+        assert!(matches!(accept(garbage, &public, None), Err(CatalogRefusal::Signature { .. })));
     }
 }
 
@@ -60,7 +60,7 @@ fn an_older_catalog_is_rejected_and_the_same_one_is_accepted() {
     assert!(accept(signed.clone(), &public, Some(at(NOW))).is_ok());
     let newer = at(NOW) + TimeDelta::seconds(1);
     let why = accept(signed, &public, Some(newer)).unwrap_err();
-    assert_eq!(why, Refusal::Older { built_at: at(NOW), accepted_at: newer });
+    assert_eq!(why, CatalogRefusal::Older { built_at: at(NOW), accepted_at: newer });
     let why = why.to_string();
     assert!(why.contains("2026-11-20T06:00:00Z") && why.contains("2026-11-20T06:00:01Z"), "{why}");
 }
@@ -70,7 +70,7 @@ fn a_signed_file_of_another_format_is_rejected_with_its_name() {
     let (key, public) = keys();
     let signed = signed(b"basewatch.releases/v9\nwhatever".to_vec(), &key);
     let found = "basewatch.releases/v9".to_owned();
-    assert_eq!(accept(signed, &public, None), Err(Refusal::Decode(DecodeError::Schema { found })));
+    assert_eq!(accept(signed, &public, None), Err(CatalogRefusal::Decode(DecodeError::Schema { found })));
 }
 
 #[test]

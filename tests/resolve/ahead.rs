@@ -1,10 +1,10 @@
 //! Eager resolution: bases are resolved while the inventory is still being read, with the same requests and result.
 
 use basewatch::{
-    audit::{Sources, Terms, audit},
+    audit::{AuditOptions, AuditSources, audit},
     identify,
     image::Reference,
-    inventory::{Filter, NamedInventory, Owners},
+    inventory::{InventoryFilter, NamedInventory, OwnerSettings},
     judge::{Policy, Verdict},
     report::Finding,
 };
@@ -46,16 +46,16 @@ fn world(label: Label) -> Arc<World> {
 
 /// The findings of an audit of the three images, and its requests.
 async fn audited(world: Arc<World>) -> (Vec<Finding>, Vec<String>) {
-    let images = Arc::new(Images::new(Arc::clone(&world) as _, Arc::new(Catalog::in_memory())));
+    let images = Arc::new(ImageReader::new(Arc::clone(&world) as _, Arc::new(Catalog::in_memory())));
     let references = ["1", "2", "3"].map(|tag| Reference::tagged(ORDERS.parse().expect("valid"), tag));
     let inventory = NamedInventory::new(references.into(), Arc::clone(&images), 2, at(NOVEMBER));
-    let sources = Sources { inventories: vec![Box::new(inventory)], estate: None };
-    let terms = Terms {
+    let sources = AuditSources { inventories: vec![Box::new(inventory)], aws_scope: None };
+    let terms = AuditOptions {
         policy: Policy::default(),
-        identify: identify::Settings::default(),
-        resolve: Settings::default(),
-        owners: Owners::default(),
-        filter: Filter::default(),
+        identify: identify::IdentifySettings::default(),
+        resolve: ResolveSettings::default(),
+        owners: OwnerSettings::default(),
+        filter: InventoryFilter::default(),
         is_part: false,
         concurrency: 8,
         now: at(NOVEMBER),

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
-    audit::{Sources, Terms, audit},
+    audit::{AuditOptions, AuditSources, audit},
     identify::{self, BaseRule, BaseRules},
-    image::{ImageFacts, Manifest, Reference},
+    image::{ImageFacts, ImageManifest, Reference},
     inventory::{
-        DeployedImage, Deployment, DeploymentKind, Filter, Holding, ImageSource, Inventoried, Inventory, Owners,
+        DeployedImage, Deployment, DeploymentKind, ImageAvailability, ImageSource, Inventory, InventoryFilter,
+        InventoryResult, OwnerSettings,
     },
     judge::{Action, Policy, Verdict},
     report::Finding,
@@ -24,8 +25,8 @@ const NOW: &str = "2026-11-20T06:00:00Z";
 struct Shop(Vec<Deployment>);
 
 impl Inventory for Shop {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
-        let found = Inventoried { deployments: self.0.clone(), ..Inventoried::default() };
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
+        let found = InventoryResult { deployments: self.0.clone(), ..InventoryResult::default() };
         std::future::ready(found).boxed()
     }
 }
@@ -40,7 +41,7 @@ fn deployment(name: &str, layers: &[&str], label: Option<&str>) -> Deployment {
         "rootfs": { "type": "layers", "diff_ids": layers.iter().map(|layer| diff_id(layer)).collect::<Vec<_>>() },
     });
     let config = config.to_string();
-    let manifest = Manifest::new(Digest::of(config.as_bytes()), None);
+    let manifest = ImageManifest::new(Digest::sha256(config.as_bytes()), None);
     let repository = format!("registry.example.com/shop/{name}").parse().expect("valid");
     Deployment {
         id: name.to_owned(),
@@ -54,9 +55,9 @@ fn deployment(name: &str, layers: &[&str], label: Option<&str>) -> Deployment {
         workload: None,
         reference: ImageSource::Reference(Reference::tagged(repository, "1")),
         pushed_at: Some(at("2026-10-20T06:10:00Z")),
-        holding: Holding::Held,
+        holding: ImageAvailability::Held,
         image: Ok(DeployedImage {
-            digest: Digest::of(config.as_bytes()),
+            digest: Digest::sha256(config.as_bytes()),
             facts: Arc::new(ImageFacts::read(manifest, config.as_bytes()).expect("reads")),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
@@ -69,19 +70,19 @@ async fn findings(world: &Arc<World>, catalog: &Arc<Catalog>, deployments: Vec<D
     let tags = vec!["stable".to_owned()];
     let company = BaseRule { is_company: Some(true), tags, ..BaseRule::new(COMPANY.parse().expect("valid")) };
     let bases = BaseRules::new(vec![company]);
-    let terms = Terms {
+    let terms = AuditOptions {
         policy: Policy::default(),
-        identify: identify::Settings { bases: bases.clone(), ..identify::Settings::default() },
-        resolve: Settings { bases, ..Settings::default() },
-        owners: Owners::default(),
-        filter: Filter::default(),
+        identify: identify::IdentifySettings { bases: bases.clone(), ..identify::IdentifySettings::default() },
+        resolve: ResolveSettings { bases, ..ResolveSettings::default() },
+        owners: OwnerSettings::default(),
+        filter: InventoryFilter::default(),
         is_part: false,
         concurrency: 8,
         now: at(NOW),
         seen_at: at(NOW),
     };
-    let images = Arc::new(Images::new(Arc::clone(world) as _, Arc::clone(catalog)));
-    let sources = Sources { inventories: vec![Box::new(Shop(deployments))], estate: None };
+    let images = Arc::new(ImageReader::new(Arc::clone(world) as _, Arc::clone(catalog)));
+    let sources = AuditSources { inventories: vec![Box::new(Shop(deployments))], aws_scope: None };
     let mut findings = audit(&sources, &images, &terms, &|_| {}).await.judge(&terms).0;
     findings.sort_by(|one, other| one.id.cmp(&other.id));
     findings
@@ -112,7 +113,7 @@ async fn a_company_base_is_rebuilt_before_the_images_on_it() {
     for finding in &found {
         assert_eq!(said(finding), waits, "{finding:#?}");
         assert_eq!(finding.reasons[0].code, "waits-for-base");
-        assert!(finding.awaited().is_some());
+        assert!(finding.awaited_base().is_some());
     }
     let by: Vec<_> =
         found.iter().map(|finding| finding.base.as_ref().expect("a base").identified_by.as_str()).collect();
@@ -123,7 +124,7 @@ async fn a_company_base_is_rebuilt_before_the_images_on_it() {
     world.tag(COMPANY, "stable", &new);
     let found = findings(&world, &catalog, fleet()).await;
     assert_eq!(said(&found[0]), (Verdict::Stale, Action::Rebuild, vec!["21.2026.08.10.13"], vec![Some(true)]));
-    assert!(found[0].awaited().is_none());
+    assert!(found[0].awaited_base().is_none());
 
     // And so is the image.
     let label = format!("{COMPANY}:stable@{new}");

@@ -1,6 +1,6 @@
 //! Publish dates of releases: wrong build dates, observed moves of tags, and images that bound their own base only.
 
-use basewatch::resolve::{ImageAge, Key, PublishedSource as Source};
+use basewatch::resolve::{BaseQueryKey, ImageAge, PublishDateSource as Source};
 use chrono::Duration;
 use serde_json::json;
 
@@ -38,7 +38,7 @@ fn publish(bench: &Bench, name: &str, built: Built) -> Digest {
         &format!("{name} arm64"),
         &json!({
             "architecture": "arm64", "os": "linux", "created": built.config.map(ago), "history": history,
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(b"os"), Digest::of(name.as_bytes())] },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(b"os"), Digest::sha256(name.as_bytes())] },
         }),
     );
     let descriptor = built.descriptor.map(|days| ago(days).to_rfc3339());
@@ -62,8 +62,8 @@ fn dates(resolution: &Resolution) -> [Option<(Source, i64)>; 2] {
 }
 
 fn behind(resolution: &Resolution) -> Option<i64> {
-    assert!(!resolution.newer.is_exact);
-    resolution.newer.since.map(|since| (ago(0) - since).num_days())
+    assert!(!resolution.later_releases.is_exact);
+    resolution.later_releases.since.map(|since| (ago(0) - since).num_days())
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn an_official_image_is_dated_by_descriptor_or_history_instead_of_the_comm
         let resolution = resolve(&bench, &old).await;
         assert_eq!(dates(&resolution), [Some((source, 6)), Some((source, 2))]);
         assert_eq!(behind(&resolution), Some(2));
-        assert!(resolution.newer.is_estimated);
+        assert!(resolution.later_releases.is_estimated);
         assert_eq!(dates(&resolve(&bench, &new).await)[0], Some((source, 2)));
     }
 }
@@ -96,7 +96,7 @@ async fn a_created_that_two_releases_of_a_line_have_dates_neither() {
     publish(&bench, "new", Built::config(94));
     let resolution = resolve(&bench, &old).await;
     assert_eq!(dates(&resolution), [None, Some((Source::FirstSeen, 0))]);
-    assert_eq!((behind(&resolution), resolution.newer.count), (None, Some(1)));
+    assert_eq!((behind(&resolution), resolution.later_releases.count), (None, Some(1)));
     let reported = resolution.steps.iter().filter(|step| step.title == "build date").count();
     assert_eq!(reported, 1, "{:#?}", resolution.steps);
     // The image that was built on it proves that it existed then.
@@ -109,15 +109,15 @@ async fn a_date_contradicted_by_another_base_of_the_line_does_not_date_the_curre
     let bench = bench();
     let old = publish(&bench, "old", Built::config(94));
     let new = publish(&bench, "new", Built::config(94));
-    let images = Arc::new(Images::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
-    let resolver = Resolver::new(images, Settings::default(), bench.now, bench.now);
+    let images = Arc::new(ImageReader::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
+    let resolver = BaseResolver::new(images, ResolveSettings::default(), bench.now, bench.now);
     let question =
-        |digest| Question { base: base(PYTHON, Some("3.12"), Some(digest)), platform: arm(), built_at: None };
+        |digest| BaseQuery { base: base(PYTHON, Some("3.12"), Some(digest)), platform: arm(), built_at: None };
     // Found before the other one is, dated after.
     let (current, outdated) = (question(&new), question(&old));
     let found = resolver.find(&current).await;
     resolver.find(&outdated).await;
-    let resolution = resolver.date(&Key::from(&current), &found, ImageAge::default());
+    let resolution = resolver.date(&BaseQueryKey::from(&current), &found, ImageAge::default());
     assert_eq!(dates(&resolution)[0], Some((Source::FirstSeen, 0)), "94 days would make it stale");
 }
 
@@ -158,7 +158,7 @@ async fn an_older_created_of_a_newer_release_proves_no_order() {
         let old = publish(&bench, "old", Built::config(old));
         publish(&bench, "new", Built { history: Some(new), ..Built::default() });
         let resolution = resolve(&bench, &old).await;
-        assert_eq!((behind(&resolution), resolution.newer.count), (None, Some(1)));
+        assert_eq!((behind(&resolution), resolution.later_releases.count), (None, Some(1)));
         let (ours, its) = (resolution.base.published, resolution.current.expect("current").published);
         assert!(!its.expect("dated").is_proven_before(ours.expect("dated")));
     }
@@ -176,14 +176,14 @@ async fn a_build_promoted_by_retagging_counts_from_the_move_of_the_tag() {
     let current = resolution.current.as_ref().and_then(|current| current.published).expect("dated");
     assert_eq!((current.source, current.at), (Source::Observed, ago(0)));
     assert_eq!(current.not_before, Some(ago(0) - Duration::minutes(12)));
-    assert_eq!((resolution.newer.since, resolution.newer.count), (Some(ago(0)), Some(1)));
-    assert!(!resolution.newer.is_estimated);
+    assert_eq!((resolution.later_releases.since, resolution.later_releases.count), (Some(ago(0)), Some(1)));
+    assert!(!resolution.later_releases.is_estimated);
 
     // Days later it has been behind since then, whatever came after.
     let bench = Bench { now: ago(-3), ..bench };
     publish(&bench, "next", Built::config(25));
     let later = resolve(&bench, &ours).await;
-    assert_eq!((later.newer.since, later.newer.count), (Some(ago(0)), Some(2)));
+    assert_eq!((later.later_releases.since, later.later_releases.count), (Some(ago(0)), Some(2)));
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_rollback_is_proven_by_observations_unless_build_dates_contradict_them
         let (base, its) = (resolution.base.published, resolution.current.clone().expect("current").published);
         let is_ahead = its.expect("dated").is_proven_before(base.expect("dated"));
         assert_eq!(is_ahead, is_proven, "{first:?} {second:?}");
-        assert_eq!(resolution.newer.since, None, "what was there before is not newer");
+        assert_eq!(resolution.later_releases.since, None, "what was there before is not newer");
     }
 }
 
@@ -253,9 +253,9 @@ async fn a_platform_digest_is_dated_by_its_observed_index() {
     resolve(&bench, &old).await;
     bench.now = ago(3);
     publish(&bench, "new", Built { descriptor: Some(4), ..built });
-    let resolution = resolve(&bench, &Digest::of(b"old arm64")).await;
+    let resolution = resolve(&bench, &Digest::sha256(b"old arm64")).await;
     assert_eq!(dates(&resolution)[0], Some((Source::DescriptorCreated, 30)));
-    assert_eq!(resolution.newer.since, Some(ago(3)), "seen to move");
+    assert_eq!(resolution.later_releases.since, Some(ago(3)), "seen to move");
 }
 
 #[tokio::test]
@@ -312,14 +312,14 @@ async fn observations_are_kept_after_dated_tags_were_removed() {
     bench.world.tag(JAVA, "21", &withdrawn);
     bench.now = at(&day(3));
     let seen = bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
-    assert_eq!((seen.newer.since, seen.newer.count), (Some(at(&day(3))), Some(1)));
+    assert_eq!((seen.later_releases.since, seen.later_releases.count), (Some(at(&day(3))), Some(1)));
     bench.world.release(JAVA, "21", &day(9), "next");
     bench.now = at(&day(10));
     let later = bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
-    assert_eq!((later.newer.since, later.newer.count), (Some(at(&day(3))), Some(2)));
-    assert!(!later.newer.is_exact);
+    assert_eq!((later.later_releases.since, later.later_releases.count), (Some(at(&day(3))), Some(2)));
+    assert!(!later.later_releases.is_exact);
 }
 
 fn publish_java(bench: &Bench, name: &str) -> Digest {
-    bench.world.image(name, "arm64", None, &[Digest::of(name.as_bytes())])
+    bench.world.image(name, "arm64", None, &[Digest::sha256(name.as_bytes())])
 }

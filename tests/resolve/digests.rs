@@ -3,7 +3,7 @@
 use basewatch::{
     identify::Base,
     image::{Digest, DigestKind},
-    resolve::{ProblemKind, PublishedSource},
+    resolve::{ProblemKind, PublishDateSource},
 };
 
 use crate::{Bench, base, digest_at, release_of, world::JAVA};
@@ -63,7 +63,7 @@ async fn a_tag_with_another_digest_of_the_release_names_the_line() {
     let repository = "registry.example.com/base/jre";
     let image = |name: &str, day: u32| {
         let created = crate::at(&format!("2026-08-{day:02}T10:00:00Z"));
-        let arm64 = bench.world.image(name, "arm64", Some(created), &[Digest::of(name.as_bytes())]);
+        let arm64 = bench.world.image(name, "arm64", Some(created), &[Digest::sha256(name.as_bytes())]);
         (bench.world.index(&format!("index of {name}"), &[("arm64", &arm64)]), arm64)
     };
     let ((old, old_arm64), (current, current_arm64), (_, other)) = (image("old", 1), image("new", 20), image("x", 2));
@@ -82,7 +82,7 @@ async fn a_tag_with_another_digest_of_the_release_names_the_line() {
     }
     // The tag of another release does not apply, nor does one that cannot be compared.
     let bench = Bench { world: bench.world.clone(), ..Bench::new() };
-    for further in [&other, &Digest::of(b"gone")] {
+    for further in [&other, &Digest::sha256(b"gone")] {
         let resolution = bench.resolve(recorded(&old, further), None).await;
         assert_eq!(resolution.line, None);
     }
@@ -92,7 +92,7 @@ async fn a_tag_with_another_digest_of_the_release_names_the_line() {
 async fn a_digest_that_cannot_be_read_contradicts_nothing() {
     let bench = Bench::daily();
     let [index, ..] = release(&bench, 10);
-    let gone = Digest::of(b"gone");
+    let gone = Digest::sha256(b"gone");
     let resolution = bench.resolve(with(&index, &[&gone]), None).await;
     assert_eq!(resolution.base.contradicting, []);
     assert!(resolution.steps.iter().any(|step| step.detail.ends_with("is unknown")), "{:?}", resolution.steps);
@@ -137,14 +137,15 @@ async fn the_digest_of_a_configuration_is_recognized() {
 async fn a_configuration_without_a_dated_tag_is_dated_by_its_created() {
     let bench = Bench::new();
     let repository = "registry.example.com/base/jre";
-    let image =
-        |name: &str, at: &str| bench.world.image(name, "arm64", Some(crate::at(at)), &[Digest::of(name.as_bytes())]);
+    let image = |name: &str, at: &str| {
+        bench.world.image(name, "arm64", Some(crate::at(at)), &[Digest::sha256(name.as_bytes())])
+    };
     let (old, new) = (image("old", "2026-07-01T10:00:00Z"), image("new", "2026-08-01T10:00:00Z"));
     bench.world.tag(repository, "stable", &new);
     let config = bench.world.config_of(&old);
     let resolution = bench.resolve(base(repository, Some("stable"), Some(&config)), None).await;
     let published = resolution.base.published.expect("dated");
-    assert_eq!((published.at, published.source), (crate::at("2026-07-01T10:00:00Z"), PublishedSource::ConfigCreated));
+    assert_eq!((published.at, published.source), (crate::at("2026-07-01T10:00:00Z"), PublishDateSource::ConfigCreated));
     assert_eq!((resolution.base.kind, resolution.base.platform_digest), (Some(DigestKind::Config), None));
     assert_ne!(resolution.base.config, resolution.current.expect("current").config);
 }
@@ -152,7 +153,7 @@ async fn a_configuration_without_a_dated_tag_is_dated_by_its_created() {
 #[tokio::test]
 async fn a_blob_that_is_not_a_configuration_is_not_a_base() {
     let bench = Bench::daily();
-    for digest in [Digest::of(b"gone"), bench.world.blob(b"a layer"), bench.world.blob(b"{}")] {
+    for digest in [Digest::sha256(b"gone"), bench.world.blob(b"a layer"), bench.world.blob(b"{}")] {
         let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
         let kinds: Vec<_> = resolution.problems.iter().map(|problem| problem.kind).collect();
         assert_eq!((kinds, resolution.base.kind), (vec![ProblemKind::BaseMissing], None), "{digest}");

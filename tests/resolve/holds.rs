@@ -1,6 +1,6 @@
 //! Held releases: the current release, newer releases, and reasons.
 
-use basewatch::resolve::{Hold, Line};
+use basewatch::resolve::{ReleaseHold, ReleaseLine};
 
 use super::*;
 
@@ -9,18 +9,18 @@ impl Bench {
     async fn resolve_held(&self, base: Base, holds: &[String]) -> Resolution {
         let resolver = self.holding(holds);
         let age = ImageAge { existed_at: None, built_at: None };
-        resolver.resolve(&Question { base, platform: arm(), built_at: None }, age).await
+        resolver.resolve(&BaseQuery { base, platform: arm(), built_at: None }, age).await
     }
 
-    fn holding(&self, holds: &[String]) -> Resolver {
-        let images = Arc::new(Images::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
-        let hold = |pattern: &String| Hold {
+    fn holding(&self, holds: &[String]) -> BaseResolver {
+        let images = Arc::new(ImageReader::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
+        let hold = |pattern: &String| ReleaseHold {
             release: pattern.parse().expect("a pattern"),
             reason: "TLS to RDS fails".to_owned(),
             until: "2026-12-31".parse().expect("a day"),
         };
-        let settings = Settings { holds: holds.iter().map(hold).collect(), ..Settings::default() };
-        Resolver::new(images, settings, self.now, self.now)
+        let settings = ResolveSettings { holds: holds.iter().map(hold).collect(), ..ResolveSettings::default() };
+        BaseResolver::new(images, settings, self.now, self.now)
     }
 }
 
@@ -45,8 +45,11 @@ async fn the_newest_release_that_is_not_held_is_current() {
         assert!(current.hold.is_some());
         let pinned = format!("{JAVA}:21.2026.08.20.13@{}", current.digest);
         assert_eq!(current.pinned(&resolution.line.as_ref().expect("a line").0), pinned);
-        assert_eq!((resolution.newer.since, resolution.newer.count), (Some(at("2026-08-11T13:00:00Z")), Some(10)));
-        assert!(resolution.newer.is_exact && resolution.base.hold.is_none());
+        assert_eq!(
+            (resolution.later_releases.since, resolution.later_releases.count),
+            (Some(at("2026-08-11T13:00:00Z")), Some(10))
+        );
+        assert!(resolution.later_releases.is_exact && resolution.base.hold.is_none());
     }
 }
 
@@ -57,9 +60,9 @@ async fn a_release_can_be_held_by_digest_and_does_not_count_as_newer() {
     let holds = [format!("{JAVA}@{newest}"), format!("{JAVA}:21.2026.08.1[12].*")];
     let resolution = bench.resolve_held(base(JAVA, Some("21"), Some(&base_digest)), &holds).await;
     assert_eq!(current_of(&resolution).as_deref(), Some("21.2026.08.20.13"));
-    assert_eq!(resolution.newer.since, Some(at("2026-08-13T13:00:00Z")));
-    assert_eq!(resolution.newer.count, Some(8));
-    assert!(!resolution.newer.is_exact, "which release the digest is was not asked");
+    assert_eq!(resolution.later_releases.since, Some(at("2026-08-13T13:00:00Z")));
+    assert_eq!(resolution.later_releases.count, Some(8));
+    assert!(!resolution.later_releases.is_exact, "which release the digest is was not asked");
 }
 
 #[tokio::test]
@@ -69,12 +72,12 @@ async fn a_hold_on_another_line_changes_nothing_and_costs_no_request() {
     let base = base(JAVA, Some("21"), Some(&digest));
     let without = plain.resolve_held(base.clone(), &[]).await;
     let resolver = holding.holding(&[format!("{JAVA}:17.*"), "registry.example/base@sha256:*".to_owned()]);
-    let question = Question { base, platform: arm(), built_at: None };
+    let question = BaseQuery { base, platform: arm(), built_at: None };
     let with = resolver.resolve(&question, ImageAge { existed_at: None, built_at: None }).await;
-    assert_eq!(with.newer, without.newer);
+    assert_eq!(with.later_releases, without.later_releases);
     assert_eq!(current_of(&with), current_of(&without));
     assert_eq!(holding.world.requests(), plain.world.requests());
-    assert!(resolver.met_holds().is_empty(), "neither names a release of the line");
+    assert!(resolver.matched_holds().is_empty(), "neither names a release of the line");
 }
 
 #[tokio::test]
@@ -83,12 +86,12 @@ async fn a_base_on_a_held_release_has_the_hold() {
     let digest = digest_at(&bench, "21", 10);
     for pattern in [tag(10), format!("{JAVA}@{digest}")] {
         let resolver = bench.holding(&[pattern.clone(), tag(3)]);
-        let question = Question { base: base(JAVA, Some("21"), Some(&digest)), platform: arm(), built_at: None };
+        let question = BaseQuery { base: base(JAVA, Some("21"), Some(&digest)), platform: arm(), built_at: None };
         let resolution = resolver.resolve(&question, ImageAge { existed_at: None, built_at: None }).await;
         assert!(resolution.base.hold.is_some(), "{pattern}");
         assert_eq!(current_of(&resolution).as_deref(), Some("21.2026.08.21.13"));
         assert!(resolution.steps.iter().any(|step| step.title == "hold" && step.detail.contains("TLS to RDS fails")));
-        assert!(resolver.met_holds().contains(&0));
+        assert!(resolver.matched_holds().contains(&0));
     }
 }
 
@@ -109,7 +112,7 @@ async fn on_a_line_without_dated_tags_the_newest_observed_release_without_a_hold
     let mut bench = Bench::new();
     let mut digests = Vec::new();
     for (day, name) in [(1, "a"), (5, "b"), (9, "c")] {
-        let digest = bench.world.image(name, "arm64", None, &[Digest::of(name.as_bytes())]);
+        let digest = bench.world.image(name, "arm64", None, &[Digest::sha256(name.as_bytes())]);
         bench.world.tag(PYTHON, "3.12", &digest);
         bench.now = at(&format!("2026-08-{day:02}T06:00:00Z"));
         bench.resolve(base(PYTHON, Some("3.12"), Some(&digest)), None).await;
@@ -121,9 +124,9 @@ async fn on_a_line_without_dated_tags_the_newest_observed_release_without_a_hold
     let resolution = bench.resolve_held(on_a(), &[hold(2)]).await;
     let current = resolution.current.as_ref().expect("a current release");
     assert_eq!(current.digest, digests[1]);
-    let line = Line { repository: PYTHON.parse().expect("valid"), tag: "3.12".to_owned() };
+    let line = ReleaseLine { repository: PYTHON.parse().expect("valid"), tag: "3.12".to_owned() };
     assert_eq!(current.pinned(&line), format!("{PYTHON}@{}", digests[1]));
-    assert_eq!(resolution.newer.count, Some(1), "the held one does not count");
+    assert_eq!(resolution.later_releases.count, Some(1), "the held one does not count");
 
     let resolution = bench.resolve_held(on_a(), &[hold(2), hold(1)]).await;
     assert_eq!(resolution.current.as_ref().map(|current| &current.digest), Some(&digests[0]));

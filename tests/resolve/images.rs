@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use basewatch::{
-    audit::{Audit, Sources, Terms, audit},
+    audit::{AuditOptions, AuditResult, AuditSources, audit},
     identify,
-    image::{ImageFacts, Manifest, Reference},
+    image::{ImageFacts, ImageManifest, Reference},
     inventory::{
-        DeployedImage, Deployment, DeploymentKind, Filter, Held, Holding, ImageSource, Inventoried, Inventory, Owners,
-        Shelf, Workload,
+        DeployedImage, Deployment, DeploymentKind, ImageAvailability, ImageSource, Inventory, InventoryFilter,
+        InventoryResult, OwnerSettings, RepositoryImages, StoredImage, Workload,
     },
     judge::{Policy, Verdict},
     report::Finding,
@@ -47,14 +47,14 @@ impl Labelled {
             "architecture": "arm64", "os": "linux", "created": self.created.map(ago), "history": history,
             "config": { "Labels": { "sdkBaseVersion": format!("{JAVA}:21") } },
             "rootfs": { "type": "layers", "diff_ids": [
-                Digest::of(b"os arm64"), Digest::of(content(self.base).as_bytes()), Digest::of(name.as_bytes()),
+                Digest::sha256(b"os arm64"), Digest::sha256(content(self.base).as_bytes()), Digest::sha256(name.as_bytes()),
             ] },
         })
     }
 
     fn deployment(self, kind: DeploymentKind, name: &str) -> Deployment {
         let config = self.config(name).to_string();
-        let manifest = Manifest::new(Digest::of(config.as_bytes()), None);
+        let manifest = ImageManifest::new(Digest::sha256(config.as_bytes()), None);
         let workload = Workload { modified_at: self.modified.map(ago), ..Workload::default() };
         Deployment {
             id: name.to_owned(),
@@ -68,9 +68,9 @@ impl Labelled {
             workload: Some(Arc::new(workload)),
             reference: ImageSource::Reference(Reference::tagged(ORDERS.parse().expect("valid"), name)),
             pushed_at: self.pushed.map(ago),
-            holding: Holding::Held,
+            holding: ImageAvailability::Held,
             image: Ok(DeployedImage {
-                digest: Digest::of(name.as_bytes()),
+                digest: Digest::sha256(name.as_bytes()),
                 facts: Arc::new(ImageFacts::read(manifest, config.as_bytes()).expect("reads")),
                 descriptor_annotations: Arc::default(),
                 index_annotations: Arc::default(),
@@ -84,10 +84,10 @@ fn content(days: i64) -> String {
     format!("21 {days}")
 }
 
-struct Shop(Inventoried);
+struct Shop(InventoryResult);
 
 impl Inventory for Shop {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
         std::future::ready(self.0.clone()).boxed()
     }
 }
@@ -102,26 +102,28 @@ fn line() -> Arc<World> {
     world
 }
 
-async fn look(world: &Arc<World>, deployments: Vec<Deployment>, held: Vec<Held>) -> (Audit, Terms) {
-    let shelves = BTreeMap::from([(ORDERS.parse().expect("valid"), Arc::new(held.into_iter().collect::<Shelf>()))]);
-    let inventory: Box<dyn Inventory> = Box::new(Shop(Inventoried { deployments, gaps: Vec::new(), shelves }));
-    let terms = Terms {
+async fn look(world: &Arc<World>, deployments: Vec<Deployment>, held: Vec<StoredImage>) -> (AuditResult, AuditOptions) {
+    let shelves =
+        BTreeMap::from([(ORDERS.parse().expect("valid"), Arc::new(held.into_iter().collect::<RepositoryImages>()))]);
+    let inventory: Box<dyn Inventory> =
+        Box::new(Shop(InventoryResult { deployments, errors: Vec::new(), repository_images: shelves }));
+    let terms = AuditOptions {
         policy: Policy::default(),
         // Resolution without layers: the search is disabled.
-        identify: identify::Settings {
+        identify: identify::IdentifySettings {
             search: identify::SearchLimits { request_count: 0, ..identify::SearchLimits::default() },
-            ..identify::Settings::default()
+            ..identify::IdentifySettings::default()
         },
-        resolve: Settings::default(),
-        owners: Owners::default(),
-        filter: Filter::default(),
+        resolve: ResolveSettings::default(),
+        owners: OwnerSettings::default(),
+        filter: InventoryFilter::default(),
         is_part: false,
         concurrency: 8,
         now: now(),
         seen_at: now(),
     };
-    let images = Arc::new(Images::new(Arc::clone(world) as _, Arc::new(Catalog::in_memory())));
-    let sources = Sources { inventories: vec![inventory], estate: None };
+    let images = Arc::new(ImageReader::new(Arc::clone(world) as _, Arc::new(Catalog::in_memory())));
+    let sources = AuditSources { inventories: vec![inventory], aws_scope: None };
     (audit(&sources, &images, &terms, &|_| {}).await, terms)
 }
 
@@ -134,7 +136,7 @@ async fn findings(world: &Arc<World>, deployments: Vec<Deployment>) -> BTreeMap<
 /// Verdict, age in days, source, and whether that is an estimate.
 fn base_of(finding: &Finding) -> (Verdict, Option<i64>, Option<&'static str>, bool) {
     let base = finding.base.as_ref().expect("a base");
-    (finding.verdict, base.age_days, base.published_source.map(PublishedSource::as_str), base.estimated)
+    (finding.verdict, base.age_days, base.published_source.map(PublishDateSource::as_str), base.estimated)
 }
 
 #[tokio::test]
@@ -162,7 +164,7 @@ async fn the_age_of_one_image_does_not_bound_the_base_of_another() {
 async fn the_current_release_of_a_line_without_dated_tags_is_bound_by_the_image_on_it() {
     let world: Arc<World> = Arc::default();
     let repository = "public.ecr.aws/shop/jre";
-    let base = world.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::of(b"os arm64")]);
+    let base = world.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::sha256(b"os arm64")]);
     world.tag(repository, "17", &base);
     let mut deployment = Labelled { pushed: Some(50), ..Labelled::default() }.deployment(DeploymentKind::Ecr, "one");
     let mut image = deployment.image.clone().expect("an image");
@@ -238,7 +240,8 @@ async fn a_better_image_is_judged_by_its_own_age() {
     let rebuilt = Labelled { base: 1, created: Some(0), ..Labelled::default() };
     let digest = world.configured("1.1.0", &rebuilt.config("1.1.0"));
     let tags = BTreeSet::from(["1.1.0".to_owned()]);
-    let held = Held { digest, tags, pushed_at: Some(ago(0)), is_archived: false, is_index: false, attested: None };
+    let held =
+        StoredImage { digest, tags, pushed_at: Some(ago(0)), is_archived: false, is_index: false, attested: None };
     // Its own age would be ninety days by any of these.
     let old = Labelled { base: 91, created: Some(90), pushed: Some(90), modified: Some(90), ..Labelled::default() };
     let (audit, terms) = look(&world, vec![old.deployment(DeploymentKind::Lambda, "1.0.0")], vec![held]).await;

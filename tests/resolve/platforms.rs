@@ -1,11 +1,11 @@
 //! Real-world indexes: nested, without platforms, or with platforms that differ from their images.
 
 use basewatch::{
-    image::{Child, Digest, DigestKind, Platform},
-    judge::{Calendar, RuntimeStatus},
+    image::{ChildManifest, Digest, DigestKind, Platform},
+    judge::{RuntimeCalendar, RuntimeStatus},
     registry::Error,
-    resolve::{ImageAge, ProblemKind, Question, Resolution, Resolver, Settings},
-    store::Images,
+    resolve::{BaseQuery, BaseResolver, ImageAge, ProblemKind, Resolution, ResolveSettings},
+    store::ImageReader,
 };
 
 use crate::{Bench, at, base};
@@ -18,22 +18,22 @@ fn platform(text: &str) -> Platform {
 
 /// An image whose configuration is for `architecture`.
 fn image(bench: &Bench, name: &str, architecture: &str) -> Digest {
-    bench.world.image(name, architecture, Some(at("2026-08-01T10:00:00Z")), &[Digest::of(name.as_bytes())])
+    bench.world.image(name, architecture, Some(at("2026-08-01T10:00:00Z")), &[Digest::sha256(name.as_bytes())])
 }
 
-fn entry(digest: &Digest, stated: Option<&str>) -> Child {
-    Child::new(digest.clone(), stated.map(platform))
+fn entry(digest: &Digest, stated: Option<&str>) -> ChildManifest {
+    ChildManifest::new(digest.clone(), stated.map(platform))
 }
 
-fn nested(digest: &Digest) -> Child {
-    Child { kind: DigestKind::Index, ..entry(digest, None) }
+fn nested(digest: &Digest) -> ChildManifest {
+    ChildManifest { kind: DigestKind::Index, ..entry(digest, None) }
 }
 
 /// The resolution of the base `digest` on the line `1`, for an image of `platform`.
 async fn resolve(bench: &Bench, digest: &Digest, platform: &str) -> Resolution {
-    let images = Images::new(std::sync::Arc::clone(&bench.world) as _, std::sync::Arc::clone(&bench.catalog));
-    let resolver = Resolver::new(std::sync::Arc::new(images), Settings::default(), bench.now, bench.now);
-    let question = Question {
+    let images = ImageReader::new(std::sync::Arc::clone(&bench.world) as _, std::sync::Arc::clone(&bench.catalog));
+    let resolver = BaseResolver::new(std::sync::Arc::new(images), ResolveSettings::default(), bench.now, bench.now);
+    let question = BaseQuery {
         base: base(REPOSITORY, Some("1"), Some(digest)),
         platform: self::platform(platform),
         built_at: None,
@@ -43,7 +43,7 @@ async fn resolve(bench: &Bench, digest: &Digest, platform: &str) -> Resolution {
 
 /// The base's manifest in an index of `children` for an image of `platform`, and that of the current release in another
 /// such index.
-async fn chosen(children: &[Child], bench: &Bench, platform: &str) -> Option<Digest> {
+async fn chosen(children: &[ChildManifest], bench: &Bench, platform: &str) -> Option<Digest> {
     let (old, new) = (bench.world.index_of("old", children.to_vec()), bench.world.index_of("new", children.to_vec()));
     bench.world.tag(REPOSITORY, "1", &new);
     let resolution = resolve(bench, &old, platform).await;
@@ -96,10 +96,10 @@ async fn a_nested_index_is_read_and_a_cycle_ends() {
     assert_eq!(chosen(&outer, &Bench { world: bench.world.clone(), ..Bench::new() }, "linux/amd64").await, Some(amd64));
 
     let bench = Bench { world: bench.world.clone(), ..Bench::new() };
-    let circle = bench.world.index_of("circle", vec![nested(&Digest::of(b"circle"))]);
+    let circle = bench.world.index_of("circle", vec![nested(&Digest::sha256(b"circle"))]);
     bench.world.tag(REPOSITORY, "1", &circle);
     bench.world.requests();
-    let resolution = resolve(&bench, &Digest::of(b"old"), "linux/arm64").await;
+    let resolution = resolve(&bench, &Digest::sha256(b"old"), "linux/arm64").await;
     assert!(resolution.current.is_none());
     assert!(bench.world.requests().len() < 12);
 }
@@ -110,7 +110,7 @@ async fn an_index_over_the_limit_does_not_prove_that_an_image_is_missing() {
     let silent: Vec<_> = (0..64).map(|number| entry(&image(&bench, &format!("{number}"), "riscv64"), None)).collect();
     let index = bench.world.index_of("silent", silent);
     bench.world.tag(REPOSITORY, "1", &index);
-    let resolution = resolve(&bench, &Digest::of(b"gone"), "linux/arm64").await;
+    let resolution = resolve(&bench, &Digest::sha256(b"gone"), "linux/arm64").await;
     assert!(resolution.problems.iter().any(|problem| problem.kind == ProblemKind::Malformed));
     assert!(!resolution.problems.iter().any(|problem| problem.kind == ProblemKind::PlatformMissing));
     assert!(bench.world.requests().len() < 100, "each entry costs two requests, and half of them are read");
@@ -158,7 +158,7 @@ async fn an_aws_image_on_docker_hub_has_its_runtime_even_if_the_registry_is_not_
     for repository in ["docker.io/amazon/aws-lambda-python", "index.docker.io/amazon/aws-lambda-python"] {
         let resolution = bench.resolve(base(repository, Some("3.9"), None), None).await;
         let (line, _) = resolution.line.expect("a line");
-        let runtime = Calendar::default().runtime(&line.repository, &line.tag).expect("a runtime").clone();
+        let runtime = RuntimeCalendar::default().runtime(&line.repository, &line.tag).expect("a runtime").clone();
         assert_eq!(runtime.status(at("2026-11-20T06:00:00Z"), chrono::Duration::days(90)), RuntimeStatus::Deprecated);
     }
 }

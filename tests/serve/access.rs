@@ -57,8 +57,8 @@ async fn every_response_has_security_headers() {
 async fn a_public_address_requires_a_token_or_a_proxy() {
     let refusal = |serve: &str| {
         let served = Served::prepare(NOW, &format!("[serve]\n{serve}"));
-        let environment = basewatch::config::Environment::default();
-        let flags = basewatch::config::Flags::default();
+        let environment = basewatch::config::EnvironmentVariables::default();
+        let flags = basewatch::config::CliOverrides::default();
         let loaded = basewatch::config::load(&flags, &environment, served.folder.path());
         loaded.map(drop).map_err(|problems| problems.to_string())
     };

@@ -10,10 +10,10 @@ use std::{
 };
 
 use basewatch::{
-    config::{Environment, Flags, Settings, load},
+    config::{CliOverrides, EnvironmentVariables, Settings, load},
     run::{
-        Exit,
-        serve::{self, timer::Clock},
+        ExitStatus,
+        serve::{self, timer::ServeClock},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -67,9 +67,9 @@ impl SetClock {
         may
     }
 
-    pub(crate) fn clock(&self) -> Clock {
+    pub(crate) fn clock(&self) -> ServeClock {
         let (shown, passing) = (self.clone(), self.clone());
-        Clock::new(
+        ServeClock::new(
             move || shown.now(),
             move |span| {
                 let passing = passing.clone();
@@ -95,8 +95,8 @@ pub(crate) struct Served {
 
 struct Running {
     address: SocketAddr,
-    stop: oneshot::Sender<Exit>,
-    ended: JoinHandle<anyhow::Result<Exit>>,
+    stop: oneshot::Sender<ExitStatus>,
+    ended: JoinHandle<anyhow::Result<ExitStatus>>,
 }
 
 impl Served {
@@ -127,7 +127,7 @@ impl Served {
     }
 
     pub(crate) fn settings(&self) -> Settings {
-        load(&Flags::default(), &Environment::default(), self.folder.path()).unwrap().settings
+        load(&CliOverrides::default(), &EnvironmentVariables::default(), self.folder.path()).unwrap().settings
     }
 
     /// Starts it on a port that the system chooses.
@@ -135,15 +135,15 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let stopped = stopped.map(|exit| exit.unwrap_or(Exit::Terminated));
+        let stopped = stopped.map(|exit| exit.unwrap_or(ExitStatus::Terminated));
         let ended = tokio::spawn(serve::serve(self.settings(), listener, self.clock.clock(), stopped));
         self.running = Some(Running { address, stop, ended });
     }
 
     /// Stops it, and returns how it ended.
-    pub(crate) async fn stop(&mut self) -> Exit {
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
         let Running { stop, ended, .. } = self.running.take().unwrap();
-        stop.send(Exit::Terminated).unwrap();
+        stop.send(ExitStatus::Terminated).unwrap();
         timeout(PATIENCE, ended).await.expect("it stops").unwrap().unwrap()
     }
 

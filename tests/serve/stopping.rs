@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use basewatch::run::Exit;
+use basewatch::run::ExitStatus;
 
 use crate::{
     rig::Served,
@@ -18,7 +18,7 @@ async fn a_notification_in_progress_is_completed_at_shutdown() {
     let mut served = Served::prepare(NOW, &further);
     served.run().await;
     served.wait(async || !hook.log().is_empty(), "a message under way").await;
-    assert_eq!(served.stop().await, Exit::Clean);
+    assert_eq!(served.stop().await, ExitStatus::Clean);
     let ledger = std::fs::read_to_string(served.folder.path().join("store/ledger.json")).unwrap();
     assert!(ledger.contains("\"sent_at\""), "it was recorded as sent: {ledger}");
     served.run().await;
@@ -36,7 +36,7 @@ async fn shutdown_does_not_wait_for_an_audit() {
     served.run().await;
     served.wait(async || !slow.log().is_empty(), "an audit under way").await;
     let asked = Instant::now();
-    assert_eq!(served.stop().await, Exit::Clean);
+    assert_eq!(served.stop().await, ExitStatus::Clean);
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     assert_eq!(served.runs(), Vec::<String>::new(), "nothing is recorded of it");
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Content, Digest, Index, Repository},
-    store::{Catalog, FolderStore, OnlyIf, Seen, Store},
+    image::{Digest, DigestContent, ImageIndex, Repository},
+    store::{Catalog, FolderStore, Store, TagObservation, WriteCondition},
 };
 use chrono::DateTime;
 use futures::future::join_all;
@@ -42,7 +42,7 @@ fn in_folder(store: &Path) -> Catalog {
 }
 
 fn digest(of: u32) -> Digest {
-    Digest::of(&of.to_le_bytes())
+    Digest::sha256(&of.to_le_bytes())
 }
 
 fn java() -> Repository {
@@ -50,20 +50,23 @@ fn java() -> Repository {
 }
 
 fn learn(catalog: &Catalog, of: u32) {
-    catalog.remember(&digest(of), Content::Index(Index { children: Vec::new(), annotations: BTreeMap::new() }));
-    catalog.keep(&format!("place/{of}"), &of);
-    let seen = Seen::new(digest(of), None, DateTime::from_timestamp(of.into(), 0).unwrap());
-    catalog.note(&java(), |memory| memory.moving.entry("21".to_owned()).or_default().push(seen));
+    catalog.insert_content(
+        &digest(of),
+        DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() }),
+    );
+    catalog.put_note(&format!("place/{of}"), &of);
+    let seen = TagObservation::new(digest(of), None, DateTime::from_timestamp(of.into(), 0).unwrap());
+    catalog.update_repository(&java(), |memory| memory.moving.entry("21".to_owned()).or_default().push(seen));
 }
 
 /// Which of `0..count` are known, and of how many the repository remembers that its tag pointed there.
 fn known(catalog: &Catalog, count: u32) -> (Vec<u32>, usize) {
     let is_known = |of: &u32| {
         let is_known = catalog.content(&digest(*of)).is_some();
-        assert!(!is_known || catalog.kept(&format!("place/{of}")).is_none_or(|kept: u32| kept == *of));
+        assert!(!is_known || catalog.get_note(&format!("place/{of}")).is_none_or(|kept: u32| kept == *of));
         is_known
     };
-    let remembered = catalog.recall(&java(), |memory| memory.moving.get("21").map_or(0, Vec::len));
+    let remembered = catalog.read_repository(&java(), |memory| memory.moving.get("21").map_or(0, Vec::len));
     ((0..count).filter(is_known).collect(), remembered)
 }
 
@@ -76,7 +79,7 @@ async fn the_next_run_knows_the_records_of_all_runs_before() {
             learn(&catalog, of);
             shared.end(catalog).await;
         }
-        let names = shared.store().names(SEGMENTS).await.unwrap();
+        let names = shared.store().list(SEGMENTS).await.unwrap();
         assert!(names.len() <= 17, "they become few: {names:?}");
     }
 }
@@ -110,11 +113,11 @@ async fn a_truncated_segment_loses_only_its_last_records() {
         (0..3).for_each(|of| learn(&catalog, of));
         shared.end(catalog).await;
         let store = shared.store();
-        let name = store.names(SEGMENTS).await.unwrap().remove(0);
+        let name = store.list(SEGMENTS).await.unwrap().remove(0);
         let whole = store.read(&name).await.unwrap().unwrap().bytes;
         let mut before = Vec::new();
         for length in (0..whole.len()).step_by(if matches!(shared, Shared::Folder(_)) { 1 } else { 13 }) {
-            store.write(&name, whole[..length].to_vec(), OnlyIf::Always).await.unwrap();
+            store.write(&name, whole[..length].to_vec(), WriteCondition::Always).await.unwrap();
             let catalog = shared.catalog().await;
             let (known, _) = known(&catalog, 3);
             assert!(before.iter().all(|of| known.contains(of)), "{store:?} {length}: {known:?}");
@@ -133,9 +136,9 @@ async fn a_folder_that_is_copied_into_a_bucket_is_the_same_catalog() {
         folder.end(catalog).await;
     }
     let (from, to) = (folder.store(), bucket.store());
-    for name in from.names("").await.unwrap() {
+    for name in from.list("").await.unwrap() {
         let bytes = from.read(&name).await.unwrap().unwrap().bytes;
-        to.write(&name, bytes, OnlyIf::Absent).await.unwrap();
+        to.write(&name, bytes, WriteCondition::Absent).await.unwrap();
     }
     assert_eq!(known(&bucket.catalog().await, 3), ((0..3).collect(), 3));
 }
@@ -182,7 +185,7 @@ async fn a_full_disk_loses_only_what_did_not_fit() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let written = FolderStore::new(folder.path().to_owned());
-    let name = written.names(SEGMENTS).await.unwrap().remove(0);
+    let name = written.list(SEGMENTS).await.unwrap().remove(0);
     assert!(written.read(&name).await.unwrap().unwrap().bytes.len() <= 16 * 1024);
     let (before, _) = known(&in_folder(folder.path()), FACTS);
     assert!(before.len() > 20 && before.len() < FACTS as usize && before[..20] == (0..20).collect::<Vec<_>>());

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use basewatch::store::{Error, FolderStore, OnlyIf, Store, Turn};
+use basewatch::store::{Error, FolderStore, Store, StoreLock, WriteCondition};
 use tempfile::TempDir;
 
 use crate::{
@@ -54,7 +54,7 @@ async fn written_objects_can_be_read() {
         let (one, other) = (shared.store(), shared.store());
         assert_eq!(one.read("a/b.json").await.unwrap(), None, "{one:?}");
         for text in ["one", "", "{\"é\":\"☃\"}"] {
-            let version = one.write("a/b.json", text.into(), OnlyIf::Always).await.unwrap();
+            let version = one.write("a/b.json", text.into(), WriteCondition::Always).await.unwrap();
             let stored = other.read("a/b.json").await.unwrap().unwrap();
             assert_eq!((stored.bytes, stored.version), (text.as_bytes().to_vec(), version), "{one:?}");
         }
@@ -69,14 +69,14 @@ async fn a_write_happens_only_under_its_condition() {
             let (store, text) = (Arc::clone(&store), text.to_owned());
             async move { store.write("ledger.json", text.into_bytes(), only_if).await }
         };
-        let first = write("first", OnlyIf::Absent).await.unwrap();
-        assert!(is_conflict(&write("again", OnlyIf::Absent).await), "{store:?}");
-        let second = write("second", OnlyIf::Unchanged(first.clone())).await.unwrap();
+        let first = write("first", WriteCondition::Absent).await.unwrap();
+        assert!(is_conflict(&write("again", WriteCondition::Absent).await), "{store:?}");
+        let second = write("second", WriteCondition::Unchanged(first.clone())).await.unwrap();
         assert_ne!(first, second);
-        assert!(is_conflict(&write("late", OnlyIf::Unchanged(first.clone())).await), "{store:?}");
+        assert!(is_conflict(&write("late", WriteCondition::Unchanged(first.clone())).await), "{store:?}");
         assert_eq!(store.read("ledger.json").await.unwrap().unwrap().bytes, b"second");
         store.remove("ledger.json").await.unwrap();
-        assert!(is_conflict(&write("gone", OnlyIf::Unchanged(second)).await), "{store:?}");
+        assert!(is_conflict(&write("gone", WriteCondition::Unchanged(second)).await), "{store:?}");
         assert_eq!(store.read("ledger.json").await.unwrap(), None);
     }
 }
@@ -86,8 +86,8 @@ async fn objects_above_the_limit_are_not_written() {
     for shared in Shared::both() {
         let store = shared.limited(1000);
         let whole = vec![b'a'; 1000];
-        let version = store.write("ledger.json", whole.clone(), OnlyIf::Absent).await.unwrap();
-        for only_if in [OnlyIf::Always, OnlyIf::Unchanged(version)] {
+        let version = store.write("ledger.json", whole.clone(), WriteCondition::Absent).await.unwrap();
+        for only_if in [WriteCondition::Always, WriteCondition::Unchanged(version)] {
             let error = store.write("ledger.json", vec![b'b'; 1001], only_if).await.unwrap_err();
             assert!(matches!(error, Error::TooLarge { most_bytes: 1000, .. }), "{error:?}");
             assert!(error.to_string().contains("ledger.json: larger than 1000 bytes"), "{error}");
@@ -100,7 +100,7 @@ async fn objects_above_the_limit_are_not_written() {
 async fn an_oversized_document_is_read_with_cut_texts_and_overwritten() {
     for shared in Shared::both() {
         let large = format!("{{\"x\":\"{}\",\"y\":7}}", "a".repeat(200_000));
-        let written = shared.store().write("ledger.json", large.into_bytes(), OnlyIf::Absent).await.unwrap();
+        let written = shared.store().write("ledger.json", large.into_bytes(), WriteCondition::Absent).await.unwrap();
         let store = shared.limited(20_000);
         let refused = store.read("ledger.json").await;
         assert!(matches!(refused, Err(Error::TooLarge { most_bytes: 20_000, .. })), "{refused:?}");
@@ -110,11 +110,11 @@ async fn an_oversized_document_is_read_with_cut_texts_and_overwritten() {
         assert_eq!(document["y"], 7);
         assert!(document["x"].as_str().unwrap().len() < 10_000);
         assert_eq!(store.read_clipped("nothing.json").await.unwrap(), None);
-        store.write("ledger.json", b"{}".to_vec(), OnlyIf::Unchanged(stored.version)).await.unwrap();
+        store.write("ledger.json", b"{}".to_vec(), WriteCondition::Unchanged(stored.version)).await.unwrap();
         assert_eq!(store.read("ledger.json").await.unwrap().unwrap().bytes, b"{}");
 
         let many = format!("[{}0]", "7,".repeat(20_000));
-        shared.store().write("numbers.json", many.into_bytes(), OnlyIf::Absent).await.unwrap();
+        shared.store().write("numbers.json", many.into_bytes(), WriteCondition::Absent).await.unwrap();
         let refused = store.read_clipped("numbers.json").await;
         assert!(matches!(refused, Err(Error::TooLarge { .. })), "there is nothing in it to cut: {refused:?}");
     }
@@ -124,18 +124,18 @@ async fn an_oversized_document_is_read_with_cut_texts_and_overwritten() {
 async fn names_are_listed_by_prefix_in_order() {
     for shared in Shared::both() {
         let store = shared.store();
-        assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
+        assert_eq!(store.list("").await.unwrap(), Vec::<String>::new());
         let names = ["a", "a-b", "a.b/c", "b/1", "b/10", "b/2", "b/3/x", "b/3/y/z", "b0", "catalog/v1/segments/x.json"];
         for name in names.iter().rev() {
-            store.write(name, b"x".to_vec(), OnlyIf::Always).await.unwrap();
+            store.write(name, b"x".to_vec(), WriteCondition::Always).await.unwrap();
         }
-        assert_eq!(store.names("").await.unwrap(), names, "{store:?}");
-        assert_eq!(store.names("b/").await.unwrap(), ["b/1", "b/10", "b/2", "b/3/x", "b/3/y/z"]);
-        assert_eq!(store.names("b/1").await.unwrap(), ["b/1", "b/10"]);
-        assert_eq!(store.names("b/3/y").await.unwrap(), ["b/3/y/z"]);
-        assert_eq!(store.names("nothing/here").await.unwrap(), Vec::<String>::new());
-        store.turn("another run", Duration::ZERO).await.unwrap().end().await;
-        assert_eq!(store.names("").await.unwrap(), names, "a lock is nothing that is kept");
+        assert_eq!(store.list("").await.unwrap(), names, "{store:?}");
+        assert_eq!(store.list("b/").await.unwrap(), ["b/1", "b/10", "b/2", "b/3/x", "b/3/y/z"]);
+        assert_eq!(store.list("b/1").await.unwrap(), ["b/1", "b/10"]);
+        assert_eq!(store.list("b/3/y").await.unwrap(), ["b/3/y/z"]);
+        assert_eq!(store.list("nothing/here").await.unwrap(), Vec::<String>::new());
+        store.lock("another run", Duration::ZERO).await.unwrap().release().await;
+        assert_eq!(store.list("").await.unwrap(), names, "a lock is nothing that is kept");
     }
 }
 
@@ -145,12 +145,12 @@ async fn removal_is_idempotent() {
         let store = shared.store();
         store.remove("a/b").await.unwrap();
         for name in ["a/b", "a/c"] {
-            store.write(name, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+            store.write(name, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
         }
         store.remove("a/b").await.unwrap();
-        assert_eq!(store.names("").await.unwrap(), ["a/c"], "{store:?}");
-        store.write("a/b", b"y".to_vec(), OnlyIf::Absent).await.unwrap();
-        assert_eq!(store.names("").await.unwrap(), ["a/b", "a/c"], "{store:?}");
+        assert_eq!(store.list("").await.unwrap(), ["a/c"], "{store:?}");
+        store.write("a/b", b"y".to_vec(), WriteCondition::Absent).await.unwrap();
+        assert_eq!(store.list("").await.unwrap(), ["a/b", "a/c"], "{store:?}");
     }
 }
 
@@ -161,10 +161,10 @@ async fn names_outside_the_store_are_refused() {
         for name in ["../x", "/etc/x", "a/../../x", "", "a//b", ".run.lock", "lock.json", "a\0b"] {
             let denied = |error| assert!(matches!(error, Error::Denied { .. }), "{store:?} {name}: {error}");
             denied(store.read(name).await.unwrap_err());
-            denied(store.write(name, b"x".to_vec(), OnlyIf::Always).await.unwrap_err());
+            denied(store.write(name, b"x".to_vec(), WriteCondition::Always).await.unwrap_err());
             denied(store.remove(name).await.unwrap_err());
         }
-        assert!(store.names("../").await.is_err());
+        assert!(store.list("../").await.is_err());
     }
 }
 
@@ -172,23 +172,23 @@ async fn names_outside_the_store_are_refused() {
 async fn a_lock_timeout_names_the_holder() {
     for shared in Shared::both() {
         let store = shared.store();
-        let turn = store.turn("run 01J on worker-7", Duration::ZERO).await.unwrap();
+        let turn = store.lock("run 01J on worker-7", Duration::ZERO).await.unwrap();
         assert!(turn.is_held());
-        let error = shared.store().turn("another", Duration::from_millis(50)).await.unwrap_err();
+        let error = shared.store().lock("another", Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, Error::Busy { .. }), "{error}");
         assert!(error.to_string().contains("run 01J on worker-7"), "{error}");
         assert!(turn.is_held(), "{store:?}");
-        turn.end().await;
-        shared.store().turn("another", Duration::ZERO).await.unwrap().end().await;
+        turn.release().await;
+        shared.store().lock("another", Duration::ZERO).await.unwrap().release().await;
     }
 }
 
 #[tokio::test]
 async fn a_dropped_lock_is_released() {
     for shared in Shared::both() {
-        let turn: Box<dyn Turn> = shared.store().turn("one", Duration::ZERO).await.unwrap();
+        let turn: Box<dyn StoreLock> = shared.store().lock("one", Duration::ZERO).await.unwrap();
         drop(turn);
-        shared.store().turn("another", Duration::from_secs(20)).await.unwrap().end().await;
+        shared.store().lock("another", Duration::from_secs(20)).await.unwrap().release().await;
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Annotations, Content, Digest, Index},
-    store::{Catalog, Error, FolderStore, OnlyIf, Store},
+    image::{Annotations, Digest, DigestContent, ImageIndex},
+    store::{Catalog, Error, FolderStore, Store, WriteCondition},
 };
 
 fn store(folder: &Path) -> FolderStore {
@@ -28,10 +28,10 @@ async fn the_folder_is_created_by_the_first_write() {
     let folder = above.path().join("a/b");
     let store = store(&folder);
     assert_eq!(store.read("ledger.json").await.unwrap(), None);
-    assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.list("").await.unwrap(), Vec::<String>::new());
     store.remove("ledger.json").await.unwrap();
     assert!(!above.path().join("a").exists());
-    store.write("reports/latest.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write("reports/latest.json", b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     assert_eq!(mode(&folder), 0o700, "its contents are private");
 }
 
@@ -41,12 +41,12 @@ async fn the_folder_is_private_even_if_the_catalog_creates_it() {
     let folder = above.path().join("a/store");
     {
         let catalog = Catalog::in_folder(&folder.join("catalog")).in_store(&folder);
-        let index = Index { children: Vec::new(), annotations: Annotations::new() };
-        catalog.remember(&Digest::of(b"x"), Content::Index(index));
+        let index = ImageIndex { children: Vec::new(), annotations: Annotations::new() };
+        catalog.insert_content(&Digest::sha256(b"x"), DigestContent::Index(index));
     }
     assert!(folder.join("catalog").is_dir());
     assert_eq!(mode(&folder), 0o700);
-    store(&folder).write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store(&folder).write("ledger.json", b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     assert_eq!(mode(&folder), 0o700);
 }
 
@@ -54,7 +54,7 @@ async fn the_folder_is_private_even_if_the_catalog_creates_it() {
 async fn an_existing_folder_keeps_its_permissions() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    store(folder.path()).write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store(folder.path()).write("ledger.json", b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     assert_eq!(mode(folder.path()), 0o755);
 }
 
@@ -64,10 +64,10 @@ async fn a_file_in_place_of_the_folder_is_an_error() {
     let store = store(file.path());
     let errors = [
         store.read("ledger.json").await.unwrap_err(),
-        store.write("ledger.json", Vec::new(), OnlyIf::Always).await.unwrap_err(),
-        store.names("").await.unwrap_err(),
+        store.write("ledger.json", Vec::new(), WriteCondition::Always).await.unwrap_err(),
+        store.list("").await.unwrap_err(),
         store.remove("ledger.json").await.unwrap_err(),
-        store.turn("x", Duration::ZERO).await.unwrap_err(),
+        store.lock("x", Duration::ZERO).await.unwrap_err(),
     ];
     for error in errors {
         assert!(matches!(error, Error::Unavailable { .. }), "{error}");
@@ -80,7 +80,7 @@ async fn a_folder_that_cannot_be_written_is_an_error() {
     // Not even root may make a folder there.
     let store = store(Path::new("/sys/basewatch"));
     assert_eq!(store.read("ledger.json").await.unwrap(), None);
-    let error = store.write("ledger.json", Vec::new(), OnlyIf::Always).await.unwrap_err();
+    let error = store.write("ledger.json", Vec::new(), WriteCondition::Always).await.unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{error:?}");
     assert!(error.to_string().contains("cannot write /sys/basewatch"), "{error}");
 }
@@ -104,8 +104,8 @@ async fn unfinished_files_of_killed_runs_are_ignored_and_removed() {
     let yesterday = SystemTime::now() - Duration::from_hours(24);
     fs::File::options().write(true).open(&old).unwrap().set_modified(yesterday).unwrap();
     let store = store(folder.path());
-    assert_eq!(store.names("").await.unwrap(), Vec::<String>::new());
-    store.write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    assert_eq!(store.list("").await.unwrap(), Vec::<String>::new());
+    store.write("ledger.json", b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     assert!(!old.exists() && new.exists(), "another run may be writing the new one");
 }
 
@@ -114,8 +114,8 @@ async fn removing_objects_removes_their_empty_folders() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let name = "reports/2026/11/21/x.json";
-    store.write(name, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
-    store.write("reports/2026/latest.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write(name, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
+    store.write("reports/2026/latest.json", b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     store.remove(name).await.unwrap();
     assert!(!folder.path().join("reports/2026/11").exists());
     assert!(folder.path().join("reports/2026").exists());
@@ -127,10 +127,10 @@ async fn removing_objects_removes_their_empty_folders() {
 async fn the_lock_of_a_removed_folder_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let turn = store.turn("one", Duration::ZERO).await.unwrap();
+    let turn = store.lock("one", Duration::ZERO).await.unwrap();
     fs::remove_file(folder.path().join(".run.lock")).unwrap();
     assert!(!turn.is_held());
-    let next = store.turn("another", Duration::ZERO).await.unwrap();
+    let next = store.lock("another", Duration::ZERO).await.unwrap();
     assert!(next.is_held() && !turn.is_held());
 }
 
@@ -141,7 +141,7 @@ const HELD: &str = "BASEWATCH_TEST_HELD_FOLDER";
 #[ignore = "the process that the next test kills"]
 async fn a_process_that_holds_the_lock_until_it_is_killed() {
     let Some(folder) = env::var_os(HELD) else { return };
-    let _turn = store(Path::new(&folder)).turn("run 01J", Duration::ZERO).await.unwrap();
+    let _turn = store(Path::new(&folder)).lock("run 01J", Duration::ZERO).await.unwrap();
     println!("it has its turn");
     tokio::time::sleep(Duration::from_mins(1)).await;
 }
@@ -158,11 +158,11 @@ async fn the_lock_of_a_killed_process_is_free_at_once() {
     let output = BufReader::new(child.stdout.take().unwrap());
     let has_turn = output.lines().map_while(Result::ok).any(|line| line.contains("it has its turn"));
     let store = store(folder.path());
-    let busy = store.turn("next", Duration::ZERO).await;
+    let busy = store.lock("next", Duration::ZERO).await;
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(has_turn);
     let error = busy.unwrap_err().to_string();
     assert!(error.contains(&format!("run 01J, process {}", child.id())), "{error}");
-    store.turn("next", Duration::ZERO).await.unwrap().end().await;
+    store.lock("next", Duration::ZERO).await.unwrap().release().await;
 }

@@ -27,7 +27,7 @@ fn take_and_be_killed(bucket: &Bucket) {
     let store = bucket.store();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let turn = runtime.block_on(store.turn("the one that was killed", Duration::ZERO)).unwrap();
+        let turn = runtime.block_on(store.lock("the one that was killed", Duration::ZERO)).unwrap();
         runtime.shutdown_background();
         std::mem::forget(turn);
     })
@@ -41,14 +41,14 @@ async fn the_lease_of_a_killed_process_lasts_a_minute_of_the_bucket_clock() {
     take_and_be_killed(&bucket);
     let store = bucket.store();
     bucket.advance(Duration::from_secs(58));
-    let error = store.turn("next", Duration::ZERO).await.unwrap_err();
+    let error = store.lock("next", Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, Error::Busy { .. }) && error.to_string().contains("the one that was killed"), "{error}");
     bucket.advance(Duration::from_secs(4));
-    let turn = store.turn("next", Duration::ZERO).await.unwrap();
+    let turn = store.lock("next", Duration::ZERO).await.unwrap();
     assert!(turn.is_held());
-    let error = bucket.store().turn("too late", Duration::ZERO).await.unwrap_err();
+    let error = bucket.store().lock("too late", Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("next"), "{error}");
-    turn.end().await;
+    turn.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +58,7 @@ async fn one_of_many_takes_an_expired_lease() {
     bucket.advance(Duration::from_secs(62));
     let takers = (0..20).map(|_| {
         let store = bucket.store();
-        tokio::spawn(async move { store.turn("taker", Duration::ZERO).await })
+        tokio::spawn(async move { store.lock("taker", Duration::ZERO).await })
     });
     let taken = futures::future::join_all(takers).await.into_iter().map(Result::unwrap);
     let turns: Vec<_> = taken.filter_map(Result::ok).collect();
@@ -69,23 +69,23 @@ async fn one_of_many_takes_an_expired_lease() {
 #[tokio::test]
 async fn a_lease_is_renewed_while_held_and_released_at_the_end() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     until("renewed for longer than it lasts", || bucket.requests("PUT", LEASE).len() > 4).await;
     assert!(turn.is_held());
-    assert!(bucket.store().turn("another", Duration::ZERO).await.is_err());
-    turn.end().await;
+    assert!(bucket.store().lock("another", Duration::ZERO).await.is_err());
+    turn.release().await;
     let lease = &bucket.objects()[&format!("{PREFIX}/{LEASE}")];
     assert!(lease.contains("\"is_free\":true") && lease.contains("basewatch.lease/v1"), "{lease}");
     let writes = bucket.requests("PUT", LEASE).len();
-    let turn = bucket.store().turn("another", Duration::ZERO).await.unwrap();
+    let turn = bucket.store().lock("another", Duration::ZERO).await.unwrap();
     assert_eq!(bucket.requests("PUT", LEASE).len(), writes + 1, "a released lease is not renewed");
-    turn.end().await;
+    turn.release().await;
 }
 
 #[tokio::test]
 async fn a_lease_that_cannot_be_renewed_is_lost_before_another_takes_it() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     bucket.fail("PUT", LEASE, usize::MAX, Fault::Unheard);
     let began = Instant::now();
     loop {
@@ -96,33 +96,33 @@ async fn a_lease_that_cannot_be_renewed_is_lost_before_another_takes_it() {
         assert!(at < SHORT, "others may take over already");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    turn.end().await;
+    turn.release().await;
 }
 
 #[tokio::test]
 async fn a_failed_renewal_is_retried_in_time() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     // Done, and neither answered nor found: the next one meets a version that it does not know.
     bucket.fail("PUT", LEASE, 5, Fault::Unanswered);
     bucket.fail("HEAD", LEASE, 5, Fault::Unheard);
     until("renewed after that", || bucket.requests("PUT", LEASE).len() > 8).await;
     assert!(turn.is_held());
-    turn.end().await;
-    bucket.store().turn("another", Duration::ZERO).await.unwrap().end().await;
+    turn.release().await;
+    bucket.store().lock("another", Duration::ZERO).await.unwrap().release().await;
 }
 
 #[tokio::test]
 async fn a_lease_taken_by_another_is_lost() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).turn("one", Duration::ZERO).await.unwrap();
+    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     let theirs = "{\"schema\":\"basewatch.lease/v1\",\"holder\":\"another\",\"turn\":\"01J\",\"renewals\":0,\"lasts_ms\":60000,\"is_free\":false}";
     let key = format!("{PREFIX}/{LEASE}");
     bucket.put(&key, theirs);
     until("lost", || !turn.is_held()).await;
-    turn.end().await;
+    turn.release().await;
     assert_eq!(bucket.objects()[&key], theirs, "who has lost it changes nothing");
-    let error = bucket.store().turn("a third", Duration::ZERO).await.unwrap_err();
+    let error = bucket.store().lock("a third", Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("another"), "{error}");
 }
 
@@ -132,10 +132,10 @@ async fn an_invalid_lease_lasts_a_minute_and_a_newer_format_indefinitely() {
     let key = format!("{PREFIX}/{LEASE}");
     bucket.put(&key, "{");
     let store: Arc<dyn Store> = Arc::new(bucket.store());
-    assert!(matches!(store.turn("one", Duration::ZERO).await, Err(Error::Busy { .. })));
+    assert!(matches!(store.lock("one", Duration::ZERO).await, Err(Error::Busy { .. })));
     bucket.advance(Duration::from_secs(62));
-    store.turn("one", Duration::ZERO).await.unwrap().end().await;
+    store.lock("one", Duration::ZERO).await.unwrap().release().await;
     bucket.put(&key, "{\"schema\":\"basewatch.lease/v2\"}");
     bucket.advance(Duration::from_hours(48));
-    assert!(matches!(store.turn("one", Duration::ZERO).await, Err(Error::Newer { .. })));
+    assert!(matches!(store.lock("one", Duration::ZERO).await, Err(Error::Newer { .. })));
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use basewatch::store::{Day, Retention, Store, history, latest, record};
+use basewatch::store::{HistoryDay, Retention, Store, history, latest, record};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
@@ -16,7 +16,7 @@ fn run_id(run: u32) -> String {
 
 async fn run(store: Arc<dyn Store>, run: u32) {
     let at: DateTime<Utc> = "2026-11-21T06:00:00Z".parse().unwrap();
-    let day = Day {
+    let day = HistoryDay {
         date: at.date_naive(),
         at: at + TimeDelta::seconds(run.into()),
         run_id: run_id(run),
@@ -46,6 +46,6 @@ async fn concurrent_runs_store_the_last_as_latest_and_all_are_counted() {
         assert_eq!((days[0].run_id.clone(), days[0].deployments), (run_id(RUNS - 1), u64::from(RUNS - 1)));
         let latest = String::from_utf8(latest(&*store).await.unwrap().unwrap()).unwrap();
         assert!(latest.contains(&run_id(RUNS - 1)), "{store:?}: {latest}");
-        assert_eq!(store.names("reports/2026/11/21/").await.unwrap().len(), RUNS as usize);
+        assert_eq!(store.list("reports/2026/11/21/").await.unwrap().len(), RUNS as usize);
     }
 }

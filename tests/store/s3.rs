@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use basewatch::store::{Error, OnlyIf, Store};
+use basewatch::store::{Error, Store, WriteCondition};
 
 use crate::{
     bucket::{Bucket, Fault, PREFIX},
@@ -28,11 +28,11 @@ async fn a_throttled_bucket_is_retried() {
     busy("HEAD", "");
     assert_eq!(store.read(KEY).await.unwrap(), None);
     busy("PUT", KEY);
-    store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write(KEY, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     busy("GET", KEY);
     assert_eq!(store.read(KEY).await.unwrap().unwrap().bytes, b"x");
     busy("GET", "");
-    assert_eq!(store.names("").await.unwrap(), [KEY]);
+    assert_eq!(store.list("").await.unwrap(), [KEY]);
     busy("DELETE", KEY);
     store.remove(KEY).await.unwrap();
     assert!(bucket.objects().is_empty());
@@ -42,10 +42,10 @@ async fn a_throttled_bucket_is_retried() {
 async fn an_unavailable_bucket_is_an_error() {
     let bucket = Bucket::start();
     let store = bucket.store();
-    store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write(KEY, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     bucket.fail("PUT", KEY, 100, Fault::Refused(503, "SlowDown"));
     bucket.fail("GET", KEY, 100, Fault::Unheard);
-    let error = store.write(KEY, b"y".to_vec(), OnlyIf::Always).await.unwrap_err();
+    let error = store.write(KEY, b"y".to_vec(), WriteCondition::Always).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }) && text(&error).contains("SlowDown"), "{error}");
     assert!(text(&error).contains("cannot write s3://audits/team/basewatch/ledger.json"), "{error}");
     let error = store.read(KEY).await.unwrap_err();
@@ -58,15 +58,15 @@ async fn a_write_with_a_lost_answer_is_recognized() {
         let bucket = Bucket::start();
         let store = bucket.store();
         let only_if = if only_if_absent {
-            OnlyIf::Absent
+            WriteCondition::Absent
         } else {
-            OnlyIf::Unchanged(store.write(KEY, b"before".to_vec(), OnlyIf::Absent).await.unwrap())
+            WriteCondition::Unchanged(store.write(KEY, b"before".to_vec(), WriteCondition::Absent).await.unwrap())
         };
         let before = bucket.requests("PUT", KEY).len();
         bucket.fail("PUT", KEY, 1, Fault::Unanswered);
         let version = store.write(KEY, b"ours".to_vec(), only_if).await.unwrap();
         assert_eq!(bucket.requests("PUT", KEY).len(), before + 2, "it was sent twice, and the second one refused");
-        store.write(KEY, b"next".to_vec(), OnlyIf::Unchanged(version)).await.unwrap();
+        store.write(KEY, b"next".to_vec(), WriteCondition::Unchanged(version)).await.unwrap();
     }
 }
 
@@ -75,11 +75,11 @@ async fn a_write_without_an_answer_is_looked_up() {
     let bucket = Bucket::start();
     let store = bucket.store();
     bucket.fail("PUT", KEY, 100, Fault::Unanswered);
-    let version = store.write(KEY, b"ours".to_vec(), OnlyIf::Always).await.unwrap();
+    let version = store.write(KEY, b"ours".to_vec(), WriteCondition::Always).await.unwrap();
     bucket.recover();
     assert_eq!(store.read(KEY).await.unwrap().unwrap().version, version);
     bucket.fail("PUT", KEY, 100, Fault::Unheard);
-    let error = store.write(KEY, b"theirs".to_vec(), OnlyIf::Always).await.unwrap_err();
+    let error = store.write(KEY, b"theirs".to_vec(), WriteCondition::Always).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error}");
 }
 
@@ -88,20 +88,20 @@ async fn equal_bytes_of_another_writer_are_a_conflict() {
     let bucket = Bucket::start();
     let store = bucket.store();
     bucket.fail("PUT", KEY, 1, Fault::Rival("{\"count\":1}"));
-    assert!(is_conflict(&store.write(KEY, b"{\"count\":1}".to_vec(), OnlyIf::Absent).await));
+    assert!(is_conflict(&store.write(KEY, b"{\"count\":1}".to_vec(), WriteCondition::Absent).await));
 }
 
 #[tokio::test]
 async fn concurrent_writes_are_conflicts_for_every_status_of_s3() {
     let bucket = Bucket::start();
     let store = bucket.store();
-    let version = store.write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
-    for only_if in [OnlyIf::Absent, OnlyIf::Unchanged(version)] {
+    let version = store.write(KEY, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
+    for only_if in [WriteCondition::Absent, WriteCondition::Unchanged(version)] {
         bucket.fail("PUT", KEY, 1, Fault::Refused(409, "ConditionalRequestConflict"));
         assert!(is_conflict(&store.write(KEY, b"y".to_vec(), only_if).await));
     }
     bucket.fail("PUT", KEY, 1, Fault::Refused(409, "OperationAborted"));
-    let error = store.write(KEY, b"y".to_vec(), OnlyIf::Always).await.unwrap_err();
+    let error = store.write(KEY, b"y".to_vec(), WriteCondition::Always).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "there was no condition to fail: {error}");
 }
 
@@ -112,7 +112,9 @@ async fn an_access_error_names_the_documentation_of_permissions() {
     for (method, key) in [("HEAD", ""), ("GET", KEY), ("PUT", KEY)] {
         bucket.fail(method, key, 100, Fault::Refused(403, "AccessDenied"));
     }
-    for error in [store.read(KEY).await.unwrap_err(), store.write(KEY, Vec::new(), OnlyIf::Always).await.unwrap_err()] {
+    for error in
+        [store.read(KEY).await.unwrap_err(), store.write(KEY, Vec::new(), WriteCondition::Always).await.unwrap_err()]
+    {
         assert!(matches!(error, Error::Denied { .. }) && text(&error).contains("docs/store.md"), "{error}");
     }
 }
@@ -132,11 +134,11 @@ async fn a_missing_bucket_is_not_an_empty_store() {
 async fn a_bucket_in_another_region_is_accessed_there() {
     let bucket = Bucket::start();
     bucket.in_region("eu-central-1");
-    bucket.store().write(KEY, b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    bucket.store().write(KEY, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     let asked = bucket.requests("PUT", KEY);
     assert!(asked[0].authorization().unwrap().contains("/eu-central-1/s3/"), "{:?}", asked[0].headers);
     bucket.in_region("evil.example.com/");
-    bucket.store().write(KEY, b"x".to_vec(), OnlyIf::Always).await.unwrap();
+    bucket.store().write(KEY, b"x".to_vec(), WriteCondition::Always).await.unwrap();
     let asked = bucket.requests("PUT", KEY);
     assert!(asked[1].authorization().unwrap().contains("/us-east-1/s3/"), "what is no region is not followed");
 }
@@ -145,7 +147,7 @@ async fn a_bucket_in_another_region_is_accessed_there() {
 async fn a_truncated_response_is_retried() {
     let bucket = Bucket::start();
     let store = bucket.store();
-    store.write(KEY, b"a whole document".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write(KEY, b"a whole document".to_vec(), WriteCondition::Absent).await.unwrap();
     bucket.fail("GET", KEY, 2, Fault::Cut);
     assert_eq!(store.read(KEY).await.unwrap().unwrap().bytes, b"a whole document");
     bucket.fail("GET", KEY, 3, Fault::Cut);
@@ -159,10 +161,10 @@ async fn other_objects_in_the_bucket_are_untouched() {
         bucket.put(key, "{}");
     }
     let store: Arc<dyn Store> = Arc::new(bucket.store());
-    assert_eq!(store.names("").await.unwrap(), ["mine.json"]);
+    assert_eq!(store.list("").await.unwrap(), ["mine.json"]);
     assert_eq!(store.read("ledger.json").await.unwrap(), None);
-    store.write("ledger.json", b"x".to_vec(), OnlyIf::Absent).await.unwrap();
+    store.write("ledger.json", b"x".to_vec(), WriteCondition::Absent).await.unwrap();
     assert_eq!(bucket.objects()[&format!("{PREFIX}/ledger.json")], "x");
     assert_eq!(bucket.objects()["ledger.json"], "{}");
-    assert!(store.turn("x", Duration::ZERO).await.is_ok());
+    assert!(store.lock("x", Duration::ZERO).await.is_ok());
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::{aws::Aws, image::Digest, registry::Requests, secret::Secret, store::S3Store};
+use basewatch::{aws::Aws, image::Digest, registry::RequestCounter, secret::Secret, store::S3Store};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::toxic::{Asked, Reply, Toxic};
@@ -44,7 +44,7 @@ struct Object {
 
 impl Object {
     fn tag(&self) -> String {
-        format!("\"{}\"", &Digest::of(&self.bytes).hex()[..32])
+        format!("\"{}\"", &Digest::sha256(&self.bytes).hex()[..32])
     }
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn store_at(endpoint: &str, bucket: &str, prefix: &str) -> S3Store {
 }
 
 fn aws_at(endpoint: &str) -> Arc<Aws> {
-    let aws = Aws::new(Arc::new(Requests::default()))
+    let aws = Aws::new(Arc::new(RequestCounter::default()))
         .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
         .with_first_backoff(Duration::from_millis(1))
         .with_endpoint(endpoint);

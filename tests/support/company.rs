@@ -15,17 +15,17 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use basewatch::{
-    audit::Progress,
+    audit::AuditProgress,
     aws::{
-        AccountSettings, Members,
-        loopback::{Cloud, CloudTransport, Function, StoredImage, Version},
+        AccountSelection, AccountSettings,
+        loopback::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
     },
-    config::{CatalogPlace, Settings},
+    config::{CatalogLocation, Settings},
     image::{Annotations, Digest, LambdaTag, Platform},
-    inventory::{Choice, LambdaSettings, Regions},
-    registry::{Auth, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Stock},
+    inventory::{LambdaSettings, RegionSelection, Selector},
+    registry::{AuthSettings, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Stock},
     report::{Finding, Report},
-    run::{Instants, Ports, audit::report, iam},
+    run::{AppClients, RunInstants, audit::report, iam},
     secret::Secret,
     store::Catalog,
 };
@@ -73,14 +73,14 @@ impl Company {
         let releases = [OLD, AGING, BETWEEN, NEWEST].map(|at| (at.to_owned(), publish(&stock, PYTHON, instant(at))));
         let settings = Settings {
             lambda: vec![LambdaSettings {
-                regions: Regions::Listed(vec![EU.parse().unwrap(), US.parse().unwrap()]),
-                choice: Choice::default(),
+                regions: RegionSelection::Listed(vec![EU.parse().unwrap(), US.parse().unwrap()]),
+                selector: Selector::default(),
                 refresh: Duration::from_hours(24),
             }],
             accounts: Some(AccountSettings {
                 role: "arn:aws:iam::{account}:role/basewatch-audit".parse().unwrap(),
                 external_id: None,
-                members: Members::Listed([SHOP.parse().unwrap(), BANK.parse().unwrap()].into()),
+                members: AccountSelection::Listed([SHOP.parse().unwrap(), BANK.parse().unwrap()].into()),
                 only: Vec::new(),
             }),
             network: NetworkSettings {
@@ -88,7 +88,7 @@ impl Company {
                 retries: 0,
                 ..NetworkSettings::default()
             },
-            catalog: CatalogPlace::Off,
+            catalog: CatalogLocation::Off,
             ..Settings::default()
         };
         let transport = Watched { transport: cloud.transport(), watch: Arc::default() };
@@ -101,7 +101,7 @@ impl Company {
     }
 
     /// Those of `members` instead of the two accounts.
-    pub(crate) fn accounts(&mut self, members: Members) {
+    pub(crate) fn accounts(&mut self, members: AccountSelection) {
         self.settings.accounts.as_mut().unwrap().members = members;
     }
 
@@ -128,7 +128,7 @@ impl Company {
         let created = Some(pushed_at.to_rfc3339());
         let digest = self.stock.push_image(repository, &ImageSpec { created, labels, layers, ..ImageSpec::default() });
         self.stock.tag(repository, tag, &digest);
-        let stored = StoredImage::of(&self.stock, repository, digest.as_str()).unwrap();
+        let stored = CloudImage::from_stock(&self.stock, repository, digest.as_str()).unwrap();
         self.cloud.push(account, region, repository, stored.tagged(tag).pushed(pushed_at));
         digest
     }
@@ -142,7 +142,7 @@ impl Company {
     pub(crate) fn run(&self, account: &str, region: &str, function: &str, base: &str) -> Digest {
         let name = format!("{function}:1");
         let digest = self.push(account, region, &name, base);
-        self.cloud.function(account, region, Function::new(function, version(account, region, &name, &digest)));
+        self.cloud.function(account, region, CloudFunction::new(function, version(account, region, &name, &digest)));
         digest
     }
 
@@ -154,15 +154,15 @@ impl Company {
     /// Audits it, with the catalog of the audits before.
     pub(crate) async fn audit(&self) -> Report {
         let catalog = Catalog::in_folder(self.catalog.path());
-        let ports = Ports::with(self.settings.network.clone(), catalog, |aws| {
+        let ports = AppClients::with(self.settings.network.clone(), catalog, |aws| {
             aws.with_transport(self.transport.clone())
                 .with_access_key("AKIDEXAMPLE", &Secret::new("secret".into()))
                 .with_accounts(self.settings.accounts.clone())
                 .with_max_attempts(3)
                 .with_first_backoff(Duration::from_millis(1))
         });
-        let instants = Instants { now: instant(NOW), clock: instant(NOW) };
-        let report = report(&self.settings, &ports.unwrap(), instants, &|_: Progress| {}).await;
+        let instants = RunInstants { now: instant(NOW), clock: instant(NOW) };
+        let report = report(&self.settings, &ports.unwrap(), instants, &|_: AuditProgress| {}).await;
         assert_follows_schema(&report);
         self.assert_allowed();
         report
@@ -191,8 +191,8 @@ impl Company {
 }
 
 /// A version that runs `name` of the registry of that account and region.
-pub(crate) fn version(account: &str, region: &str, name: &str, digest: &Digest) -> Version {
-    Version::image(&format!("{}/{name}", host(account, region)), digest)
+pub(crate) fn version(account: &str, region: &str, name: &str, digest: &Digest) -> CloudVersion {
+    CloudVersion::image(&format!("{}/{name}", host(account, region)), digest)
 }
 
 /// The registry of an account in a region.
@@ -258,7 +258,7 @@ fn on_loopback(registry: &Loopback) -> HostSettings {
     HostSettings {
         endpoint: Some(registry.endpoint()),
         full_mirror: true,
-        auth: Auth::Anonymous,
+        auth: AuthSettings::Anonymous,
         rate: Some(10_000.0),
         ..HostSettings::default()
     }

@@ -57,7 +57,7 @@ fn line_of(number: usize) -> (&'static str, Runtime) {
 }
 
 fn digest(text: &str) -> String {
-    basewatch::image::Digest::of(text.as_bytes()).to_string()
+    basewatch::image::Digest::sha256(text.as_bytes()).to_string()
 }
 
 fn verdict(age: i64, is_ended: bool, number: usize) -> (&'static str, &'static str, &'static str) {
@@ -157,21 +157,21 @@ pub(crate) fn report(now: DateTime<Utc>, count: usize) -> Report {
     let findings: Vec<_> = (0..count).map(|number| finding(now, number)).collect();
     let mut report: Report = serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": "01KAF2Z0000000000000000000", "generated_at": now, "complete": false,
-        "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]), "findings": findings,
+        "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::new(&[]), "findings": findings,
         "errors": [{ "scope": "ecr eu-central-1", "code": "access-denied", "message": "not authorized to perform ecr:DescribeRepositories" }],
         "notes": [{ "code": "exemption-expiring", "message": "the exemption \"vendor image\" of platform ends on 2026-11-30" }],
         "requests": {},
     }))
     .unwrap();
     report.findings.sort_by(basewatch::report::Finding::worst_first);
-    report.summary = Summary::of(&report.findings);
+    report.summary = Summary::new(&report.findings);
     report.lines = lines(now, &report);
     report
 }
 
 /// The lines of `report`, each with a release nearly every day.
 fn lines(now: DateTime<Utc>, report: &Report) -> Vec<LineFields> {
-    let mut lines = LineFields::of(&report.findings, []);
+    let mut lines = LineFields::from_findings(&report.findings, []);
     for line in &mut lines {
         let tag = line.reference.rsplit_once(':').unwrap().1.to_owned();
         let known: Vec<_> = line.releases.iter().filter_map(|release| release.published_at).collect();

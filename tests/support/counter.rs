@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::store::{self, Document, Error, Store};
+use basewatch::store::{self, Error, Store, StoredDocument};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub(crate) struct Counter {
     pub(crate) who: Vec<usize>,
 }
 
-impl Document for Counter {
+impl StoredDocument for Counter {
     const SCHEMA: &'static str = "basewatch.counter/v1";
     const NAME: &'static str = "counter.json";
 }
@@ -69,14 +69,14 @@ pub(crate) async fn no_two_have_a_turn(stores: Vec<Arc<dyn Store>>, wait: Durati
     join_all(stores.into_iter().enumerate().map(|(who, store)| {
         let (holders, turns) = (Arc::clone(&holders), Arc::clone(&turns));
         tokio::spawn(async move {
-            let turn = store.turn(&format!("run {who}"), wait).await.expect("a turn");
+            let turn = store.lock(&format!("run {who}"), wait).await.expect("a turn");
             assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "another holder has the lock");
             assert!(turn.is_held());
             // Long enough for others to try theirs.
-            store.names("x").await.expect("a list");
+            store.list("x").await.expect("a list");
             assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "another holder has the lock");
             turns.fetch_add(1, Ordering::SeqCst);
-            turn.end().await;
+            turn.release().await;
         })
     }))
     .await

@@ -27,7 +27,7 @@ pub(crate) struct Image {
 impl Image {
     /// A manifest without tags.
     pub(crate) fn new(media_type: &'static str, manifest: String) -> Self {
-        let digest = Digest::of(manifest.as_bytes());
+        let digest = Digest::sha256(manifest.as_bytes());
         Self { manifest, media_type, tags: Vec::new(), pushed_at: 0, details: Map::new(), digest }
     }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Child, Digest, Document, Index, Manifest, Reference, Repository},
-    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    image::{ChildManifest, Digest, ImageIndex, ImageManifest, ManifestDocument, Reference, Repository},
+    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use futures::future::{BoxFuture, FutureExt as _, ready};
@@ -37,7 +37,7 @@ pub(crate) struct History {
 #[derive(Default)]
 struct State {
     now: DateTime<Utc>,
-    documents: HashMap<Digest, Document>,
+    documents: HashMap<Digest, ManifestDocument>,
     configs: HashMap<Digest, Vec<u8>>,
     /// The images of teams: `apps.example.com/orders:live`.
     apps: BTreeMap<String, Digest>,
@@ -81,9 +81,9 @@ impl History {
         let config = json!({
             "architecture": base.architecture, "os": "linux", "created": at,
             "config": { "Labels": { "sdkBaseVersion": format!("{JAVA}:{}@{}", base.tag, base.digest) } },
-            "rootfs": { "type": "layers", "diff_ids": [layer(&base.digest), Digest::of(name.as_bytes())] },
+            "rootfs": { "type": "layers", "diff_ids": [layer(&base.digest), Digest::sha256(name.as_bytes())] },
         });
-        let digest = Digest::of(name.as_bytes());
+        let digest = Digest::sha256(name.as_bytes());
         self.image(&digest, &config.to_string());
         self.state.lock().unwrap().apps.insert(format!("apps.example.com/{app}:live"), digest);
     }
@@ -97,10 +97,10 @@ impl History {
     }
 
     fn image(&self, digest: &Digest, config: &str) {
-        let manifest = Manifest::new(Digest::of(config.as_bytes()), Some(config.len() as u64));
+        let manifest = ImageManifest::new(Digest::sha256(config.as_bytes()), Some(config.len() as u64));
         let mut state = self.state.lock().unwrap();
         state.configs.insert(manifest.config.clone(), config.as_bytes().to_vec());
-        state.documents.insert(digest.clone(), Document::Manifest(manifest));
+        state.documents.insert(digest.clone(), ManifestDocument::Manifest(manifest));
     }
 
     /// The target of `tag` now: an index over its images for each architecture.
@@ -111,20 +111,20 @@ impl History {
             .filter_map(|architecture| self.at(tag, architecture, now))
             .map(|seen| {
                 let platform = format!("linux/{}", seen.architecture).parse().unwrap();
-                Child::new(seen.digest.clone(), Some(platform))
+                ChildManifest::new(seen.digest.clone(), Some(platform))
             })
             .collect();
         if children.is_empty() {
             return None;
         }
         let name: String = children.iter().map(|child| child.digest.to_string()).collect();
-        let digest = Digest::of(name.as_bytes());
-        let index = Index { children, annotations: BTreeMap::new() };
-        self.state.lock().unwrap().documents.insert(digest.clone(), Document::Index(index));
+        let digest = Digest::sha256(name.as_bytes());
+        let index = ImageIndex { children, annotations: BTreeMap::new() };
+        self.state.lock().unwrap().documents.insert(digest.clone(), ManifestDocument::Index(index));
         Some(digest)
     }
 
-    fn find(&self, reference: &Reference) -> Result<(Digest, Document)> {
+    fn find(&self, reference: &Reference) -> Result<(Digest, ManifestDocument)> {
         let missing = || Error::not_found(reference);
         let digest = match (&reference.digest, &reference.tag) {
             (Some(digest), _) => Some(digest.clone()),
@@ -143,24 +143,28 @@ impl History {
 
 /// Every release differs in content.
 fn layer(base: &Digest) -> Digest {
-    Digest::of(base.as_str().as_bytes())
+    Digest::sha256(base.as_str().as_bytes())
 }
 
 impl Registry for History {
-    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<TagTarget>> {
         let found = self.find(reference);
-        ready(found.map(|(digest, _)| Pointer { digest, kind: None })).boxed()
+        ready(found.map(|(digest, _)| TagTarget { digest, kind: None })).boxed()
     }
 
-    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
-        ready(self.find(reference).map(|(digest, document)| Fetched { digest, document })).boxed()
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<FetchedManifest>> {
+        ready(self.find(reference).map(|(digest, document)| FetchedManifest { digest, document })).boxed()
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
+    fn config<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: &'a ImageManifest,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
         let config = self.state.lock().unwrap().configs.get(&manifest.config).cloned();
-        let missing = || Missing::Configuration(manifest.config.clone());
+        let missing = || MissingContent::Configuration(manifest.config.clone());
         let missing = || Error::NotFound { repository: repository.clone(), missing: missing(), cache: None };
-        ready(config.map(Body::from).ok_or_else(missing)).boxed()
+        ready(config.map(ResponseBody::from).ok_or_else(missing)).boxed()
     }
 
     fn tags<'a>(&'a self, repository: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

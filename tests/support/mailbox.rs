@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use basewatch::notify::{Message, Notifier, Preview, Receipt, Undelivered};
+use basewatch::notify::{DeliveryError, DeliveryReceipt, Message, MessagePreview, Notifier};
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
 /// The receiver.
@@ -17,8 +17,8 @@ pub(crate) struct Mailbox {
     id: String,
     batch: usize,
     messages: Mutex<Vec<Message>>,
-    refusal: Mutex<Option<Undelivered>>,
-    refusals: Mutex<BTreeMap<String, Undelivered>>,
+    refusal: Mutex<Option<DeliveryError>>,
+    refusals: Mutex<BTreeMap<String, DeliveryError>>,
     tried: Mutex<Vec<String>>,
     taking: Taking,
 }
@@ -47,7 +47,7 @@ impl Mailbox {
     }
 
     /// Refuses what is about `owner` from now on, or takes that too.
-    pub(crate) fn refuse_of(&self, owner: &str, refusal: Option<Undelivered>) {
+    pub(crate) fn refuse_of(&self, owner: &str, refusal: Option<DeliveryError>) {
         let mut refusals = self.refusals.lock().unwrap();
         refusals.remove(owner);
         refusals.extend(refusal.map(|refusal| (owner.to_owned(), refusal)));
@@ -59,7 +59,7 @@ impl Mailbox {
     }
 
     /// Refuses everything from now on, or nothing.
-    pub(crate) fn refuse(&self, refusal: Option<Undelivered>) {
+    pub(crate) fn refuse(&self, refusal: Option<DeliveryError>) {
         *self.refusal.lock().unwrap() = refusal;
     }
 
@@ -73,7 +73,7 @@ impl Mailbox {
         self.tried.lock().unwrap().clone()
     }
 
-    fn one(&self, message: &Message) -> Result<Receipt, Undelivered> {
+    fn one(&self, message: &Message) -> Result<DeliveryReceipt, DeliveryError> {
         self.tried.lock().unwrap().push(message.dedup_key.clone());
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
@@ -86,13 +86,13 @@ impl Mailbox {
             taking(message);
         }
         self.messages.lock().unwrap().push(message.clone());
-        Ok(Receipt { message_id: Some(format!("m-{}", &message.dedup_key[..8])) })
+        Ok(DeliveryReceipt { message_id: Some(format!("m-{}", &message.dedup_key[..8])) })
     }
 }
 
 /// A receiver that is down.
-pub(crate) fn down() -> Undelivered {
-    Undelivered { why: "hooks.example.com answered 503".to_owned(), retry_after: None, is_about_message: false }
+pub(crate) fn down() -> DeliveryError {
+    DeliveryError { why: "hooks.example.com answered 503".to_owned(), retry_after: None, is_about_message: false }
 }
 
 impl Notifier for Mailbox {
@@ -104,11 +104,14 @@ impl Notifier for Mailbox {
         self.batch
     }
 
-    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>> {
+    fn deliver<'a>(
+        &'a self,
+        messages: &'a [&'a Message],
+    ) -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>> {
         ready(messages.iter().map(|message| self.one(message)).collect()).boxed()
     }
 
-    fn preview(&self, message: &Message) -> Preview {
-        Preview { to: self.id.clone(), subject: None, body: format!("{} findings", message.count()) }
+    fn preview(&self, message: &Message) -> MessagePreview {
+        MessagePreview { to: self.id.clone(), subject: None, body: format!("{} findings", message.count()) }
     }
 }

@@ -32,10 +32,10 @@ pub(crate) fn report(now: DateTime<Utc>, count: usize, verdict: &str, severity: 
         .collect();
     let mut report: Report = serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": ulid::Ulid::generate().to_string(), "generated_at": now,
-        "complete": true, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]),
+        "complete": true, "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::new(&[]),
         "findings": findings, "errors": [], "requests": {},
     }))
     .unwrap();
-    report.summary = Summary::of(&report.findings);
+    report.summary = Summary::new(&report.findings);
     report
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Digest, Document, Manifest, Reference, Repository},
-    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    image::{Digest, ImageManifest, ManifestDocument, Reference, Repository},
+    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
 };
 use futures::future::{BoxFuture, ready};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ impl MemoryRegistry {
 
     /// Keeps a blob.
     pub(crate) fn put(&self, body: &[u8]) -> Digest {
-        let digest = Digest::of(body);
+        let digest = Digest::sha256(body);
         self.blobs.lock().unwrap().insert(digest.clone(), body.to_vec());
         digest
     }
@@ -46,11 +46,11 @@ impl MemoryRegistry {
         let config = json!({
             "architecture": architecture, "os": "linux", "created": "2026-08-22T00:13:00Z",
             "config": { "Labels": { "name": name } },
-            "rootfs": { "type": "layers", "diff_ids": [Digest::of(name.as_bytes())] },
+            "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(name.as_bytes())] },
         });
         let config = config.to_string();
         let digest = self.put(config.as_bytes());
-        let layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::of(b"l"), "size": 1 });
+        let layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::sha256(b"l"), "size": 1 });
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST,
             "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": config.len() },
@@ -83,9 +83,11 @@ impl MemoryRegistry {
         error.map_or(Ok(()), |error| Err(error.clone()))
     }
 
-    fn blob(&self, repository: &Repository, missing: Missing) -> Result<Vec<u8>> {
+    fn blob(&self, repository: &Repository, missing: MissingContent) -> Result<Vec<u8>> {
         let blobs = self.blobs.lock().unwrap();
-        let (Missing::Manifest(digest) | Missing::Configuration(digest)) = &missing else { panic!("{missing:?}") };
+        let (MissingContent::Manifest(digest) | MissingContent::Configuration(digest)) = &missing else {
+            panic!("{missing:?}")
+        };
         let blob = blobs.get(digest).cloned();
         blob.ok_or_else(|| Error::NotFound { repository: repository.clone(), missing, cache: None })
     }
@@ -113,30 +115,37 @@ pub(crate) fn index(children: &[(&str, &str, &Image)], more: &[Value]) -> Image 
 }
 
 impl Registry for MemoryRegistry {
-    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<TagTarget>> {
         let asked = self.ask("head", &reference.repository, None);
-        let pointer = || Ok(Pointer { digest: self.find(reference)?, kind: None });
+        let pointer = || Ok(TagTarget { digest: self.find(reference)?, kind: None });
         Box::pin(ready(asked.and_then(|()| pointer())))
     }
 
-    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<FetchedManifest>> {
         let fetched = || {
             if reference.digest.is_none() {
                 self.ask("get", &reference.repository, None)?;
             }
             let digest = self.find(reference)?;
             self.ask("manifest", &reference.repository, Some(&digest))?;
-            let document = Document::parse(&self.blob(&reference.repository, Missing::Manifest(digest.clone()))?, None)
-                .map_err(|error| Error::Malformed { what: reference.to_string(), why: error.to_string() })?;
-            Ok(Fetched { digest, document })
+            let document = ManifestDocument::parse(
+                &self.blob(&reference.repository, MissingContent::Manifest(digest.clone()))?,
+                None,
+            )
+            .map_err(|error| Error::Malformed { what: reference.to_string(), why: error.to_string() })?;
+            Ok(FetchedManifest { digest, document })
         };
         Box::pin(ready(fetched()))
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
+    fn config<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: &'a ImageManifest,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
         let asked = self.ask("config", repository, Some(&manifest.config));
-        let missing = || Missing::Configuration(manifest.config.clone());
-        Box::pin(ready(asked.and_then(|()| self.blob(repository, missing())).map(Body::from)))
+        let missing = || MissingContent::Configuration(manifest.config.clone());
+        Box::pin(ready(asked.and_then(|()| self.blob(repository, missing())).map(ResponseBody::from)))
     }
 
     fn tags<'a>(&'a self, _: &'a Repository) -> BoxFuture<'a, Result<TagList>> {

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::store::{Error, OnlyIf, Result, Store, Stored, Turn, Version};
+use basewatch::store::{Error, ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition};
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use tokio::sync::OwnedMutexGuard;
 
@@ -40,16 +40,16 @@ impl MemoryStore {
         *self.failing.lock().unwrap() = error;
     }
 
-    fn write_now(&self, name: &str, bytes: Vec<u8>, only_if: &OnlyIf) -> Result<Version> {
+    fn write_now(&self, name: &str, bytes: Vec<u8>, only_if: &WriteCondition) -> Result<ObjectVersion> {
         if let Some(error) = self.failing.lock().unwrap().clone() {
             return Err(error);
         }
         let mut objects = self.objects.lock().unwrap();
         let now = objects.get(name).map(|(_, version)| *version);
         let holds = match only_if {
-            OnlyIf::Always => true,
-            OnlyIf::Absent => now.is_none(),
-            OnlyIf::Unchanged(known) => now.is_some_and(|now| version(now) == *known),
+            WriteCondition::Always => true,
+            WriteCondition::Absent => now.is_none(),
+            WriteCondition::Unchanged(known) => now.is_some_and(|now| version(now) == *known),
         };
         if !holds {
             return Err(Error::Conflict { name: name.to_owned() });
@@ -60,39 +60,44 @@ impl MemoryStore {
     }
 }
 
-fn version(number: usize) -> Version {
-    Version::new(number.to_string())
+fn version(number: usize) -> ObjectVersion {
+    ObjectVersion::new(number.to_string())
 }
 
 #[derive(Debug)]
 struct MemoryTurn(OwnedMutexGuard<()>);
 
-impl Turn for MemoryTurn {
+impl StoreLock for MemoryTurn {
     fn is_held(&self) -> bool {
         true
     }
 
-    fn end(self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
         drop(self.0);
         ready(()).boxed()
     }
 }
 
 impl Store for MemoryStore {
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         "memory".to_owned()
     }
 
-    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         let found = self.objects.lock().unwrap().get(name).cloned();
-        ready(Ok(found.map(|(bytes, number)| Stored { bytes, version: version(number) }))).boxed()
+        ready(Ok(found.map(|(bytes, number)| StoredObject { bytes, version: version(number) }))).boxed()
     }
 
-    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+    fn write<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Vec<u8>,
+        only_if: WriteCondition,
+    ) -> BoxFuture<'a, Result<ObjectVersion>> {
         ready(self.write_now(name, bytes, &only_if)).boxed()
     }
 
-    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
         let objects = self.objects.lock().unwrap();
         ready(Ok(objects.keys().filter(|name| name.starts_with(prefix)).cloned().collect())).boxed()
     }
@@ -102,10 +107,10 @@ impl Store for MemoryStore {
         ready(Ok(())).boxed()
     }
 
-    fn turn<'a>(&'a self, _holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+    fn lock<'a>(&'a self, _holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn StoreLock>>> {
         async move {
             match tokio::time::timeout(wait, Arc::clone(&self.turn).lock_owned()).await {
-                Ok(guard) => Ok(Box::new(MemoryTurn(guard)) as Box<dyn Turn>),
+                Ok(guard) => Ok(Box::new(MemoryTurn(guard)) as Box<dyn StoreLock>),
                 Err(_) => Err(Error::Busy { waited: wait, holder: String::new() }),
             }
         }

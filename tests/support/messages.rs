@@ -8,8 +8,8 @@ use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     notify::{
-        AlertSubject, EventKind, Item, Message, MessageKind, SCHEMA,
-        watch::{RUN, RunError, Trouble, WatchFields},
+        AlertItem, AlertSubject, EventKind, Message, MessageKind, SCHEMA,
+        self_monitor::{RUN, RunError, RunHealth, SelfMonitorFields},
     },
     report::ReasonFields,
 };
@@ -32,12 +32,12 @@ fn reason(code: &str, message: &str) -> ReasonFields {
 
 /// Twelve hexadecimal digits that nobody else has.
 fn id(of: &str) -> String {
-    basewatch::image::Digest::of(of.as_bytes()).short().to_owned()
+    basewatch::image::Digest::sha256(of.as_bytes()).short().to_owned()
 }
 
 /// The function `name` of payments, stale by three months.
-pub(crate) fn stale(name: &str) -> Item {
-    Item {
+pub(crate) fn stale(name: &str) -> AlertItem {
+    AlertItem {
         event: EventKind::Triggered,
         about: AlertSubject::Base,
         alert: id(name),
@@ -74,8 +74,8 @@ pub(crate) fn stale(name: &str) -> Item {
 }
 
 /// A service whose better image is not deployed, and which has become worse for it.
-fn redeploy() -> Item {
-    Item {
+fn redeploy() -> AlertItem {
+    AlertItem {
         event: EventKind::Escalated,
         name: "prod/checkout web".to_owned(),
         kind: DeploymentKind::Ecs,
@@ -98,8 +98,8 @@ fn redeploy() -> Item {
     }
 }
 
-fn upgrade() -> Item {
-    Item {
+fn upgrade() -> AlertItem {
+    AlertItem {
         event: EventKind::Reminded,
         base: Some("lambda/python:3.9.2025.12.10.12".to_owned()),
         line: Some("public.ecr.aws/lambda/python:3.9".to_owned()),
@@ -118,8 +118,8 @@ fn upgrade() -> Item {
     }
 }
 
-fn restore() -> Item {
-    Item {
+fn restore() -> AlertItem {
+    AlertItem {
         event: EventKind::Reminded,
         about: AlertSubject::Workload,
         action: Action::Restore,
@@ -135,8 +135,8 @@ fn restore() -> Item {
 }
 
 /// An image that was pushed under three tags.
-fn tagged() -> Item {
-    Item {
+fn tagged() -> AlertItem {
+    AlertItem {
         finding: "ecr:eu-west-1:123456789012:search:3.2".to_owned(),
         name: "search:3.2".to_owned(),
         tags: ["3.2", "3.2.1", "latest"].map(str::to_owned).to_vec(),
@@ -159,8 +159,8 @@ fn tagged() -> Item {
     }
 }
 
-fn resolved(name: &str, ended: &str) -> Item {
-    Item {
+fn resolved(name: &str, ended: &str) -> AlertItem {
+    AlertItem {
         event: EventKind::Resolved,
         ended: Some(ended.to_owned()),
         first_notified_at: Some(at("2026-10-30T06:00:00Z")),
@@ -169,10 +169,10 @@ fn resolved(name: &str, ended: &str) -> Item {
 }
 
 /// A message that tells `items` to the topic of payments.
-pub(crate) fn message(kind: MessageKind, items: Vec<Item>) -> Message {
+pub(crate) fn message(kind: MessageKind, items: Vec<AlertItem>) -> Message {
     let mut message = Message {
         schema: SCHEMA.to_owned(),
-        dedup_key: basewatch::image::Digest::of(format!("{kind:?} {}", items.len()).as_bytes()).hex().to_owned(),
+        dedup_key: basewatch::image::Digest::sha256(format!("{kind:?} {}", items.len()).as_bytes()).hex().to_owned(),
         kind,
         run_id: "01KAF2Z0000000000000000000".to_owned(),
         at: at("2026-11-20T06:00:00Z"),
@@ -216,15 +216,20 @@ pub(crate) fn small() -> Message {
 /// All that can happen in one run: fifteen functions on one base among it, and a run that did not see everything.
 pub(crate) fn events() -> Message {
     let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
-    let blocked = Item {
+    let blocked = AlertItem {
         severity: Severity::Critical,
         previous_severity: Some(Severity::High),
         event: EventKind::Escalated,
         ..upgrade()
     };
     items.extend([tagged(), blocked, redeploy(), restore()]);
-    items.push(Item { alert: id("settle"), name: "settle".to_owned(), repository: "settle".to_owned(), ..upgrade() });
-    items.push(Item {
+    items.push(AlertItem {
+        alert: id("settle"),
+        name: "settle".to_owned(),
+        repository: "settle".to_owned(),
+        ..upgrade()
+    });
+    items.push(AlertItem {
         severity: Severity::Low,
         action: Action::None,
         event: EventKind::Reminded,
@@ -249,12 +254,15 @@ pub(crate) fn backlog() -> Message {
         let item = match number % 25 {
             0 => upgrade(),
             1 => redeploy(),
-            _ => Item { verdict: if number % 3 == 0 { Verdict::OutOfDate } else { Verdict::Stale }, ..stale("orders") },
+            _ => AlertItem {
+                verdict: if number % 3 == 0 { Verdict::OutOfDate } else { Verdict::Stale },
+                ..stale("orders")
+            },
         };
         let name = format!("function-{number:05}");
         let severity = if number < 7 { Severity::Critical } else { item.severity };
         let age = 200 - number / 100;
-        Item {
+        AlertItem {
             event: EventKind::Triggered,
             alert: id(&name),
             finding: format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
@@ -284,7 +292,7 @@ pub(crate) fn backlog() -> Message {
 
 /// Rebuilds that brought nothing.
 pub(crate) fn rebuilds() -> Message {
-    let rebuild = |name: &str, text: &str| Item {
+    let rebuild = |name: &str, text: &str| AlertItem {
         name: name.to_owned(),
         kind: DeploymentKind::Ecr,
         rebuild: Some(text.to_owned()),
@@ -312,7 +320,7 @@ pub(crate) fn test() -> Message {
 }
 
 /// A self-monitoring message: `trouble` for `runs` runs, with `errors` (scope, code, message).
-pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&str, &str, &str)]) -> Message {
+pub(crate) fn watch(event: EventKind, trouble: RunHealth, runs: u32, errors: &[(&str, &str, &str)]) -> Message {
     let since = at("2026-11-18T06:00:00Z");
     let errors = errors.iter().map(|(scope, code, message)| RunError::new(scope, code, message, since));
     let is_over = event == EventKind::Resolved;
@@ -320,18 +328,18 @@ pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&s
     message.owner = None;
     message.complete = is_over;
     "this topic is subscribed to self-monitoring".clone_into(&mut message.subscription_reason);
-    message.report = message.report.filter(|_| trouble != Trouble::Failed || is_over);
+    message.report = message.report.filter(|_| trouble != RunHealth::Failed || is_over);
     message.severity = Severity::High;
     message.events.insert(event, 1);
     message.severities.extend((!is_over).then_some((Severity::High, 1)));
-    message.watch = Some(WatchFields {
+    message.watch = Some(SelfMonitorFields {
         event,
         trouble,
         runs,
         since,
         first_notified_at: Some(at("2026-11-18T06:00:00Z")),
         last_good_at: Some(at("2026-11-17T06:00:00Z")),
-        last_report_at: (trouble != Trouble::Empty).then(|| at("2026-11-17T06:00:00Z")),
+        last_report_at: (trouble != RunHealth::Empty).then(|| at("2026-11-17T06:00:00Z")),
         errors: errors.collect(),
         errors_left_out: 0,
     });
@@ -342,7 +350,7 @@ pub(crate) fn watch(event: EventKind, trouble: Trouble, runs: u32, errors: &[(&s
 pub(crate) fn watch_failed() -> Message {
     let why = "the ledger cannot be used: s3://acme-basewatch/prod/ledger.json was written by a newer basewatch: its format is \
                basewatch.ledger/v2, expected basewatch.ledger/v1; it was not changed";
-    watch(EventKind::Reminded, Trouble::Failed, 9, &[(RUN, "failed", why)])
+    watch(EventKind::Reminded, RunHealth::Failed, 9, &[(RUN, "failed", why)])
 }
 
 /// A run that judged too little.
@@ -350,7 +358,7 @@ pub(crate) fn watch_blind() -> Message {
     let why = "only 3 of 40 deployments could be judged, less than policy.min_known = 0.5; most often base-unidentified \
                (35): record the base in a label when building (looked for: sdkBaseVersion, \
                org.opencontainers.image.base.name), or name your own base images in [[identify.base]]";
-    watch(EventKind::Triggered, Trouble::Blind, 1, &[(RUN, "most-unknown", why)])
+    watch(EventKind::Triggered, RunHealth::Blind, 1, &[(RUN, "most-unknown", why)])
 }
 
 /// Runs that may not look at two accounts, and cannot tell somebody.
@@ -361,7 +369,7 @@ pub(crate) fn watch_incomplete() -> Message {
         ("ecr eu-west-1", "throttled", "ecr:DescribeImages: ThrottlingException: Rate exceeded"),
         (RUN, "problem", "notification to on-call failed: hooks.example.com answered 503"),
     ];
-    let mut message = watch(EventKind::Triggered, Trouble::Incomplete, 3, &errors);
+    let mut message = watch(EventKind::Triggered, RunHealth::Incomplete, 3, &errors);
     message.watch.as_mut().expect("its fields").errors_left_out = 4;
     message
 }
@@ -370,7 +378,7 @@ pub(crate) fn watch_incomplete() -> Message {
 pub(crate) fn watch_hostile() -> Message {
     let errors: Vec<_> = HOSTILE.iter().map(|text| (*text, *text, *text)).collect();
     let long = "x".repeat(10_240);
-    watch(EventKind::Escalated, Trouble::Incomplete, 3, &[&errors[..], &[(&long, "unreachable", &long)]].concat())
+    watch(EventKind::Escalated, RunHealth::Incomplete, 3, &[&errors[..], &[(&long, "unreachable", &long)]].concat())
 }
 
 /// All that images, labels, tags and people may call things to do harm where they are read.
@@ -402,10 +410,10 @@ pub(crate) fn hostile() -> Message {
     message
 }
 
-fn attacked(number: usize, text: &str) -> Item {
+fn attacked(number: usize, text: &str) -> AlertItem {
     let text = || text.to_owned();
     let event = [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved][number % 4];
-    Item {
+    AlertItem {
         event,
         name: text(),
         account: Some(text()),
@@ -434,10 +442,10 @@ pub(crate) fn all() -> Vec<(&'static str, Message)> {
         ("backlog", backlog()),
         ("rebuilds", rebuilds()),
         ("watch_failed", watch_failed()),
-        ("watch_empty", watch(EventKind::Triggered, Trouble::Empty, 1, &[])),
+        ("watch_empty", watch(EventKind::Triggered, RunHealth::Empty, 1, &[])),
         ("watch_blind", watch_blind()),
         ("watch_incomplete", watch_incomplete()),
-        ("watch_over", watch(EventKind::Resolved, Trouble::Failed, 9, &[])),
+        ("watch_over", watch(EventKind::Resolved, RunHealth::Failed, 9, &[])),
         ("watch_hostile", watch_hostile()),
         ("test", test()),
         ("hostile", hostile()),

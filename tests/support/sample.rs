@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    image::{Arch, Digest, DigestKind, Platform},
+    image::{Digest, DigestKind, LambdaArch, Platform},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
@@ -15,7 +15,7 @@ use basewatch::{
         Note, NoteCode, PlatformBase, PolicyFields, ReasonFields, ReleaseRow, ReplacementFields, Report, RuntimeFields,
         SCHEMA, Summary,
     },
-    resolve::{ExplanationStep, PublishedSource, StepOutcome},
+    resolve::{ExplanationStep, PublishDateSource, StepOutcome},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -28,7 +28,7 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 /// A digest that differs for each seed.
 pub(crate) fn digest(seed: &str) -> Digest {
-    Digest::of(seed.as_bytes())
+    Digest::sha256(seed.as_bytes())
 }
 
 fn platform(text: &str) -> Platform {
@@ -105,7 +105,7 @@ fn base(repository: &str, version: &str, age_days: i64) -> BaseInUse {
         line_source: Some("dated-tag".to_owned()),
         release: Some(release),
         published_at: Some(published),
-        published_source: Some(PublishedSource::DatedTag),
+        published_source: Some(PublishDateSource::DatedTag),
         estimated: false,
         age_days: Some(age_days),
         chain: Vec::new(),
@@ -121,7 +121,7 @@ fn current(repository: &str, version: &str, age_days: i64) -> CurrentRelease {
         platform_digest: Some(digest(&format!("{release}-arm64"))),
         release: Some(release),
         published_at: Some(ago(age_days)),
-        published_source: Some(PublishedSource::DatedTag),
+        published_source: Some(PublishDateSource::DatedTag),
         estimated: false,
     }
 }
@@ -204,7 +204,7 @@ fn stale_by_a_bound() -> Finding {
     let old = BaseInUse {
         release: None,
         published_at: Some(ago(61)),
-        published_source: Some(PublishedSource::AtLeast),
+        published_source: Some(PublishDateSource::AtLeast),
         estimated: false,
         age_days: Some(61),
         line_source: Some("default-tag".to_owned()),
@@ -316,7 +316,7 @@ fn function(name: &str, qualifier: &str, owner: &str) -> Finding {
             arn: format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:{name}:{qualifier}").parse().ok(),
             owner: Some(owner.to_owned()),
             state: Some("Active".to_owned()),
-            architecture: Some(Arch::Arm64),
+            architecture: Some(LambdaArch::Arm64),
             memory_mb: Some(512),
             ..finding.deployment
         },
@@ -442,7 +442,7 @@ fn waiting_for_its_base() -> Finding {
             line: Some(format!("{line}:stable")),
             line_source: Some("catalog".to_owned()),
             release: None,
-            published_source: Some(PublishedSource::FirstSeen),
+            published_source: Some(PublishDateSource::FirstSeen),
             chain: vec![below],
             ..base("acme/base", "7", 20)
         }),
@@ -451,7 +451,7 @@ fn waiting_for_its_base() -> Finding {
             pinned: None,
             digest,
             release: None,
-            published_source: Some(PublishedSource::FirstSeen),
+            published_source: Some(PublishDateSource::FirstSeen),
             ..current("acme/base", "7", 20)
         }),
         ..fresh("loyalty:11")
@@ -557,8 +557,8 @@ pub(crate) fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Repo
         generated_at: now(),
         complete: errors.is_empty(),
         policy: PolicyFields { max_age_days: 45, grace_days: 14 },
-        summary: Summary::of(&findings),
-        lines: LineFields::of(&findings, []),
+        summary: Summary::new(&findings),
+        lines: LineFields::from_findings(&findings, []),
         findings,
         errors,
         notes: Vec::new(),
@@ -616,7 +616,7 @@ pub(crate) fn base_report() -> BaseReport {
                 digest: digest("java21-amd64"),
                 release: Some("21.2026.11.19.13".to_owned()),
                 published_at: Some("2026-11-19T13:00:00Z".parse().unwrap()),
-                published_source: Some(PublishedSource::DatedTag),
+                published_source: Some(PublishDateSource::DatedTag),
                 estimated: false,
                 age_days: Some(0),
             },
@@ -625,7 +625,7 @@ pub(crate) fn base_report() -> BaseReport {
                 digest: digest("java21-arm64"),
                 release: None,
                 published_at: Some(ago(2)),
-                published_source: Some(PublishedSource::FirstSeen),
+                published_source: Some(PublishDateSource::FirstSeen),
                 estimated: false,
                 age_days: Some(2),
             },

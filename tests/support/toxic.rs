@@ -102,7 +102,7 @@ impl Reply {
     pub(crate) fn manifest(bytes: &[u8]) -> Self {
         Self::new(200, bytes)
             .header("content-type", MANIFEST_MEDIA_TYPES[1])
-            .header("docker-content-digest", Digest::of(bytes).as_str())
+            .header("docker-content-digest", Digest::sha256(bytes).as_str())
     }
 
     pub(crate) fn hang() -> Self {
@@ -317,7 +317,7 @@ pub(crate) fn manifest_of(config: &[u8]) -> Vec<u8> {
         "mediaType": MANIFEST_MEDIA_TYPES[1],
         "config": {
             "mediaType": "application/vnd.oci.image.config.v1+json",
-            "digest": Digest::of(config),
+            "digest": Digest::sha256(config),
             "size": config.len(),
         },
         "layers": [],

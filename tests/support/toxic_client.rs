@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use basewatch::registry::{AwsLogins, DistributionClient, HostSettings, NetworkSettings, Requests};
+use basewatch::registry::{AwsLogins, DistributionClient, HostSettings, NetworkSettings, RequestCounter};
 
 /// Settings that allow `registry`, with short timeouts.
 pub(crate) fn settings(registry: &str) -> NetworkSettings {
@@ -25,7 +25,7 @@ pub(crate) fn settings_with(registry: &str, host: HostSettings) -> NetworkSettin
 /// A client and its count of requests.
 pub(crate) struct Rig {
     pub(crate) client: DistributionClient,
-    pub(crate) requests: Arc<Requests>,
+    pub(crate) requests: Arc<RequestCounter>,
 }
 
 impl Rig {
@@ -34,7 +34,7 @@ impl Rig {
     }
 
     pub(crate) fn with_aws(settings: NetworkSettings, aws: Option<Arc<dyn AwsLogins>>) -> Self {
-        let requests = Arc::new(Requests::default());
+        let requests = Arc::new(RequestCounter::default());
         let client = DistributionClient::new(settings, aws, Arc::clone(&requests)).expect("valid settings");
         Self { client, requests }
     }

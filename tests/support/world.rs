@@ -8,8 +8,8 @@ use std::{
 };
 
 use basewatch::{
-    image::{Child, Digest, Document, Index, Manifest, Platform, Reference, Repository},
-    registry::{Body, Error, Fetched, Missing, Pointer, Registry, Result, TagList},
+    image::{ChildManifest, Digest, ImageIndex, ImageManifest, ManifestDocument, Platform, Reference, Repository},
+    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::{FutureExt, future::BoxFuture};
@@ -32,7 +32,7 @@ pub(crate) struct World {
 
 #[derive(Default)]
 struct State {
-    manifests: HashMap<Digest, Document>,
+    manifests: HashMap<Digest, ManifestDocument>,
     configs: HashMap<Digest, Vec<u8>>,
     tags: BTreeMap<String, BTreeMap<String, Digest>>,
     log: Vec<String>,
@@ -89,7 +89,8 @@ impl World {
         let built_at = at(built_at);
         let created = Some(built_at + Duration::minutes(13));
         let date = built_at.format("%Y.%m.%d.%H");
-        let layers = |arch: &str| vec![Digest::of(format!("os {arch}").as_bytes()), Digest::of(content.as_bytes())];
+        let layers =
+            |arch: &str| vec![Digest::sha256(format!("os {arch}").as_bytes()), Digest::sha256(content.as_bytes())];
         let arm64 = self.image(&format!("{family}.{date} arm64"), "arm64", created, &layers("arm64"));
         let amd64 = self.image(&format!("{family}.{date} amd64"), "amd64", created, &layers("amd64"));
         let index = self.index(&format!("{family}.{date}"), &[("arm64", &arm64), ("amd64", &amd64)]);
@@ -127,7 +128,9 @@ impl World {
         let digest = self.image(name, arch, created, &layers.iter().map(|layer| diff_id(layer)).collect::<Vec<_>>());
         let layers = layers.iter().map(|layer| compressed(layer, compression)).collect();
         let mut state = self.state.lock().expect("unpoisoned");
-        let Some(Document::Manifest(manifest)) = state.manifests.get_mut(&digest) else { unreachable!("an image") };
+        let Some(ManifestDocument::Manifest(manifest)) = state.manifests.get_mut(&digest) else {
+            unreachable!("an image")
+        };
         manifest.layers = layers;
         digest
     }
@@ -174,11 +177,11 @@ impl World {
     /// An image with this configuration.
     pub(crate) fn configured(&self, name: &str, config: &serde_json::Value) -> Digest {
         let config = config.to_string().into_bytes();
-        let manifest = Manifest::new(Digest::of(&config), Some(config.len() as u64));
-        let digest = Digest::of(name.as_bytes());
+        let manifest = ImageManifest::new(Digest::sha256(&config), Some(config.len() as u64));
+        let digest = Digest::sha256(name.as_bytes());
         let mut state = self.state.lock().expect("unpoisoned");
         state.configs.insert(manifest.config.clone(), config);
-        state.manifests.insert(digest.clone(), Document::Manifest(manifest));
+        state.manifests.insert(digest.clone(), ManifestDocument::Manifest(manifest));
         digest
     }
 
@@ -190,36 +193,36 @@ impl World {
     pub(crate) fn index_created(&self, name: &str, children: &[(&str, &Digest)], created: Option<&str>) -> Digest {
         let created = created.map(|at| ("org.opencontainers.image.created".to_owned(), at.to_owned()));
         let annotations: BTreeMap<_, _> = created.into_iter().collect();
-        let child = |(arch, digest): &(&str, &Digest)| Child {
+        let child = |(arch, digest): &(&str, &Digest)| ChildManifest {
             annotations: annotations.clone(),
-            ..Child::new((*digest).clone(), Some(Platform::new("linux", arch, None)))
+            ..ChildManifest::new((*digest).clone(), Some(Platform::new("linux", arch, None)))
         };
-        let index = Index { children: children.iter().map(child).collect(), annotations: BTreeMap::new() };
-        let digest = Digest::of(name.as_bytes());
-        self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), Document::Index(index));
+        let index = ImageIndex { children: children.iter().map(child).collect(), annotations: BTreeMap::new() };
+        let digest = Digest::sha256(name.as_bytes());
+        self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), ManifestDocument::Index(index));
         digest
     }
 
     /// An index with these entries.
-    pub(crate) fn index_of(&self, name: &str, children: Vec<Child>) -> Digest {
-        let digest = Digest::of(name.as_bytes());
-        let index = Index { children, annotations: BTreeMap::new() };
-        self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), Document::Index(index));
+    pub(crate) fn index_of(&self, name: &str, children: Vec<ChildManifest>) -> Digest {
+        let digest = Digest::sha256(name.as_bytes());
+        let index = ImageIndex { children, annotations: BTreeMap::new() };
+        self.state.lock().expect("unpoisoned").manifests.insert(digest.clone(), ManifestDocument::Index(index));
         digest
     }
 
     /// The digest of the configuration of the image `manifest`.
     pub(crate) fn config_of(&self, manifest: &Digest) -> Digest {
         let configuration = match &self.state.lock().expect("unpoisoned").manifests[manifest] {
-            Document::Manifest(manifest) => Some(manifest.config.clone()),
-            Document::Index(_) => None,
+            ManifestDocument::Manifest(manifest) => Some(manifest.config.clone()),
+            ManifestDocument::Index(_) => None,
         };
         configuration.expect("a manifest")
     }
 
     /// A blob that is not an image configuration.
     pub(crate) fn blob(&self, content: &[u8]) -> Digest {
-        let digest = Digest::of(content);
+        let digest = Digest::sha256(content);
         self.state.lock().expect("unpoisoned").configs.insert(digest.clone(), content.to_vec());
         digest
     }
@@ -261,7 +264,9 @@ impl World {
     /// Loses the configuration of the image.
     pub(crate) fn lose_config(&self, digest: &Digest) {
         let mut state = self.state.lock().expect("unpoisoned");
-        let Some(Document::Manifest(manifest)) = state.manifests.get(digest).cloned() else { unreachable!("an image") };
+        let Some(ManifestDocument::Manifest(manifest)) = state.manifests.get(digest).cloned() else {
+            unreachable!("an image")
+        };
         assert!(state.configs.remove(&manifest.config).is_some(), "it was there");
     }
 
@@ -292,7 +297,7 @@ impl World {
         }
     }
 
-    fn find(state: &State, reference: &Reference) -> Result<(Digest, Document)> {
+    fn find(state: &State, reference: &Reference) -> Result<(Digest, ManifestDocument)> {
         let missing = || match (Error::not_found(reference), &state.cache) {
             (Error::NotFound { repository, missing, .. }, Some(cache)) => {
                 let cache = Some(cache.named(&repository));
@@ -312,12 +317,12 @@ impl World {
 
 /// The `diff_id` of a named layer.
 pub(crate) fn diff_id(layer: &str) -> Digest {
-    Digest::of(layer.as_bytes())
+    Digest::sha256(layer.as_bytes())
 }
 
 /// The digest of a named layer as `compression` makes it.
 pub(crate) fn compressed(layer: &str, compression: &str) -> Digest {
-    Digest::of(format!("{layer}.{compression}").as_bytes())
+    Digest::sha256(format!("{layer}.{compression}").as_bytes())
 }
 
 fn short(reference: &Reference) -> String {
@@ -329,20 +334,20 @@ fn short(reference: &Reference) -> String {
 }
 
 impl Registry for World {
-    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Pointer>> {
+    fn head<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<TagTarget>> {
         async move {
             let state = self.note(format!("HEAD {}", short(reference)))?;
             let tagged = || state.tags.get(&reference.repository.to_string())?.get(reference.tag.as_ref()?).cloned();
             if let Some(digest) = tagged().filter(|digest| state.announced.contains(digest)) {
-                return Ok(Pointer { digest, kind: None });
+                return Ok(TagTarget { digest, kind: None });
             }
             let (digest, document) = Self::find(&state, reference)?;
-            Ok(Pointer { digest, kind: Some(document.kind()) })
+            Ok(TagTarget { digest, kind: Some(document.kind()) })
         }
         .boxed()
     }
 
-    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<Fetched>> {
+    fn manifest<'a>(&'a self, reference: &'a Reference) -> BoxFuture<'a, Result<FetchedManifest>> {
         async move {
             if let Some(tag) = &reference.tag {
                 self.hold(tag).await;
@@ -357,19 +362,23 @@ impl Registry for World {
                 }
             };
             match answer {
-                Some((digest, document)) => Ok(Fetched { digest, document }),
+                Some((digest, document)) => Ok(FetchedManifest { digest, document }),
                 None => std::future::pending().await,
             }
         }
         .boxed()
     }
 
-    fn config<'a>(&'a self, repository: &'a Repository, manifest: &'a Manifest) -> BoxFuture<'a, Result<Body>> {
+    fn config<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: &'a ImageManifest,
+    ) -> BoxFuture<'a, Result<ResponseBody>> {
         async move {
             let state = self.note(format!("BLOB {}", repository.name))?;
-            let missing = Missing::Configuration(manifest.config.clone());
+            let missing = MissingContent::Configuration(manifest.config.clone());
             let missing = Error::NotFound { repository: repository.clone(), missing, cache: None };
-            state.configs.get(&manifest.config).cloned().map(Body::from).ok_or(missing)
+            state.configs.get(&manifest.config).cloned().map(ResponseBody::from).ok_or(missing)
         }
         .boxed()
     }

@@ -6,46 +6,46 @@ use std::{
 };
 
 use basewatch::{
-    registry::Requests,
+    registry::RequestCounter,
     secret::Secret,
-    webhook::{Answer, Call, Refused, Settings, Signature, Webhooks},
+    webhook::{SignatureScheme, WebhookCall, WebhookClient, WebhookClientSettings, WebhookError, WebhookResponse},
 };
 use chrono::Utc;
 
 use crate::toxic::{Reply, Toxic};
 
 /// Waits that no test notices.
-pub(crate) fn quick() -> Settings {
-    Settings {
+pub(crate) fn quick() -> WebhookClientSettings {
+    WebhookClientSettings {
         request_timeout: Duration::from_secs(2),
         retry_wait: Duration::from_millis(1200),
         rate: 1000.0,
-        ..Settings::default()
+        ..WebhookClientSettings::default()
     }
 }
 
-pub(crate) fn webhooks(settings: Settings) -> Webhooks {
-    Webhooks::new(settings, Arc::new(Requests::default())).unwrap()
+pub(crate) fn webhooks(settings: WebhookClientSettings) -> WebhookClient {
+    WebhookClient::new(settings, Arc::new(RequestCounter::default())).unwrap()
 }
 
-pub(crate) fn call(url: &str) -> Call {
-    Call {
+pub(crate) fn call(url: &str) -> WebhookCall {
+    WebhookCall {
         url: Secret::new(format!("{url}/in/5f3a?token=hunter2")),
         headers: vec![("x-team".to_owned(), Secret::new("payments".to_owned()))],
         content_type: "application/json".to_owned(),
         body: b"{}".to_vec(),
         id: "msg-1".to_owned(),
         at: Utc::now(),
-        signing: Some((Signature::StandardWebhooks, Secret::new("hush".to_owned()))),
+        signing: Some((SignatureScheme::StandardWebhooks, Secret::new("hush".to_owned()))),
         may_repeat: true,
     }
 }
 
-async fn made(server: &Toxic) -> Result<Answer, Refused> {
+async fn made(server: &Toxic) -> Result<WebhookResponse, WebhookError> {
     webhooks(quick()).call(&call(&server.endpoint())).await
 }
 
-pub(crate) fn refused(answer: Result<Answer, Refused>) -> Refused {
+pub(crate) fn refused(answer: Result<WebhookResponse, WebhookError>) -> WebhookError {
     answer.expect_err("it is refused")
 }
 
@@ -121,7 +121,7 @@ async fn a_response_cut_midway_is_a_failure() {
         assert_eq!(server.log().len(), 4);
 
         // A call that may have arrived is not repeated.
-        let once = Call { may_repeat: false, ..call(&server.endpoint()) };
+        let once = WebhookCall { may_repeat: false, ..call(&server.endpoint()) };
         let refused = self::refused(webhooks(quick()).call(&once).await);
         assert!(refused.may_have_arrived);
         assert_eq!(server.log().len(), 5);
@@ -130,7 +130,7 @@ async fn a_response_cut_midway_is_a_failure() {
 
 #[tokio::test]
 async fn a_call_ends_at_its_timeout() {
-    let hasty = Settings { request_timeout: Duration::from_millis(300), retries: 1, ..quick() };
+    let hasty = WebhookClientSettings { request_timeout: Duration::from_millis(300), retries: 1, ..quick() };
     for slow in [Reply::hang(), Reply::new(200, vec![b'x'; 100]).dripping(Duration::from_millis(50))] {
         let server = Toxic::start(move |_| slow.clone());
         let begun = Instant::now();
@@ -143,7 +143,7 @@ async fn a_call_ends_at_its_timeout() {
 #[tokio::test]
 async fn an_error_counts_by_its_status_even_if_its_body_is_slow() {
     let server = Toxic::start(|_| Reply::new(422, vec![b'x'; 1000]).dripping(Duration::from_millis(50)));
-    let patient = Settings { request_timeout: Duration::from_secs(10), ..quick() };
+    let patient = WebhookClientSettings { request_timeout: Duration::from_secs(10), ..quick() };
     let begun = Instant::now();
     let refused = refused(webhooks(patient).call(&call(&server.endpoint())).await);
     assert!(refused.is_about_call && refused.why.contains("answered 422: xxx"), "{}", refused.why);
@@ -158,7 +158,7 @@ async fn plain_http_and_reserved_headers_are_refused() {
     let server = Toxic::start(|_| Reply::new(200, ""));
     for name in ["Host", "content-length", "Transfer-Encoding", "webhook-signature", "two words"] {
         let headers = vec![(name.to_owned(), Secret::new("hunter2".to_owned()))];
-        let refused = refused(webhooks(quick()).call(&Call { headers, ..call(&server.endpoint()) }).await);
+        let refused = refused(webhooks(quick()).call(&WebhookCall { headers, ..call(&server.endpoint()) }).await);
         assert!(refused.is_about_call && !refused.why.contains("hunter2"), "{name}: {}", refused.why);
     }
     assert_eq!(server.log().len(), 0);
@@ -199,7 +199,7 @@ async fn a_host_that_is_down_is_called_at_most_twice_in_a_run() {
 #[tokio::test]
 async fn calls_to_a_host_are_sequential_and_rate_limited() {
     let server = Toxic::start(|_| Reply::new(200, ""));
-    let webhooks = webhooks(Settings { rate: 20.0, ..quick() });
+    let webhooks = webhooks(WebhookClientSettings { rate: 20.0, ..quick() });
     let call = call(&server.endpoint());
     let begun = Instant::now();
     let calls = (0..6).map(|_| webhooks.call(&call));

@@ -11,15 +11,15 @@ use std::{
 use basewatch::{
     aws::Aws,
     notify::{
-        self, Channel, Keeper, Ledger, MessageFormat, Notifier, Receiver, Settings, WebhookBody, WebhookNotifier,
-        WebhookSettings,
-        select::{News, plan},
+        self, ChannelKind, Ledger, LedgerSession, MessageFormat, NotificationChannel, Notifier, NotifySettings,
+        WebhookBody, WebhookNotifier, WebhookSettings,
+        select::{NotificationContext, plan},
     },
-    registry::Requests,
+    registry::RequestCounter,
     report::{Report, Summary},
     secret::{Secret, SecretSource},
     store::Store,
-    webhook::{self, Signature},
+    webhook::{self, SignatureScheme},
 };
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
@@ -35,14 +35,14 @@ fn webhook(url: &str, body: WebhookBody) -> WebhookSettings {
         url: Secret::new(url.to_owned()),
         body,
         secret: Some(SecretSource::Here(Secret::new("hush".to_owned()))),
-        signature: Signature::StandardWebhooks,
+        signature: SignatureScheme::StandardWebhooks,
         headers: BTreeMap::new(),
     }
 }
 
 fn notifier(id: &str, settings: WebhookSettings) -> Arc<dyn Notifier> {
-    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
-    let impatient = webhook::Settings { retries: 0, ..quick() };
+    let aws = Arc::new(Aws::new(Arc::new(RequestCounter::default())));
+    let impatient = webhook::WebhookClientSettings { retries: 0, ..quick() };
     Arc::new(WebhookNotifier::new(id.to_owned(), settings, Arc::new(webhooks(impatient)), aws))
 }
 
@@ -61,26 +61,30 @@ fn report(now: DateTime<Utc>, owners: &[&str]) -> Report {
         .collect();
     let mut report: Report = serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": now.to_rfc3339(), "generated_at": now, "complete": true,
-        "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::of(&[]), "findings": findings,
+        "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": Summary::new(&[]), "findings": findings,
         "errors": [], "requests": {},
     }))
     .unwrap();
-    report.summary = Summary::of(&report.findings);
+    report.summary = Summary::new(&report.findings);
     report
 }
 
-fn settings() -> Settings {
-    let kind = Channel::Webhook(webhook("http://127.0.0.1:1", WebhookBody::Format(MessageFormat::Json)));
-    let channel = Receiver { id: "hook".to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind };
-    Settings { channels: vec![channel], ..Settings::default() }
+fn settings() -> NotifySettings {
+    let kind = ChannelKind::Webhook(webhook("http://127.0.0.1:1", WebhookBody::Format(MessageFormat::Json)));
+    let channel =
+        NotificationChannel { id: "hook".to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind };
+    NotifySettings { channels: vec![channel], ..NotifySettings::default() }
 }
 
 /// A run at `now` that finds these owners' functions old.
 async fn run(store: &Arc<MemoryStore>, notifier: &Arc<dyn Notifier>, now: DateTime<Utc>, owners: &[&str]) -> Ledger {
-    let turn = store.turn("test", std::time::Duration::from_secs(1)).await.unwrap();
-    let session = Keeper::open(Arc::clone(store) as _, turn).await.unwrap();
+    let turn = store.lock("test", std::time::Duration::from_secs(1)).await.unwrap();
+    let session = LedgerSession::open(Arc::clone(store) as _, turn).await.unwrap();
     let report = report(now, owners);
-    session.change(|ledger| plan(ledger, News { report: &report, place: None }, &settings())).await.unwrap();
+    session
+        .change(|ledger| plan(ledger, NotificationContext { report: &report, place: None }, &settings()))
+        .await
+        .unwrap();
     let notifiers = BTreeMap::from([("hook".to_owned(), Arc::clone(notifier))]);
     notify::deliver(&session, &notifiers, &settings(), now).await.unwrap();
     session.close().await;

@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 
 use basewatch::{
     aws::Aws,
-    config::{Environment, Flags, Settings, load},
-    notify::{Channel, Message, Notifier as _, WebhookNotifier},
-    registry::Requests,
+    config::{CliOverrides, EnvironmentVariables, Settings, load},
+    notify::{ChannelKind, Message, Notifier as _, WebhookNotifier},
+    registry::RequestCounter,
 };
 use serde_json::Value;
 
@@ -28,8 +28,9 @@ fn settings(block: &str) -> Settings {
     fs::write(folder.path().join("basewatch.toml"), block).unwrap();
     let hook_secret = ("HOOK_SECRET".to_owned(), "hush".to_owned());
     // One that no setting names would be a mistake.
-    let environment: Environment = Some(hook_secret).filter(|(name, _)| block.contains(name)).into_iter().collect();
-    let loaded = load(&Flags::default(), &environment, folder.path());
+    let environment: EnvironmentVariables =
+        Some(hook_secret).filter(|(name, _)| block.contains(name)).into_iter().collect();
+    let loaded = load(&CliOverrides::default(), &environment, folder.path());
     loaded.unwrap_or_else(|problems| panic!("{block}\n{problems}")).settings
 }
 
@@ -37,8 +38,8 @@ fn settings(block: &str) -> Settings {
 fn sent(name: &str, message: &Message) -> Value {
     let block = blocks("toml").into_iter().find(|block| block.contains(&format!("name = \"{name}\""))).unwrap();
     let channel = settings(block).notify.channels.remove(0);
-    let Channel::Webhook(webhook) = channel.kind else { panic!("{name} is a webhook") };
-    let aws = Arc::new(Aws::new(Arc::new(Requests::default())));
+    let ChannelKind::Webhook(webhook) = channel.kind else { panic!("{name} is a webhook") };
+    let aws = Arc::new(Aws::new(Arc::new(RequestCounter::default())));
     let body = WebhookNotifier::new(channel.id, webhook, Arc::new(webhooks(quick())), aws).preview(message).body;
     serde_json::from_str(&body).unwrap_or_else(|error| panic!("{name}: {error} in {body}"))
 }

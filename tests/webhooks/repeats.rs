@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
     secret::Secret,
-    webhook::{Call, Signature},
+    webhook::{SignatureScheme, WebhookCall},
 };
 use sha2::{Digest as _, Sha256};
 
@@ -41,8 +41,8 @@ async fn each_attempt_is_signed_with_its_own_timestamp() {
         _ => Reply::new(200, ""),
     });
     let secret = format!("whsec_{}", STANDARD.encode(b"a key of 24 bytes, as it"));
-    let signing = Some((Signature::StandardWebhooks, Secret::new(secret)));
-    let call = Call { signing, body: "{\"q\":\"ü.\"}".into(), ..call(&server.endpoint()) };
+    let signing = Some((SignatureScheme::StandardWebhooks, Secret::new(secret)));
+    let call = WebhookCall { signing, body: "{\"q\":\"ü.\"}".into(), ..call(&server.endpoint()) };
     webhooks(quick()).call(&call).await.unwrap();
     let log = server.log();
     let times: Vec<_> = log.iter().map(|asked| checked(asked, b"a key of 24 bytes, as it")).collect();
@@ -55,7 +55,7 @@ async fn each_attempt_is_signed_with_its_own_timestamp() {
 async fn a_call_that_must_not_repeat_is_retried_only_after_a_refusal_before_processing() {
     for (status, tries) in [(500, 1), (502, 1), (504, 1), (503, 4), (429, 4), (408, 4)] {
         let server = Toxic::start(move |_| Reply::new(status, ""));
-        let once = Call { may_repeat: false, ..call(&server.endpoint()) };
+        let once = WebhookCall { may_repeat: false, ..call(&server.endpoint()) };
         refused(webhooks(quick()).call(&once).await);
         assert_eq!(server.log().len(), tries, "{status}");
     }

@@ -2,7 +2,7 @@
 
 use basewatch::{
     secret::Secret,
-    webhook::{Call, Signature},
+    webhook::{SignatureScheme, WebhookCall},
 };
 use chrono::Utc;
 
@@ -14,8 +14,8 @@ use crate::{
 /// What must not show.
 const SECRETS: [&str; 4] = ["hunter2", "hush-hush", "T0K3N", "s3cret-path"];
 
-fn call(url: &str, signature: Signature) -> Call {
-    Call {
+fn call(url: &str, signature: SignatureScheme) -> WebhookCall {
+    WebhookCall {
         url: Secret::new(format!("{url}/s3cret-path?key=hunter2")),
         headers: vec![("authorization".to_owned(), Secret::new("Bearer T0K3N".to_owned()))],
         content_type: "application/json".to_owned(),
@@ -35,7 +35,7 @@ async fn errors_and_debug_output_show_no_url_secret_or_body() {
     let garbage = "http://127.0.0.1:nine".to_owned();
     let webhooks = webhooks(quick());
     for url in [server.endpoint(), redirect.endpoint(), closed, garbage] {
-        for signature in [Signature::StandardWebhooks, Signature::GitHub, Signature::Bearer] {
+        for signature in [SignatureScheme::StandardWebhooks, SignatureScheme::GitHub, SignatureScheme::Bearer] {
             let call = call(&url, signature);
             let refused = webhooks.call(&call).await.unwrap_err();
             let shown = format!("{} {refused:?} {call:?} {webhooks:?}", refused.why);
@@ -50,8 +50,8 @@ async fn an_echoing_service_reveals_no_secret() {
         let headers: Vec<_> = asked.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         Reply::new(400, format!("Cannot POST {} with {} and {}", asked.path, headers.join(", "), asked.body))
     });
-    let echoed = async |of: Call| webhooks(quick()).call(&of).await.unwrap_err().why;
-    for signature in [Signature::StandardWebhooks, Signature::GitHub, Signature::Bearer] {
+    let echoed = async |of: WebhookCall| webhooks(quick()).call(&of).await.unwrap_err().why;
+    for signature in [SignatureScheme::StandardWebhooks, SignatureScheme::GitHub, SignatureScheme::Bearer] {
         let signed = echoed(call(&server.endpoint(), signature)).await;
         assert!(signed.contains("answered 400: Cannot POST … with"), "{signed}");
         assert!(SECRETS.iter().all(|secret| !signed.contains(secret)), "{signed}");
@@ -59,6 +59,6 @@ async fn an_echoing_service_reveals_no_secret() {
     // Cut to what people read, the token of a form would be out of sight: it is what is repeated here.
     let form = Toxic::start(|asked| Reply::new(400, format!("bad: {} {}", asked.body, asked.path)));
     let content_type = "application/x-www-form-urlencoded".to_owned();
-    let of_form = Call { content_type, signing: None, ..call(&form.endpoint(), Signature::Bearer) };
+    let of_form = WebhookCall { content_type, signing: None, ..call(&form.endpoint(), SignatureScheme::Bearer) };
     assert!(echoed(of_form).await.ends_with("answered 400: bad: token=… …"));
 }

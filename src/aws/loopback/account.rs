@@ -3,23 +3,23 @@
 use serde_json::json;
 
 use super::{
-    paging::{Limits, page},
-    reply::{Refusal, Reply},
-    request::Asked,
+    paging::{PageLimits, page},
+    reply::{CallRefusal, Reply},
+    request::CallRequest,
     sessions::Caller,
-    world::{DEFAULT_REGIONS, OPT_IN_REGIONS, World},
+    world::{CloudWorld, DEFAULT_REGIONS, OPT_IN_REGIONS},
 };
 
 /// <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
-const LIMITS: Limits = Limits { default: 20, most: 50 };
+const LIMITS: PageLimits = PageLimits { default: 20, most: 50 };
 
-pub(super) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
     if asked.operation != "ListRegions" {
-        return Err(Refusal::unknown_operation(asked));
+        return Err(CallRefusal::unknown_operation(asked));
     }
     let id = asked.text("AccountId").unwrap_or(&caller.account);
     if asked.text("AccountId").is_some() && !world.manages(&caller.account, id) {
-        return Err(Refusal::denied(asked, caller, &format!("arn:aws:account::{id}:account")));
+        return Err(CallRefusal::denied(asked, caller, &format!("arn:aws:account::{id}:account")));
     }
     let own = world.accounts.get(id).and_then(|account| account.regions.as_ref());
     let others = own.into_iter().flatten().map(String::as_str);

@@ -6,20 +6,20 @@ use serde_json::json;
 
 use super::{
     faults::Faults,
-    reply::{Refusal, Reply},
-    request::Asked,
+    reply::{CallRefusal, Reply},
+    request::CallRequest,
     sessions::Caller,
 };
 
-pub(super) fn respond(faults: &Faults, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+pub(super) fn respond(faults: &Faults, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
     match asked.operation.as_str() {
-        "GetAuthorizationToken" if !faults.has_ecr_public => Err(Refusal::denied(asked, caller, "*")),
+        "GetAuthorizationToken" if !faults.has_ecr_public => Err(CallRefusal::denied(asked, caller, "*")),
         "GetAuthorizationToken" => {
             let expires_at = Utc::now() + TimeDelta::hours(12);
             let token = STANDARD.encode(format!("AWS:loopback-public-{}", caller.account));
             let issued = json!({ "authorizationToken": token, "expiresAt": expires_at.timestamp() });
             Ok(Reply::json(asked, &json!({ "authorizationData": issued })))
         }
-        _ => Err(Refusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(asked)),
     }
 }

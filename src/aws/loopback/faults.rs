@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Cloud, log::Call};
+use super::{Cloud, log::CallKey};
 
 /// Which calls a fault concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub struct FaultScope {
     action: String,
     account: Option<String>,
     region: Option<String>,
 }
 
-impl Scope {
+impl FaultScope {
     /// The calls of `action`, as in `lambda:ListFunctions`, `lambda:*` or `*`.
     #[must_use]
-    pub fn of(action: &str) -> Self {
+    pub fn from_action(action: &str) -> Self {
         Self { action: action.to_owned(), account: None, region: None }
     }
 
@@ -31,7 +31,7 @@ impl Scope {
         Self { region: Some(region.to_owned()), ..self }
     }
 
-    fn holds(&self, call: &Call) -> bool {
+    fn holds(&self, call: &CallKey) -> bool {
         let is_action = match self.action.split_once(':') {
             Some((service, "*")) => service == call.service,
             Some((service, operation)) => service == call.service && operation == call.operation,
@@ -46,10 +46,10 @@ impl Scope {
 /// The faults that are set.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    denied: Vec<Scope>,
+    denied: Vec<FaultScope>,
     /// With how many more calls are throttled; all of them if absent.
-    throttled: Vec<(Scope, Option<u32>)>,
-    silent: Vec<Scope>,
+    throttled: Vec<(FaultScope, Option<u32>)>,
+    silent: Vec<FaultScope>,
     denied_roles: BTreeSet<String>,
     external_ids: BTreeMap<String, String>,
     /// Whether ECR Public hands out tokens, which most accounts' roles do not allow.
@@ -57,12 +57,12 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn denies(&self, call: &Call) -> bool {
+    pub(super) fn denies(&self, call: &CallKey) -> bool {
         self.denied.iter().any(|scope| scope.holds(call))
     }
 
     /// Whether `call` is throttled; counts it.
-    pub(super) fn throttles(&mut self, call: &Call) -> bool {
+    pub(super) fn throttles(&mut self, call: &CallKey) -> bool {
         let Some((_, left)) = self.throttled.iter_mut().find(|(scope, left)| scope.holds(call) && *left != Some(0))
         else {
             return false;
@@ -71,7 +71,7 @@ impl Faults {
         true
     }
 
-    pub(super) fn refuses_connection(&self, call: &Call) -> bool {
+    pub(super) fn refuses_connection(&self, call: &CallKey) -> bool {
         self.silent.iter().any(|scope| scope.holds(call))
     }
 
@@ -84,17 +84,17 @@ impl Faults {
 
 impl Cloud {
     /// Denies the calls of `scope`.
-    pub fn deny(&self, scope: Scope) {
+    pub fn deny(&self, scope: FaultScope) {
         self.faults().denied.push(scope);
     }
 
     /// Throttles the next `times` calls of `scope`, or all of them.
-    pub fn throttle(&self, scope: Scope, times: Option<u32>) {
+    pub fn throttle(&self, scope: FaultScope, times: Option<u32>) {
         self.faults().throttled.push((scope, times));
     }
 
     /// Refuses connections for the calls of `scope`, such as all of a region.
-    pub fn refuse_connections(&self, scope: Scope) {
+    pub fn refuse_connections(&self, scope: FaultScope) {
         self.faults().silent.push(scope);
     }
 
@@ -130,21 +130,21 @@ mod tests {
 
     #[test]
     fn a_scope_holds_what_it_names_and_nothing_else() {
-        let call = Call {
+        let call = CallKey {
             account: "1".into(),
             region: "eu-west-1".into(),
             service: "lambda".into(),
             operation: "ListFunctions".into(),
         };
         let table = [
-            (Scope::of("*"), true),
-            (Scope::of("lambda:*"), true),
-            (Scope::of("lambda:ListFunctions"), true),
-            (Scope::of("lambda:ListAliases"), false),
-            (Scope::of("ecr:*"), false),
-            (Scope::of("lambda:*").in_region("eu-west-1").in_account("1"), true),
-            (Scope::of("lambda:*").in_region("us-east-1"), false),
-            (Scope::of("lambda:*").in_account("2"), false),
+            (FaultScope::from_action("*"), true),
+            (FaultScope::from_action("lambda:*"), true),
+            (FaultScope::from_action("lambda:ListFunctions"), true),
+            (FaultScope::from_action("lambda:ListAliases"), false),
+            (FaultScope::from_action("ecr:*"), false),
+            (FaultScope::from_action("lambda:*").in_region("eu-west-1").in_account("1"), true),
+            (FaultScope::from_action("lambda:*").in_region("us-east-1"), false),
+            (FaultScope::from_action("lambda:*").in_account("2"), false),
         ];
         for (scope, expected) in table {
             assert_eq!(scope.holds(&call), expected, "{scope:?}");

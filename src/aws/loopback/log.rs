@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 /// What was called by whom and where.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Call {
+pub struct CallKey {
     /// The account whose key signed it.
     pub account: String,
     /// The region it was signed for.
@@ -15,7 +15,7 @@ pub struct Call {
     pub operation: String,
 }
 
-impl Call {
+impl CallKey {
     /// As IAM calls it: `lambda:ListFunctions`.
     #[must_use]
     pub fn action(&self) -> String {
@@ -25,7 +25,7 @@ impl Call {
 
 /// How often something was called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct CallTally {
     /// All calls, however they ended.
     pub calls: u64,
     /// Those that were answered with too many requests.
@@ -36,30 +36,30 @@ pub struct Tally {
 
 /// The calls up to a moment, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls(BTreeMap<Call, Tally>);
+pub struct Calls(BTreeMap<CallKey, CallTally>);
 
 impl Calls {
     /// How often each thing was called.
-    pub fn iter(&self) -> impl Iterator<Item = (&Call, &Tally)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&CallKey, &CallTally)> {
         self.0.iter()
     }
 
     /// What `action`, such as `lambda:ListFunctions`, came to in all accounts and regions.
     #[must_use]
-    pub fn of(&self, action: &str) -> Tally {
+    pub fn tally(&self, action: &str) -> CallTally {
         self.sum(|call| call.action() == action)
     }
 
     /// What all calls came to.
     #[must_use]
-    pub fn total(&self) -> Tally {
+    pub fn total(&self) -> CallTally {
         self.sum(|_| true)
     }
 
     /// What the calls that `wanted` accepts came to.
-    pub fn sum(&self, wanted: impl Fn(&Call) -> bool) -> Tally {
+    pub fn sum(&self, wanted: impl Fn(&CallKey) -> bool) -> CallTally {
         let wanted = self.0.iter().filter(|(call, _)| wanted(call));
-        wanted.fold(Tally::default(), |sum, (_, tally)| Tally {
+        wanted.fold(CallTally::default(), |sum, (_, tally)| CallTally {
             calls: sum.calls + tally.calls,
             throttled: sum.throttled + tally.throttled,
             refused: sum.refused + tally.refused,
@@ -87,18 +87,18 @@ pub(super) enum Ending {
 
 /// The calls so far: four bytes for each, and one entry for each different one.
 #[derive(Debug, Default)]
-pub(super) struct Log {
-    numbers: HashMap<Call, u32>,
-    kinds: Vec<(Call, Tally)>,
+pub(super) struct CallLog {
+    numbers: HashMap<CallKey, u32>,
+    kinds: Vec<(CallKey, CallTally)>,
     list: Vec<u32>,
 }
 
-impl Log {
-    pub(super) fn count(&mut self, call: &Call, ending: Ending) {
+impl CallLog {
+    pub(super) fn count(&mut self, call: &CallKey, ending: Ending) {
         let number = self.numbers.get(call).copied().unwrap_or_else(|| {
             let number = u32::try_from(self.kinds.len()).expect("kinds of calls are few");
             self.numbers.insert(call.clone(), number);
-            self.kinds.push((call.clone(), Tally::default()));
+            self.kinds.push((call.clone(), CallTally::default()));
             number
         });
         self.list.push(number);
@@ -112,7 +112,7 @@ impl Log {
         Calls(self.kinds.iter().cloned().collect())
     }
 
-    pub(super) fn list(&self) -> Vec<Call> {
+    pub(super) fn list(&self) -> Vec<CallKey> {
         self.list.iter().filter_map(|number| Some(self.kinds.get(*number as usize)?.0.clone())).collect()
     }
 }

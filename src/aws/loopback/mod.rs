@@ -30,24 +30,26 @@ use std::{
 use chrono::Utc;
 
 pub use self::{
-    ecr::{ImageStatus, PullThroughRule, StoredImage},
-    ecs::{Cluster, Container, ContainerDefinition, Service, ServiceRevision, Task, TaskDefinition},
-    faults::Scope,
-    lambda::{Alias, Function, FunctionState, Package, Version},
-    log::{Call, Calls, Tally},
-    quota::Quotas,
+    ecr::{CloudCacheRule, CloudImage, ImageStatus},
+    ecs::{
+        CloudCluster, CloudContainer, CloudService, CloudTask, ContainerDefinition, ServiceRevision, TaskDefinition,
+    },
+    faults::FaultScope,
+    lambda::{CloudAlias, CloudFunction, CloudVersion, FunctionState, Package},
+    log::{CallKey, CallTally, Calls},
+    quota::CloudQuotas,
     server::CloudServer,
     transport::CloudTransport,
     world::AccountStatus,
 };
 use self::{
     faults::Faults,
-    log::{Ending, Log},
+    log::{CallLog, Ending},
     quota::Meter,
-    reply::{Answer, Refusal, Reply},
-    request::{Asked, Incoming},
-    sessions::{Caller, Sessions},
-    world::World,
+    reply::{CallOutcome, CallRefusal, Reply},
+    request::{CallRequest, Incoming},
+    sessions::{Caller, RoleSessions},
+    world::CloudWorld,
 };
 
 /// Tags of a resource, by key.
@@ -55,25 +57,25 @@ pub type Tags = std::collections::BTreeMap<String, String>;
 
 /// An emulated AWS. Clones share it, and it may change while it serves requests.
 #[derive(Clone, Debug)]
-pub struct Cloud(Arc<Shared>);
+pub struct Cloud(Arc<CloudState>);
 
 #[derive(Debug)]
-struct Shared {
+struct CloudState {
     own_account: String,
-    world: RwLock<World>,
-    sessions: Mutex<Sessions>,
+    world: RwLock<CloudWorld>,
+    sessions: Mutex<RoleSessions>,
     faults: Mutex<Faults>,
     meter: Mutex<Meter>,
-    log: Mutex<Log>,
+    log: Mutex<CallLog>,
 }
 
 impl Cloud {
     /// An AWS with nothing in it but the account `own_account`, whose keys are all keys that STS did not hand out.
     #[must_use]
     pub fn new(own_account: &str) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(CloudState {
             own_account: own_account.to_owned(),
-            world: RwLock::new(World::new(own_account)),
+            world: RwLock::new(CloudWorld::new(own_account)),
             sessions: Mutex::default(),
             faults: Mutex::default(),
             meter: Mutex::default(),
@@ -95,17 +97,17 @@ impl Cloud {
 
     /// The calls so far, one by one, oldest first.
     #[must_use]
-    pub fn call_list(&self) -> Vec<Call> {
+    pub fn call_list(&self) -> Vec<CallKey> {
         self.log().list()
     }
 
     /// Forgets the calls so far.
     pub fn forget_calls(&self) {
-        *self.log() = Log::default();
+        *self.log() = CallLog::default();
     }
 
     /// Holds callers to `quotas` from now on, starting with full buckets.
-    pub fn limit(&self, quotas: Quotas) {
+    pub fn limit(&self, quotas: CloudQuotas) {
         *lock(&self.0.meter) = Meter::new(quotas);
     }
 
@@ -119,13 +121,13 @@ impl Cloud {
         lock(&self.0.sessions).let_last(lifetime);
     }
 
-    fn answer(&self, incoming: &Incoming<'_>) -> Answer {
-        let asked = match Asked::read(incoming) {
+    fn answer(&self, incoming: &Incoming<'_>) -> CallOutcome {
+        let asked = match CallRequest::read(incoming) {
             Ok(asked) => asked,
             Err(answer) => return answer,
         };
         let caller = lock(&self.0.sessions).caller(&asked.key_id, &self.0.own_account, Utc::now());
-        let call = Call {
+        let call = CallKey {
             account: caller.account.clone(),
             region: asked.region.clone(),
             service: asked.service.clone(),
@@ -133,35 +135,35 @@ impl Cloud {
         };
         if self.faults().refuses_connection(&call) {
             self.log().count(&call, Ending::Refused);
-            return Answer::NoConnection;
+            return CallOutcome::NoConnection;
         }
         let reply = self.admit(&asked, &caller, &call).and_then(|()| self.respond(&asked, &caller));
-        self.log().count(&call, reply.as_ref().err().map_or(Ending::Answered, Refusal::ending));
-        Answer::Reply(reply.unwrap_or_else(|refusal| Reply::refusal(asked.protocol, &refusal)))
+        self.log().count(&call, reply.as_ref().err().map_or(Ending::Answered, CallRefusal::ending));
+        CallOutcome::Reply(reply.unwrap_or_else(|refusal| Reply::refusal(asked.protocol, &refusal)))
     }
 
     /// Whether the call gets as far as its service's own rules: who asks first, then how often, then whether
     /// they may.
-    fn admit(&self, asked: &Asked, caller: &Caller, call: &Call) -> Result<(), Refusal> {
+    fn admit(&self, asked: &CallRequest, caller: &Caller, call: &CallKey) -> Result<(), CallRefusal> {
         if !caller.is_known {
-            return Err(Refusal::unknown_key(asked));
+            return Err(CallRefusal::unknown_key(asked));
         }
         if caller.is_expired {
-            return Err(Refusal::expired(asked));
+            return Err(CallRefusal::expired(asked));
         }
         if asked.is_regional() && !self.world().has_region(&caller.account, &asked.region) {
-            return Err(Refusal::unknown_key(asked));
+            return Err(CallRefusal::unknown_key(asked));
         }
         if self.faults().throttles(call) || !lock(&self.0.meter).admits(call, Instant::now()) {
-            return Err(Refusal::throttled(asked));
+            return Err(CallRefusal::throttled(asked));
         }
         if self.faults().denies(call) {
-            return Err(Refusal::denied(asked, caller, "*"));
+            return Err(CallRefusal::denied(asked, caller, "*"));
         }
         Ok(())
     }
 
-    fn respond(&self, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+    fn respond(&self, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
         match asked.service.as_str() {
             "lambda" => lambda::respond(&self.world(), asked, caller),
             "ecr" => ecr::respond(&self.world(), asked, caller),
@@ -170,15 +172,15 @@ impl Cloud {
             "organizations" => organizations::respond(&self.world(), asked, caller),
             "account" => account::respond(&self.world(), asked, caller),
             "sts" => sts::respond(self, asked, caller),
-            _ => Err(Refusal::unknown_operation(asked)),
+            _ => Err(CallRefusal::unknown_operation(asked)),
         }
     }
 
-    fn world(&self) -> RwLockReadGuard<'_, World> {
+    fn world(&self) -> RwLockReadGuard<'_, CloudWorld> {
         self.0.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self) -> RwLockWriteGuard<'_, World> {
+    fn change(&self) -> RwLockWriteGuard<'_, CloudWorld> {
         self.0.world.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -186,7 +188,7 @@ impl Cloud {
         lock(&self.0.faults)
     }
 
-    fn log(&self) -> MutexGuard<'_, Log> {
+    fn log(&self) -> MutexGuard<'_, CallLog> {
         lock(&self.0.log)
     }
 }

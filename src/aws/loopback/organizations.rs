@@ -3,30 +3,30 @@
 use serde_json::json;
 
 use super::{
-    paging::{Limits, page},
-    reply::{Refusal, Reply},
-    request::Asked,
+    paging::{PageLimits, page},
+    reply::{CallRefusal, Reply},
+    request::CallRequest,
     sessions::Caller,
-    world::{AccountStatus, World},
+    world::{AccountStatus, CloudWorld},
 };
 
 /// <https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccounts.html>
-const LIMITS: Limits = Limits { default: 20, most: 20 };
+const LIMITS: PageLimits = PageLimits { default: 20, most: 20 };
 /// When all accounts joined, in seconds of the epoch.
 const JOINED_AT: u32 = 1_600_000_000;
 
-pub(super) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
     if asked.operation != "ListAccounts" {
-        return Err(Refusal::unknown_operation(asked));
+        return Err(CallRefusal::unknown_operation(asked));
     }
     let members =
         world.accounts.iter().filter_map(|(id, account)| Some((id, account.member.as_ref()?, account.status)));
     if members.clone().next().is_none() {
         let message = "Your account is not a member of an organization.";
-        return Err(Refusal::new(400, "AWSOrganizationsNotInUseException", message));
+        return Err(CallRefusal::new(400, "AWSOrganizationsNotInUseException", message));
     }
     if caller.account != world.management {
-        return Err(Refusal::denied(asked, caller, "*"));
+        return Err(CallRefusal::denied(asked, caller, "*"));
     }
     let management = &caller.account;
     let page = page(asked, members, ("NextToken", "MaxResults"), LIMITS)?;

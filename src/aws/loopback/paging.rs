@@ -3,11 +3,11 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::{reply::Refusal, request::Asked};
+use super::{reply::CallRefusal, request::CallRequest};
 
 /// How large the pages of an operation are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct PageLimits {
     /// The default page size.
     pub(super) default: usize,
     /// The largest page size.
@@ -16,7 +16,7 @@ pub(super) struct Limits {
 
 /// One page.
 #[derive(Debug)]
-pub(super) struct Page<T> {
+pub(super) struct CallPage<T> {
     pub(super) items: Vec<T>,
     /// The cursor of the next page, if there is one.
     pub(super) next: Option<String>,
@@ -24,27 +24,27 @@ pub(super) struct Page<T> {
 
 /// The page of `items` that the JSON body asks for by `names.0` (cursor) and `names.1` (size).
 pub(super) fn page<T>(
-    asked: &Asked,
+    asked: &CallRequest,
     items: impl Iterator<Item = T>,
     names: (&str, &str),
-    limits: Limits,
-) -> Result<Page<T>, Refusal> {
+    limits: PageLimits,
+) -> Result<CallPage<T>, CallRefusal> {
     let size = match asked.body.get(names.1) {
         None | Some(Value::Null) => limits.default,
         Some(size) => match size.as_u64().and_then(|size| usize::try_from(size).ok()) {
             Some(size) if (1..=limits.most).contains(&size) => size,
-            _ => return Err(Refusal::invalid(asked, format!("{} must be from 1 to {}", names.1, limits.most))),
+            _ => return Err(CallRefusal::invalid(asked, format!("{} must be from 1 to {}", names.1, limits.most))),
         },
     };
     let start = match asked.text(names.0) {
         None => 0,
         Some(cursor) => opened(cursor)
             .and_then(|start| start.parse().ok())
-            .ok_or_else(|| Refusal::invalid(asked, format!("the {} is not valid", names.0)))?,
+            .ok_or_else(|| CallRefusal::invalid(asked, format!("the {} is not valid", names.0)))?,
     };
     let mut items = items.skip(start);
     let items: (Vec<_>, Option<T>) = (items.by_ref().take(size).collect(), items.next());
-    Ok(Page { next: items.1.is_some().then(|| sealed(&(start + size).to_string())), items: items.0 })
+    Ok(CallPage { next: items.1.is_some().then(|| sealed(&(start + size).to_string())), items: items.0 })
 }
 
 /// A cursor that holds `place`.

@@ -2,18 +2,18 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use super::log::Call;
+use super::log::CallKey;
 
 /// How many calls a second an account may make in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Quotas {
+pub struct CloudQuotas {
     /// Lambda's GetFunction; no limit if absent.
     pub get_function: Option<u32>,
     /// All other calls of Lambda's control plane together; no limit if absent.
     pub other_lambda: Option<u32>,
 }
 
-impl Quotas {
+impl CloudQuotas {
     /// No limits.
     #[must_use]
     pub fn none() -> Self {
@@ -28,7 +28,7 @@ impl Quotas {
     }
 
     /// The bucket that `call` takes from, and its rate.
-    fn bucket(&self, call: &Call) -> Option<(&'static str, u32)> {
+    fn bucket(&self, call: &CallKey) -> Option<(&'static str, u32)> {
         match (call.service.as_str(), call.operation.as_str()) {
             ("lambda", "GetFunction") => Some(("GetFunction", self.get_function?)),
             ("lambda", _) => Some(("others", self.other_lambda?)),
@@ -40,28 +40,28 @@ impl Quotas {
 /// The buckets.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    quotas: Quotas,
-    buckets: HashMap<(String, String, &'static str), Bucket>,
+    quotas: CloudQuotas,
+    buckets: HashMap<(String, String, &'static str), TokenBucket>,
 }
 
 /// It holds one second's worth of calls.
 #[derive(Debug)]
-struct Bucket {
+struct TokenBucket {
     tokens: f64,
     at: Instant,
 }
 
 impl Meter {
-    pub(super) fn new(quotas: Quotas) -> Self {
+    pub(super) fn new(quotas: CloudQuotas) -> Self {
         Self { quotas, buckets: HashMap::new() }
     }
 
     /// Whether there is room for `call` at `now`; takes it.
-    pub(super) fn admits(&mut self, call: &Call, now: Instant) -> bool {
+    pub(super) fn admits(&mut self, call: &CallKey, now: Instant) -> bool {
         let Some((name, rate)) = self.quotas.bucket(call) else { return true };
         let rate = f64::from(rate);
         let key = (call.account.clone(), call.region.clone(), name);
-        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: rate, at: now });
+        let bucket = self.buckets.entry(key).or_insert(TokenBucket { tokens: rate, at: now });
         let passed = now.saturating_duration_since(bucket.at).as_secs_f64();
         bucket.tokens = (bucket.tokens + passed * rate).min(rate);
         bucket.at = now;
@@ -79,18 +79,18 @@ mod tests {
 
     use super::*;
 
-    fn call(account: &str, region: &str, operation: &str) -> Call {
+    fn call(account: &str, region: &str, operation: &str) -> CallKey {
         let [account, region, operation] = [account, region, operation].map(str::to_owned);
-        Call { account, region, service: "lambda".into(), operation }
+        CallKey { account, region, service: "lambda".into(), operation }
     }
 
-    fn admitted(meter: &mut Meter, call: &Call, times: usize, at: Instant) -> usize {
+    fn admitted(meter: &mut Meter, call: &CallKey, times: usize, at: Instant) -> usize {
         (0..times).filter(|_| meter.admits(call, at)).count()
     }
 
     #[test]
     fn a_second_allows_the_quota_and_no_more() {
-        let mut meter = Meter::new(Quotas::real());
+        let mut meter = Meter::new(CloudQuotas::real());
         let start = Instant::now();
         let get = call("1", "eu-west-1", "GetFunction");
         assert_eq!(admitted(&mut meter, &get, 300, start), 100);
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn all_other_calls_share_one_bucket_for_each_account_and_region() {
-        let mut meter = Meter::new(Quotas::real());
+        let mut meter = Meter::new(CloudQuotas::real());
         let now = Instant::now();
         assert_eq!(admitted(&mut meter, &call("1", "eu-west-1", "ListFunctions"), 10, now), 10);
         assert_eq!(admitted(&mut meter, &call("1", "eu-west-1", "ListAliases"), 10, now), 5);

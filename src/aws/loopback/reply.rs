@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::{
     log::Ending,
-    request::{Asked, Protocol},
+    request::{CallRequest, Protocol},
     sessions::Caller,
 };
 
 /// What comes of a request.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum CallOutcome {
     Reply(Reply),
     /// Nothing: the connection is refused, or ends without a byte.
     NoConnection,
@@ -27,7 +27,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn json(asked: &Asked, body: &Value) -> Self {
+    pub(super) fn json(asked: &CallRequest, body: &Value) -> Self {
         let content_type =
             if asked.protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "application/json" };
         Self { status: 200, content_type, error_type: None, body: body.to_string().into_bytes() }
@@ -37,8 +37,8 @@ impl Reply {
         Self { status: 200, content_type: "text/xml", error_type: None, body: body.into_bytes() }
     }
 
-    pub(super) fn refusal(protocol: Protocol, refusal: &Refusal) -> Self {
-        let Refusal { status, code, message, .. } = refusal;
+    pub(super) fn refusal(protocol: Protocol, refusal: &CallRefusal) -> Self {
+        let CallRefusal { status, code, message, .. } = refusal;
         match protocol {
             Protocol::Rest => {
                 let mut body = json!({ "message": message, "Message": message, "Type": "User" });
@@ -79,20 +79,20 @@ pub(super) const REQUEST_ID: &str = "b25f48e8-84fd-11e6-80d9-574e0c4664cb";
 
 /// Why a call fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct CallRefusal {
     /// The HTTP status, if the protocol distinguishes errors by it.
     pub(super) status: u16,
     pub(super) code: &'static str,
     pub(super) message: String,
 }
 
-impl Refusal {
+impl CallRefusal {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
     }
 
     /// The parameters break a rule of the operation.
-    pub(super) fn invalid(asked: &Asked, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(asked: &CallRequest, message: impl Into<String>) -> Self {
         let code = match asked.service.as_str() {
             "lambda" => "InvalidParameterValueException",
             "organizations" => "InvalidInputException",
@@ -103,7 +103,7 @@ impl Refusal {
     }
 
     /// `caller` may not do that to `resource`.
-    pub(super) fn denied(asked: &Asked, caller: &Caller, resource: &str) -> Self {
+    pub(super) fn denied(asked: &CallRequest, caller: &Caller, resource: &str) -> Self {
         let (action, arn) = (asked.action(), &caller.arn);
         let why = format!("because no identity-based policy allows the {action} action");
         let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {why}");
@@ -112,7 +112,7 @@ impl Refusal {
     }
 
     /// The caller asks too often.
-    pub(super) fn throttled(asked: &Asked) -> Self {
+    pub(super) fn throttled(asked: &CallRequest) -> Self {
         let (status, code) = match asked.service.as_str() {
             "lambda" | "account" => (429, "TooManyRequestsException"),
             "organizations" => (400, "TooManyRequestsException"),
@@ -123,14 +123,14 @@ impl Refusal {
     }
 
     /// The session is over.
-    pub(super) fn expired(asked: &Asked) -> Self {
+    pub(super) fn expired(asked: &CallRequest) -> Self {
         let code = if asked.protocol == Protocol::Query { "ExpiredToken" } else { "ExpiredTokenException" };
         Self::new(403, code, "The security token included in the request is expired")
     }
 
     /// The key is unknown, or unknown in that region: a region that is not enabled does not have the account's keys
     /// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
-    pub(super) fn unknown_key(asked: &Asked) -> Self {
+    pub(super) fn unknown_key(asked: &CallRequest) -> Self {
         let is_query = asked.protocol == Protocol::Query;
         let code = if is_query { "InvalidClientTokenId" } else { "UnrecognizedClientException" };
         Self::new(403, code, "The security token included in the request is invalid.")
@@ -140,7 +140,7 @@ impl Refusal {
         Self::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
     }
 
-    pub(super) fn unknown_operation(asked: &Asked) -> Self {
+    pub(super) fn unknown_operation(asked: &CallRequest) -> Self {
         Self::new(404, "UnknownOperationException", format!("there is no {} here", asked.action()))
     }
 

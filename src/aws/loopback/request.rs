@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::reply::{Answer, Refusal, Reply};
+use super::reply::{CallOutcome, CallRefusal, Reply};
 
 /// A request as it arrives, from the transport or from the server.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub(super) enum Protocol {
 
 /// A request, read.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct CallRequest {
     pub(super) key_id: String,
     pub(super) region: String,
     pub(super) service: String,
@@ -47,14 +47,14 @@ pub(super) struct Asked {
     pub(super) body: Value,
 }
 
-impl Asked {
+impl CallRequest {
     /// Parses `incoming`, or returns the response for it.
-    pub(super) fn read(incoming: &Incoming<'_>) -> Result<Self, Answer> {
+    pub(super) fn read(incoming: &Incoming<'_>) -> Result<Self, CallOutcome> {
         // There is no instance or container metadata, and the SDK stops looking without a response.
         if incoming.host.starts_with("169.254.") {
-            return Err(Answer::NoConnection);
+            return Err(CallOutcome::NoConnection);
         }
-        let unsigned = || Answer::Reply(Reply::refusal(Protocol::Json, &Refusal::unsigned()));
+        let unsigned = || CallOutcome::Reply(Reply::refusal(Protocol::Json, &CallRefusal::unsigned()));
         let [key_id, region, service] = scope(incoming.authorization.unwrap_or_default()).ok_or_else(unsigned)?;
         let (path, query) = incoming.path.split_once('?').unwrap_or((incoming.path, ""));
         let segments: Vec<_> =

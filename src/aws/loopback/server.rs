@@ -28,7 +28,7 @@ use tokio::{
 
 use super::{
     Cloud,
-    reply::{Answer, REQUEST_ID},
+    reply::{CallOutcome, REQUEST_ID},
     request::Incoming,
 };
 
@@ -96,7 +96,7 @@ async fn respond(
         target: text("x-amz-target"),
         body: &body,
     });
-    let Answer::Reply(reply) = answer else {
+    let CallOutcome::Reply(reply) = answer else {
         // All regions are behind one port, so the connection is there by now: it ends without a byte.
         connection.0.store(true, Ordering::Relaxed);
         return StatusCode::BAD_GATEWAY.into_response();

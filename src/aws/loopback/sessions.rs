@@ -6,13 +6,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// The sessions so far.
 #[derive(Debug, Default)]
-pub(super) struct Sessions {
-    by_key: HashMap<String, Session>,
+pub(super) struct RoleSessions {
+    by_key: HashMap<String, RoleSession>,
     lifetime: Option<Duration>,
 }
 
 #[derive(Clone, Debug)]
-struct Session {
+struct RoleSession {
     account: String,
     arn: String,
     expires_at: DateTime<Utc>,
@@ -37,7 +37,7 @@ pub(super) struct Begun {
     pub(super) expires_at: DateTime<Utc>,
 }
 
-impl Sessions {
+impl RoleSessions {
     /// Whose `key_id` is. Keys that were not handed out here are those of `own_account`.
     pub(super) fn caller(&self, key_id: &str, own_account: &str, now: DateTime<Utc>) -> Caller {
         if let Some(session) = self.by_key.get(key_id) {
@@ -65,7 +65,7 @@ impl Sessions {
         let key_id = format!("ASIA{account}{:04X}", self.by_key.len());
         let lifetime = TimeDelta::from_std(self.lifetime.unwrap_or(asked_for)).unwrap_or(TimeDelta::MAX);
         let expires_at = now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        self.by_key.insert(key_id.clone(), Session { account: account.to_owned(), arn, expires_at });
+        self.by_key.insert(key_id.clone(), RoleSession { account: account.to_owned(), arn, expires_at });
         Begun { key_id, expires_at }
     }
 
@@ -80,7 +80,7 @@ impl Sessions {
     }
 }
 
-/// Whether `key_id` is one that [`Sessions::begin`] makes.
+/// Whether `key_id` is one that [`RoleSessions::begin`] makes.
 fn is_session_key(key_id: &str) -> bool {
     let rest = key_id.strip_prefix("ASIA").unwrap_or_default();
     rest.len() >= 16 && rest.bytes().take(12).all(|byte| byte.is_ascii_digit())

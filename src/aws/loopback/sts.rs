@@ -6,8 +6,8 @@ use chrono::{SecondsFormat, Utc};
 
 use super::{
     Cloud, lock,
-    reply::{REQUEST_ID, Refusal, Reply, escaped},
-    request::Asked,
+    reply::{CallRefusal, REQUEST_ID, Reply, escaped},
+    request::CallRequest,
     sessions::Caller,
     world::AccountStatus,
 };
@@ -21,11 +21,11 @@ const SHORTEST: u64 = 900;
 /// The longest session of any role.
 const LONGEST: u64 = 43_200;
 
-pub(super) fn respond(cloud: &Cloud, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+pub(super) fn respond(cloud: &Cloud, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
     match asked.operation.as_str() {
         "AssumeRole" => assume_role(cloud, asked, caller),
         "GetCallerIdentity" => Ok(caller_identity(caller)),
-        _ => Err(Refusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(asked)),
     }
 }
 
@@ -38,22 +38,25 @@ fn caller_identity(caller: &Caller) -> Reply {
     )
 }
 
-fn assume_role(cloud: &Cloud, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+fn assume_role(cloud: &Cloud, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
     let parameter = |name: &str| asked.parameters.get(name).map(String::as_str);
     let (Some(role), Some(session)) = (parameter("RoleArn"), parameter("RoleSessionName")) else {
-        return Err(Refusal::invalid(asked, "RoleArn and RoleSessionName are required"));
+        return Err(CallRefusal::invalid(asked, "RoleArn and RoleSessionName are required"));
     };
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
     if !(2..=64).contains(&session.len()) || !session.bytes().all(is_word) {
-        return Err(Refusal::invalid(asked, "Value at 'roleSessionName' failed to satisfy constraint [\\w+=,.@-]*"));
+        return Err(CallRefusal::invalid(
+            asked,
+            "Value at 'roleSessionName' failed to satisfy constraint [\\w+=,.@-]*",
+        ));
     }
-    let (account, name) = parts(role).ok_or_else(|| Refusal::invalid(asked, format!("{role} is invalid")))?;
+    let (account, name) = parts(role).ok_or_else(|| CallRefusal::invalid(asked, format!("{role} is invalid")))?;
     let duration = duration(asked, caller)?;
     let is_open = cloud.world().accounts.get(account).is_some_and(|known| known.status == AccountStatus::Active);
     if !is_open || !cloud.faults().lets_in(account, parameter("ExternalId")) {
         let arn = &caller.arn;
         let message = format!("User: {arn} is not authorized to perform: sts:AssumeRole on resource: {role}");
-        return Err(Refusal::new(403, "AccessDenied", message));
+        return Err(CallRefusal::new(403, "AccessDenied", message));
     }
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
     let begun = lock(&cloud.0.sessions).begin(account, arn.clone(), duration, Utc::now());
@@ -69,11 +72,11 @@ fn assume_role(cloud: &Cloud, asked: &Asked, caller: &Caller) -> Result<Reply, R
 }
 
 /// How long the session shall last.
-fn duration(asked: &Asked, caller: &Caller) -> Result<Duration, Refusal> {
+fn duration(asked: &CallRequest, caller: &Caller) -> Result<Duration, CallRefusal> {
     let Some(text) = asked.parameters.get("DurationSeconds") else { return Ok(Duration::from_secs(HOUR)) };
     let seconds = text.parse().unwrap_or(0);
     if !(SHORTEST..=LONGEST).contains(&seconds) {
-        return Err(Refusal::invalid(asked, format!("DurationSeconds must be from {SHORTEST} to {LONGEST}")));
+        return Err(CallRefusal::invalid(asked, format!("DurationSeconds must be from {SHORTEST} to {LONGEST}")));
     }
     if seconds > HOUR {
         let why = if caller.is_role {
@@ -81,7 +84,7 @@ fn duration(asked: &Asked, caller: &Caller) -> Result<Duration, Refusal> {
         } else {
             "the MaxSessionDuration set for this role"
         };
-        return Err(Refusal::invalid(asked, format!("The requested DurationSeconds exceeds {why}.")));
+        return Err(CallRefusal::invalid(asked, format!("The requested DurationSeconds exceeds {why}.")));
     }
     Ok(Duration::from_secs(seconds))
 }

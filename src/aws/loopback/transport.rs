@@ -13,7 +13,7 @@ use aws_smithy_types::body::SdkBody;
 
 use super::{
     Cloud,
-    reply::{Answer, REQUEST_ID},
+    reply::{CallOutcome, REQUEST_ID},
     request::Incoming,
 };
 
@@ -40,7 +40,7 @@ impl CloudTransport {
             target: header("x-amz-target"),
             body: request.body().bytes().unwrap_or_default(),
         });
-        let Answer::Reply(reply) = answer else {
+        let CallOutcome::Reply(reply) = answer else {
             return Err(ConnectorError::io("connection refused".into()));
         };
         let status = StatusCode::try_from(reply.status).map_err(|error| ConnectorError::other(error.into(), None))?;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Cloud,
-    ecr::{PullThroughRule, Repository},
-    ecs::{Cluster, TaskDefinition},
-    lambda::Function,
+    ecr::{CloudCacheRule, CloudRepository},
+    ecs::{CloudCluster, TaskDefinition},
+    lambda::CloudFunction,
 };
 
 /// The default regions of an account
@@ -46,11 +46,11 @@ pub enum AccountStatus {
 
 /// Everything.
 #[derive(Debug, Default)]
-pub(super) struct World {
+pub(super) struct CloudWorld {
     /// The account that manages the organization, if there is one.
     pub(super) management: String,
     pub(super) accounts: BTreeMap<String, Account>,
-    places: BTreeMap<String, BTreeMap<String, Place>>,
+    places: BTreeMap<String, BTreeMap<String, CloudRegion>>,
     /// The accounts whose repositories others may read.
     pub(super) shared_registries: BTreeSet<String>,
 }
@@ -67,16 +67,16 @@ pub(super) struct Account {
 
 /// What one account has in one region.
 #[derive(Debug, Default)]
-pub(super) struct Place {
-    pub(super) functions: BTreeMap<String, Function>,
-    pub(super) repositories: BTreeMap<String, Repository>,
-    pub(super) rules: Vec<PullThroughRule>,
-    pub(super) clusters: BTreeMap<String, Cluster>,
+pub(super) struct CloudRegion {
+    pub(super) functions: BTreeMap<String, CloudFunction>,
+    pub(super) repositories: BTreeMap<String, CloudRepository>,
+    pub(super) rules: Vec<CloudCacheRule>,
+    pub(super) clusters: BTreeMap<String, CloudCluster>,
     /// By family and revision.
     pub(super) task_definitions: BTreeMap<(String, u32), TaskDefinition>,
 }
 
-impl World {
+impl CloudWorld {
     /// A world with nothing in it but the account `own`.
     pub(super) fn new(own: &str) -> Self {
         let accounts = BTreeMap::from([(own.to_owned(), Account::default())]);
@@ -96,13 +96,13 @@ impl World {
     }
 
     /// What `account` has in `region`, to be filled.
-    pub(super) fn place_mut(&mut self, account: &str, region: &str) -> &mut Place {
+    pub(super) fn place_mut(&mut self, account: &str, region: &str) -> &mut CloudRegion {
         let _ = self.account(account);
         self.places.entry(account.to_owned()).or_default().entry(region.to_owned()).or_default()
     }
 
     /// What `account` has in `region`, if anything.
-    pub(super) fn place(&self, account: &str, region: &str) -> Option<&Place> {
+    pub(super) fn place(&self, account: &str, region: &str) -> Option<&CloudRegion> {
         self.places.get(account)?.get(region)
     }
 

@@ -12,19 +12,19 @@ use futures::{StreamExt, stream};
 
 use super::{
     listing::{self, EcrRepository},
-    manifests::{self, Wanted},
+    manifests::{self, WantedManifests},
 };
 use crate::{
-    aws::{Failure, Session},
+    aws::{AwsError, AwsSession},
     glob::{Glob, has_wildcards},
-    image::{Content, Digest, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Region, Repository},
+    image::{Digest, DigestContent, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Region, Repository},
     inventory::{
-        Choice, EcrSettings, Estate, Held, Regions, Shelf,
-        findings::{Findings, Found},
-        spot::Spot,
+        AwsScope, EcrSettings, RegionSelection, RepositoryImages, Selector, StoredImage,
+        account_region::AccountRegion,
+        image_contents::{ImageContents, ManifestContent},
     },
     registry::EcrHost,
-    store::{Seen, TagMemory},
+    store::{TagListRecord, TagObservation},
 };
 
 /// The most images of one repository that are listed, newest first.
@@ -36,15 +36,15 @@ const MOST_READ: usize = 500;
 #[derive(Debug, Default)]
 pub struct BaseRepositories {
     /// The images of each, as far as it could be listed.
-    pub shelves: BTreeMap<Repository, Arc<Shelf>>,
+    pub images: BTreeMap<Repository, Arc<RepositoryImages>>,
     /// The repositories or patterns that could not be read completely, each with the error.
     pub unread: Vec<(String, String)>,
 }
 
 /// A repository and its images.
-type Listed = (Arc<EcrRepository>, Arc<Shelf>);
+type ListedRepository = (Arc<EcrRepository>, Arc<RepositoryImages>);
 
-impl Estate {
+impl AwsScope {
     /// Reads the releases of the base `repositories` in private ECR, and of those that match `patterns`, into the
     /// catalog.
     ///
@@ -78,66 +78,66 @@ impl Estate {
             if let Some(why) = self.note_artifacts(repository, &stored, &findings) {
                 read.unread.push((repository.to_string(), why));
             }
-            read.shelves.insert(repository.clone(), stored);
+            read.images.insert(repository.clone(), stored);
         }
         read
     }
 
     /// The repositories that match `pattern`, if that names one registry of private ECR and has wildcards in the
     /// repository.
-    async fn repositories_like(&self, pattern: &Glob) -> Result<Vec<Repository>, Failure> {
-        let found = EcrHost::of_pattern(pattern.as_str()).filter(|(_, name)| has_wildcards(name));
+    async fn repositories_like(&self, pattern: &Glob) -> Result<Vec<Repository>, AwsError> {
+        let found = EcrHost::from_pattern(pattern.as_str()).filter(|(_, name)| has_wildcards(name));
         let Some((EcrHost { account, region }, name)) = found else { return Ok(Vec::new()) };
         let Ok(name) = name.parse::<Glob>() else { return Ok(Vec::new()) };
         let session = self.session_for_bases(account).await?;
         let Ok(region) = region.parse::<Region>() else { return Ok(Vec::new()) };
         let settings = EcrSettings {
-            regions: Regions::Listed(vec![region.clone()]),
-            choice: Choice { include: vec![name], ..Choice::default() },
+            regions: RegionSelection::Listed(vec![region.clone()]),
+            selector: Selector { include: vec![name], ..Selector::default() },
             tags: Vec::new(),
             newest: None,
             untagged: true,
         };
-        let listed = listing::repositories(&Spot { session, region }, &settings).await;
-        match listed.gaps.into_iter().next() {
-            Some(gap) => Err(Failure { code: gap.code, message: gap.message }),
+        let listed = listing::repositories(&AccountRegion { session, region }, &settings).await;
+        match listed.errors.into_iter().next() {
+            Some(gap) => Err(AwsError { code: gap.code, message: gap.message }),
             None => Ok(listed.items.iter().map(|found| found.repository.clone()).collect()),
         }
     }
 
     /// The session to read `account` with. An account with a role of its own is allowed even if nothing runs there:
     /// many companies have an account for their bases.
-    async fn session_for_bases(&self, account: &str) -> Result<Arc<Session>, Failure> {
+    async fn session_for_bases(&self, account: &str) -> Result<Arc<AwsSession>, AwsError> {
         let session = self.aws.session_of(account).await?;
         if session.account().is_some_and(|own| own.as_str() == account) {
-            self.see(account);
+            self.allow(account);
         }
         Ok(session)
     }
 
     /// The images of `repository` in private ECR; `not-found` if its registry is not allowed.
-    async fn list_base(&self, repository: &Repository) -> Result<Listed, Failure> {
+    async fn list_base(&self, repository: &Repository) -> Result<ListedRepository, AwsError> {
         let not_found =
-            || Failure { code: ErrorCode::NotFound, message: format!("the registry of {repository} is not allowed") };
+            || AwsError { code: ErrorCode::NotFound, message: format!("the registry of {repository} is not allowed") };
         let account = EcrHost::parse(&repository.registry).ok_or_else(not_found)?.account;
         let session = self.session_for_bases(account).await?;
-        if !self.images.registry().may_ask(repository) {
+        if !self.images.registry().is_allowed(repository) {
             return Err(not_found());
         }
         let repository = Arc::new(EcrRepository::parse(repository, &session).ok_or_else(not_found)?);
-        let stored = self.listed(&repository).await;
-        let stored = stored.map_err(|gap| Failure { code: gap.code, message: gap.message })?;
+        let stored = self.repository_images(&repository).await;
+        let stored = stored.map_err(|gap| AwsError { code: gap.code, message: gap.message })?;
         Ok((repository, stored))
     }
 
     /// Reads the images of `bases` that the catalog does not have.
-    async fn read_unread(&self, bases: &[Listed]) -> Findings {
+    async fn read_unread(&self, bases: &[ListedRepository]) -> ImageContents {
         let catalog = self.images.catalog();
-        let mut wanted = Wanted::new();
+        let mut wanted = WantedManifests::new();
         for (repository, stored) in bases {
             let artifacts = self.artifacts(&repository.repository);
             let known = self.known_releases(&repository.repository);
-            let is_unread = |held: &&Held| {
+            let is_unread = |held: &&StoredImage| {
                 let is_known = artifacts.contains(&held.digest) || known.contains_key(&held.digest);
                 !is_known && catalog.content(&held.digest).is_none()
             };
@@ -145,21 +145,21 @@ impl Estate {
                 wanted.entry(held.digest.clone()).or_default().push(Arc::clone(repository));
             }
         }
-        let mut findings = Findings::default();
+        let mut findings = ImageContents::default();
         manifests::read(&self.images, self.concurrency, wanted, &mut findings).await;
         findings
     }
 
     /// Adds the images of `stored` to the catalog as releases of `repository`, and the digests of its dated tags.
-    fn remember_base(&self, repository: &Repository, stored: &Shelf) {
+    fn remember_base(&self, repository: &Repository, stored: &RepositoryImages) {
         let catalog = self.images.catalog();
         let known = self.known_releases(repository);
         for held in images(stored).into_iter().filter(|held| !known.get(&held.digest).is_some_and(|it| it.has(held))) {
             match catalog.content(&held.digest).as_deref() {
-                Some(Content::Image(facts)) => self.remember_release(repository, held, None, &held.digest, facts),
-                Some(Content::Index(index)) => {
+                Some(DigestContent::Image(facts)) => self.remember_release(repository, held, None, &held.digest, facts),
+                Some(DigestContent::Index(index)) => {
                     for child in &index.children {
-                        if let Some(Content::Image(facts)) = catalog.content(&child.digest).as_deref() {
+                        if let Some(DigestContent::Image(facts)) = catalog.content(&child.digest).as_deref() {
                             self.remember_release(repository, held, Some(&held.digest), &child.digest, facts);
                         }
                     }
@@ -172,23 +172,23 @@ impl Estate {
         if dated.is_empty() {
             return;
         }
-        catalog.note(repository, |memory| {
+        catalog.update_repository(repository, |memory| {
             for held in stored.images() {
                 let kind = if held.is_index { DigestKind::Index } else { DigestKind::Manifest };
                 for tag in held.tags.iter().filter(|tag| dated.contains(*tag)) {
-                    let seen = || Seen::new(held.digest.clone(), Some(kind), self.seen_at);
+                    let seen = || TagObservation::new(held.digest.clone(), Some(kind), self.seen_at);
                     memory.carried.entry(tag.clone()).or_insert_with(seen);
                 }
             }
             let dated = dated.into_iter().collect();
-            memory.tags = Some(TagMemory { read_at: self.seen_at, is_complete: true, dated });
+            memory.tags = Some(TagListRecord { read_at: self.seen_at, is_complete: true, dated });
         });
     }
 
     /// The releases of `repository` in the catalog, by the digests of manifests and indexes.
-    fn known_releases(&self, repository: &Repository) -> HashMap<Digest, KnownRelease> {
-        let mut known: HashMap<Digest, KnownRelease> = HashMap::new();
-        self.images.catalog().recall(repository, |memory| {
+    fn known_releases(&self, repository: &Repository) -> HashMap<Digest, StoredRelease> {
+        let mut known: HashMap<Digest, StoredRelease> = HashMap::new();
+        self.images.catalog().read_repository(repository, |memory| {
             for release in memory.releases.values() {
                 for digest in release.index.iter().chain([&release.manifest]) {
                     let entry = known.entry(digest.clone()).or_default();
@@ -203,7 +203,7 @@ impl Estate {
     fn remember_release(
         &self,
         repository: &Repository,
-        held: &Held,
+        held: &StoredImage,
         index: Option<&Digest>,
         manifest: &Digest,
         facts: &ImageFacts,
@@ -216,23 +216,28 @@ impl Estate {
         if let Some(release) = PlatformRelease::new(manifest.clone(), facts, first_seen) {
             let tags = held.tags.iter().map(|tag| LambdaTag::release_of(tag)).collect();
             let release = PlatformRelease { tags, index: index.cloned(), ..release };
-            self.images.catalog().note_release(repository, release);
+            self.images.catalog().add_release(repository, release);
         }
     }
 
     /// The digests in `repository` that are not images and need not be read again.
     fn artifacts(&self, repository: &Repository) -> BTreeSet<Digest> {
-        self.images.catalog().kept(&artifacts_name(repository)).unwrap_or_default()
+        self.images.catalog().get_note(&artifacts_name(repository)).unwrap_or_default()
     }
 
     /// Stores the digests that are not images. Returns the first error of the others, if any.
-    fn note_artifacts(&self, repository: &Repository, stored: &Shelf, findings: &Findings) -> Option<String> {
+    fn note_artifacts(
+        &self,
+        repository: &Repository,
+        stored: &RepositoryImages,
+        findings: &ImageContents,
+    ) -> Option<String> {
         let known = self.artifacts(repository);
         let mut artifacts = known.clone();
         let (mut count, mut first) = (0, None);
         for held in images(stored).into_iter().filter(|held| findings.has_tried(&held.digest, Some(repository))) {
             match findings.get(&held.digest, Some(repository)) {
-                Ok(Found::Artifact) => drop(artifacts.insert(held.digest.clone())),
+                Ok(ManifestContent::Artifact) => drop(artifacts.insert(held.digest.clone())),
                 Ok(_) => {}
                 Err(why) => {
                     count += 1;
@@ -241,7 +246,7 @@ impl Estate {
             }
         }
         if artifacts != known {
-            self.images.catalog().keep(&artifacts_name(repository), &artifacts);
+            self.images.catalog().put_note(&artifacts_name(repository), &artifacts);
         }
         first.map(|why| if count == 1 { why } else { format!("{why}, and {} more", count - 1) })
     }
@@ -249,14 +254,14 @@ impl Estate {
 
 /// A release as the catalog has it.
 #[derive(Default)]
-struct KnownRelease {
+struct StoredRelease {
     tags: BTreeSet<String>,
     first_seen: Option<DateTime<Utc>>,
 }
 
-impl KnownRelease {
+impl StoredRelease {
     /// Whether `held` adds nothing to it.
-    fn has(&self, held: &Held) -> bool {
+    fn has(&self, held: &StoredImage) -> bool {
         held.pushed_at.is_none_or(|at| self.first_seen <= Some(at))
             && held.tags.iter().all(|tag| self.tags.contains(&LambdaTag::release_of(tag)))
     }
@@ -265,7 +270,7 @@ impl KnownRelease {
 impl BaseRepositories {
     /// Records that `place` could not be listed. A missing repository or missing credentials are reported when its tags
     /// are read.
-    fn note(&mut self, place: &str, failure: Failure) {
+    fn note(&mut self, place: &str, failure: AwsError) {
         if !matches!(failure.code, ErrorCode::NotFound | ErrorCode::Credentials) {
             self.unread.push((place.to_owned(), failure.message));
         }
@@ -273,7 +278,7 @@ impl BaseRepositories {
 }
 
 /// The images of `stored` that can be pulled, newest first. Some may be other artifacts.
-fn images(stored: &Shelf) -> Vec<&Held> {
+fn images(stored: &RepositoryImages) -> Vec<&StoredImage> {
     let mut images: Vec<_> = stored.images().filter(|held| !held.is_archived && held.attested.is_none()).collect();
     images.sort_by_key(|held| (Reverse(held.pushed_at), &held.digest));
     images.truncate(MOST_LISTED);

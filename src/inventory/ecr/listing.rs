@@ -12,10 +12,13 @@ use aws_sdk_ecr::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 
 use crate::{
-    aws::Failure,
-    aws::Session,
+    aws::AwsError,
+    aws::AwsSession,
     image::{AccountId, Arn, Digest, DigestKind, ErrorCode, Region, Repository, may_hold_provenance},
-    inventory::{DeploymentKind, EcrSettings, Extent, Gap, Held, ResourceTags, Shelf, spot::Spot},
+    inventory::{
+        AffectedScope, CollectionError, DeploymentKind, EcrSettings, RepositoryImages, ResourceTags, StoredImage,
+        account_region::AccountRegion,
+    },
     registry::EcrHost,
 };
 
@@ -29,9 +32,9 @@ pub(super) const IMAGE_CONFIGS: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
 
 /// The items that could be listed, and the errors.
-pub(super) struct Listed<T> {
+pub(super) struct PartialListing<T> {
     pub(super) items: Vec<T>,
-    pub(super) gaps: Vec<Gap>,
+    pub(super) errors: Vec<CollectionError>,
 }
 
 /// A repository of private ECR.
@@ -43,13 +46,13 @@ pub(in crate::inventory) struct EcrRepository {
     pub(in crate::inventory) arn: Option<Arn>,
     /// The same as a repository of the registry API.
     pub(in crate::inventory) repository: Repository,
-    /// The scope of a [`Gap`] about it.
+    /// The scope of a [`CollectionError`] about it.
     scope: String,
 }
 
 impl EcrRepository {
     /// The repository `repository`, read with `session`; `None` if its registry is not ECR.
-    pub(in crate::inventory) fn parse(repository: &Repository, session: &Session) -> Option<Self> {
+    pub(in crate::inventory) fn parse(repository: &Repository, session: &AwsSession) -> Option<Self> {
         let host = EcrHost::parse(&repository.registry)?;
         let name = &repository.name;
         let (region, account): (Region, AccountId) = (host.region.parse().ok()?, host.account.parse().ok()?);
@@ -65,25 +68,25 @@ impl EcrRepository {
     }
 
     /// Its resource tags.
-    pub(in crate::inventory) async fn resource_tags(&self) -> Result<ResourceTags, Failure> {
+    pub(in crate::inventory) async fn resource_tags(&self) -> Result<ResourceTags, AwsError> {
         let answer = self
             .client
             .list_tags_for_resource()
             .set_resource_arn(self.arn.as_ref().map(ToString::to_string))
             .send()
             .await;
-        let answer = answer.map_err(|error| Failure::of(&self.call("ListTagsForResource"), &error))?;
+        let answer = answer.map_err(|error| AwsError::from_sdk(&self.call("ListTagsForResource"), &error))?;
         Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
-    /// The scope of a [`Gap`] about it.
+    /// The scope of a [`CollectionError`] about it.
     pub(in crate::inventory) fn scope(&self) -> String {
         self.scope.clone()
     }
 
     /// The deployments of its images that an error may hide: of `kind`, or of any kind.
-    pub(in crate::inventory) fn extent(&self, kind: Option<DeploymentKind>) -> Extent {
-        Extent {
+    pub(in crate::inventory) fn extent(&self, kind: Option<DeploymentKind>) -> AffectedScope {
+        AffectedScope {
             kind,
             account: Some(self.account.clone()),
             region: Some(self.region.clone()),
@@ -92,11 +95,11 @@ impl EcrRepository {
     }
 
     /// The error of reading its images. It hides no workload: those are listed elsewhere and read by digest.
-    fn gap(&self, failure: Failure) -> Gap {
-        Gap::new(self.scope(), self.extent(Some(DeploymentKind::Ecr)), failure)
+    fn gap(&self, failure: AwsError) -> CollectionError {
+        CollectionError::new(self.scope(), self.extent(Some(DeploymentKind::Ecr)), failure)
     }
 
-    /// The name of a call of `operation` in the message of a [`Failure`].
+    /// The name of a call of `operation` in the message of a [`AwsError`].
     pub(super) fn call(&self, operation: &str) -> String {
         format!("ecr:{operation} of {} in {}", self.name, self.region)
     }
@@ -116,65 +119,70 @@ pub(super) struct EcrImage {
     pub(super) pushed_at: Option<DateTime<Utc>>,
 }
 
-struct Page<T> {
+struct EcrPage<T> {
     items: Vec<T>,
     next: Option<String>,
 }
 
 /// Reads all pages. If one fails, the items of earlier pages are returned.
-async fn all_pages<T, F>((scope, extent): (&str, Extent), ask: impl Fn(Option<String>) -> F) -> Listed<T>
+async fn all_pages<T, F>((scope, extent): (&str, AffectedScope), ask: impl Fn(Option<String>) -> F) -> PartialListing<T>
 where
-    F: Future<Output = Result<Page<T>, Failure>>,
+    F: Future<Output = Result<EcrPage<T>, AwsError>>,
 {
     let mut items = Vec::new();
     let mut token = None;
-    let gap = |code, message: String| vec![Gap::new(scope.to_owned(), extent.clone(), Failure { code, message })];
+    let gap = |code, message: String| {
+        vec![CollectionError::new(scope.to_owned(), extent.clone(), AwsError { code, message })]
+    };
     for _ in 0..PAGES {
         let page = match ask(token.clone()).await {
             Ok(page) => page,
-            Err(failure) => return Listed { items, gaps: gap(failure.code, failure.message) },
+            Err(failure) => return PartialListing { items, errors: gap(failure.code, failure.message) },
         };
         items.extend(page.items);
         let next = page.next.filter(|next| !next.is_empty());
         if next.is_none() {
-            return Listed { items, gaps: Vec::new() };
+            return PartialListing { items, errors: Vec::new() };
         }
         if next == token {
-            return Listed { items, gaps: gap(ErrorCode::Malformed, "the list repeats its next token".to_owned()) };
+            return PartialListing {
+                items,
+                errors: gap(ErrorCode::Malformed, "the list repeats its next token".to_owned()),
+            };
         }
         token = next;
     }
-    Listed { items, gaps: gap(ErrorCode::Failed, format!("the list exceeds {PAGES} pages")) }
+    PartialListing { items, errors: gap(ErrorCode::Failed, format!("the list exceeds {PAGES} pages")) }
 }
 
 /// The repositories at `spot` that `settings` select.
-pub(super) async fn repositories(spot: &Spot, settings: &EcrSettings) -> Listed<Arc<EcrRepository>> {
+pub(super) async fn repositories(spot: &AccountRegion, settings: &EcrSettings) -> PartialListing<Arc<EcrRepository>> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
     let call = format!("ecr:DescribeRepositories in {region}");
-    let extent = spot.extent(DeploymentKind::Ecr);
+    let extent = spot.affected(DeploymentKind::Ecr);
     let listed = all_pages((&spot.scope("ecr"), extent.clone()), |token| async {
         let page = client.describe_repositories().max_results(PAGE).set_next_token(token).send().await;
-        let page = page.map_err(|error| Failure::of(&call, &error))?;
-        Ok(Page { items: page.repositories.unwrap_or_default(), next: page.next_token })
+        let page = page.map_err(|error| AwsError::from_sdk(&call, &error))?;
+        Ok(EcrPage { items: page.repositories.unwrap_or_default(), next: page.next_token })
     })
     .await;
     let mut items = Vec::new();
-    let mut gaps = listed.gaps;
+    let mut gaps = listed.errors;
     for repository in listed.items {
         let name = repository.repository_name().unwrap_or_default().to_owned();
-        if !settings.choice.admits_name(&name) {
+        if !settings.selector.admits_name(&name) {
             continue;
         }
         let scope = scope(region, &name, spot.session.account());
         match repository_of(client, region, &repository, scope.clone()) {
             Ok(repository) => items.push(Arc::new(repository)),
             Err(message) => {
-                let extent = Extent { repository: Some(name), ..extent.clone() };
-                gaps.push(Gap::new(scope, extent, Failure { code: ErrorCode::Malformed, message }));
+                let extent = AffectedScope { repository: Some(name), ..extent.clone() };
+                gaps.push(CollectionError::new(scope, extent, AwsError { code: ErrorCode::Malformed, message }));
             }
         }
     }
-    Listed { items, gaps }
+    PartialListing { items, errors: gaps }
 }
 
 fn repository_of(
@@ -198,15 +206,18 @@ fn repository_of(
 }
 
 /// The repository `name` at `spot`; `None` if it does not exist.
-pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<EcrRepository>>, Gap> {
+pub(super) async fn repository(
+    spot: &AccountRegion,
+    name: &str,
+) -> Result<Option<Arc<EcrRepository>>, CollectionError> {
     let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
     let scope = scope(region, name, spot.session.account());
-    let extent = Extent { repository: Some(name.to_owned()), ..spot.extent(DeploymentKind::Ecr) };
-    let gap = |failure| Gap::new(scope.clone(), extent.clone(), failure);
+    let extent = AffectedScope { repository: Some(name.to_owned()), ..spot.affected(DeploymentKind::Ecr) };
+    let gap = |failure| CollectionError::new(scope.clone(), extent.clone(), failure);
     let answer = match client.describe_repositories().repository_names(name).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            let failure = Failure::of(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
+            let failure = AwsError::from_sdk(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
             return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(gap(failure)) };
         }
     };
@@ -215,7 +226,7 @@ pub(super) async fn repository(spot: &Spot, name: &str) -> Result<Option<Arc<Ecr
     };
     match repository_of(client, region, found, scope.clone()) {
         Ok(repository) => Ok(Some(Arc::new(repository))),
-        Err(message) => Err(gap(Failure { code: ErrorCode::Malformed, message })),
+        Err(message) => Err(gap(AwsError { code: ErrorCode::Malformed, message })),
     }
 }
 
@@ -225,37 +236,39 @@ pub(super) async fn image(
     repository: &EcrRepository,
     digest: &Digest,
     settings: &EcrSettings,
-) -> Result<Option<EcrImage>, Gap> {
+) -> Result<Option<EcrImage>, CollectionError> {
     let id = ImageIdentifier::builder().image_digest(digest.as_str()).build();
     let request = repository.client.describe_images().registry_id(repository.account.as_str());
     let details = match request.repository_name(&repository.name).image_ids(id).send().await {
         Ok(answer) => answer.image_details.unwrap_or_default(),
         Err(error) => {
-            let failure = Failure::of(&repository.call("DescribeImages"), &error);
+            let failure = AwsError::from_sdk(&repository.call("DescribeImages"), &error);
             return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(repository.gap(failure)) };
         }
     };
     let mut images = BTreeMap::new();
     for detail in details.iter().filter(|detail| is_image(detail)) {
         let image = image_of(detail);
-        merge(&mut images, image.map_err(|message| repository.gap(Failure { code: ErrorCode::Malformed, message }))?);
+        merge(&mut images, image.map_err(|message| repository.gap(AwsError { code: ErrorCode::Malformed, message }))?);
     }
     Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
 
 /// All images of `repository`, including archived ones.
-pub(in crate::inventory) async fn shelf(repository: &EcrRepository) -> Result<Shelf, Gap> {
+pub(in crate::inventory) async fn repository_images(
+    repository: &EcrRepository,
+) -> Result<RepositoryImages, CollectionError> {
     let filter =
         DescribeImagesFilter::builder().tag_status(TagStatus::Any).image_status(ImageStatusFilter::Any).build();
     let listed = details(repository, &filter, |detail| {
         let EcrImage { digest, tags, pushed_at } = image_of(detail)?;
         let is_archived = is_asleep(detail);
-        let kind = detail.image_manifest_media_type().and_then(DigestKind::of_media_type);
+        let kind = detail.image_manifest_media_type().and_then(DigestKind::from_media_type);
         let is_index = kind == Some(DigestKind::Index);
-        Ok(Held { digest, tags, pushed_at, is_archived, is_index, attested: attested(detail) })
+        Ok(StoredImage { digest, tags, pushed_at, is_archived, is_index, attested: attested(detail) })
     })
     .await;
-    match listed.gaps.into_iter().next() {
+    match listed.errors.into_iter().next() {
         // With a partial list, no image can be reported as deleted.
         Some(gap) => Err(gap),
         None => Ok(listed.items.into_iter().collect()),
@@ -263,7 +276,7 @@ pub(in crate::inventory) async fn shelf(repository: &EcrRepository) -> Result<Sh
 }
 
 /// The images of `repository` that `settings` select.
-pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -> Listed<EcrImage> {
+pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -> PartialListing<EcrImage> {
     let tag_status = if settings.untagged { TagStatus::Any } else { TagStatus::Tagged };
     // Without an image status, the API leaves archived images out (DescribeImagesFilter).
     let filter = DescribeImagesFilter::builder().tag_status(tag_status).build();
@@ -272,7 +285,7 @@ pub(super) async fn images(repository: &EcrRepository, settings: &EcrSettings) -
     for image in listed.items.into_iter().flatten() {
         merge(&mut images, image);
     }
-    Listed { items: choose(images.into_values(), settings), gaps: listed.gaps }
+    PartialListing { items: choose(images.into_values(), settings), errors: listed.errors }
 }
 
 /// Applies `read` to each image that `DescribeImages` lists.
@@ -280,26 +293,26 @@ async fn details<T>(
     repository: &EcrRepository,
     filter: &DescribeImagesFilter,
     read: impl Fn(&ImageDetail) -> Result<T, String>,
-) -> Listed<T> {
+) -> PartialListing<T> {
     let (scope, extent) = (repository.scope(), repository.extent(Some(DeploymentKind::Ecr)));
     let call = repository.call("DescribeImages");
     let listed = all_pages((&scope, extent), |token| async {
         let request = repository.client.describe_images();
         let request = request.registry_id(repository.account.as_str()).repository_name(&repository.name);
         let page = request.filter(filter.clone()).max_results(PAGE).set_next_token(token).send().await;
-        let page = page.map_err(|error| Failure::of(&call, &error))?;
-        Ok(Page { items: page.image_details().iter().map(&read).collect(), next: page.next_token })
+        let page = page.map_err(|error| AwsError::from_sdk(&call, &error))?;
+        Ok(EcrPage { items: page.image_details().iter().map(&read).collect(), next: page.next_token })
     })
     .await;
-    let mut gaps = listed.gaps;
+    let mut gaps = listed.errors;
     let mut items = Vec::new();
     for item in listed.items {
         match item {
             Ok(item) => items.push(item),
-            Err(message) => gaps.push(repository.gap(Failure { code: ErrorCode::Malformed, message })),
+            Err(message) => gaps.push(repository.gap(AwsError { code: ErrorCode::Malformed, message })),
         }
     }
-    Listed { items, gaps }
+    PartialListing { items, errors: gaps }
 }
 
 /// The subject of an artifact that may hold provenance.

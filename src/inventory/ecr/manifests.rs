@@ -14,17 +14,17 @@ use futures::{Stream, StreamExt, lock::Mutex, stream};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    large::SizeLimit,
     listing::{EcrRepository, IMAGE_CONFIGS},
+    response_size_limit::ResponseSizeLimit,
 };
 use crate::{
-    aws::Failure,
-    image::{Digest, Document, MANIFEST_MEDIA_TYPES, each_entry},
+    aws::AwsError,
+    image::{Digest, MANIFEST_MEDIA_TYPES, ManifestDocument, each_entry},
     inventory::{
-        ImageErrorCode, Unreadable,
-        findings::{Findings, Found},
+        ImageError, ImageErrorCode,
+        image_contents::{ImageContents, ManifestContent},
     },
-    store::Images,
+    store::ImageReader,
 };
 
 /// The most images one `BatchGetImage` may name (its API model).
@@ -39,21 +39,21 @@ const MANIFEST_ANSWER_BYTES: u64 = 25 << 20;
 const FILE_SYSTEMS: [&str; 2] = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
 
 /// The digests to read, each with the repositories that have it.
-pub(in crate::inventory) type Wanted = BTreeMap<Digest, Vec<Arc<EcrRepository>>>;
+pub(in crate::inventory) type WantedManifests = BTreeMap<Digest, Vec<Arc<EcrRepository>>>;
 
 /// A manifest as ECR returned it.
-enum Body {
-    Document(Document),
+enum ManifestBody {
+    Document(ManifestDocument),
     Artifact,
 }
 
 /// Reads the digests of `wanted` into `findings`. If one repository fails, the digest is read from the next one that
 /// has it: one round for each repository that shares a digest, nearly always one.
 pub(in crate::inventory) async fn read(
-    images: &Arc<Images>,
+    images: &Arc<ImageReader>,
     concurrency: usize,
-    mut wanted: Wanted,
-    findings: &mut Findings,
+    mut wanted: WantedManifests,
+    findings: &mut ImageContents,
 ) {
     while !wanted.is_empty() {
         let mut by_repository = BTreeMap::<_, (Arc<EcrRepository>, Vec<Digest>)>::new();
@@ -65,7 +65,7 @@ pub(in crate::inventory) async fn read(
                 if let Some(holder) = holders.last() {
                     images.announce(&holder.repository, digest, &known);
                 }
-                findings.add(digest.clone(), None, Ok(Found::from(known)));
+                findings.add(digest.clone(), None, Ok(ManifestContent::from(known)));
                 return false;
             }
             let Some(holder) = holders.pop() else { return false };
@@ -86,14 +86,14 @@ pub(in crate::inventory) async fn read(
     }
 }
 
-type Answer<T> = (Arc<EcrRepository>, Digest, Result<T, Unreadable>);
+type ManifestResult<T> = (Arc<EcrRepository>, Digest, Result<T, ImageError>);
 
 /// The manifests of `batches`, and the configurations of those that are images.
 fn answers(
-    images: &Arc<Images>,
+    images: &Arc<ImageReader>,
     concurrency: usize,
     batches: Vec<(Arc<EcrRepository>, Vec<Digest>)>,
-) -> impl Stream<Item = Answer<Found>> {
+) -> impl Stream<Item = ManifestResult<ManifestContent>> {
     let images = Arc::clone(images);
     let alone = Arc::<Mutex<()>>::default();
     stream::iter(batches)
@@ -104,24 +104,33 @@ fn answers(
         .buffer_unordered(concurrency)
 }
 
-async fn complete(images: Arc<Images>, (repository, digest, body): Answer<Body>) -> Answer<Found> {
+async fn complete(
+    images: Arc<ImageReader>,
+    (repository, digest, body): ManifestResult<ManifestBody>,
+) -> ManifestResult<ManifestContent> {
     let found = match body {
         Err(why) => Err(why),
-        Ok(Body::Artifact) => Ok(Found::Artifact),
-        Ok(Body::Document(document)) => match images.complete(&repository.repository, &digest, document).await {
-            Ok(known) => {
-                images.announce(&repository.repository, &digest, &known);
-                Ok(Found::from(known))
+        Ok(ManifestBody::Artifact) => Ok(ManifestContent::Artifact),
+        Ok(ManifestBody::Document(document)) => {
+            match images.complete(&repository.repository, &digest, document).await {
+                Ok(known) => {
+                    images.announce(&repository.repository, &digest, &known);
+                    Ok(ManifestContent::from(known))
+                }
+                Err(error) => Err(ImageError::from_registry(&error)),
             }
-            Err(error) => Err(Unreadable::of_registry(&error)),
-        },
+        }
     };
     (repository, digest, found)
 }
 
 /// The manifests of `digests` in `repository`. If they exceed one response, each half is read by itself, and holds
 /// `alone`, which limits large responses to one at a time.
-async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<Mutex<()>>) -> Vec<Answer<Body>> {
+async fn fetch(
+    repository: Arc<EcrRepository>,
+    digests: Vec<Digest>,
+    alone: Arc<Mutex<()>>,
+) -> Vec<ManifestResult<ManifestBody>> {
     if let Some(bodies) = batch(&repository, &digests, ANSWER_BYTES).await {
         return bodies;
     }
@@ -136,7 +145,7 @@ async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<
                 Some(read) => bodies.extend(read),
                 None if digests.len() > 1 => halves.push(digests),
                 None => bodies.extend(digests.into_iter().map(|digest| {
-                    let why = Unreadable::new(
+                    let why = ImageError::new(
                         ImageErrorCode::RegistryMalformed,
                         format!("the manifest of {digest} is too large"),
                     );
@@ -149,10 +158,14 @@ async fn fetch(repository: Arc<EcrRepository>, digests: Vec<Digest>, alone: Arc<
 }
 
 /// The same in one call; `None` if the response exceeds `most_bytes`.
-async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: u64) -> Option<Vec<Answer<Body>>> {
+async fn batch(
+    repository: &Arc<EcrRepository>,
+    digests: &[Digest],
+    most_bytes: u64,
+) -> Option<Vec<ManifestResult<ManifestBody>>> {
     let ids = digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.as_str()).build());
     let call = repository.call("BatchGetImage");
-    let limit = SizeLimit::new(most_bytes);
+    let limit = ResponseSizeLimit::new(most_bytes);
     let answer = repository
         .client
         .batch_get_image()
@@ -164,7 +177,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
         .interceptor(limit.clone())
         .send()
         .await
-        .map_err(|error| Unreadable::of_aws(&Failure::of(&call, &error)));
+        .map_err(|error| ImageError::from_aws(&AwsError::from_sdk(&call, &error)));
     if limit.was_larger() {
         return None;
     }
@@ -173,7 +186,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
         Err(why) => digests.iter().map(|digest| (digest.clone(), Err(why.clone()))).collect(),
     };
     let silent =
-        || Err(Unreadable::new(ImageErrorCode::RegistryMalformed, format!("{call}: the response does not include it")));
+        || Err(ImageError::new(ImageErrorCode::RegistryMalformed, format!("{call}: the response does not include it")));
     let answers = digests.iter().map(|digest| {
         let body = bodies.remove(digest).unwrap_or_else(silent);
         (Arc::clone(repository), digest.clone(), body)
@@ -182,7 +195,7 @@ async fn batch(repository: &Arc<EcrRepository>, digests: &[Digest], most_bytes: 
 }
 
 /// Images and failures of a response, by digest: both come in one HTTP 200.
-fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<Body, Unreadable>> {
+fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<ManifestBody, ImageError>> {
     let digest_of = |id: Option<&ImageIdentifier>| id?.image_digest()?.parse::<Digest>().ok();
     let mut bodies = HashMap::new();
     for failure in answer.failures.unwrap_or_default() {
@@ -200,7 +213,7 @@ fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<Bod
     bodies
 }
 
-fn refusal(call: &str, failure: &ImageFailure) -> Unreadable {
+fn refusal(call: &str, failure: &ImageFailure) -> ImageError {
     let said = failure.failure_code().map_or("no failureCode", |code| code.as_str());
     let code = match said {
         "ImageNotFound" | "ImageTagDoesNotMatchDigest" => ImageErrorCode::ImageMissing,
@@ -210,27 +223,27 @@ fn refusal(call: &str, failure: &ImageFailure) -> Unreadable {
         _ => ImageErrorCode::RegistryUnreachable,
     };
     let reason = failure.failure_reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-    Unreadable::new(code, format!("{call}: {said}{reason}"))
+    ImageError::new(code, format!("{call}: {said}{reason}"))
 }
 
-fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<Body, Unreadable> {
+fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<ManifestBody, ImageError> {
     if !digest.matches(body) {
-        let message = format!("ECR's manifest of {digest} has digest {}", Digest::of(body));
-        return Err(Unreadable::new(ImageErrorCode::RegistryMalformed, message));
+        let message = format!("ECR's manifest of {digest} has digest {}", Digest::sha256(body));
+        return Err(ImageError::new(ImageErrorCode::RegistryMalformed, message));
     }
-    if serde_json::from_slice::<Outline>(body).is_ok_and(|outline| outline.is_artifact()) {
-        return Ok(Body::Artifact);
+    if serde_json::from_slice::<ManifestProbe>(body).is_ok_and(|outline| outline.is_artifact()) {
+        return Ok(ManifestBody::Artifact);
     }
-    Document::parse(body, media_type)
-        .map(Body::Document)
-        .map_err(|error| Unreadable::new(ImageErrorCode::ImageMalformed, format!("the manifest of {digest}: {error}")))
+    ManifestDocument::parse(body, media_type)
+        .map(ManifestBody::Document)
+        .map_err(|error| ImageError::new(ImageErrorCode::ImageMalformed, format!("the manifest of {digest}: {error}")))
 }
 
 /// The fields that distinguish the manifest of an image from that of another artifact.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Outline {
-    config: Option<Typed>,
+struct ManifestProbe {
+    config: Option<TypedDescriptor>,
     #[serde(default, rename = "layers", deserialize_with = "has_file_system")]
     has_file_system: Option<bool>,
 }
@@ -241,23 +254,25 @@ fn has_file_system<'de, D: Deserializer<'de>>(field: D) -> Result<Option<bool>, 
     let is_file_system =
         |media_type: &str| media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| media_type.starts_with(kind));
     let mut found = None;
-    each_entry(field, |layer: Typed| found = Some(found.unwrap_or_default() || is_file_system(layer.media_type())))?;
+    each_entry(field, |layer: TypedDescriptor| {
+        found = Some(found.unwrap_or_default() || is_file_system(layer.media_type()))
+    })?;
     Ok(found)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Typed {
+struct TypedDescriptor {
     media_type: Option<String>,
 }
 
-impl Typed {
+impl TypedDescriptor {
     fn media_type(&self) -> &str {
         self.media_type.as_deref().unwrap_or_default()
     }
 }
 
-impl Outline {
+impl ManifestProbe {
     /// BuildKit's attestations and cosign's signatures have the configuration media type of an image. Only their
     /// layers, none of which is a file system, show what they are.
     fn is_artifact(&self) -> bool {

@@ -1,46 +1,46 @@
 //! Images in private ECR as deployments: each selected tag of each selected repository.
 //!
-//! A region or repository that cannot be listed is a [`Gap`]; an image that cannot be read is still a deployment.
+//! A region or repository that cannot be listed is a [`CollectionError`]; an image that cannot be read is still a deployment.
 
 mod bases;
-mod large;
 mod listing;
 pub(in crate::inventory) mod manifests;
 mod pushed;
+mod response_size_limit;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 
 pub use self::bases::BaseRepositories;
-pub(super) use self::listing::{EcrRepository, shelf};
-pub use self::pushed::{NotMeant, Push, PushedInventory};
+pub(super) use self::listing::{EcrRepository, repository_images};
+pub use self::pushed::{IgnoredPush, ImagePush, PushedInventory};
 use self::{
-    listing::{EcrImage, Listed},
-    manifests::Wanted,
+    listing::{EcrImage, PartialListing},
+    manifests::WantedManifests,
 };
 use super::{
-    Deployment, DeploymentKind, EcrSettings, Estate, Gap, ImageSource, Inventoried, Inventory,
-    findings::{Findings, INDEX_DEPTH},
-    place::Place,
+    AwsScope, CollectionError, Deployment, DeploymentKind, EcrSettings, ImageSource, Inventory, InventoryResult,
+    deployment_draft::DeploymentDraft,
+    image_contents::{INDEX_DEPTH, ImageContents},
 };
 use crate::image::{Digest, Reference};
 
 /// The images of private ECR: manifests are read through its API, configurations through the registry.
 pub struct EcrInventory {
     settings: Vec<Arc<EcrSettings>>,
-    estate: Arc<Estate>,
+    estate: Arc<AwsScope>,
 }
 
 /// A selected repository with its owner.
-struct Owned {
+struct OwnedRepository {
     settings: Arc<EcrSettings>,
     repository: Arc<EcrRepository>,
     owner: Option<String>,
 }
 
 /// A selected image in its repository.
-struct Chosen {
+struct SelectedImage {
     repository: Arc<EcrRepository>,
     owner: Option<String>,
     image: EcrImage,
@@ -49,11 +49,11 @@ struct Chosen {
 impl EcrInventory {
     /// The images of `estate` that `settings` select.
     #[must_use]
-    pub fn new(settings: Vec<EcrSettings>, estate: Arc<Estate>) -> Self {
+    pub fn new(settings: Vec<EcrSettings>, estate: Arc<AwsScope>) -> Self {
         Self { settings: settings.into_iter().map(Arc::new).collect(), estate }
     }
 
-    async fn look(&self) -> Inventoried {
+    async fn collect(&self) -> InventoryResult {
         let mut gaps = Vec::new();
         let repositories = self.repositories(&mut gaps).await;
         let repositories = self.owned(repositories).await;
@@ -62,15 +62,15 @@ impl EcrInventory {
         let mut deployments = deployments(&holdings, &findings);
         deployments.sort_by(|a, b| a.id.cmp(&b.id));
         deployments.dedup_by(|a, b| a.id == b.id);
-        gaps.extend(self.estate.take_gaps());
-        Inventoried { deployments, gaps, ..Inventoried::default() }
+        gaps.extend(self.estate.take_errors());
+        InventoryResult { deployments, errors: gaps, ..InventoryResult::default() }
     }
 
     /// The selected repositories of all regions, each with the settings that selected it.
-    async fn repositories(&self, gaps: &mut Vec<Gap>) -> Vec<(Arc<EcrSettings>, Arc<EcrRepository>)> {
+    async fn repositories(&self, gaps: &mut Vec<CollectionError>) -> Vec<(Arc<EcrSettings>, Arc<EcrRepository>)> {
         let mut targets = Vec::new();
         for settings in &self.settings {
-            let spots = self.estate.spots(&settings.regions, gaps).await;
+            let spots = self.estate.account_regions(&settings.regions, gaps).await;
             targets.extend(spots.into_iter().map(|spot| (Arc::clone(settings), spot)));
         }
         let mut answers = stream::iter(targets)
@@ -81,9 +81,9 @@ impl EcrInventory {
             .buffer_unordered(self.estate.concurrency);
         let mut repositories = Vec::new();
         while let Some((settings, listed)) = answers.next().await {
-            gaps.extend(listed.gaps);
+            gaps.extend(listed.errors);
             for repository in listed.items {
-                self.estate.see(&repository.account);
+                self.estate.allow(&repository.account);
                 repositories.push((Arc::clone(&settings), repository));
             }
         }
@@ -91,44 +91,48 @@ impl EcrInventory {
     }
 
     /// The selected repositories, with their owners.
-    async fn owned(&self, repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>) -> Vec<Owned> {
+    async fn owned(&self, repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>) -> Vec<OwnedRepository> {
         let owned = stream::iter(repositories).map(|(settings, repository)| async move {
-            let tags = self.estate.repository_tags(&repository, settings.choice.needs_tags()).await;
+            let tags = self.estate.repository_tags(&repository, settings.selector.needs_tags()).await;
             let owners = &self.estate.owners;
             let owner = owners.tagged(&tags).or_else(|| owners.ruled(&repository.name, None)).map(str::to_owned);
-            let is_meant = settings.choice.admits(&tags, owner.as_deref());
-            is_meant.then_some(Owned { settings, repository, owner })
+            let is_meant = settings.selector.admits(&tags, owner.as_deref());
+            is_meant.then_some(OwnedRepository { settings, repository, owner })
         });
         owned.buffer_unordered(self.estate.concurrency).filter_map(|owned| async { owned }).collect().await
     }
 
-    async fn holdings(&self, repositories: Vec<Owned>, gaps: &mut Vec<Gap>) -> Vec<Chosen> {
+    async fn holdings(
+        &self,
+        repositories: Vec<OwnedRepository>,
+        gaps: &mut Vec<CollectionError>,
+    ) -> Vec<SelectedImage> {
         let mut answers = stream::iter(repositories)
-            .map(|Owned { settings, repository, owner }| async move {
+            .map(|OwnedRepository { settings, repository, owner }| async move {
                 let listed = listing::images(&repository, &settings).await;
                 (repository, owner, listed)
             })
             .buffer_unordered(self.estate.concurrency);
         let mut holdings = Vec::new();
-        while let Some((repository, owner, Listed { items, gaps: more })) = answers.next().await {
+        while let Some((repository, owner, PartialListing { items, errors: more })) = answers.next().await {
             gaps.extend(more);
-            let holding = |image| Chosen { repository: Arc::clone(&repository), owner: owner.clone(), image };
+            let holding = |image| SelectedImage { repository: Arc::clone(&repository), owner: owner.clone(), image };
             holdings.extend(items.into_iter().map(holding));
         }
         holdings
     }
 
     /// Reads all images, then the platforms of those that are indexes.
-    async fn read(&self, holdings: &[Chosen]) -> Findings {
-        let mut findings = Findings::default();
-        let mut wanted = Wanted::new();
-        for Chosen { repository, image, .. } in holdings {
+    async fn read(&self, holdings: &[SelectedImage]) -> ImageContents {
+        let mut findings = ImageContents::default();
+        let mut wanted = WantedManifests::new();
+        for SelectedImage { repository, image, .. } in holdings {
             want(&mut wanted, &image.digest, repository);
         }
         manifests::read(&self.estate.images, self.estate.concurrency, wanted, &mut findings).await;
         for _ in 0..INDEX_DEPTH {
-            let mut wanted = Wanted::new();
-            for Chosen { repository, image, .. } in holdings {
+            let mut wanted = WantedManifests::new();
+            for SelectedImage { repository, image, .. } in holdings {
                 for listed in findings.images(&image.digest) {
                     if !findings.has_tried(&listed.child.digest, Some(&repository.repository)) {
                         want(&mut wanted, &listed.child.digest, repository);
@@ -145,13 +149,13 @@ impl EcrInventory {
 }
 
 impl Inventory for EcrInventory {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
-        Box::pin(self.look())
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
+        Box::pin(self.collect())
     }
 }
 
 /// Adds `repository` to those that have `digest`, once.
-fn want(wanted: &mut Wanted, digest: &Digest, repository: &Arc<EcrRepository>) {
+fn want(wanted: &mut WantedManifests, digest: &Digest, repository: &Arc<EcrRepository>) {
     let holders = wanted.entry(digest.clone()).or_default();
     if !holders.iter().any(|holder| holder.repository == repository.repository) {
         holders.push(Arc::clone(repository));
@@ -159,17 +163,17 @@ fn want(wanted: &mut Wanted, digest: &Digest, repository: &Arc<EcrRepository>) {
 }
 
 /// One deployment for each tag and platform. The untagged platform images of an index are part of that index.
-fn deployments(holdings: &[Chosen], findings: &Findings) -> Vec<Deployment> {
+fn deployments(holdings: &[SelectedImage], findings: &ImageContents) -> Vec<Deployment> {
     let platforms: BTreeSet<_> = holdings
         .iter()
-        .flat_map(|Chosen { repository, image, .. }| {
+        .flat_map(|SelectedImage { repository, image, .. }| {
             let listed = findings.listed(&image.digest).into_iter();
             listed.map(|digest| (&repository.repository, digest)).collect::<Vec<_>>()
         })
         .collect();
     let mut deployments = Vec::new();
     for holding in holdings {
-        let Chosen { repository, image, .. } = holding;
+        let SelectedImage { repository, image, .. } = holding;
         for tag in &image.tags {
             deployments.extend(place(holding, Some(tag)).deployments(&image.digest, findings));
         }
@@ -180,7 +184,7 @@ fn deployments(holdings: &[Chosen], findings: &Findings) -> Vec<Deployment> {
     deployments
 }
 
-fn place(Chosen { repository, owner, image }: &Chosen, tag: Option<&String>) -> Place {
+fn place(SelectedImage { repository, owner, image }: &SelectedImage, tag: Option<&String>) -> DeploymentDraft {
     let name = match tag {
         Some(tag) => format!("{}:{tag}", repository.name),
         None => format!("{}@{}", repository.name, image.digest),
@@ -197,7 +201,7 @@ fn place(Chosen { repository, owner, image }: &Chosen, tag: Option<&String>) -> 
         arn: repository.arn.clone(),
         owner: owner.clone(),
         pushed_at: image.pushed_at,
-        holding: super::Holding::Held,
+        holding: super::ImageAvailability::Held,
         ..Deployment::unread(DeploymentKind::Ecr, id, name, reference)
     };
     deployment.into()

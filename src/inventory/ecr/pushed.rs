@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 
-use super::{Chosen, EcrInventory, Owned, deployments, listing};
+use super::{EcrInventory, OwnedRepository, SelectedImage, deployments, listing};
 use crate::{
     image::{AccountId, Digest, Region},
-    inventory::{Deployment, EcrSettings, Estate, Gap, Inventoried, Inventory, Regions, spot::Spot},
+    inventory::{
+        AwsScope, CollectionError, Deployment, EcrSettings, Inventory, InventoryResult, RegionSelection,
+        account_region::AccountRegion,
+    },
 };
 
 /// A push to private ECR.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
+pub struct ImagePush {
     /// The account of the registry.
     pub account: AccountId,
     /// Its region.
@@ -29,9 +32,9 @@ pub struct Push {
 
 /// Why a push is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotMeant {
+pub enum IgnoredPush {
     /// No inventory table selects its region, repository or tag.
-    NotChosen,
+    NotSelected,
     /// Its account is not audited.
     OtherAccount,
     /// The repository or the tagged image does not exist, or it is not an image.
@@ -40,12 +43,12 @@ pub enum NotMeant {
     Moved,
 }
 
-impl NotMeant {
+impl IgnoredPush {
     /// The reason as text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::NotChosen => "no inventory table selects it",
+            Self::NotSelected => "no inventory table selects it",
             Self::OtherAccount => "its account is not audited",
             Self::NoImage => "the tagged image does not exist any more, or is not an image",
             Self::Moved => "its tag points at another image by now",
@@ -55,52 +58,55 @@ impl NotMeant {
 
 /// The inventory of one push.
 pub struct PushedInventory {
-    push: Push,
+    push: ImagePush,
     settings: Vec<EcrSettings>,
-    estate: Arc<Estate>,
-    not_meant: Mutex<Option<NotMeant>>,
+    estate: Arc<AwsScope>,
+    ignored: Mutex<Option<IgnoredPush>>,
 }
 
 impl PushedInventory {
     /// The inventory of `push` in `estate`, if one of `settings` selects it.
     #[must_use]
-    pub fn new(push: Push, settings: &[EcrSettings], estate: Arc<Estate>) -> Self {
+    pub fn new(push: ImagePush, settings: &[EcrSettings], estate: Arc<AwsScope>) -> Self {
         let is_there = |it: &&EcrSettings| it.regions.as_listed().is_none_or(|listed| listed.contains(&push.region));
-        let is_meant = |it: &&EcrSettings| is_there(it) && it.choice.admits_name(&push.repository);
-        let here = |it: &EcrSettings| EcrSettings { regions: Regions::Listed(vec![push.region.clone()]), ..it.clone() };
+        let is_meant = |it: &&EcrSettings| is_there(it) && it.selector.admits_name(&push.repository);
+        let here = |it: &EcrSettings| EcrSettings {
+            regions: RegionSelection::Listed(vec![push.region.clone()]),
+            ..it.clone()
+        };
         let settings = settings.iter().filter(is_meant).map(here).collect();
-        Self { push, settings, estate, not_meant: Mutex::default() }
+        Self { push, settings, estate, ignored: Mutex::default() }
     }
 
     /// Why the push was ignored, after `deployments`.
     #[must_use]
-    pub fn not_meant(&self) -> Option<NotMeant> {
-        *self.not_meant.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn ignored(&self) -> Option<IgnoredPush> {
+        *self.ignored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn look(&self) -> Inventoried {
+    async fn collect(&self) -> InventoryResult {
         let mut gaps = Vec::new();
         let found = self.find(&mut gaps).await;
-        gaps.extend(self.estate.take_gaps());
+        gaps.extend(self.estate.take_errors());
         let deployments = found.unwrap_or_else(|why| {
             // After a failed request it is unknown whether the push is ignored.
             if gaps.is_empty() {
-                *self.not_meant.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+                *self.ignored.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
             }
             Vec::new()
         });
-        Inventoried { deployments, gaps, ..Inventoried::default() }
+        InventoryResult { deployments, errors: gaps, ..InventoryResult::default() }
     }
 
-    async fn find(&self, gaps: &mut Vec<Gap>) -> Result<Vec<Deployment>, NotMeant> {
-        let regions = Regions::Listed(vec![self.push.region.clone()]);
+    async fn find(&self, gaps: &mut Vec<CollectionError>) -> Result<Vec<Deployment>, IgnoredPush> {
+        let regions = RegionSelection::Listed(vec![self.push.region.clone()]);
         if self.settings.is_empty() {
-            return Err(NotMeant::NotChosen);
+            return Err(IgnoredPush::NotSelected);
         }
-        let spots = self.estate.spots(&regions, gaps).await;
+        let spots = self.estate.account_regions(&regions, gaps).await;
         let Some(spot) = spots.iter().find(|spot| spot.session.account().is_none_or(|it| *it == self.push.account))
         else {
-            return Err(NotMeant::OtherAccount);
+            return Err(IgnoredPush::OtherAccount);
         };
         let chosen = self.chosen(spot, gaps).await?;
         let inventory = EcrInventory::new(self.settings.clone(), Arc::clone(&self.estate));
@@ -108,33 +114,37 @@ impl PushedInventory {
         let findings = inventory.read(&holdings).await;
         let found = deployments(&holdings, &findings);
         // ECR stores attestations, signatures and charts like images.
-        if found.is_empty() { Err(NotMeant::NoImage) } else { Ok(found) }
+        if found.is_empty() { Err(IgnoredPush::NoImage) } else { Ok(found) }
     }
 
     /// The image as ECR has it now, by the first of the settings that selects it.
-    async fn chosen(&self, spot: &Spot, gaps: &mut Vec<Gap>) -> Result<Chosen, NotMeant> {
+    async fn chosen(
+        &self,
+        spot: &AccountRegion,
+        gaps: &mut Vec<CollectionError>,
+    ) -> Result<SelectedImage, IgnoredPush> {
         let mut gap = |gap| {
             gaps.push(gap);
-            NotMeant::NoImage
+            IgnoredPush::NoImage
         };
         let repository = listing::repository(spot, &self.push.repository).await.map_err(&mut gap)?;
-        let repository = repository.ok_or(NotMeant::NoImage)?;
+        let repository = repository.ok_or(IgnoredPush::NoImage)?;
         if repository.account != self.push.account {
-            return Err(NotMeant::OtherAccount);
+            return Err(IgnoredPush::OtherAccount);
         }
-        self.estate.see(&repository.account);
+        self.estate.allow(&repository.account);
         let inventory = EcrInventory::new(self.settings.clone(), Arc::clone(&self.estate));
         let pairs = inventory.settings.iter().map(|settings| (Arc::clone(settings), Arc::clone(&repository)));
-        let mut why = NotMeant::NotChosen;
-        for Owned { settings, repository, owner } in inventory.owned(pairs.collect()).await {
+        let mut why = IgnoredPush::NotSelected;
+        for OwnedRepository { settings, repository, owner } in inventory.owned(pairs.collect()).await {
             if !settings.tags.iter().any(|glob| glob.matches(&self.push.tag)) {
                 continue;
             }
             match listing::image(&repository, &self.push.digest, &settings).await.map_err(&mut gap)? {
-                None => why = NotMeant::NoImage,
-                Some(image) if !image.tags.contains(&self.push.tag) => why = NotMeant::Moved,
+                None => why = IgnoredPush::NoImage,
+                Some(image) if !image.tags.contains(&self.push.tag) => why = IgnoredPush::Moved,
                 // EventBridge sends one event for each tag; other tags of the image are included here.
-                Some(image) => return Ok(Chosen { repository, owner, image }),
+                Some(image) => return Ok(SelectedImage { repository, owner, image }),
             }
         }
         Err(why)
@@ -142,7 +152,7 @@ impl PushedInventory {
 }
 
 impl Inventory for PushedInventory {
-    fn deployments(&self) -> BoxFuture<'_, Inventoried> {
-        Box::pin(self.look())
+    fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
+        Box::pin(self.collect())
     }
 }

@@ -7,9 +7,9 @@ use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
 
 use crate::{
-    aws::Failure,
+    aws::AwsError,
     image::ErrorCode,
-    inventory::{DeploymentKind, Estate, Gap, spot::Spot},
+    inventory::{AwsScope, CollectionError, DeploymentKind, account_region::AccountRegion},
 };
 
 /// The page size: the maximum of ECS.
@@ -21,44 +21,44 @@ const PAGES: usize = 1_000;
 const HOPELESS: usize = 5;
 
 /// ECS in one region of one account.
-pub(super) struct Ecs<'a> {
+pub(super) struct EcsClient<'a> {
     /// Its client.
     pub(super) client: Client,
     /// The account and region.
-    pub(super) spot: &'a Spot,
-    estate: &'a Estate,
+    pub(super) spot: &'a AccountRegion,
+    estate: &'a AwsScope,
     turns: &'a Semaphore,
     in_a_row: AtomicUsize,
 }
 
 /// The items of several responses.
 #[derive(Debug)]
-pub(super) struct Gathered<T> {
+pub(super) struct CollectedItems<T> {
     pub(super) items: Vec<T>,
     /// Whether no call failed.
     pub(super) is_whole: bool,
 }
 
 /// A page of a list.
-pub(super) struct Page {
+pub(super) struct EcsPage {
     pub(super) items: Option<Vec<String>>,
     pub(super) next: Option<String>,
 }
 
 /// The response of a describe call.
-pub(super) struct Described<T> {
+pub(super) struct DescribeOutput<T> {
     pub(super) items: Vec<T>,
     /// The items that it does not describe, with the reasons.
     pub(super) failures: Option<Vec<types::Failure>>,
 }
 
-impl<'a> Ecs<'a> {
+impl<'a> EcsClient<'a> {
     /// ECS at `spot`; all regions share the permits of `turns`.
-    pub(super) fn new(spot: &'a Spot, estate: &'a Estate, turns: &'a Semaphore) -> Self {
+    pub(super) fn new(spot: &'a AccountRegion, estate: &'a AwsScope, turns: &'a Semaphore) -> Self {
         Self { client: spot.session.ecs(&spot.region), spot, estate, turns, in_a_row: AtomicUsize::new(0) }
     }
 
-    /// The scope of a [`Gap`] here.
+    /// The scope of a [`CollectionError`] here.
     pub(super) fn scope(&self) -> String {
         self.spot.scope("ecs")
     }
@@ -74,7 +74,7 @@ impl<'a> Ecs<'a> {
     }
 
     /// Sends a call when a permit is free. A failure is recorded as a gap of `scope`.
-    pub(super) async fn ask<T>(&self, scope: &str, sent: impl Future<Output = Result<T, Failure>>) -> Option<T> {
+    pub(super) async fn ask<T>(&self, scope: &str, sent: impl Future<Output = Result<T, AwsError>>) -> Option<T> {
         let _turn = self.turns.acquire().await;
         if self.in_a_row.load(Ordering::Relaxed) >= HOPELESS {
             return None;
@@ -92,29 +92,34 @@ impl<'a> Ecs<'a> {
     }
 
     /// The items of all pages. If one fails, those of earlier pages are returned.
-    pub(super) async fn list<F>(&self, scope: &str, call: &str, page: impl Fn(Option<String>) -> F) -> Gathered<String>
+    pub(super) async fn list<F>(
+        &self,
+        scope: &str,
+        call: &str,
+        page: impl Fn(Option<String>) -> F,
+    ) -> CollectedItems<String>
     where
-        F: Future<Output = Result<Page, Failure>>,
+        F: Future<Output = Result<EcsPage, AwsError>>,
     {
         let mut items = Vec::new();
         let mut token = None;
         for _ in 0..PAGES {
             let Some(page) = self.ask(scope, page(token.clone())).await else {
-                return Gathered { items, is_whole: false };
+                return CollectedItems { items, is_whole: false };
             };
             items.extend(page.items.unwrap_or_default());
             let next = page.next.filter(|next| !next.is_empty());
             if next.is_none() {
-                return Gathered { items, is_whole: true };
+                return CollectedItems { items, is_whole: true };
             }
             if next == token {
                 self.note(scope, ErrorCode::Malformed, format!("{call}: the list repeats its next token"));
-                return Gathered { items, is_whole: false };
+                return CollectedItems { items, is_whole: false };
             }
             token = next;
         }
         self.note(scope, ErrorCode::Malformed, format!("{call}: the list exceeds {PAGES} pages"));
-        Gathered { items, is_whole: false }
+        CollectedItems { items, is_whole: false }
     }
 
     /// Describes `names` in batches of at most `size`. Resources that do not exist any more are left out.
@@ -123,16 +128,16 @@ impl<'a> Ecs<'a> {
         (scope, call): (&str, &str),
         (names, size): (&[String], usize),
         describe: impl Fn(Vec<String>) -> F,
-    ) -> Gathered<T>
+    ) -> CollectedItems<T>
     where
-        F: Future<Output = Result<Described<T>, Failure>>,
+        F: Future<Output = Result<DescribeOutput<T>, AwsError>>,
     {
         let batches: Vec<_> = names.chunks(size).map(<[String]>::to_vec).collect();
         let answers = stream::iter(batches).map(|batch| self.ask(scope, describe(batch)));
         let mut answers = answers.buffer_unordered(self.concurrency());
-        let mut gathered = Gathered { items: Vec::new(), is_whole: true };
+        let mut gathered = CollectedItems { items: Vec::new(), is_whole: true };
         while let Some(answer) = answers.next().await {
-            let Some(Described { items, failures }) = answer else {
+            let Some(DescribeOutput { items, failures }) = answer else {
                 gathered.is_whole = false;
                 continue;
             };
@@ -145,21 +150,21 @@ impl<'a> Ecs<'a> {
         gathered
     }
 
-    fn failed(&self, scope: &str, failure: Failure) {
+    fn failed(&self, scope: &str, failure: AwsError) {
         // A refusal is quick, and the next call may succeed.
         let is_silence = matches!(failure.code, ErrorCode::Throttled | ErrorCode::Unreachable | ErrorCode::Credentials);
         if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
             self.note(&self.scope(), failure.code, format!("{}; the rest of this region was skipped", failure.message));
         }
-        self.estate.note(self.gap(scope, failure));
+        self.estate.record_error(self.gap(scope, failure));
     }
 
     fn note(&self, scope: &str, code: ErrorCode, message: String) {
-        self.estate.note(self.gap(scope, Failure { code, message }));
+        self.estate.record_error(self.gap(scope, AwsError { code, message }));
     }
 
-    fn gap(&self, scope: &str, failure: Failure) -> Gap {
-        Gap::new(scope.to_owned(), self.spot.extent(DeploymentKind::Ecs), failure)
+    fn gap(&self, scope: &str, failure: AwsError) -> CollectionError {
+        CollectionError::new(scope.to_owned(), self.spot.affected(DeploymentKind::Ecs), failure)
     }
 }
 

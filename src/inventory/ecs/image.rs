@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn names_are_completed_as_docker_does() {
-        let pin = Digest::of(b"x");
+        let pin = Digest::sha256(b"x");
         for (name, expected) in [
             ("nginx".to_owned(), "docker.io/library/nginx:latest".to_owned()),
             ("nginx:1.27".into(), "docker.io/library/nginx:1.27".into()),
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_a_complete_digest_counts() {
-        let pin = Digest::of(b"x");
+        let pin = Digest::sha256(b"x");
         assert_eq!(digest(&format!("nginx:1@{pin}")), Some(pin));
         assert_eq!((digest("nginx"), digest("nginx@sha256:1")), (None, None));
     }

@@ -7,11 +7,11 @@ use futures::FutureExt;
 
 use super::{
     arn,
-    calls::{Described, Ecs, Gathered, PAGE, Page},
-    memory::{Container, Revision},
+    cache::{CachedRevision, ContainerImage},
+    calls::{CollectedItems, DescribeOutput, EcsClient, EcsPage, PAGE},
     tasks::{instant, tags},
 };
-use crate::{aws::Failure, inventory::ResourceTags};
+use crate::{aws::AwsError, inventory::ResourceTags};
 
 /// The most services that one `DescribeServices` takes (its API reference).
 const SERVICES: usize = 10;
@@ -20,7 +20,7 @@ const REVISIONS: usize = 20;
 
 /// A service.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Service {
+pub(super) struct EcsService {
     pub(super) name: String,
     pub(super) arn: String,
     /// `ACTIVE` or `DRAINING`.
@@ -44,13 +44,13 @@ pub(super) struct CurrentRevision {
 }
 
 /// The ARNs of the services of `cluster`.
-pub(super) async fn list(ecs: &Ecs<'_>, scope: &str, cluster: &str) -> Gathered<String> {
+pub(super) async fn list(ecs: &EcsClient<'_>, scope: &str, cluster: &str) -> CollectedItems<String> {
     let call = ecs.call("ListServices");
     let page = |token| {
         let sent = ecs.client.list_services().cluster(cluster).max_results(PAGE).set_next_token(token).send();
         async {
-            let page = sent.await.map_err(|error| Failure::of(&call, &error))?;
-            Ok(Page { items: page.service_arns, next: page.next_token })
+            let page = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            Ok(EcsPage { items: page.service_arns, next: page.next_token })
         }
         .boxed()
     };
@@ -58,15 +58,20 @@ pub(super) async fn list(ecs: &Ecs<'_>, scope: &str, cluster: &str) -> Gathered<
 }
 
 /// The services of `cluster` with these ARNs.
-pub(super) async fn describe(ecs: &Ecs<'_>, scope: &str, cluster: &str, arns: &[String]) -> Gathered<Service> {
+pub(super) async fn describe(
+    ecs: &EcsClient<'_>,
+    scope: &str,
+    cluster: &str,
+    arns: &[String],
+) -> CollectedItems<EcsService> {
     let call = ecs.call("DescribeServices");
     let batch = |names| {
         let sent = ecs.client.describe_services().cluster(cluster).include(ServiceField::Tags);
         let sent = sent.set_services(Some(names)).send();
         async {
-            let answer = sent.await.map_err(|error| Failure::of(&call, &error))?;
-            let items = answer.services.unwrap_or_default().into_iter().filter_map(Service::of).collect();
-            Ok(Described { items, failures: answer.failures })
+            let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            let items = answer.services.unwrap_or_default().into_iter().filter_map(EcsService::from_sdk).collect();
+            Ok(DescribeOutput { items, failures: answer.failures })
         }
         .boxed()
     };
@@ -74,23 +79,24 @@ pub(super) async fn describe(ecs: &Ecs<'_>, scope: &str, cluster: &str, arns: &[
 }
 
 /// The service revisions with these ARNs.
-pub(super) async fn revisions(ecs: &Ecs<'_>, arns: &[String]) -> Vec<(String, Revision)> {
+pub(super) async fn revisions(ecs: &EcsClient<'_>, arns: &[String]) -> Vec<(String, CachedRevision)> {
     let call = ecs.call("DescribeServiceRevisions");
     let batch = |names| {
         let sent = ecs.client.describe_service_revisions().set_service_revision_arns(Some(names)).send();
         async {
-            let answer = sent.await.map_err(|error| Failure::of(&call, &error))?;
-            let items = answer.service_revisions.unwrap_or_default().into_iter().filter_map(Revision::of).collect();
-            Ok(Described { items, failures: answer.failures })
+            let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            let items =
+                answer.service_revisions.unwrap_or_default().into_iter().filter_map(CachedRevision::from_sdk).collect();
+            Ok(DescribeOutput { items, failures: answer.failures })
         }
         .boxed()
     };
     ecs.batches((&ecs.scope(), &call), (arns, REVISIONS), batch).await.items
 }
 
-impl Service {
+impl EcsService {
     /// `None` for a deleted service.
-    fn of(service: types::Service) -> Option<Self> {
+    fn from_sdk(service: types::Service) -> Option<Self> {
         if service.status.as_deref() == Some("INACTIVE") {
             return None;
         }
@@ -125,11 +131,11 @@ fn current(revisions: Vec<types::ServiceCurrentRevisionSummary>) -> Vec<CurrentR
     if busy.is_empty() { idle } else { busy }
 }
 
-impl Revision {
-    fn of(revision: types::ServiceRevision) -> Option<(String, Self)> {
+impl CachedRevision {
+    fn from_sdk(revision: types::ServiceRevision) -> Option<(String, Self)> {
         let is_fargate = is_fargate(revision.launch_type(), revision.capacity_provider_strategy());
         let containers = revision.container_images.unwrap_or_default().into_iter().filter_map(|image| {
-            Some(Container { name: image.container_name?, image: image.image, digest: image.image_digest })
+            Some(ContainerImage { name: image.container_name?, image: image.image, digest: image.image_digest })
         });
         let containers = containers.collect();
         let created_at = revision.created_at.as_ref().and_then(instant);
@@ -172,9 +178,9 @@ mod tests {
         };
         let service = types::Service::builder().service_arn("arn:aws:ecs:r:1:service/prod/orders").status("ACTIVE");
         let service = service.task_sets(set("ACTIVE", "green")).task_sets(set("PRIMARY", "blue"));
-        let read = Service::of(service.clone().build()).unwrap();
+        let read = EcsService::from_sdk(service.clone().build()).unwrap();
         assert_eq!((read.name.as_str(), read.definition.as_deref(), read.is_fargate), ("orders", Some("blue"), true));
-        assert!(Service::of(service.status("INACTIVE").build()).is_none());
+        assert!(EcsService::from_sdk(service.status("INACTIVE").build()).is_none());
     }
 
     #[test]

@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use futures::{FutureExt, StreamExt, stream};
 
 use super::{
-    calls::{Described, Ecs, Gathered, PAGE, Page},
-    memory::{Container, Definition},
+    cache::{CachedDefinition, ContainerImage},
+    calls::{CollectedItems, DescribeOutput, EcsClient, EcsPage, PAGE},
 };
 use crate::{
-    aws::Failure,
-    image::{Arch, ErrorCode},
+    aws::AwsError,
+    image::{ErrorCode, LambdaArch},
     inventory::ResourceTags,
 };
 
@@ -27,7 +27,7 @@ const DEFINITIONS: usize = 10;
 
 /// A task that is running or pending.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Task {
+pub(super) struct EcsTask {
     /// The ARN of its task definition.
     pub(super) definition: String,
     /// The name of its service.
@@ -36,21 +36,21 @@ pub(super) struct Task {
     /// `RUNNING`, `PENDING`, …
     pub(super) status: Option<String>,
     /// Its architecture, if ECS reports it.
-    pub(super) architecture: Option<Arch>,
+    pub(super) architecture: Option<LambdaArch>,
     pub(super) is_fargate: bool,
-    pub(super) containers: Vec<Container>,
+    pub(super) containers: Vec<ContainerImage>,
     pub(super) tags: Arc<ResourceTags>,
 }
 
 /// The ARNs of the tasks in `cluster` whose desired status is running.
-pub(super) async fn list(ecs: &Ecs<'_>, scope: &str, cluster: &str) -> Gathered<String> {
+pub(super) async fn list(ecs: &EcsClient<'_>, scope: &str, cluster: &str) -> CollectedItems<String> {
     let call = ecs.call("ListTasks");
     let page = |token| {
         let sent = ecs.client.list_tasks().cluster(cluster).desired_status(DesiredStatus::Running);
         let sent = sent.max_results(PAGE).set_next_token(token).send();
         async {
-            let page = sent.await.map_err(|error| Failure::of(&call, &error))?;
-            Ok(Page { items: page.task_arns, next: page.next_token })
+            let page = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            Ok(EcsPage { items: page.task_arns, next: page.next_token })
         }
         .boxed()
     };
@@ -58,15 +58,20 @@ pub(super) async fn list(ecs: &Ecs<'_>, scope: &str, cluster: &str) -> Gathered<
 }
 
 /// The tasks of `cluster` with these ARNs.
-pub(super) async fn describe(ecs: &Ecs<'_>, scope: &str, cluster: &str, arns: &[String]) -> Gathered<Task> {
+pub(super) async fn describe(
+    ecs: &EcsClient<'_>,
+    scope: &str,
+    cluster: &str,
+    arns: &[String],
+) -> CollectedItems<EcsTask> {
     let call = ecs.call("DescribeTasks");
     let batch = |names| {
         let sent = ecs.client.describe_tasks().cluster(cluster).include(TaskField::Tags);
         let sent = sent.set_tasks(Some(names)).send();
         async {
-            let answer = sent.await.map_err(|error| Failure::of(&call, &error))?;
-            let items = answer.tasks.unwrap_or_default().into_iter().filter_map(Task::of).collect();
-            Ok(Described { items, failures: answer.failures })
+            let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            let items = answer.tasks.unwrap_or_default().into_iter().filter_map(EcsTask::from_sdk).collect();
+            Ok(DescribeOutput { items, failures: answer.failures })
         }
         .boxed()
     };
@@ -74,7 +79,7 @@ pub(super) async fn describe(ecs: &Ecs<'_>, scope: &str, cluster: &str, arns: &[
 }
 
 /// The task definitions with these ARNs.
-pub(super) async fn definitions(ecs: &Ecs<'_>, arns: Vec<String>) -> Vec<(String, Definition)> {
+pub(super) async fn definitions(ecs: &EcsClient<'_>, arns: Vec<String>) -> Vec<(String, CachedDefinition)> {
     let scope = ecs.scope();
     // Without permission for one there is none for any: the permission has no resource level
     // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
@@ -88,13 +93,13 @@ pub(super) async fn definitions(ecs: &Ecs<'_>, arns: Vec<String>) -> Vec<(String
             let sent = ecs.client.describe_task_definition().task_definition(&arn).send();
             let call = ecs.call(&format!("DescribeTaskDefinition of {arn}"));
             let answer = async {
-                let answer = sent.await.map_err(|error| Failure::of(&call, &error));
+                let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error));
                 answer.inspect_err(|failure| {
                     is_denied.fetch_or(failure.code == ErrorCode::AccessDenied, Ordering::Relaxed);
                 })
             };
             let definition = ecs.ask(scope, answer.boxed()).await?.task_definition?;
-            Some((arn.clone(), Definition::of(definition)))
+            Some((arn.clone(), CachedDefinition::from_sdk(definition)))
         }
         .boxed()
     });
@@ -102,16 +107,16 @@ pub(super) async fn definitions(ecs: &Ecs<'_>, arns: Vec<String>) -> Vec<(String
     answers.filter_map(|definition| async { definition }).collect().await
 }
 
-impl Task {
+impl EcsTask {
     /// `None` for a task that has stopped meanwhile.
-    fn of(task: types::Task) -> Option<Self> {
+    fn from_sdk(task: types::Task) -> Option<Self> {
         if task.desired_status.as_deref() == Some("STOPPED") {
             return None;
         }
         let attribute = task.attributes().iter().find(|attribute| attribute.name == "ecs.cpu-architecture");
         let architecture = attribute.and_then(|attribute| architecture(attribute.value()?));
         let containers = task.containers.unwrap_or_default().into_iter().filter_map(|container| {
-            Some(Container { name: container.name?, image: container.image, digest: container.image_digest })
+            Some(ContainerImage { name: container.name?, image: container.image, digest: container.image_digest })
         });
         let is_provided = matches!(task.capacity_provider_name.as_deref(), Some("FARGATE" | "FARGATE_SPOT"));
         Some(Self {
@@ -127,12 +132,12 @@ impl Task {
     }
 }
 
-impl Definition {
-    fn of(definition: types::TaskDefinition) -> Self {
+impl CachedDefinition {
+    fn from_sdk(definition: types::TaskDefinition) -> Self {
         let asked = definition.runtime_platform.and_then(|platform| platform.cpu_architecture);
         let containers = definition.container_definitions.unwrap_or_default().into_iter();
         let container =
-            |it: types::ContainerDefinition| Some(Container { name: it.name?, image: it.image, digest: None });
+            |it: types::ContainerDefinition| Some(ContainerImage { name: it.name?, image: it.image, digest: None });
         Self {
             architecture: asked.as_ref().map(CpuArchitecture::as_str).and_then(architecture),
             containers: containers.filter_map(container).collect(),
@@ -141,10 +146,10 @@ impl Definition {
 }
 
 /// An architecture, in upper case as in task definitions or in lower case as in attributes.
-fn architecture(name: &str) -> Option<Arch> {
+fn architecture(name: &str) -> Option<LambdaArch> {
     match name.to_ascii_lowercase().as_str() {
-        "arm64" => Some(Arch::Arm64),
-        "x86_64" => Some(Arch::X86_64),
+        "arm64" => Some(LambdaArch::Arm64),
+        "x86_64" => Some(LambdaArch::X86_64),
         _ => None,
     }
 }
@@ -165,10 +170,10 @@ mod tests {
     #[test]
     fn architectures_are_read_in_both_spellings() {
         for (name, expected) in [
-            ("X86_64", Some(Arch::X86_64)),
-            ("x86_64", Some(Arch::X86_64)),
-            ("ARM64", Some(Arch::Arm64)),
-            ("arm64", Some(Arch::Arm64)),
+            ("X86_64", Some(LambdaArch::X86_64)),
+            ("x86_64", Some(LambdaArch::X86_64)),
+            ("ARM64", Some(LambdaArch::Arm64)),
+            ("arm64", Some(LambdaArch::Arm64)),
             ("riscv", None),
         ] {
             assert_eq!(architecture(name), expected, "{name}");
@@ -179,7 +184,7 @@ mod tests {
     fn a_task_is_in_the_service_that_its_group_names() {
         let task = |group: &str, status: &str| {
             let task = types::Task::builder().task_definition_arn("x:1").group(group).desired_status(status);
-            Task::of(task.capacity_provider_name("FARGATE_SPOT").build())
+            EcsTask::from_sdk(task.capacity_provider_name("FARGATE_SPOT").build())
         };
         let service = task("service:orders", "RUNNING").unwrap();
         assert_eq!((service.service.as_deref(), service.is_fargate), (Some("orders"), true));

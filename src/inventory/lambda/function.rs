@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use super::version::FunctionVersion;
 use crate::{
-    aws::{Failure, Lambda},
-    image::{Arch, Digest, Reference},
-    inventory::{ImageErrorCode, ImageSource, ResourceTags, Unreadable, Workload},
+    aws::{AwsError, LambdaClient},
+    image::{Digest, LambdaArch, Reference},
+    inventory::{ImageError, ImageErrorCode, ImageSource, ResourceTags, Workload},
 };
 
 /// The parts of a `GetFunction` response that are cached.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Function {
+pub(super) struct FunctionDetails {
     /// The image URI that it was deployed with: `…/orders:421`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) named: Option<String>,
@@ -46,34 +46,34 @@ pub(super) struct Function {
 
 /// Why a version could not be read.
 #[derive(Debug)]
-pub(super) enum Absence {
+pub(super) enum FunctionReadError {
     /// It was deleted meanwhile.
     Gone,
     /// Any other error.
-    Failed(Failure),
+    Failed(AwsError),
 }
 
 /// Reads `version` of `function`.
 pub(super) async fn get(
-    lambda: &Lambda,
+    lambda: &LambdaClient,
     region: &str,
     function: &str,
     version: &FunctionVersion,
-) -> Result<Function, Absence> {
+) -> Result<FunctionDetails, FunctionReadError> {
     let request = lambda.for_get_function().await.get_function().function_name(function);
     // With a qualifier, the response may omit the tags of the function.
     let qualifier = (*version != FunctionVersion::Latest).then(|| version.to_string());
     let answer = request.set_qualifier(qualifier).send().await;
-    answer.map(|answer| Function::of(version, answer)).map_err(|error| {
+    answer.map(|answer| FunctionDetails::from_sdk(version, answer)).map_err(|error| {
         let is_gone = matches!(&error, SdkError::ServiceError(answer)
             if matches!(answer.err(), GetFunctionError::ResourceNotFoundException(_)));
         let call = || format!("lambda:GetFunction of {function}:{version} in {region}");
-        if is_gone { Absence::Gone } else { Absence::Failed(Failure::of(&call(), &error)) }
+        if is_gone { FunctionReadError::Gone } else { FunctionReadError::Failed(AwsError::from_sdk(&call(), &error)) }
     })
 }
 
-impl Function {
-    fn of(version: &FunctionVersion, answer: GetFunctionOutput) -> Self {
+impl FunctionDetails {
+    fn from_sdk(version: &FunctionVersion, answer: GetFunctionOutput) -> Self {
         let configuration = answer.configuration.unwrap_or_else(|| FunctionConfiguration::builder().build());
         let code = answer.code.unwrap_or_else(|| FunctionCodeLocation::builder().build());
         let error = code.error.map(|error| {
@@ -97,7 +97,7 @@ impl Function {
     }
 
     /// The reference of its image, and the digest that runs.
-    pub(super) fn image(&self) -> (ImageSource, Result<Digest, Unreadable>) {
+    pub(super) fn image(&self) -> (ImageSource, Result<Digest, ImageError>) {
         let named: Option<Reference> = self.named.as_deref().and_then(|named| named.parse().ok());
         let Some(resolved) = self.resolved.as_deref().filter(|text| !text.is_empty()) else {
             return (source(named), Err(self.nothing_resolved()));
@@ -106,7 +106,7 @@ impl Function {
         let pinned = reference.and_then(|reference| Some((reference.repository, reference.digest?)));
         let Some((repository, digest)) = pinned else {
             let message = format!("Lambda reports the resolved image {resolved:?}, which has no valid digest");
-            return (source(named), Err(Unreadable::new(ImageErrorCode::RegistryMalformed, message)));
+            return (source(named), Err(ImageError::new(ImageErrorCode::RegistryMalformed, message)));
         };
         let tag = named.filter(|named| named.repository == repository).and_then(|named| named.tag);
         let pinned = tag.is_none().then(|| digest.clone());
@@ -118,7 +118,7 @@ impl Function {
         self.resolved.is_some()
     }
 
-    fn nothing_resolved(&self) -> Unreadable {
+    fn nothing_resolved(&self) -> ImageError {
         let Workload { state, state_reason_code, state_reason, .. } = &*self.workload;
         if let Some(error) = &self.error {
             let code = if error.contains("AccessDenied") {
@@ -126,10 +126,10 @@ impl Function {
             } else {
                 ImageErrorCode::ImageMissing
             };
-            return Unreadable::new(code, format!("Lambda does not report the running image: {error}"));
+            return ImageError::new(code, format!("Lambda does not report the running image: {error}"));
         }
         let said: Vec<_> = [state, state_reason_code, state_reason].into_iter().flatten().map(String::as_str).collect();
-        Unreadable::new(
+        ImageError::new(
             ImageErrorCode::ImageMissing,
             format!("Lambda does not report the running image: {}", said.join(": ")),
         )
@@ -137,7 +137,7 @@ impl Function {
 }
 
 #[cfg(test)]
-impl Function {
+impl FunctionDetails {
     /// A function with the resolved image `resolved`.
     pub(super) fn resolved(resolved: &str) -> Self {
         Self { resolved: Some(resolved.to_owned()), ..Self::default() }
@@ -162,8 +162,8 @@ fn workload(version: &FunctionVersion, configuration: FunctionConfiguration) -> 
         last_update_status_reason: configuration.last_update_status_reason,
         last_update_status: last_update.map(|status| status.as_str().to_owned()),
         architecture: architecture.and_then(|architecture| match architecture {
-            Architecture::Arm64 => Some(Arch::Arm64),
-            Architecture::X8664 => Some(Arch::X86_64),
+            Architecture::Arm64 => Some(LambdaArch::Arm64),
+            Architecture::X8664 => Some(LambdaArch::X86_64),
             _ => None,
         }),
         memory_mb: configuration.memory_size.and_then(|size| size.try_into().ok()),
@@ -186,12 +186,12 @@ mod tests {
     const REPOSITORY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
 
     fn digest() -> Digest {
-        Digest::of(b"x")
+        Digest::sha256(b"x")
     }
 
-    fn function(named: &str, resolved: &str) -> Function {
+    fn function(named: &str, resolved: &str) -> FunctionDetails {
         let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        Function { named: some(named), resolved: some(resolved), ..Function::default() }
+        FunctionDetails { named: some(named), resolved: some(resolved), ..FunctionDetails::default() }
     }
 
     #[test]
@@ -215,18 +215,18 @@ mod tests {
         let named = format!("{REPOSITORY}:421");
         let (source, found) = function(&named, &format!("{REPOSITORY}@sha256@sha256:0")).image();
         assert_eq!((source.to_string(), found.unwrap_err().code), (named.clone(), ImageErrorCode::RegistryMalformed));
-        let gone = Function { error: Some("ImageNotFound: it is gone".into()), ..function(&named, "") };
+        let gone = FunctionDetails { error: Some("ImageNotFound: it is gone".into()), ..function(&named, "") };
         let why = gone.image().1.unwrap_err();
         assert_eq!(why.code, ImageErrorCode::ImageMissing);
         assert!(why.message.ends_with(": ImageNotFound: it is gone"), "{}", why.message);
-        let denied = Function { error: Some("AccessDeniedException: no".into()), ..function(&named, "") };
+        let denied = FunctionDetails { error: Some("AccessDeniedException: no".into()), ..function(&named, "") };
         assert_eq!(denied.image().1.unwrap_err().code, ImageErrorCode::RegistryDenied);
         let workload = Workload {
             state: Some("Failed".into()),
             state_reason_code: Some("ImageDeleted".into()),
             ..Workload::default()
         };
-        let deleted = Function { workload: Arc::new(workload), ..function("", "") };
+        let deleted = FunctionDetails { workload: Arc::new(workload), ..function("", "") };
         let (source, found) = deleted.image();
         assert_eq!(source, ImageSource::Unknown);
         assert!(found.unwrap_err().message.ends_with(": Failed: ImageDeleted"));
@@ -251,20 +251,20 @@ mod tests {
     fn a_cache_entry_of_an_earlier_release_is_still_read() {
         let text = r#"{"named":"a","resolved":"b","workload":{"version":"7","state":"Active","state_reason_code":null,
             "state_reason":null,"architecture":"arm64","memory_mb":128,"command":[]},"tags":null}"#;
-        let function = serde_json::from_str::<Function>(text).unwrap();
+        let function = serde_json::from_str::<FunctionDetails>(text).unwrap();
         assert_eq!((function.workload.version.as_deref(), function.is_managed), (Some("7"), false));
         assert_eq!(function.workload.last_update_status, None);
     }
 
     #[test]
     fn a_cache_entry_survives_a_round_trip() {
-        let function = Function {
+        let function = FunctionDetails {
             is_managed: true,
             tags: Some(ResourceTags::from([("team".into(), "payments".into())])),
             is_changing: true,
             ..function("a", "b")
         };
         let text = serde_json::to_string(&function).unwrap();
-        assert_eq!(serde_json::from_str::<Function>(&text).unwrap(), function);
+        assert_eq!(serde_json::from_str::<FunctionDetails>(&text).unwrap(), function);
     }
 }

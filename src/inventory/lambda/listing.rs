@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::FunctionVersion;
 use crate::{
-    aws::{Failure, Lambda},
+    aws::{AwsError, LambdaClient},
     image::{Arn, ArnParts, ErrorCode},
 };
 
@@ -22,7 +22,7 @@ const ALIAS_PAGES: usize = 1_000;
 
 /// The fields of a listed version that show a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct VersionFingerprint {
     /// `CodeSha256`, which changes with the image only.
     pub(super) code: Box<str>,
     /// `RevisionId`, which changes with every update.
@@ -31,7 +31,7 @@ pub(super) struct Mark {
 
 /// A listed version of an image function.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct ListedVersion {
     /// The name of the function.
     pub(super) function: Arc<str>,
     /// The ARN of the function, without a qualifier.
@@ -41,12 +41,12 @@ pub(super) struct Version {
     /// Whether the function runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
     /// Its change fields.
-    pub(super) mark: Mark,
+    pub(super) fingerprint: VersionFingerprint,
 }
 
 /// An alias of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Alias {
+pub(super) struct FunctionAlias {
     /// Its name.
     pub(super) name: String,
     /// The version that it points to.
@@ -57,24 +57,24 @@ pub(super) struct Alias {
 
 /// A page of versions.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) versions: Vec<Version>,
+pub(super) struct VersionPage {
+    pub(super) versions: Vec<ListedVersion>,
     /// The error of a malformed entry, if there is one.
     pub(super) malformed: Option<String>,
-    pub(super) next: Option<Next>,
+    pub(super) next: Option<ListMarker>,
 }
 
 /// The marker of the next page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Next {
+pub(super) struct ListMarker {
     marker: Option<String>,
     page: usize,
 }
 
-impl Next {
+impl ListMarker {
     /// The next page after one with `marker`; `None` after the last page.
-    fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, Failure> {
-        let malformed = |message: String| Err(Failure { code: ErrorCode::Malformed, message });
+    fn after(&self, marker: Option<String>, pages: usize) -> Result<Option<Self>, AwsError> {
+        let malformed = |message: String| Err(AwsError { code: ErrorCode::Malformed, message });
         let Some(marker) = marker.filter(|marker| !marker.is_empty()) else { return Ok(None) };
         if self.marker.as_ref() == Some(&marker) {
             return malformed("the list repeats its marker".to_owned());
@@ -88,15 +88,15 @@ impl Next {
 
 /// One page of the list of all versions in `region`. If the list cannot continue, the versions of the page come with
 /// the failure.
-pub(super) async fn versions(lambda: &Lambda, region: &str, at: Next) -> (Page, Option<Failure>) {
+pub(super) async fn versions(lambda: &LambdaClient, region: &str, at: ListMarker) -> (VersionPage, Option<AwsError>) {
     let request = lambda.for_others().await.list_functions();
     let request = request.function_version(types::FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
     let call = format!("lambda:ListFunctions in {region}");
     let answer = match request.send().await {
         Ok(answer) => answer,
-        Err(error) => return (Page::default(), Some(Failure::of(&call, &error))),
+        Err(error) => return (VersionPage::default(), Some(AwsError::from_sdk(&call, &error))),
     };
-    let mut page = Page::default();
+    let mut page = VersionPage::default();
     for listed in answer.functions.unwrap_or_default() {
         match version(listed) {
             Ok(version) => page.versions.extend(version),
@@ -104,30 +104,34 @@ pub(super) async fn versions(lambda: &Lambda, region: &str, at: Next) -> (Page, 
         }
     }
     match at.after(answer.next_marker, PAGES) {
-        Ok(next) => (Page { next, ..page }, None),
-        Err(failure) => (page, Some(Failure { message: format!("{call}: {}", failure.message), ..failure })),
+        Ok(next) => (VersionPage { next, ..page }, None),
+        Err(failure) => (page, Some(AwsError { message: format!("{call}: {}", failure.message), ..failure })),
     }
 }
 
 /// The aliases of `function`.
-pub(super) async fn aliases(lambda: &Lambda, region: &str, function: &str) -> Result<Vec<Alias>, Failure> {
+pub(super) async fn aliases(
+    lambda: &LambdaClient,
+    region: &str,
+    function: &str,
+) -> Result<Vec<FunctionAlias>, AwsError> {
     let call = format!("lambda:ListAliases of {function} in {region}");
     let mut aliases = Vec::new();
-    let mut next = Some(Next::default());
+    let mut next = Some(ListMarker::default());
     while let Some(at) = next {
         let request = lambda.for_others().await.list_aliases().function_name(function);
         let answer = request.max_items(ALIAS_PAGE).set_marker(at.marker.clone()).send().await;
-        let answer = answer.map_err(|error| Failure::of(&call, &error))?;
+        let answer = answer.map_err(|error| AwsError::from_sdk(&call, &error))?;
         aliases.extend(answer.aliases.unwrap_or_default().into_iter().filter_map(alias));
         next = at
             .after(answer.next_marker, ALIAS_PAGES)
-            .map_err(|failure| Failure { message: format!("{call}: {}", failure.message), ..failure })?;
+            .map_err(|failure| AwsError { message: format!("{call}: {}", failure.message), ..failure })?;
     }
     Ok(aliases)
 }
 
 /// The listed version; `None` for a zip function.
-fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
+fn version(listed: FunctionConfiguration) -> Result<Option<ListedVersion>, String> {
     if listed.package_type != Some(PackageType::Image) {
         return Ok(None);
     }
@@ -136,11 +140,11 @@ fn version(listed: FunctionConfiguration) -> Result<Option<Version>, String> {
     let arn = unqualified(&arn).ok_or_else(|| format!("{function} has the ARN {arn:?}"))?;
     let number = listed.version.ok_or_else(|| format!("{function} has no version"))?.into();
     let is_managed = listed.capacity_provider_config.is_some();
-    let mark = Mark {
+    let mark = VersionFingerprint {
         code: listed.code_sha256.unwrap_or_default().into(),
         revision: listed.revision_id.unwrap_or_default().into(),
     };
-    Ok(Some(Version { function: function.into(), arn, number, is_managed, mark }))
+    Ok(Some(ListedVersion { function: function.into(), arn, number, is_managed, fingerprint: mark }))
 }
 
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, from an ARN with or without a qualifier.
@@ -154,12 +158,12 @@ fn unqualified(arn: &str) -> Option<Arn> {
 }
 
 /// A version with a traffic weight of 0 does not run.
-fn alias(listed: AliasConfiguration) -> Option<Alias> {
+fn alias(listed: AliasConfiguration) -> Option<FunctionAlias> {
     let weights = listed.routing_config.and_then(|routing| routing.additional_version_weights).unwrap_or_default();
     let weighted = weights.into_iter().filter(|(_, weight)| *weight > 0.0);
     let mut others: Vec<FunctionVersion> = weighted.map(|(version, _)| version.into()).collect();
     others.sort();
-    Some(Alias { name: listed.name?, version: listed.function_version?.into(), others })
+    Some(FunctionAlias { name: listed.name?, version: listed.function_version?.into(), others })
 }
 
 #[cfg(test)]
@@ -214,14 +218,14 @@ mod tests {
             .build();
         let listed = AliasConfiguration::builder().name("live").function_version("8").routing_config(routing).build();
         let (version, others) = (FunctionVersion::Number(8), vec![FunctionVersion::Number(9)]);
-        let expected = Alias { name: "live".into(), version, others };
+        let expected = FunctionAlias { name: "live".into(), version, others };
         assert_eq!(alias(listed), Some(expected));
         assert_eq!(alias(AliasConfiguration::builder().name("live").build()), None);
     }
 
     #[test]
     fn a_list_ends_where_its_marker_repeats_or_after_the_last_page() {
-        let first = Next::default();
+        let first = ListMarker::default();
         assert_eq!(first.after(None, 9), Ok(None));
         assert_eq!(first.after(Some(String::new()), 9), Ok(None));
         let second = first.after(Some("a".into()), 9).unwrap().unwrap();

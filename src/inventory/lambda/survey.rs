@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::{FutureExt as _, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 
 use super::{
-    function::{self, Absence, Function},
-    listing::{self, Alias, Next, Page},
-    progress::{Ask, Progress},
+    function::{self, FunctionDetails, FunctionReadError},
+    listing::{self, FunctionAlias, ListMarker, VersionPage},
+    progress::{LambdaSurvey, VersionRequest},
 };
 use crate::{
-    aws::{Failure, Lambda},
+    aws::{AwsError, LambdaClient},
     image::{Digest, Repository},
-    inventory::spot::Spot,
+    inventory::account_region::AccountRegion,
 };
 
 /// Concurrent `GetFunction` calls: at a hundred a second, each may take a third of a second.
@@ -21,10 +21,10 @@ const GETTING: usize = 32;
 const LISTING: usize = 5;
 
 /// A response, or the end of reading ahead.
-enum Event {
-    Page(Page, Option<Failure>),
-    Aliases(Arc<str>, Result<Vec<Alias>, Failure>),
-    Version(Ask, Result<Function, Absence>),
+enum SurveyEvent {
+    Page(VersionPage, Option<AwsError>),
+    Aliases(Arc<str>, Result<Vec<FunctionAlias>, AwsError>),
+    Version(VersionRequest, Result<FunctionDetails, FunctionReadError>),
     /// Images were read ahead.
     ReadAhead,
 }
@@ -32,8 +32,8 @@ enum Event {
 /// Reads all that `progress` needs of `spot`, for functions that `admits` selects by name, with at most `concurrency`
 /// calls of one operation. Images known halfway are passed to `read_ahead`.
 pub(super) async fn survey<'a>(
-    spot: &'a Spot,
-    progress: &mut Progress,
+    spot: &'a AccountRegion,
+    progress: &mut LambdaSurvey,
     concurrency: usize,
     admits: impl Fn(&str) -> bool + Send,
     read_ahead: impl Fn(BTreeSet<(Digest, Repository)>) -> BoxFuture<'a, ()> + Send,
@@ -41,7 +41,7 @@ pub(super) async fn survey<'a>(
     let lambda = spot.session.lambda(&spot.region);
     let (lambda, region) = (&lambda, spot.region.as_str());
     let mut under_way = FuturesUnordered::new();
-    under_way.push(page(lambda, region, Next::default()));
+    under_way.push(page(lambda, region, ListMarker::default()));
     let (mut listing, mut getting) = (0, 0);
     loop {
         while listing < LISTING.min(concurrency)
@@ -58,44 +58,44 @@ pub(super) async fn survey<'a>(
         }
         match under_way.next().await {
             None => return,
-            Some(Event::Page(seen, failure)) => {
+            Some(SurveyEvent::Page(seen, failure)) => {
                 if let Some(next) = progress.listed(seen, failure, &admits) {
                     under_way.push(page(lambda, region, next));
                 }
             }
-            Some(Event::Aliases(function, aliases)) => {
+            Some(SurveyEvent::Aliases(function, aliases)) => {
                 listing -= 1;
                 progress.aliased(&function, aliases);
             }
-            Some(Event::Version(ask, answer)) => {
+            Some(SurveyEvent::Version(ask, answer)) => {
                 getting -= 1;
                 progress.got(&ask, answer);
                 if let Some(images) = progress.known_halfway() {
-                    under_way.push(read_ahead(images).map(|()| Event::ReadAhead).boxed());
+                    under_way.push(read_ahead(images).map(|()| SurveyEvent::ReadAhead).boxed());
                 }
             }
-            Some(Event::ReadAhead) => {}
+            Some(SurveyEvent::ReadAhead) => {}
         }
     }
 }
 
-fn page<'a>(lambda: &'a Lambda, region: &'a str, at: Next) -> BoxFuture<'a, Event> {
+fn page<'a>(lambda: &'a LambdaClient, region: &'a str, at: ListMarker) -> BoxFuture<'a, SurveyEvent> {
     Box::pin(async move {
         let (page, failure) = listing::versions(lambda, region, at).await;
-        Event::Page(page, failure)
+        SurveyEvent::Page(page, failure)
     })
 }
 
-fn aliases<'a>(lambda: &'a Lambda, region: &'a str, function: Arc<str>) -> BoxFuture<'a, Event> {
+fn aliases<'a>(lambda: &'a LambdaClient, region: &'a str, function: Arc<str>) -> BoxFuture<'a, SurveyEvent> {
     Box::pin(async move {
         let aliases = listing::aliases(lambda, region, &function).await;
-        Event::Aliases(function, aliases)
+        SurveyEvent::Aliases(function, aliases)
     })
 }
 
-fn version<'a>(lambda: &'a Lambda, region: &'a str, ask: Ask) -> BoxFuture<'a, Event> {
+fn version<'a>(lambda: &'a LambdaClient, region: &'a str, ask: VersionRequest) -> BoxFuture<'a, SurveyEvent> {
     Box::pin(async move {
         let answer = function::get(lambda, region, &ask.function, &ask.version).await;
-        Event::Version(ask, answer)
+        SurveyEvent::Version(ask, answer)
     })
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn layers(names: &[&str]) -> Vec<Digest> {
-    names.iter().map(|name| Digest::of(name.as_bytes())).collect()
+    names.iter().map(|name| Digest::sha256(name.as_bytes())).collect()
 }
 
 /// A base of `layer_count` layers, as of `world`, whose line points at an image of these layers.
@@ -18,7 +18,7 @@ struct Built {
 
 fn built(mut world: World, name: &str, layer_count: usize, current: &[&str]) -> Built {
     let repository = name.parse().unwrap();
-    world.resolution.line = Some((Line { repository, tag: "1".into() }, LineSource::DatedTag));
+    world.resolution.line = Some((ReleaseLine { repository, tag: "1".into() }, LineSource::DatedTag));
     if let Some(now) = &mut world.resolution.current {
         now.diff_ids = Some(layers(current));
     }
@@ -111,7 +111,7 @@ fn reasons_of_an_inner_base_name_it_and_a_deprecated_runtime_needs_an_upgrade() 
     assert!(messages[0].starts_with("r.test/base has to be rebuilt first"), "{messages:?}");
     assert_eq!(messages[1], "r.test/java:1: published 60 days ago, over the limit of 45 days");
     let mut ended = amazon(60, Some(50));
-    let line = Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() };
+    let line = ReleaseLine { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() };
     ended.world.resolution.line = Some((line, LineSource::DatedTag));
     let (judgement, is_waiting) = judged(&company(None, &SAME), &ended);
     assert_eq!((judgement.verdict, judgement.action, is_waiting), (Verdict::Deprecated, Action::Upgrade, false));

@@ -12,9 +12,9 @@ fn only_digests_of_another_release_contradict_the_base() {
         world.resolution.base.contradicting = own(contradicting);
         (world, base)
     };
-    let (manifest, other) = (Digest::of(b"base arm64"), Digest::of(b"another release"));
+    let (manifest, other) = (Digest::sha256(b"base arm64"), Digest::sha256(b"another release"));
     let annotated = |world: &mut World, base: &Base, digest: &Digest| {
-        world.readings.push(Reading {
+        world.readings.push(BaseRecord {
             kind: EvidenceKind::Annotation,
             key: "org.opencontainers.image.base.name".into(),
             value: String::new(),
@@ -44,13 +44,13 @@ fn only_digests_of_another_release_contradict_the_base() {
 fn the_digest_of_a_configuration_is_compared_with_that_of_the_current_release() {
     for (current, verdict) in [("config", Verdict::Fresh), ("another", Verdict::Superseded)] {
         let mut world = world(10, Some(9));
-        world.resolution.base = BaseInUse {
-            digest: Some(Digest::of(b"config")),
+        world.resolution.base = ResolvedBase {
+            digest: Some(Digest::sha256(b"config")),
             kind: Some(DigestKind::Config),
-            config: Some(Digest::of(b"config")),
-            ..BaseInUse::default()
+            config: Some(Digest::sha256(b"config")),
+            ..ResolvedBase::default()
         };
-        world.resolution.current.as_mut().unwrap().config = Some(Digest::of(current.as_bytes()));
+        world.resolution.current.as_mut().unwrap().config = Some(Digest::sha256(current.as_bytes()));
         assert_eq!(world.judged().0, verdict, "{current}");
     }
 }

@@ -1,10 +1,10 @@
 //! Exemptions: which findings they cover, until when, and how their usage is counted.
 
 use super::*;
-use crate::judge::{Encounter, Exemption, ReasonCode, Scope, encounters};
+use crate::judge::{Exemption, ExemptionUsage, PolicyScope, ReasonCode, exemption_usage};
 
 fn exemption(until: &str, codes: &[ReasonCode]) -> Exemption {
-    let scope = Scope { deployment: Some("orders:*".parse().unwrap()), ..Scope::default() };
+    let scope = PolicyScope { deployment: Some("orders:*".parse().unwrap()), ..PolicyScope::default() };
     Exemption {
         reason: "replaced in Q1".into(),
         owner: "payments".into(),
@@ -17,8 +17,9 @@ fn exemption(until: &str, codes: &[ReasonCode]) -> Exemption {
 #[test]
 fn all_patterns_have_to_match_and_an_unknown_name_matches_none() {
     let glob = |text: &str| Some(text.parse().unwrap());
-    let scope = |deployment, repository, account, owner, base| Scope { deployment, repository, account, owner, base };
-    let unowned = Subject { owner: None, base: None, ..SUBJECT };
+    let scope =
+        |deployment, repository, account, owner, base| PolicyScope { deployment, repository, account, owner, base };
+    let unowned = PolicySubject { owner: None, base: None, ..SUBJECT };
     for (scope, subject, expected) in [
         (scope(None, None, None, None, None), SUBJECT, true),
         (scope(glob("orders:*"), None, None, None, None), SUBJECT, true),
@@ -68,7 +69,7 @@ fn the_first_exemption_that_holds_wins_and_neither_verdict_nor_severity_change()
         reason: reason.into(),
         ..exemption(until, codes)
     };
-    let elsewhere = Scope { deployment: Some("other".parse().unwrap()), ..Scope::default() };
+    let elsewhere = PolicyScope { deployment: Some("other".parse().unwrap()), ..PolicyScope::default() };
     let policy = Policy {
         exemptions: vec![
             named("over", "2026-11-19", &[]),
@@ -91,14 +92,14 @@ fn the_first_exemption_that_holds_wins_and_neither_verdict_nor_severity_change()
 fn a_finding_counts_for_one_exemption_and_for_an_expired_one_if_no_other_covers_it() {
     let stale = world(90, Some(89)).judge(&Policy::default(), now());
     let fresh = world(10, None).judge(&Policy::default(), now());
-    let subject = |deployment| Subject { deployment, ..SUBJECT };
+    let subject = |deployment| PolicySubject { deployment, ..SUBJECT };
     let judged = [
         (subject("orders:1"), &stale),
         (subject("orders:2"), &stale),
         (subject("orders:3"), &fresh),
         (subject("other"), &stale),
     ];
-    let first = Scope { deployment: Some("orders:1".parse().unwrap()), ..Scope::default() };
+    let first = PolicyScope { deployment: Some("orders:1".parse().unwrap()), ..PolicyScope::default() };
     let policy = Policy {
         exemptions: vec![
             exemption("2026-11-01", &[]),
@@ -107,12 +108,13 @@ fn a_finding_counts_for_one_exemption_and_for_an_expired_one_if_no_other_covers_
         ],
         ..Policy::default()
     };
-    let met = encounters(&policy, &judged, now());
-    let counts: Vec<_> = met.iter().map(|Encounter { matched, covered, .. }| (*matched, covered.clone())).collect();
+    let met = exemption_usage(&policy, &judged, now());
+    let counts: Vec<_> =
+        met.iter().map(|ExemptionUsage { matched, covered, .. }| (*matched, covered.clone())).collect();
     let stale = |number| BTreeMap::from([(Verdict::Stale, number)]);
     assert_eq!(counts, [(3, stale(1)), (1, stale(1)), (3, BTreeMap::new())]);
     // Before it expired, the first was the one that held.
-    let met = encounters(&policy, &judged, "2026-11-01T12:00:00Z".parse().unwrap());
+    let met = exemption_usage(&policy, &judged, "2026-11-01T12:00:00Z".parse().unwrap());
     assert_eq!(
         met.iter().map(|met| met.covered.clone()).collect::<Vec<_>>(),
         [stale(2), BTreeMap::new(), BTreeMap::new()]
@@ -121,15 +123,19 @@ fn a_finding_counts_for_one_exemption_and_for_an_expired_one_if_no_other_covers_
 
 #[test]
 fn a_collection_error_may_hide_deployments_of_a_scope_unless_account_or_repository_differ() {
-    use crate::inventory::{DeploymentKind, Extent};
+    use crate::inventory::{AffectedScope, DeploymentKind};
     let some = |text: &str| Some(text.to_owned());
     let glob = |text: &str| Some(text.parse().unwrap());
-    let region = Extent { account: "111111111111".parse().ok(), region: "eu-west-1".parse().ok(), ..Extent::default() };
-    let tags = Extent { repository: some("team/orders"), ..region.clone() };
-    let images = Extent { kind: Some(DeploymentKind::Ecr), ..tags.clone() };
-    let of = |account: Option<_>, repository: Option<_>| Scope { repository, account, ..Scope::default() };
+    let region = AffectedScope {
+        account: "111111111111".parse().ok(),
+        region: "eu-west-1".parse().ok(),
+        ..AffectedScope::default()
+    };
+    let tags = AffectedScope { repository: some("team/orders"), ..region.clone() };
+    let images = AffectedScope { kind: Some(DeploymentKind::Ecr), ..tags.clone() };
+    let of = |account: Option<_>, repository: Option<_>| PolicyScope { repository, account, ..PolicyScope::default() };
     for (scope, extent, may_match) in [
-        (Scope::default(), &Extent::default(), true),
+        (PolicyScope::default(), &AffectedScope::default(), true),
         (of(glob("111111111111"), glob("web-*")), &region, true),
         (of(glob("222222222222"), None), &region, false),
         (of(None, glob("team/*")), &tags, true),

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{judge::Replacement, resolve::Hold};
+use crate::{judge::Replacement, resolve::ReleaseHold};
 
-fn hold() -> Arc<Hold> {
-    Arc::new(Hold {
+fn hold() -> Arc<ReleaseHold> {
+    Arc::new(ReleaseHold {
         release: "r.test/java:*".parse().unwrap(),
         reason: "TLS to RDS fails".into(),
         until: "2027-01-31".parse().unwrap(),
@@ -41,7 +41,7 @@ fn a_held_release_without_an_alternative_needs_no_action() {
     let mut world = held(1, None);
     world.resolution.current = None;
     world.resolution.problems =
-        vec![Problem { kind: ProblemKind::LineHeld, message: "all are held".into(), failure: None }];
+        vec![ResolutionProblem { kind: ProblemKind::LineHeld, message: "all are held".into(), failure: None }];
     let nothing = (Verdict::OutOfDate, Severity::Medium, Action::None, vec!["release-held", "line-held"]);
     assert_eq!(world.judged(), nothing);
     world.resolution.problems[0].kind = ProblemKind::Unreachable;

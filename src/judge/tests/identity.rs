@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
-    identify::{PrefixCheck, Search},
+    identify::{PrefixCheck, SearchCompletion},
     image::{
-        LambdaSign, MatchedPrefix, PackageManager, PackageUpdate, Platform, PlatformRelease, ReleaseOf, RootFileSystem,
+        LambdaSign, MatchedPrefix, PackageManager, PackageUpdate, Platform, PlatformRelease, RepositoryRelease,
+        RootFileSystem,
     },
 };
 
@@ -24,7 +25,7 @@ fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
     let release = PlatformRelease {
         tags: ["21.2026.08.10.13".to_owned()].into(),
         platform: Platform::new("linux", "arm64", None),
-        manifest: Digest::of(b"release"),
+        manifest: Digest::sha256(b"release"),
         index: None,
         layer_count,
         diff_ids: None,
@@ -32,7 +33,7 @@ fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
         first_layer: None,
         first_seen: now(),
     };
-    let release = ReleaseOf { repository: repository.parse().unwrap(), release: Arc::new(release) };
+    let release = RepositoryRelease { repository: repository.parse().unwrap(), release: Arc::new(release) };
     MatchedPrefix { layer_count, releases: vec![Arc::new(release)] }
 }
 
@@ -85,7 +86,7 @@ fn package_updates_are_reported_if_they_are_above_the_layers_of_the_base() {
 }
 
 /// The reason for an image without records.
-fn unidentified(image: &dyn Fn(&mut ImageFacts), search: Search) -> (&'static str, String) {
+fn unidentified(image: &dyn Fn(&mut ImageFacts), search: SearchCompletion) -> (&'static str, String) {
     let mut world = world(1, None);
     world.readings.clear();
     image(&mut world.image);
@@ -100,7 +101,7 @@ fn an_unidentified_image_is_described_with_advice() {
     let lambda = |image: &mut ImageFacts| {
         image.fingerprint.signs.insert(LambdaSign::Environment);
     };
-    let complete = || Search::Complete { lines: vec!["public.ecr.aws/lambda/java:21".to_owned()] };
+    let complete = || SearchCompletion::Complete { lines: vec!["public.ecr.aws/lambda/java:21".to_owned()] };
     let bound = "published at least 50 days ago, because the image was pushed then";
     for (image, search, code, parts) in [
         (
@@ -111,12 +112,12 @@ fn an_unidentified_image_is_described_with_advice() {
         ),
         (
             &lambda,
-            Search::Unfinished { compared_count: 290, left_count: 700 },
+            SearchCompletion::Unfinished { compared_count: 290, left_count: 700 },
             "base-search-unfinished",
             ["290", bound],
         ),
-        (&lambda, Search::Failed { why: "refused".to_owned() }, "base-search-unfinished", ["refused", bound]),
-        (&lambda, Search::Idle, "base-unidentified", ["Lambda base image", bound]),
+        (&lambda, SearchCompletion::Failed { why: "refused".to_owned() }, "base-search-unfinished", ["refused", bound]),
+        (&lambda, SearchCompletion::Idle, "base-unidentified", ["Lambda base image", bound]),
         (&|_| {}, complete(), "base-unidentified", ["LABEL sdkBaseVersion=", "[[identify.base]]"]),
     ] {
         let (found, message) = unidentified(image, search);
@@ -128,7 +129,7 @@ fn an_unidentified_image_is_described_with_advice() {
 
 #[test]
 fn an_image_without_signs_of_lambda_is_described_by_its_history() {
-    let look = |root, is_squashed, has_runtime_client| Look { root, is_squashed, has_runtime_client };
+    let look = |root, is_squashed, has_runtime_client| ImageProfile { root, is_squashed, has_runtime_client };
     for (look, part) in [
         (look(Some(RootFileSystem::Scratch), false, false), "it appears to be built from scratch, without a base"),
         (look(Some(RootFileSystem::Distroless), false, false), "it appears to be built on distroless"),
@@ -139,7 +140,7 @@ fn an_image_without_signs_of_lambda_is_described_by_its_history() {
             "built on Debian, with its own Lambda runtime interface client",
         ),
     ] {
-        let (code, message) = unidentified(&|image| image.look = look, Search::Idle);
+        let (code, message) = unidentified(&|image| image.profile = look, SearchCompletion::Idle);
         assert_eq!(code, "base-unidentified");
         assert!(message.contains(part) && message.contains("LABEL sdkBaseVersion="), "{message}");
     }

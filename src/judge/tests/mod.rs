@@ -12,17 +12,25 @@ use std::{collections::BTreeMap, sync::Arc};
 use chrono::{DateTime, Duration, Utc};
 use proptest::prelude::*;
 
-use super::{Action, Case, Judgement, Override, Policy, Scope, Severity, Subject, Terms, Unidentified, Verdict, judge};
+use super::{
+    Action, JudgeInput, Judgement, Policy, PolicyOverride, PolicyScope, PolicySubject, Severity, Thresholds,
+    UnidentifiedImage, Verdict, judge,
+};
 use crate::{
-    identify::{Base, EvidenceKind, Identification, LayerEvidence, Malformed, Reading, Settings, combine},
-    image::{BuildHistory, Digest, DigestKind, Fingerprint, ImageFacts, InvalidReference, LambdaTag, Look},
-    inventory::{DeployedImage, ImageErrorCode, Unreadable},
+    identify::{
+        Base, BaseRecord, BaseRecordError, EvidenceKind, Identification, IdentifySettings, LayerEvidence, combine,
+    },
+    image::{
+        BuildHistory, Digest, DigestKind, ImageFacts, ImageProfile, InvalidReference, LambdaFingerprint, LambdaTag,
+    },
+    inventory::{DeployedImage, ImageError, ImageErrorCode},
     resolve::{
-        BaseInUse, Current, Line, LineSource, Newer, Problem, ProblemKind, Published, PublishedSource, Resolution,
+        CurrentImage, LaterReleases, LineSource, ProblemKind, PublishDate, PublishDateSource, ReleaseLine, Resolution,
+        ResolutionProblem, ResolvedBase,
     },
 };
 
-const SUBJECT: Subject<'static> = Subject {
+const SUBJECT: PolicySubject<'static> = PolicySubject {
     deployment: "orders:421",
     repository: "orders",
     account: Some("123456789012"),
@@ -41,7 +49,7 @@ fn days_ago(days: i64) -> DateTime<Utc> {
 /// A base published and superseded so many days ago, on a line whose current release is three days old.
 struct World {
     image: ImageFacts,
-    readings: Vec<Reading>,
+    readings: Vec<BaseRecord>,
     layers: LayerEvidence,
     resolution: Resolution,
 }
@@ -49,16 +57,16 @@ struct World {
 fn image() -> ImageFacts {
     ImageFacts {
         platform: "linux/arm64".parse().unwrap(),
-        config: Digest::of(b"config"),
+        config: Digest::sha256(b"config"),
         created_at: None,
         history_created_at: None,
         labels: BTreeMap::new(),
         annotations: BTreeMap::new(),
-        diff_ids: vec![Digest::of(b"os"), Digest::of(b"old runtime"), Digest::of(b"app")],
+        diff_ids: vec![Digest::sha256(b"os"), Digest::sha256(b"old runtime"), Digest::sha256(b"app")],
         layers: Vec::new(),
-        fingerprint: Fingerprint::default(),
+        fingerprint: LambdaFingerprint::default(),
         build: BuildHistory::default(),
-        look: Look::default(),
+        profile: ImageProfile::default(),
     }
 }
 
@@ -67,19 +75,19 @@ fn world(published: i64, superseded: Option<i64>) -> World {
         repository: "r.test/java".parse().unwrap(),
         mirror: None,
         tag: None,
-        digest: Some(Digest::of(b"base")),
+        digest: Some(Digest::sha256(b"base")),
         further_digests: Vec::new(),
         further_tag: None,
         configured_tag: None,
         default_tag: None,
     };
-    let line = Line { repository: base.repository.clone(), tag: "21".into() };
-    let dated = |days| Some(Published::new(days_ago(days), PublishedSource::DatedTag));
+    let line = ReleaseLine { repository: base.repository.clone(), tag: "21".into() };
+    let dated = |days| Some(PublishDate::new(days_ago(days), PublishDateSource::DatedTag));
     let is_current = superseded.is_none();
-    let digest = |name: &str| if is_current { Digest::of(b"base") } else { Digest::of(name.as_bytes()) };
+    let digest = |name: &str| if is_current { Digest::sha256(b"base") } else { Digest::sha256(name.as_bytes()) };
     World {
         image: image(),
-        readings: vec![Reading {
+        readings: vec![BaseRecord {
             kind: EvidenceKind::Label,
             key: "sdkBaseVersion".into(),
             value: base.reference().to_string(),
@@ -87,26 +95,26 @@ fn world(published: i64, superseded: Option<i64>) -> World {
         }],
         layers: LayerEvidence::default(),
         resolution: Resolution {
-            base: BaseInUse {
-                digest: Some(Digest::of(b"base")),
+            base: ResolvedBase {
+                digest: Some(Digest::sha256(b"base")),
                 kind: Some(DigestKind::Index),
-                platform_digest: Some(Digest::of(b"base arm64")),
+                platform_digest: Some(Digest::sha256(b"base arm64")),
                 published: dated(published),
-                ..BaseInUse::default()
+                ..ResolvedBase::default()
             },
             line: Some((line, LineSource::DatedTag)),
-            current: Some(Current {
+            current: Some(CurrentImage {
                 digest: digest("current"),
                 kind: DigestKind::Index,
-                platform_digest: Some(Digest::of(if is_current { b"base arm64" } else { b"current arm64" })),
+                platform_digest: Some(Digest::sha256(if is_current { b"base arm64" } else { b"current arm64" })),
                 config: None,
                 release: None,
                 published: dated(if is_current { published } else { 3 }),
-                diff_ids: Some(vec![Digest::of(b"os"), Digest::of(b"runtime")]),
+                diff_ids: Some(vec![Digest::sha256(b"os"), Digest::sha256(b"runtime")]),
                 releases: std::sync::Arc::default(),
                 hold: None,
             }),
-            newer: Newer {
+            later_releases: LaterReleases {
                 since: superseded.map(days_ago),
                 count: superseded.map(|_| 4),
                 is_exact: true,
@@ -121,12 +129,12 @@ impl World {
     fn judge(&self, policy: &Policy, now: DateTime<Utc>) -> Judgement {
         let identification = self.identification();
         let case = match identification.base() {
-            Some(_) => Case::Identified {
+            Some(_) => JudgeInput::Identified {
                 image: &self.image,
                 identification: Some(&identification),
                 resolution: &self.resolution,
             },
-            None => Case::Unidentified(Unidentified {
+            None => JudgeInput::Unidentified(UnidentifiedImage {
                 image: &self.image,
                 identification: &identification,
                 pushed_at: Some(days_ago(50)),
@@ -138,13 +146,13 @@ impl World {
 
     fn identification(&self) -> Identification {
         let image = DeployedImage {
-            digest: Digest::of(b"image"),
+            digest: Digest::sha256(b"image"),
             facts: Arc::new(self.image.clone()),
             descriptor_annotations: Arc::default(),
             index_annotations: Arc::default(),
             attestations: Arc::default(),
         };
-        combine(self.readings.clone(), Arc::new(self.layers.clone()), &image, None, &Settings::default())
+        combine(self.readings.clone(), Arc::new(self.layers.clone()), &image, None, &IdentifySettings::default())
     }
 
     fn judged(&self) -> (Verdict, Severity, Action, Vec<&'static str>) {
@@ -181,10 +189,10 @@ fn age_and_time_behind_decide_the_verdict() {
 #[test]
 fn a_rebuild_without_change_is_shown_and_fresh() {
     let mut world = world(20, Some(15));
-    world.image.diff_ids = vec![Digest::of(b"os"), Digest::of(b"runtime"), Digest::of(b"app")];
+    world.image.diff_ids = vec![Digest::sha256(b"os"), Digest::sha256(b"runtime"), Digest::sha256(b"app")];
     assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["rebuild-without-change"]));
     assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(false));
-    world.resolution.base.published = Some(Published::new(days_ago(60), PublishedSource::DatedTag));
+    world.resolution.base.published = Some(PublishDate::new(days_ago(60), PublishDateSource::DatedTag));
     assert_eq!(world.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["line-quiet", "base-too-old"]));
 }
 
@@ -192,7 +200,7 @@ fn a_rebuild_without_change_is_shown_and_fresh() {
 fn a_flattened_image_proves_nothing_about_content() {
     let mut world = world(20, Some(15));
     assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(true));
-    world.image.diff_ids = vec![Digest::of(b"squashed")];
+    world.image.diff_ids = vec![Digest::sha256(b"squashed")];
     assert_eq!(world.judge(&Policy::default(), now()).content_changed, None);
     assert_eq!(world.judged().0, Verdict::OutOfDate);
 }
@@ -206,19 +214,19 @@ fn a_tag_that_was_rolled_back_leaves_the_base_fresh() {
 #[test]
 fn the_same_platform_manifest_is_the_same_base() {
     let mut world = world(20, Some(15));
-    world.resolution.current.as_mut().unwrap().platform_digest = Some(Digest::of(b"base arm64"));
+    world.resolution.current.as_mut().unwrap().platform_digest = Some(Digest::sha256(b"base arm64"));
     assert_eq!(world.judged().0, Verdict::Fresh);
 }
 
 #[test]
 fn a_bound_decides_only_what_it_proves() {
-    let bound = |days| Some(Published::new(days_ago(days), PublishedSource::AtLeast));
+    let bound = |days| Some(PublishDate::new(days_ago(days), PublishDateSource::AtLeast));
     let unresolved = |published| {
         let mut world = world(1, None);
         world.resolution.current = None;
         world.resolution.base.published = published;
         world.resolution.problems =
-            vec![Problem { kind: ProblemKind::Unreachable, message: "refused".into(), failure: None }];
+            vec![ResolutionProblem { kind: ProblemKind::Unreachable, message: "refused".into(), failure: None }];
         world.judged()
     };
     let unknown = |code| (Verdict::Unknown, Severity::Low, Action::Investigate, code);
@@ -229,7 +237,7 @@ fn a_bound_decides_only_what_it_proves() {
 
     // Only a tag is recorded, and the image is older than the current release: superseded is proven.
     let mut world = world(1, Some(2));
-    world.resolution.base = BaseInUse { published: bound(20), ..BaseInUse::default() };
+    world.resolution.base = ResolvedBase { published: bound(20), ..ResolvedBase::default() };
     assert_eq!(world.judged().0, Verdict::Superseded);
     // The image is younger than the current release, so its base on that line is unknown.
     world.resolution.base.published = bound(1);
@@ -239,8 +247,8 @@ fn a_bound_decides_only_what_it_proves() {
 #[test]
 fn a_bound_is_worded_as_at_least() {
     let mut world = world(61, Some(20));
-    world.resolution.base.published = Some(Published::new(days_ago(61), PublishedSource::AtLeast));
-    world.resolution.newer.is_exact = false;
+    world.resolution.base.published = Some(PublishDate::new(days_ago(61), PublishDateSource::AtLeast));
+    world.resolution.later_releases.is_exact = false;
     let reasons = world.judge(&Policy::default(), now()).reasons;
     assert_eq!(
         reasons[0].message,
@@ -253,8 +261,8 @@ fn a_bound_is_worded_as_at_least() {
 fn an_unreadable_or_unidentified_image_is_unknown_and_never_fresh() {
     let codes = |judgement: &Judgement| judgement.reasons.iter().map(|r| r.code.as_str()).collect::<Vec<_>>();
     let unreadable =
-        Unreadable { code: ImageErrorCode::ImageMissing, message: "gone".into(), digest: None, platform: None };
-    let judgement = judge(Case::Unreadable(&unreadable), SUBJECT, &Policy::default(), now());
+        ImageError { code: ImageErrorCode::ImageMissing, message: "gone".into(), digest: None, platform: None };
+    let judgement = judge(JudgeInput::Unreadable(&unreadable), SUBJECT, &Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["image-missing"]));
 
     let mut silent = world(1, None);
@@ -263,7 +271,7 @@ fn an_unreadable_or_unidentified_image_is_unknown_and_never_fresh() {
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["base-unidentified"]));
 
     let mut garbage = world(1, None);
-    garbage.readings[0].base = Err(Malformed::Reference(InvalidReference::NoRegistry));
+    garbage.readings[0].base = Err(BaseRecordError::Reference(InvalidReference::NoRegistry));
     garbage.readings[0].value = "latest".into();
     let judgement = garbage.judge(&Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["label-malformed"]));
@@ -272,14 +280,14 @@ fn an_unreadable_or_unidentified_image_is_unknown_and_never_fresh() {
 
 #[test]
 fn the_first_override_that_matches_wins_and_is_named() {
-    let rule = |name: &str, base: &str, days| Override {
+    let rule = |name: &str, base: &str, days| PolicyOverride {
         name: name.into(),
-        scope: Scope {
+        scope: PolicyScope {
             repository: Some("ord*".parse().unwrap()),
             base: Some(base.parse().unwrap()),
-            ..Scope::default()
+            ..PolicyScope::default()
         },
-        terms: Terms { max_age: Duration::days(days), ..Terms::default() },
+        thresholds: Thresholds { max_age: Duration::days(days), ..Thresholds::default() },
     };
     let policy = Policy {
         overrides: vec![rule("other", "r.test/python*", 1), rule("first", "*java*", 200), rule("second", "*", 1)],
@@ -293,7 +301,7 @@ fn the_first_override_that_matches_wins_and_is_named() {
 fn a_deprecated_runtime_decides_the_verdict_and_other_reasons_stay() {
     let mut world = world(20, Some(15));
     world.resolution.line = Some((
-        Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() },
+        ReleaseLine { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() },
         LineSource::RecordedTag,
     ));
     let upgrade =
@@ -306,7 +314,7 @@ fn a_deprecated_runtime_decides_the_verdict_and_other_reasons_stay() {
 
     // `latest` moves across runtimes: the release in use counts.
     let mut moved = self::world(10, None);
-    let line = Line { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "latest".into() };
+    let line = ReleaseLine { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "latest".into() };
     moved.resolution.line = Some((line, LineSource::DefaultTag));
     moved.resolution.base.release = LambdaTag::parse("3.9.2025.12.01.10");
     assert_eq!(moved.judged().0, Verdict::Deprecated);
@@ -319,27 +327,28 @@ fn a_deprecated_runtime_decides_the_verdict_and_other_reasons_stay() {
 }
 
 /// A base and a current release that differ, dated so.
-fn differing(base: Option<Published>, current: Option<Published>) -> World {
+fn differing(base: Option<PublishDate>, current: Option<PublishDate>) -> World {
     let mut world = world(10, Some(3));
     world.resolution.base.published = base;
     world.resolution.current.as_mut().unwrap().published = current;
-    world.resolution.newer = Newer { since: None, count: Some(1), is_exact: false, is_estimated: false };
+    world.resolution.later_releases =
+        LaterReleases { since: None, count: Some(1), is_exact: false, is_estimated: false };
     world
 }
 
-fn estimate(days: i64) -> Published {
-    Published::new(days_ago(days), PublishedSource::ConfigCreated)
+fn estimate(days: i64) -> PublishDate {
+    PublishDate::new(days_ago(days), PublishDateSource::ConfigCreated)
 }
 
 #[test]
 fn an_older_created_of_the_current_release_proves_no_rollback() {
     let superseded = (Verdict::Superseded, Severity::Info, Action::Rebuild, vec!["base-superseded"]);
-    let dated = |days| Published::new(days_ago(days), PublishedSource::DatedTag);
+    let dated = |days| PublishDate::new(days_ago(days), PublishDateSource::DatedTag);
     for (base, current) in [
         (Some(estimate(10)), Some(estimate(30))),
         (Some(dated(10)), Some(estimate(30))),
         (Some(estimate(10)), Some(dated(30))),
-        (Some(Published::new(days_ago(10), PublishedSource::FirstSeen)), Some(dated(30))),
+        (Some(PublishDate::new(days_ago(10), PublishDateSource::FirstSeen)), Some(dated(30))),
         (None, Some(dated(3))),
         (None, None),
     ] {
@@ -352,15 +361,16 @@ fn an_older_created_of_the_current_release_proves_no_rollback() {
     }
     assert_eq!(differing(Some(dated(10)), Some(dated(30))).judged().3, ["base-ahead"]);
     // The tag was observed at the current release, then at ours, then at the current one again.
-    let arrived = Published { not_before: Some(days_ago(5)), ..Published::new(days_ago(4), PublishedSource::Observed) };
-    let back = Published { not_after: Some(days_ago(6)), ..estimate(30) };
+    let arrived =
+        PublishDate { not_before: Some(days_ago(5)), ..PublishDate::new(days_ago(4), PublishDateSource::Observed) };
+    let back = PublishDate { not_after: Some(days_ago(6)), ..estimate(30) };
     assert_eq!(differing(Some(arrived), Some(back)).judged().3, ["base-ahead"]);
 }
 
 #[test]
 fn a_tag_observed_to_move_minutes_ago_is_behind_for_minutes() {
     let mut world = differing(Some(estimate(30)), Some(estimate(20)));
-    world.resolution.newer.since = Some(now() - Duration::minutes(12));
+    world.resolution.later_releases.since = Some(now() - Duration::minutes(12));
     assert_eq!(world.judged().0, Verdict::Superseded);
     let message = &world.judge(&Policy::default(), now()).reasons[0].message;
     assert!(message.starts_with("at least 1 newer release, behind for at least 12 minutes (since"), "{message}");
@@ -369,26 +379,26 @@ fn a_tag_observed_to_move_minutes_ago_is_behind_for_minutes() {
 #[test]
 fn an_estimate_is_worded_as_when_it_was_built() {
     let mut world = differing(Some(estimate(60)), Some(estimate(2)));
-    world.resolution.newer.since = Some(days_ago(2));
-    world.resolution.newer.is_estimated = true;
+    world.resolution.later_releases.since = Some(days_ago(2));
+    world.resolution.later_releases.is_estimated = true;
     let message = |world: &World, at: usize| world.judge(&Policy::default(), now()).reasons[at].message.clone();
     assert_eq!(message(&world, 0), "built 60 days ago, over the limit of 45 days");
     let position = message(&world, 1);
     assert!(position.starts_with("at least 1 newer release, built 2 days ago (2026-11-18); the current"), "{position}");
     for (source, is_estimated, why) in [
-        (PublishedSource::AtLeast, true, "the image built on it is that old, by its own build date"),
-        (PublishedSource::AtLeast, false, "the image built on it is that old"),
-        (PublishedSource::FirstSeen, false, "basewatch first observed it then"),
-        (PublishedSource::Observed, false, "basewatch observed the line move to it then"),
+        (PublishDateSource::AtLeast, true, "the image built on it is that old, by its own build date"),
+        (PublishDateSource::AtLeast, false, "the image built on it is that old"),
+        (PublishDateSource::FirstSeen, false, "basewatch first observed it then"),
+        (PublishDateSource::Observed, false, "basewatch observed the line move to it then"),
     ] {
-        world.resolution.base.published = Some(Published { is_estimated, ..Published::new(days_ago(60), source) });
+        world.resolution.base.published = Some(PublishDate { is_estimated, ..PublishDate::new(days_ago(60), source) });
         let expected = format!("published at least 60 days ago, over the limit of 45 days: {why}");
         assert_eq!(message(&world, 0), expected);
     }
 }
 
-fn any_source() -> impl Strategy<Value = PublishedSource> {
-    use PublishedSource as Source;
+fn any_source() -> impl Strategy<Value = PublishDateSource> {
+    use PublishDateSource as Source;
     proptest::sample::select(vec![
         Source::DatedTag,
         Source::Observed,
@@ -407,7 +417,7 @@ proptest! {
     ) {
         prop_assume!(source.is_estimate());
         let (ours, its) = if is_swapped { (other, source) } else { (source, other) };
-        let dated = |days, source| Some(Published::new(days_ago(days), source));
+        let dated = |days, source| Some(PublishDate::new(days_ago(days), source));
         let verdict = differing(dated(base, ours), dated(current, its)).judged().0;
         prop_assert!(!matches!(verdict, Verdict::Fresh | Verdict::Unknown), "{verdict:?}");
     }
@@ -417,9 +427,9 @@ proptest! {
         base in 0i64..120, current in 0i64..120, ours in any_source(), its in any_source(),
         since in proptest::option::of(0i64..120), later in 0i64..200,
     ) {
-        let dated = |days, source| Some(Published::new(days_ago(days), source));
+        let dated = |days, source| Some(PublishDate::new(days_ago(days), source));
         let mut world = differing(dated(base, ours), dated(current, its));
-        world.resolution.newer.since = since.map(days_ago);
+        world.resolution.later_releases.since = since.map(days_ago);
         let before = world.judge(&Policy::default(), now());
         let after = world.judge(&Policy::default(), now() + Duration::days(later));
         prop_assert!(after.verdict.rank() >= before.verdict.rank());
@@ -434,7 +444,7 @@ proptest! {
         let mut world = world(published, superseded.map(|days| days.min(published)));
         if is_bound {
             world.resolution.base.published =
-                Some(Published::new(days_ago(published), PublishedSource::AtLeast));
+                Some(PublishDate::new(days_ago(published), PublishDateSource::AtLeast));
         }
         if !is_resolved {
             world.resolution.current = None;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    image::Arch,
-    inventory::{DeployedImage, Deployment, DeploymentKind, Holding, ImageSource, Workload},
+    image::LambdaArch,
+    inventory::{DeployedImage, Deployment, DeploymentKind, ImageAvailability, ImageSource, Workload},
     judge::Replacement,
 };
 
-fn deployment(kind: DeploymentKind, holding: Holding, workload: Workload) -> Deployment {
+fn deployment(kind: DeploymentKind, holding: ImageAvailability, workload: Workload) -> Deployment {
     Deployment {
         id: "lambda:eu-west-1:123456789012:orders:live".into(),
         kind,
@@ -25,7 +25,7 @@ fn deployment(kind: DeploymentKind, holding: Holding, workload: Workload) -> Dep
         holding,
         image: Ok(DeployedImage {
             descriptor_annotations: std::sync::Arc::default(),
-            digest: Digest::of(b"image"),
+            digest: Digest::sha256(b"image"),
             facts: Arc::new(world(10, None).image),
             index_annotations: Arc::default(),
             attestations: Arc::default(),
@@ -33,7 +33,7 @@ fn deployment(kind: DeploymentKind, holding: Holding, workload: Workload) -> Dep
     }
 }
 
-fn running(holding: Holding, workload: Workload) -> Deployment {
+fn running(holding: ImageAvailability, workload: Workload) -> Deployment {
     deployment(DeploymentKind::Lambda, holding, workload)
 }
 
@@ -52,10 +52,10 @@ fn at(deployment: &Deployment, published: i64, superseded: Option<i64>) -> (Seve
 fn a_deleted_image_is_to_be_restored_whatever_its_base_is() {
     let active = || state("Active", None);
     for (holding, workload, published, superseded, severity, codes) in [
-        (Holding::Gone, active(), 10, None, Severity::Medium, vec!["image-missing"]),
-        (Holding::Archived, active(), 10, None, Severity::Medium, vec!["image-archived"]),
+        (ImageAvailability::Gone, active(), 10, None, Severity::Medium, vec!["image-missing"]),
+        (ImageAvailability::Archived, active(), 10, None, Severity::Medium, vec!["image-archived"]),
         (
-            Holding::Gone,
+            ImageAvailability::Gone,
             active(),
             90,
             Some(89),
@@ -63,7 +63,7 @@ fn a_deleted_image_is_to_be_restored_whatever_its_base_is() {
             vec!["image-missing", "base-too-old", "base-superseded"],
         ),
         (
-            Holding::Unknown,
+            ImageAvailability::Unknown,
             state("Failed", Some("ImageDeleted")),
             10,
             None,
@@ -78,11 +78,11 @@ fn a_deleted_image_is_to_be_restored_whatever_its_base_is() {
 
 #[test]
 fn an_available_image_and_an_unlisted_repository_leave_the_judgement_unchanged() {
-    for holding in [Holding::Held, Holding::Unknown] {
+    for holding in [ImageAvailability::Held, ImageAvailability::Unknown] {
         let judged = at(&running(holding, state("Active", None)), 10, None);
         assert_eq!(judged, (Severity::None, Action::None, vec![]), "{holding:?}");
     }
-    let tag = deployment(DeploymentKind::Ecr, Holding::Gone, state("Active", None));
+    let tag = deployment(DeploymentKind::Ecr, ImageAvailability::Gone, state("Active", None));
     assert_eq!(at(&tag, 10, None).1, Action::None, "a tag runs nowhere");
 }
 
@@ -100,7 +100,7 @@ fn a_function_that_cannot_be_invoked_is_to_be_repaired_whatever_its_base_is() {
         // The image was pushed again: it is there, and the function does not know.
         ("Inactive", Some("ImageDeleted")),
     ] {
-        let broken = running(Holding::Held, state(state_name, code));
+        let broken = running(ImageAvailability::Held, state(state_name, code));
         assert_eq!(at(&broken, 10, None), repair(vec!["function-failed"]), "{code:?}");
         let behind = at(&broken, 20, Some(15));
         assert_eq!(behind, repair(vec!["function-failed", "base-superseded"]), "{code:?}: no build helps");
@@ -111,13 +111,13 @@ fn a_function_that_cannot_be_invoked_is_to_be_repaired_whatever_its_base_is() {
 #[test]
 fn a_function_that_cannot_be_invoked_for_a_deleted_image_gets_the_image_back() {
     let inactive = state("Inactive", Some("ImageDeleted"));
-    for holding in [Holding::Gone, Holding::Unknown] {
+    for holding in [ImageAvailability::Gone, ImageAvailability::Unknown] {
         let judged = at(&running(holding, inactive.clone()), 10, None);
         assert_eq!(judged, (Severity::Medium, Action::Restore, vec!["image-missing", "function-failed"]));
     }
     let denied = state("Failed", Some("ImageAccessDenied"));
     assert_eq!(
-        at(&running(Holding::Gone, denied), 10, None).1,
+        at(&running(ImageAvailability::Gone, denied), 10, None).1,
         Action::Restore,
         "access to a deleted image does not help"
     );
@@ -126,7 +126,7 @@ fn a_function_that_cannot_be_invoked_for_a_deleted_image_gets_the_image_back() {
 #[test]
 fn an_idle_function_gets_a_reason_but_no_action() {
     for code in [Some("Idle"), None] {
-        let idle = running(Holding::Held, state("Inactive", code));
+        let idle = running(ImageAvailability::Held, state("Inactive", code));
         assert_eq!(at(&idle, 10, None), (Severity::None, Action::None, vec!["function-inactive"]));
         let codes = vec!["base-superseded", "function-inactive"];
         assert_eq!(
@@ -136,7 +136,7 @@ fn an_idle_function_gets_a_reason_but_no_action() {
         );
     }
     for other in ["Active", "Pending", "ActiveNonInvocable", "DRAINING"] {
-        assert_eq!(at(&running(Holding::Held, state(other, None)), 10, None).2, [""; 0], "{other}");
+        assert_eq!(at(&running(ImageAvailability::Held, state(other, None)), 10, None).2, [""; 0], "{other}");
     }
 }
 
@@ -148,7 +148,7 @@ fn a_failed_update_is_to_be_investigated_and_other_reasons_stay() {
         last_update_status_reason: Some("Lambda does not have permission to access the ECR image.".into()),
         ..state("Active", None)
     };
-    let failed = running(Holding::Held, failed);
+    let failed = running(ImageAvailability::Held, failed);
     assert_eq!(at(&failed, 10, None), (Severity::Low, Action::Investigate, vec!["update-failed"]));
     let codes = vec!["base-superseded", "update-failed"];
     assert_eq!(at(&failed, 20, Some(15)), (Severity::Medium, Action::Rebuild, codes));
@@ -161,15 +161,15 @@ fn a_failed_update_is_to_be_investigated_and_other_reasons_stay() {
          with the same image"
     );
     let under_way = Workload { last_update_status: Some("InProgress".into()), ..state("Active", None) };
-    assert_eq!(at(&running(Holding::Held, under_way), 10, None).2, [""; 0]);
+    assert_eq!(at(&running(ImageAvailability::Held, under_way), 10, None).2, [""; 0]);
 }
 
 #[test]
 fn different_architectures_are_reported() {
-    let on_x86 = Workload { architecture: Some(Arch::X86_64), ..Workload::default() };
-    assert_eq!(at(&running(Holding::Held, on_x86), 10, None).2, ["architecture-mismatch"]);
-    let on_arm = Workload { architecture: Some(Arch::Arm64), ..Workload::default() };
-    let on_arm = running(Holding::Held, on_arm);
+    let on_x86 = Workload { architecture: Some(LambdaArch::X86_64), ..Workload::default() };
+    assert_eq!(at(&running(ImageAvailability::Held, on_x86), 10, None).2, ["architecture-mismatch"]);
+    let on_arm = Workload { architecture: Some(LambdaArch::Arm64), ..Workload::default() };
+    let on_arm = running(ImageAvailability::Held, on_arm);
     assert!(at(&on_arm, 10, None).2.is_empty());
     let mut world = world(10, None);
     world.resolution.base.platform = Some("linux/amd64".parse().unwrap());
@@ -233,16 +233,17 @@ fn a_newer_image_with_an_unknown_base_is_not_better() {
 
 #[test]
 fn the_severity_of_a_workload_problem_does_not_depend_on_its_base() {
-    let gone = running(Holding::Gone, state("Active", None));
-    let workload = Judgement::of_workload(&gone).unwrap();
+    let gone = running(ImageAvailability::Gone, state("Active", None));
+    let workload = Judgement::for_workload(&gone).unwrap();
     let codes: Vec<_> = workload.reasons.iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!((workload.severity, workload.action, codes), (Severity::Medium, Action::Restore, vec!["image-missing"]));
     assert_eq!(at(&gone, 90, Some(89)).0, Severity::High, "together they are as bad as the worse of both");
-    let denied = Judgement::of_workload(&running(Holding::Held, state("Failed", Some("ImageAccessDenied")))).unwrap();
+    let denied =
+        Judgement::for_workload(&running(ImageAvailability::Held, state("Failed", Some("ImageAccessDenied")))).unwrap();
     assert_eq!((denied.severity, denied.reasons.len()), (Severity::Medium, 1));
     for well in [state("Active", None), state("Inactive", Some("Idle"))] {
-        assert_eq!(Judgement::of_workload(&running(Holding::Held, well)), None);
+        assert_eq!(Judgement::for_workload(&running(ImageAvailability::Held, well)), None);
     }
-    let tag = deployment(DeploymentKind::Ecr, Holding::Gone, Workload::default());
-    assert_eq!(Judgement::of_workload(&tag), None, "a tag runs nowhere");
+    let tag = deployment(DeploymentKind::Ecr, ImageAvailability::Gone, Workload::default());
+    assert_eq!(Judgement::for_workload(&tag), None, "a tag runs nowhere");
 }

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{super::Event, Ledger, Receiver, Settings, absence::Absence, threshold};
+use super::{super::AlertEvent, Ledger, NotificationChannel, NotifySettings, absence::AbsenceProof, threshold};
 use crate::{
     judge::{Severity, Verdict},
-    notify::{Alert, AlertKey, AlertSubject, EventKind, Told, aspect::Aspect},
+    notify::{Alert, AlertKey, AlertSubject, DeliveryHistory, EventKind, aspect::FindingAspect},
     report::{Finding, Report},
 };
 
@@ -14,7 +14,7 @@ const REMINDER_TOLERANCE: Duration = Duration::hours(1);
 
 /// One event that a channel is notified of.
 #[derive(Clone, Debug)]
-pub(super) struct Change<'a> {
+pub(super) struct AlertChange<'a> {
     pub(super) kind: EventKind,
     /// The key of the alert.
     pub(super) key: AlertKey,
@@ -28,7 +28,7 @@ pub(super) struct Change<'a> {
     pub(super) ended: Option<String>,
 }
 
-impl Change<'_> {
+impl AlertChange<'_> {
     /// Severity that quiet hours compare; none for `resolved`.
     pub(super) fn urgency(&self) -> Option<Severity> {
         (self.kind != EventKind::Resolved).then_some(self.severity)
@@ -37,7 +37,7 @@ impl Change<'_> {
     /// Records it in the ledger, as not carried by any message yet.
     pub(super) fn record(&self, channel: &str, ledger: &mut Ledger, now: DateTime<Utc>) {
         let Some(alert) = ledger.alerts.get_mut(&self.key) else { return };
-        let new = Told { episode: 0, count: 0, severity: self.severity, events: Vec::new() };
+        let new = DeliveryHistory { episode: 0, count: 0, severity: self.severity, events: Vec::new() };
         let history = alert.deliveries.entry(channel.to_owned()).or_insert(new);
         match self.kind {
             EventKind::Triggered => {
@@ -48,7 +48,7 @@ impl Change<'_> {
             EventKind::Escalated => history.severity = self.severity,
             EventKind::Reminded | EventKind::Resolved => {}
         }
-        history.push(Event {
+        history.push(AlertEvent {
             kind: self.kind,
             severity: history.severity,
             due_at: now,
@@ -63,13 +63,13 @@ impl Change<'_> {
 pub(super) fn again<'a>(
     key: &AlertKey,
     finding: Option<&'a Finding>,
-    channel: &Receiver,
+    channel: &NotificationChannel,
     ledger: &Ledger,
-) -> Option<Change<'a>> {
+) -> Option<AlertChange<'a>> {
     let history = ledger.alerts.get(key)?.deliveries.get(&channel.id).filter(|history| history.is_open())?;
-    let aspect = finding.map(|finding| Aspect::new(finding, key.about)).filter(|aspect| aspect.is_known(None));
+    let aspect = finding.map(|finding| FindingAspect::new(finding, key.about)).filter(|aspect| aspect.is_known(None));
     let severity = aspect.map_or(history.severity, |aspect| aspect.severity);
-    Some(Change {
+    Some(AlertChange {
         kind: EventKind::Reminded,
         key: key.clone(),
         finding,
@@ -81,11 +81,11 @@ pub(super) fn again<'a>(
 
 /// All changes that `channel` is notified of.
 pub(super) fn changes<'a>(
-    channel: &Receiver,
+    channel: &NotificationChannel,
     ledger: &Ledger,
     report: &'a Report,
-    settings: &Settings,
-) -> Vec<Change<'a>> {
+    settings: &NotifySettings,
+) -> Vec<AlertChange<'a>> {
     let mut changes = changes_of_findings(channel, ledger, report, settings);
     changes.extend(vanished(channel, ledger, report));
     changes
@@ -93,12 +93,12 @@ pub(super) fn changes<'a>(
 
 /// The changes of findings that are in `report`. Absent findings are ignored.
 pub(super) fn changes_of_findings<'a>(
-    channel: &Receiver,
+    channel: &NotificationChannel,
     ledger: &Ledger,
     report: &'a Report,
-    settings: &Settings,
-) -> Vec<Change<'a>> {
-    let changes = report.findings.iter().flat_map(Aspect::all).filter_map(|aspect| {
+    settings: &NotifySettings,
+) -> Vec<AlertChange<'a>> {
+    let changes = report.findings.iter().flat_map(FindingAspect::all).filter_map(|aspect| {
         let alert = ledger.alerts.get(&aspect.key())?;
         // For a workload without a problem, `upkeep` has recorded whether the problem is known to have ended.
         let is_over = aspect.about == AlertSubject::Workload && alert.alerting_since.is_none();
@@ -109,19 +109,19 @@ pub(super) fn changes_of_findings<'a>(
 }
 
 fn change<'a>(
-    aspect: Aspect<'a>,
+    aspect: FindingAspect<'a>,
     alert: &Alert,
-    channel: &Receiver,
-    settings: &Settings,
+    channel: &NotificationChannel,
+    settings: &NotifySettings,
     now: DateTime<Utc>,
-) -> Option<Change<'a>> {
-    let Aspect { finding, severity, .. } = aspect;
+) -> Option<AlertChange<'a>> {
+    let FindingAspect { finding, severity, .. } = aspect;
     let history = alert.deliveries.get(&channel.id);
     let open = history.filter(|history| history.is_open());
     let is_for = channel.is_for(finding.deployment.owner.as_deref());
     let is_bad = severity >= threshold(channel, settings);
     let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
-    let new = |kind| Change {
+    let new = |kind| AlertChange {
         kind,
         key: aspect.key(),
         finding: Some(finding),
@@ -137,11 +137,11 @@ fn change<'a>(
         None if is_bad && is_for && !is_snoozed && has_lasted(alert, settings, now) => Some(new(EventKind::Triggered)),
         Some(history) if !is_bad || !is_for => {
             let ended = if is_bad { other_owner(finding) } else { better(&aspect) };
-            Some(Change { severity: history.severity, ended: Some(ended), ..new(EventKind::Resolved) })
+            Some(AlertChange { severity: history.severity, ended: Some(ended), ..new(EventKind::Resolved) })
         }
         // An escalation is notified even while the alert is snoozed.
         Some(history) if severity > history.severity => {
-            Some(Change { previous_severity: Some(history.severity), ..new(EventKind::Escalated) })
+            Some(AlertChange { previous_severity: Some(history.severity), ..new(EventKind::Escalated) })
         }
         Some(history) if !is_snoozed && is_reminder_due(history, settings, now) => Some(new(EventKind::Reminded)),
         _ => None,
@@ -149,12 +149,12 @@ fn change<'a>(
 }
 
 /// Open alerts whose findings no longer exist.
-fn vanished(channel: &Receiver, ledger: &Ledger, report: &Report) -> Vec<Change<'static>> {
-    let absence = Absence::new(report);
+fn vanished(channel: &NotificationChannel, ledger: &Ledger, report: &Report) -> Vec<AlertChange<'static>> {
+    let absence = AbsenceProof::new(report);
     let unseen = ledger.alerts.iter().filter(|(_, alert)| alert.seen_at < report.generated_at && !alert.is_unlisted);
     let gone = unseen.filter_map(|(key, alert)| {
         let history = alert.deliveries.get(&channel.id).filter(|history| history.is_open())?;
-        absence.is_proved(key, &alert.subject).then(|| Change {
+        absence.is_proved(key, &alert.subject).then(|| AlertChange {
             kind: EventKind::Resolved,
             key: key.clone(),
             finding: None,
@@ -167,22 +167,26 @@ fn vanished(channel: &Receiver, ledger: &Ledger, report: &Report) -> Vec<Change<
 }
 
 /// Whether it has persisted for `grace`.
-fn has_lasted(alert: &Alert, settings: &Settings, now: DateTime<Utc>) -> bool {
+fn has_lasted(alert: &Alert, settings: &NotifySettings, now: DateTime<Utc>) -> bool {
     let grace = Duration::from_std(settings.grace).unwrap_or(Duration::MAX);
     alert.alerting_since.is_some_and(|since| now - since >= grace)
 }
 
 /// Whether a reminder of an open alert is due.
-pub(in crate::notify) fn is_reminder_due(history: &Told, settings: &Settings, now: DateTime<Utc>) -> bool {
+pub(in crate::notify) fn is_reminder_due(
+    history: &DeliveryHistory,
+    settings: &NotifySettings,
+    now: DateTime<Utc>,
+) -> bool {
     let Some(every) = settings.remind_every.and_then(|every| Duration::from_std(every).ok()) else { return false };
     let early = REMINDER_TOLERANCE.min(every / 10);
     history.last_at().is_some_and(|last| now - last >= every - early)
 }
 
-fn better(aspect: &Aspect<'_>) -> String {
+fn better(aspect: &FindingAspect<'_>) -> String {
     match (aspect.about, aspect.finding.verdict) {
         (AlertSubject::Workload, _) if aspect.severity == Severity::None => "the workload has recovered".to_owned(),
-        (AlertSubject::Base, _) if aspect.finding.awaited().is_some() => {
+        (AlertSubject::Base, _) if aspect.finding.awaited_base().is_some() => {
             "waiting for a rebuild of its base, which has its own alert".to_owned()
         }
         (AlertSubject::Base, Verdict::Fresh) => "now built on the current release".to_owned(),

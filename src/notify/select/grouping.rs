@@ -7,26 +7,29 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{Ledger, News, Occasion, Receiver, Settings, changes::Change, images::ImageKey};
+use super::{
+    Ledger, MessageContext, NotificationChannel, NotificationContext, NotifySettings, changes::AlertChange,
+    images::ImageKey,
+};
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{AlertKey, AlertSubject, Channel, EventKind, Item, Message, MessageKind, SCHEMA},
+    notify::{AlertItem, AlertKey, AlertSubject, ChannelKind, EventKind, Message, MessageKind, SCHEMA},
     rebuild,
 };
 
 /// Maximum number of accounts and repositories that a message names for filters.
 const MAX_NAMES: usize = 100;
 
-type Group<'a> = (Option<String>, Vec<Change<'a>>);
+type OwnerChanges<'a> = (Option<String>, Vec<AlertChange<'a>>);
 
 /// The messages about `changes`, each with the keys of its alerts: one per owner, or a single one for a backlog.
 pub(super) fn messages(
-    changes: Vec<Change<'_>>,
-    channel: &Receiver,
+    changes: Vec<AlertChange<'_>>,
+    channel: &NotificationChannel,
     ledger: &Ledger,
-    message_context: Occasion<'_>,
-    settings: &Settings,
+    message_context: MessageContext<'_>,
+    settings: &NotifySettings,
     is_backlog: bool,
 ) -> Vec<(Message, Vec<AlertKey>)> {
     if changes.is_empty() {
@@ -44,19 +47,19 @@ pub(super) fn messages(
 }
 
 /// One group per owner, the most severe first.
-fn by_owner<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Group<'a>> {
-    let mut groups: BTreeMap<Option<String>, Vec<Change<'a>>> = BTreeMap::new();
+fn by_owner<'a>(changes: Vec<AlertChange<'a>>, ledger: &Ledger) -> Vec<OwnerChanges<'a>> {
+    let mut groups: BTreeMap<Option<String>, Vec<AlertChange<'a>>> = BTreeMap::new();
     for change in changes {
         let owner = ledger.alerts.get(&change.key).and_then(|alert| alert.subject.owner.clone());
         groups.entry(owner).or_default().push(change);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, changes)| Reverse(changes.iter().map(Change::urgency).max()));
+    groups.sort_by_key(|(_, changes)| Reverse(changes.iter().map(AlertChange::urgency).max()));
     groups
 }
 
 /// At most `most` groups. The last one takes the rest.
-fn capped(mut groups: Vec<Group<'_>>, most: usize) -> Vec<Group<'_>> {
+fn capped(mut groups: Vec<OwnerChanges<'_>>, most: usize) -> Vec<OwnerChanges<'_>> {
     if groups.len() > most {
         let rest = groups.split_off(most.saturating_sub(1));
         groups.push((None, rest.into_iter().flat_map(|(_, changes)| changes).collect()));
@@ -67,16 +70,17 @@ fn capped(mut groups: Vec<Group<'_>>, most: usize) -> Vec<Group<'_>> {
 fn message(
     kind: MessageKind,
     owner: Option<String>,
-    mut changes: Vec<Change<'_>>,
-    channel: &Receiver,
+    mut changes: Vec<AlertChange<'_>>,
+    channel: &NotificationChannel,
     ledger: &Ledger,
-    message_context: Occasion<'_>,
-    settings: &Settings,
+    message_context: MessageContext<'_>,
+    settings: &NotifySettings,
 ) -> (Message, Vec<AlertKey>) {
     changes.sort_by(|one, other| {
-        let age =
-            |change: &Change<'_>| change.finding.and_then(|found| found.base.as_ref()).and_then(|base| base.age_days);
-        let rank = |change: &Change<'_>| (change.kind, Reverse(change.severity), Reverse(age(change)));
+        let age = |change: &AlertChange<'_>| {
+            change.finding.and_then(|found| found.base.as_ref()).and_then(|base| base.age_days)
+        };
+        let rank = |change: &AlertChange<'_>| (change.kind, Reverse(change.severity), Reverse(age(change)));
         rank(one).cmp(&rank(other)).then_with(|| one.key.cmp(&other.key))
     });
     let keys = changes.iter().map(|change| change.key.clone()).collect();
@@ -105,12 +109,13 @@ fn message(
 }
 
 /// Groups the tags of one image that have the same change, in order of first occurrence.
-fn by_image<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Vec<Change<'a>>> {
-    let mut groups: Vec<Vec<Change<'a>>> = Vec::new();
+fn by_image<'a>(changes: Vec<AlertChange<'a>>, ledger: &Ledger) -> Vec<Vec<AlertChange<'a>>> {
+    let mut groups: Vec<Vec<AlertChange<'a>>> = Vec::new();
     let mut known = HashMap::new();
     for change in changes {
         let alert = ledger.alerts.get(&change.key);
-        let image = alert.and_then(|alert| Some((ImageKey::of(&change.key, alert)?, alert.subject.owner.clone())));
+        let image =
+            alert.and_then(|alert| Some((ImageKey::from_alert(&change.key, alert)?, alert.subject.owner.clone())));
         let event = (change.kind, change.severity, change.previous_severity, change.ended.clone());
         let verdict = alert.map(|alert| (alert.subject.verdict, alert.subject.action));
         let place = match image {
@@ -126,14 +131,24 @@ fn by_image<'a>(changes: Vec<Change<'a>>, ledger: &Ledger) -> Vec<Vec<Change<'a>
 }
 
 /// The item of a group of changes, and its part of the dedup key.
-fn item(group: &[Change<'_>], channel: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> Option<(Item, String)> {
+fn item(
+    group: &[AlertChange<'_>],
+    channel: &NotificationChannel,
+    ledger: &Ledger,
+    now: DateTime<Utc>,
+) -> Option<(AlertItem, String)> {
     let first = group.first()?;
     let alert = ledger.alerts.get(&first.key)?;
     let histories = group.iter().filter_map(|change| ledger.alerts.get(&change.key)?.deliveries.get(&channel.id));
     // Independent of which tags of the image have a history.
     let (episode, count, since) = histories.map(|history| (history.episode, history.count, history.since())).min()?;
-    let mut item =
-        Item::of(first.kind, &alert.id, (&first.key.finding, first.key.about), &alert.subject, first.finding);
+    let mut item = AlertItem::from_snapshot(
+        first.kind,
+        &alert.id,
+        (&first.key.finding, first.key.about),
+        &alert.subject,
+        first.finding,
+    );
     item.previous_severity = first.previous_severity;
     item.ended.clone_from(&first.ended);
     item.first_notified_at = since;
@@ -145,11 +160,11 @@ fn item(group: &[Change<'_>], channel: &Receiver, ledger: &Ledger, now: DateTime
     // The day distinguishes it from an alert with equal counts that the ledger has dropped. A run repeated on the same
     // day yields the same key.
     let since = since.unwrap_or(now).date_naive();
-    let what = ImageKey::of(&first.key, alert).map_or_else(|| first.key.to_string(), |image| image.to_string());
+    let what = ImageKey::from_alert(&first.key, alert).map_or_else(|| first.key.to_string(), |image| image.to_string());
     Some((item, format!("{what} {episode} {count} {} {since}", first.kind.as_str())))
 }
 
-fn count(message: &mut Message, item: &Item, severity: Severity) {
+fn count(message: &mut Message, item: &AlertItem, severity: Severity) {
     *message.events.entry(item.event).or_default() += 1;
     if item.event == EventKind::Resolved {
         if message.severities.is_empty() {
@@ -178,9 +193,9 @@ fn count(message: &mut Message, item: &Item, severity: Severity) {
 
 /// The message to `channel` about rebuilds of one owner.
 pub(super) fn rebuild_message(
-    notices: &rebuild::Told,
-    channel: &Receiver,
-    context: News<'_>,
+    notices: &rebuild::OwnerNotices,
+    channel: &NotificationChannel,
+    context: NotificationContext<'_>,
     max_items: usize,
 ) -> Message {
     let mut message = empty(MessageKind::Rebuilds, &context.report.run_id, context.now());
@@ -188,7 +203,7 @@ pub(super) fn rebuild_message(
     message.subscription_reason = subscription_reason(channel);
     message.report = context.place.map(str::to_owned);
     for rebuild in &notices.rebuilds {
-        let item = Item::from_rebuild(rebuild, notices.owner.clone());
+        let item = AlertItem::from_rebuild(rebuild, notices.owner.clone());
         count(&mut message, &item, rebuild.severity);
         if message.items.len() < max_items {
             message.items.push(item);
@@ -231,10 +246,10 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
 }
 
 /// Why `channel` receives messages, for people.
-pub(super) fn subscription_reason(channel: &Receiver) -> String {
+pub(super) fn subscription_reason(channel: &NotificationChannel) -> String {
     let what = match channel.kind {
-        Channel::Sns(_) => "this topic",
-        Channel::Webhook(_) => "this webhook",
+        ChannelKind::Sns(_) => "this topic",
+        ChannelKind::Webhook(_) => "this webhook",
     };
     let owners: Vec<_> = channel.owners.iter().map(crate::glob::Glob::as_str).collect();
     let whose = if owners.is_empty() { "all owners".to_owned() } else { owners.join(", ") };
@@ -252,5 +267,5 @@ pub(in crate::notify) fn key(channel: &str, parts: impl Iterator<Item = String>)
         bytes.extend((part.len() as u64).to_be_bytes());
         bytes.extend(part.as_bytes());
     }
-    Digest::of(&bytes).hex().to_owned()
+    Digest::sha256(&bytes).hex().to_owned()
 }

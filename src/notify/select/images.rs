@@ -7,11 +7,11 @@ use std::{
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Ledger, Receiver, changes::Change};
+use super::{Ledger, NotificationChannel, changes::AlertChange};
 use crate::{
     image::Digest,
     inventory::DeploymentKind,
-    notify::{Alert, AlertKey, AlertSubject, Event, EventKind, Told},
+    notify::{Alert, AlertEvent, AlertKey, AlertSubject, DeliveryHistory, EventKind},
 };
 
 /// How long after a notification about an image further tags of it cause no second one. EventBridge retries an event for a
@@ -34,7 +34,7 @@ impl fmt::Display for ImageKey {
 
 impl ImageKey {
     /// The image of `alert`, if it is about a tag in ECR.
-    pub(super) fn of(key: &AlertKey, alert: &Alert) -> Option<Self> {
+    pub(super) fn from_alert(key: &AlertKey, alert: &Alert) -> Option<Self> {
         let digest = alert.subject.digest.clone().filter(|_| alert.subject.kind == DeploymentKind::Ecr)?;
         let repository = alert.subject.image.repository()?;
         Some(Self { repository: repository.to_string(), digest, about: key.about })
@@ -44,16 +44,16 @@ impl ImageKey {
 /// The alerts about the same image as `key`, one per tag, itself first.
 #[must_use]
 pub fn same_image(ledger: &Ledger, key: &AlertKey) -> Vec<AlertKey> {
-    let image = ledger.alerts.get(key).and_then(|alert| ImageKey::of(key, alert));
-    let is_same = |other: &AlertKey, alert: &Alert| other != key && ImageKey::of(other, alert) == image;
+    let image = ledger.alerts.get(key).and_then(|alert| ImageKey::from_alert(key, alert));
+    let is_same = |other: &AlertKey, alert: &Alert| other != key && ImageKey::from_alert(other, alert) == image;
     let others = ledger.alerts.iter().filter(|(other, alert)| image.is_some() && is_same(other, alert));
     std::iter::once(key.clone()).chain(others.map(|(other, _)| other.clone())).collect()
 }
 
 /// Number of events in `changes`. All tags of an image count once.
-pub(super) fn count<'a>(changes: impl Iterator<Item = &'a Change<'a>>, ledger: &Ledger) -> usize {
-    let event = |change: &Change<'_>| {
-        let image = ledger.alerts.get(&change.key).and_then(|alert| ImageKey::of(&change.key, alert));
+pub(super) fn count<'a>(changes: impl Iterator<Item = &'a AlertChange<'a>>, ledger: &Ledger) -> usize {
+    let event = |change: &AlertChange<'_>| {
+        let image = ledger.alerts.get(&change.key).and_then(|alert| ImageKey::from_alert(&change.key, alert));
         image.map_or_else(|| change.key.to_string(), |image| image.to_string())
     };
     changes.map(event).collect::<HashSet<_>>().len()
@@ -62,11 +62,11 @@ pub(super) fn count<'a>(changes: impl Iterator<Item = &'a Change<'a>>, ledger: &
 /// Removes from `changes` those that `channel` was notified of within [`SAME_EVENT`] under another tag of the same image,
 /// and records them as covered by that message. Returns the rest and the number removed.
 pub(super) fn join<'a>(
-    changes: Vec<Change<'a>>,
-    channel: &Receiver,
+    changes: Vec<AlertChange<'a>>,
+    channel: &NotificationChannel,
     ledger: &mut Ledger,
     now: DateTime<Utc>,
-) -> (Vec<Change<'a>>, usize) {
+) -> (Vec<AlertChange<'a>>, usize) {
     let notified = if changes.iter().any(|change| image_of(change, ledger).is_some()) {
         recently_notified(channel, ledger, now)
     } else {
@@ -86,41 +86,45 @@ pub(super) fn join<'a>(
 }
 
 /// The image of a triggered change.
-fn image_of(change: &Change<'_>, ledger: &Ledger) -> Option<ImageKey> {
+fn image_of(change: &AlertChange<'_>, ledger: &Ledger) -> Option<ImageKey> {
     let alert = ledger.alerts.get(&change.key).filter(|_| change.kind == EventKind::Triggered)?;
-    ImageKey::of(&change.key, alert)
+    ImageKey::from_alert(&change.key, alert)
 }
 
 /// The notification about an image under another tag.
-struct ToldImage {
-    event: Event,
+struct NotifiedImage {
+    event: AlertEvent,
     snoozed_until: Option<DateTime<Utc>>,
 }
 
 /// The images that `channel` was notified of within [`SAME_EVENT`].
-fn recently_notified(channel: &Receiver, ledger: &Ledger, now: DateTime<Utc>) -> HashMap<ImageKey, ToldImage> {
+fn recently_notified(
+    channel: &NotificationChannel,
+    ledger: &Ledger,
+    now: DateTime<Utc>,
+) -> HashMap<ImageKey, NotifiedImage> {
     let notified = ledger.alerts.iter().filter_map(|(key, alert)| {
         let history = alert.deliveries.get(&channel.id).filter(|history| history.is_open())?;
         let event = history.events.first().filter(|event| event.kind == EventKind::Triggered)?;
         let is_recent = now - event.due_at < SAME_EVENT && !event.dedup_key.is_empty();
-        let image = ToldImage { event: event.clone(), snoozed_until: alert.snoozed_until };
-        Some((ImageKey::of(key, alert)?, image)).filter(|_| is_recent)
+        let image = NotifiedImage { event: event.clone(), snoozed_until: alert.snoozed_until };
+        Some((ImageKey::from_alert(key, alert)?, image)).filter(|_| is_recent)
     });
     notified.collect()
 }
 
 /// Records that the message about `known` covers `key` for `channel`, now or once it is delivered.
-fn record(key: &AlertKey, known: &ToldImage, channel: &Receiver, ledger: &mut Ledger) {
+fn record(key: &AlertKey, known: &NotifiedImage, channel: &NotificationChannel, ledger: &mut Ledger) {
     let Some(alert) = ledger.alerts.get_mut(key) else { return };
-    let ToldImage { event, snoozed_until } = known;
+    let NotifiedImage { event, snoozed_until } = known;
     alert.snoozed_until = alert.snoozed_until.or(*snoozed_until);
-    let new = Told { episode: 0, count: 0, severity: event.severity, events: Vec::new() };
+    let new = DeliveryHistory { episode: 0, count: 0, severity: event.severity, events: Vec::new() };
     let history = alert.deliveries.entry(channel.id.clone()).or_insert(new);
     history.episode += 1;
     history.severity = event.severity;
     history.events.clear();
     history.push(event.clone());
-    let is_it = |due: &&mut super::Due| due.channel == channel.id && due.message.dedup_key == event.dedup_key;
+    let is_it = |due: &&mut super::OutboxEntry| due.channel == channel.id && due.message.dedup_key == event.dedup_key;
     if let Some(due) = ledger.outbox.iter_mut().find(is_it) {
         due.alerts.push(key.clone());
     }

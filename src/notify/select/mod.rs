@@ -17,23 +17,25 @@ pub(super) use self::{
     grouping::{empty as blank_message, key as message_key},
 };
 use self::{
-    changes::{Change, changes},
+    changes::{AlertChange, changes},
     grouping::messages,
 };
 pub use self::{images::same_image, part::plan_part};
-use super::{AlertKey, Due, EventKind, Item, Ledger, Message, MessageKind, Receiver, Settings};
+use super::{
+    AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
+};
 use crate::{judge::Severity, rebuild, report::Report};
 
 /// A report from which notifications are planned.
 #[derive(Clone, Copy, Debug)]
-pub struct News<'a> {
+pub struct NotificationContext<'a> {
     /// The report. Its `generated_at` counts as now.
     pub report: &'a Report,
     /// Location of the report for people: `s3://bucket/prefix/reports/latest.json`.
     pub place: Option<&'a str>,
 }
 
-impl News<'_> {
+impl NotificationContext<'_> {
     fn now(&self) -> DateTime<Utc> {
         self.report.generated_at
     }
@@ -41,7 +43,7 @@ impl News<'_> {
 
 /// Result of planning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Planned {
+pub struct AlertPlan {
     /// Number of changes held until the end of the quiet hours.
     pub waiting: usize,
     /// Number of changes covered by an earlier message about another tag of the same image.
@@ -54,16 +56,16 @@ pub struct Planned {
 ///
 /// A base that could not be judged neither triggers nor resolves the alert about it. A finding that is absent from the
 /// report is resolved only if no inventory error can hide it.
-pub fn plan(ledger: &mut Ledger, context: News<'_>, settings: &Settings) -> Planned {
+pub fn plan(ledger: &mut Ledger, context: NotificationContext<'_>, settings: &NotifySettings) -> AlertPlan {
     let now = context.now();
     // Findings that wait for the same base are one alert about that base.
     let report = context.report.with_company_bases();
-    let context = News { report: &report, ..context };
+    let context = NotificationContext { report: &report, ..context };
     if ledger.last_run.as_ref().is_some_and(|last| last.at > now) {
-        return Planned { is_superseded: true, ..Planned::default() };
+        return AlertPlan { is_superseded: true, ..AlertPlan::default() };
     }
     upkeep::observe(ledger, context.report, settings);
-    let mut planned = Planned::default();
+    let mut planned = AlertPlan::default();
     for channel in &settings.channels {
         plan_for(channel, ledger, context, settings, &mut planned);
     }
@@ -71,7 +73,13 @@ pub fn plan(ledger: &mut Ledger, context: News<'_>, settings: &Settings) -> Plan
     planned
 }
 
-fn plan_for(channel: &Receiver, ledger: &mut Ledger, context: News<'_>, settings: &Settings, planned: &mut Planned) {
+fn plan_for(
+    channel: &NotificationChannel,
+    ledger: &mut Ledger,
+    context: NotificationContext<'_>,
+    settings: &NotifySettings,
+    planned: &mut AlertPlan,
+) {
     let now = context.now();
     let all = changes(channel, ledger, context.report, settings);
     let (all, joined) = images::join(all, channel, ledger, now);
@@ -90,21 +98,21 @@ fn plan_for(channel: &Receiver, ledger: &mut Ledger, context: News<'_>, settings
 
 /// Splits changes into those that may be sent at `now` and those that wait for the end of the quiet hours.
 fn split_by_quiet_hours<'a>(
-    all: Vec<Change<'a>>,
-    settings: &Settings,
+    all: Vec<AlertChange<'a>>,
+    settings: &NotifySettings,
     now: DateTime<Utc>,
-) -> (Vec<Change<'a>>, Vec<Change<'a>>) {
+) -> (Vec<AlertChange<'a>>, Vec<AlertChange<'a>>) {
     let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
     all.into_iter().partition(|change| quiet.is_none_or(|hours| change.urgency() >= Some(hours.except)))
 }
 
 /// Records that `channel` is notified of `due`.
 fn notify_channel(
-    channel: &Receiver,
-    due: Vec<Change<'_>>,
+    channel: &NotificationChannel,
+    due: Vec<AlertChange<'_>>,
     ledger: &mut Ledger,
-    context: News<'_>,
-    settings: &Settings,
+    context: NotificationContext<'_>,
+    settings: &NotifySettings,
     is_backlog: bool,
 ) {
     let now = context.now();
@@ -112,8 +120,12 @@ fn notify_channel(
         change.record(&channel.id, ledger, now);
     }
     let sent = due.into_iter().filter(|change| channel.resolved || change.kind != EventKind::Resolved).collect();
-    let message_context =
-        Occasion { run_id: &context.report.run_id, at: now, complete: context.report.complete, place: context.place };
+    let message_context = MessageContext {
+        run_id: &context.report.run_id,
+        at: now,
+        complete: context.report.complete,
+        place: context.place,
+    };
     for (message, alerts) in messages(sent, channel, ledger, message_context, settings, is_backlog) {
         enqueue(ledger, &channel.id, message, alerts, now);
     }
@@ -125,7 +137,7 @@ pub fn resend(
     ledger: &mut Ledger,
     key: &AlertKey,
     report: Option<&Report>,
-    settings: &Settings,
+    settings: &NotifySettings,
     now: DateTime<Utc>,
 ) -> usize {
     let keys = same_image(ledger, key);
@@ -133,7 +145,7 @@ pub fn resend(
     let report = report.as_deref();
     let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
     let run_id = report.map_or("resend", |report| &report.run_id);
-    let message_context = Occasion { run_id, at: now, complete: true, place: None };
+    let message_context = MessageContext { run_id, at: now, complete: true, place: None };
     let mut count = 0;
     for channel in &settings.channels {
         let again = keys.iter().filter_map(|key| changes::again(key, found(key), channel, ledger));
@@ -150,9 +162,14 @@ pub fn resend(
 }
 
 /// Records in the outbox of `ledger` the `notices` about rebuilds for the channels of each owner.
-pub fn notify_of_rebuilds(ledger: &mut Ledger, notices: &[rebuild::Told], context: News<'_>, settings: &Settings) {
+pub fn notify_of_rebuilds(
+    ledger: &mut Ledger,
+    notices: &[rebuild::OwnerNotices],
+    context: NotificationContext<'_>,
+    settings: &NotifySettings,
+) {
     for of_owner in notices {
-        let is_for = |channel: &&Receiver| channel.is_for(of_owner.owner.as_deref());
+        let is_for = |channel: &&NotificationChannel| channel.is_for(of_owner.owner.as_deref());
         for channel in settings.channels.iter().filter(is_for) {
             let mut of_channel = of_owner.clone();
             of_channel.rebuilds.retain(|rebuild| rebuild.severity >= threshold(channel, settings));
@@ -168,7 +185,7 @@ pub fn notify_of_rebuilds(ledger: &mut Ledger, notices: &[rebuild::Told], contex
 /// Adds `message` to the outbox.
 fn enqueue(ledger: &mut Ledger, channel: &str, message: Message, alerts: Vec<AlertKey>, now: DateTime<Utc>) {
     mark(ledger, channel, &alerts, &message.dedup_key);
-    ledger.outbox.push(Due {
+    ledger.outbox.push(OutboxEntry {
         channel: channel.to_owned(),
         message,
         due_at: now,
@@ -181,7 +198,7 @@ fn enqueue(ledger: &mut Ledger, channel: &str, message: Message, alerts: Vec<Ale
 
 /// The run that messages come from.
 #[derive(Clone, Copy, Debug)]
-struct Occasion<'a> {
+struct MessageContext<'a> {
     run_id: &'a str,
     at: DateTime<Utc>,
     complete: bool,
@@ -200,7 +217,7 @@ fn mark(ledger: &mut Ledger, channel: &str, alerts: &[AlertKey], key: &str) {
 }
 
 /// Minimum severity of alerts on `channel`.
-pub(super) fn threshold(channel: &Receiver, settings: &Settings) -> Severity {
+pub(super) fn threshold(channel: &NotificationChannel, settings: &NotifySettings) -> Severity {
     channel.threshold.map_or(settings.threshold, |own| own.max(settings.threshold))
 }
 
@@ -210,13 +227,13 @@ pub fn sample_message() -> Message {
     let mut message = grouping::empty(MessageKind::Findings, "01JCZZZZZZZZZZZZZZZZZZZZZZ", DateTime::UNIX_EPOCH);
     message.owner = Some("payments".to_owned());
     message.events.insert(EventKind::Triggered, 1);
-    message.items.push(Item::sample());
+    message.items.push(AlertItem::sample());
     message
 }
 
 /// A test message.
 #[must_use]
-pub fn test_message(channel: &Receiver, run_id: &str, now: DateTime<Utc>) -> Message {
+pub fn test_message(channel: &NotificationChannel, run_id: &str, now: DateTime<Utc>) -> Message {
     let mut message = grouping::empty(MessageKind::Test, run_id, now);
     message.subscription_reason = grouping::subscription_reason(channel);
     message.dedup_key = grouping::key(&channel.id, [run_id.to_owned()].into_iter());

@@ -1,8 +1,8 @@
 //! Alerts of a partial audit between two runs, such as of a pushed image.
 
 use super::{
-    EventKind, Ledger, News, Planned, Settings,
-    changes::{Change, changes_of_findings},
+    AlertPlan, EventKind, Ledger, NotificationContext, NotifySettings,
+    changes::{AlertChange, changes_of_findings},
     images, notify_channel, split_by_quiet_hours, upkeep,
 };
 use crate::{judge::Verdict, notify::AlertSubject};
@@ -12,12 +12,17 @@ use crate::{judge::Verdict, notify::AlertSubject};
 ///
 /// Absent findings are ignored. A partial audit does not count as a run, nor as the first contact with a channel: a new
 /// channel still gets one summary later. Changes held by quiet hours are left to the next run.
-pub fn plan_part(ledger: &mut Ledger, context: News<'_>, settings: &Settings, is_unlisted: bool) -> Planned {
+pub fn plan_part(
+    ledger: &mut Ledger,
+    context: NotificationContext<'_>,
+    settings: &NotifySettings,
+    is_unlisted: bool,
+) -> AlertPlan {
     // The base that an image waits for was not audited: the next run notifies of it.
     let report = context.report.without_waiting();
-    let context = News { report: &report, ..context };
+    let context = NotificationContext { report: &report, ..context };
     upkeep::observe_findings(ledger, context.report, settings, is_unlisted);
-    let mut planned = Planned::default();
+    let mut planned = AlertPlan::default();
     for channel in &settings.channels {
         let mut all = changes_of_findings(channel, ledger, context.report, settings);
         all.retain(is_reportable);
@@ -32,7 +37,7 @@ pub fn plan_part(ledger: &mut Ledger, context: News<'_>, settings: &Settings, is
 
 /// Whether it is sent between runs: an outdated base, a workload problem, or a resolved alert. A base within its grace
 /// period is not.
-fn is_reportable(change: &Change<'_>) -> bool {
+fn is_reportable(change: &AlertChange<'_>) -> bool {
     let is_old = |verdict| matches!(verdict, Verdict::OutOfDate | Verdict::Stale | Verdict::Deprecated);
     let is_about_workload = change.key.about == AlertSubject::Workload;
     let is_on_old_base = change.finding.is_some_and(|finding| is_old(finding.verdict));

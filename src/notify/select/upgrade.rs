@@ -1,17 +1,17 @@
 //! Ledgers from before alerts had one subject each. An alert that covered a workload gets a second alert about the
 //! workload, which counts as notified.
 
-use super::{Ledger, Receiver, Settings, threshold, upkeep};
+use super::{Ledger, NotificationChannel, NotifySettings, threshold, upkeep};
 use crate::{
     judge::{Action, Severity, Verdict},
-    notify::{Alert, AlertSubject, Subject, Told, aspect::Aspect},
+    notify::{Alert, AlertSubject, DeliveryHistory, FindingSnapshot, aspect::FindingAspect},
     report::Finding,
 };
 
 /// Splits the alert that an older basewatch recorded for `finding`, if there is one. Sends no notification.
-pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &Settings) {
-    let base = Aspect::new(finding, AlertSubject::Base);
-    let workload = Aspect::new(finding, AlertSubject::Workload);
+pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &NotifySettings) {
+    let base = FindingAspect::new(finding, AlertSubject::Base);
+    let workload = FindingAspect::new(finding, AlertSubject::Workload);
     let Some(old) = ledger.alerts.get_mut(&base.key()).filter(|alert| alert.about.is_none()) else { return };
     old.about = Some(AlertSubject::Base);
     if workload.severity == Severity::None || !covers_workload(&old.subject, &base) {
@@ -24,7 +24,7 @@ pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &Settings)
             return true;
         }
         let severity = history.severity.min(workload.severity);
-        new.deliveries.insert(channel.clone(), Told { severity, ..history.clone() });
+        new.deliveries.insert(channel.clone(), DeliveryHistory { severity, ..history.clone() });
         let channel = settings.channels.iter().find(|known| known.id == *channel);
         covers_base(&old.subject, &base, channel, settings)
     });
@@ -35,13 +35,18 @@ pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &Settings)
 }
 
 /// Whether an alert about `old` covered the workload: by its action, or because it was more severe than the base alone.
-fn covers_workload(old: &Subject, base: &Aspect<'_>) -> bool {
+fn covers_workload(old: &FindingSnapshot, base: &FindingAspect<'_>) -> bool {
     let is_same_verdict = base.finding.verdict == old.verdict;
     old.action == Action::Restore || (is_same_verdict && old.severity > base.severity)
 }
 
 /// Whether an alert about `old` on `channel` covered the base as well.
-fn covers_base(old: &Subject, base: &Aspect<'_>, channel: Option<&Receiver>, settings: &Settings) -> bool {
+fn covers_base(
+    old: &FindingSnapshot,
+    base: &FindingAspect<'_>,
+    channel: Option<&NotificationChannel>,
+    settings: &NotifySettings,
+) -> bool {
     if base.finding.verdict == Verdict::Unknown {
         return !matches!(old.verdict, Verdict::Fresh | Verdict::Superseded);
     }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Ledger, Settings, upgrade};
+use super::{Ledger, NotifySettings, upgrade};
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{Alert, LastRun, Subject, Told, aspect::Aspect},
+    notify::{Alert, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
     report::Report,
 };
 
@@ -16,25 +16,25 @@ use crate::{
 const RETENTION: Duration = Duration::days(90);
 
 /// Records the findings of `report` at or above the threshold, those recorded before, and the run.
-pub(super) fn observe(ledger: &mut Ledger, report: &Report, settings: &Settings) {
+pub(super) fn observe(ledger: &mut Ledger, report: &Report, settings: &NotifySettings) {
     observe_findings(ledger, report, settings, false);
-    ledger.last_run = Some(LastRun { id: report.run_id.clone(), at: report.generated_at });
+    ledger.last_run = Some(RecordedRun { id: report.run_id.clone(), at: report.generated_at });
 }
 
 /// Records the findings of `report` at or above the threshold and those recorded before. `is_unlisted`: no inventory lists
 /// them.
-pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &Settings, is_unlisted: bool) {
+pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &NotifySettings, is_unlisted: bool) {
     let now = report.generated_at;
     for finding in &report.findings {
         upgrade::split(ledger, finding, settings);
     }
-    for aspect in report.findings.iter().flat_map(Aspect::all) {
+    for aspect in report.findings.iter().flat_map(FindingAspect::all) {
         let is_bad = aspect.severity >= settings.threshold && aspect.is_known(None);
         if let Some(alert) = ledger.alerts.get_mut(&aspect.key()) {
             alert.seen_at = now;
             alert.is_unlisted &= is_unlisted;
             if aspect.is_known(Some(&alert.subject)) {
-                alert.subject = Subject::of(&aspect);
+                alert.subject = FindingSnapshot::from_aspect(&aspect);
                 alert.alerting_since = alert.alerting_since.or(Some(now)).filter(|_| is_bad);
             }
         } else if is_bad {
@@ -44,11 +44,11 @@ pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &
 }
 
 /// An alert that no channel has been notified of yet.
-pub(super) fn new(aspect: &Aspect<'_>, now: DateTime<Utc>) -> Alert {
+pub(super) fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
     Alert {
-        id: Digest::of(aspect.key().to_string().as_bytes()).short().to_owned(),
+        id: Digest::sha256(aspect.key().to_string().as_bytes()).short().to_owned(),
         about: Some(aspect.about),
-        subject: Subject::of(aspect),
+        subject: FindingSnapshot::from_aspect(aspect),
         alerting_since: Some(now),
         seen_at: now,
         is_unlisted: false,
@@ -63,9 +63,9 @@ pub(super) fn prune(ledger: &mut Ledger, now: DateTime<Utc>) {
     ledger.alerts.retain(|key, alert| {
         let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
         let is_bad = alert.alerting_since.is_some() && alert.subject.severity > Severity::None;
-        let is_open = alert.deliveries.values().any(Told::is_open);
+        let is_open = alert.deliveries.values().any(DeliveryHistory::is_open);
         let is_recent = now - alert.seen_at < RETENTION;
-        let last_notified_at = alert.deliveries.values().filter_map(Told::last_at).max();
+        let last_notified_at = alert.deliveries.values().filter_map(DeliveryHistory::last_at).max();
         let is_recently_notified = last_notified_at.is_some_and(|last| now - last < RETENTION);
         due.contains(key) || (is_recent && (is_snoozed || is_bad || is_open)) || is_recently_notified
     });

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use aws_sdk_sns::types::MessageAttributeValue;
 
 use super::Message;
-use crate::report::{harmless, json};
+use crate::report::{json, sanitize};
 
 /// Maximum size of a list, in bytes.
 const LIST_BYTES: usize = 4096;
@@ -15,7 +15,7 @@ const TEXT_CHARS: usize = 200;
 
 /// The attributes of `message`: at most ten, the limit of raw delivery to SQS
 /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html>). Empty ones are omitted.
-pub(super) fn of(message: &Message) -> HashMap<String, MessageAttributeValue> {
+pub(super) fn message_attributes(message: &Message) -> HashMap<String, MessageAttributeValue> {
     let texts = [
         ("kind", Some(message.kind.as_str().to_owned())),
         ("severity", Some(message.severity.as_str().to_owned())),
@@ -58,5 +58,5 @@ fn array(values: &[String]) -> String {
 }
 
 fn short(text: &str) -> String {
-    harmless(text).chars().take(TEXT_CHARS).collect()
+    sanitize(text).chars().take(TEXT_CHARS).collect()
 }

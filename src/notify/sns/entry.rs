@@ -15,7 +15,7 @@ const MESSAGE_BYTES: usize = 256 * 1024;
 
 /// One message to publish.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct PublishEntry {
     pub(super) subject: String,
     pub(super) body: String,
     pub(super) structure: Option<String>,
@@ -25,10 +25,10 @@ pub(super) struct Entry {
     pub(super) attributes: HashMap<String, MessageAttributeValue>,
 }
 
-impl Entry {
+impl PublishEntry {
     /// `message` for the topic of `settings`.
-    pub(super) fn of(message: &Message, settings: &SnsSettings) -> Self {
-        let attributes = attributes::of(message);
+    pub(super) fn from_message(message: &Message, settings: &SnsSettings) -> Self {
+        let attributes = attributes::message_attributes(message);
         let subject = text::subject(message);
         let room = MESSAGE_BYTES - attributes::bytes(&attributes) - subject.len();
         Self {
@@ -101,6 +101,6 @@ fn group(message: &Message) -> String {
     }
     match owner {
         "" => "no-owner".to_owned(),
-        odd => format!("owner-{}", Digest::of(odd.as_bytes()).short()),
+        odd => format!("owner-{}", Digest::sha256(odd.as_bytes()).short()),
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use futures::future::{BoxFuture, FutureExt as _};
 
-use self::entry::Entry;
-use super::{Message, Notifier, Preview, Receipt, SnsSettings, Undelivered};
+use self::entry::PublishEntry;
+use super::{DeliveryError, DeliveryReceipt, Message, MessagePreview, Notifier, SnsSettings};
 use crate::aws::Aws;
 
 /// Maximum number of messages per call
@@ -35,13 +35,13 @@ impl SnsNotifier {
     }
 
     /// A client in the region of the topic: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
-    async fn client(&self) -> Result<aws_sdk_sns::Client, Undelivered> {
-        self.aws.require_credentials().await.map_err(|failure| Undelivered::for_channel(failure.message))?;
+    async fn client(&self) -> Result<aws_sdk_sns::Client, DeliveryError> {
+        self.aws.require_credentials().await.map_err(|failure| DeliveryError::for_channel(failure.message))?;
         Ok(self.aws.own().await.sns(self.settings.topic_arn.parts().region))
     }
 
     /// Publishes `entries` in one call.
-    async fn publish(&self, entries: &[Entry]) -> Vec<Result<Receipt, Undelivered>> {
+    async fn publish(&self, entries: &[PublishEntry]) -> Vec<Result<DeliveryReceipt, DeliveryError>> {
         let client = match self.client().await {
             Ok(client) => client,
             Err(failure) => return vec![Err(failure); entries.len()],
@@ -63,8 +63,12 @@ impl SnsNotifier {
         }
     }
 
-    async fn publish_one(&self, client: &aws_sdk_sns::Client, entry: Entry) -> Result<Receipt, Undelivered> {
-        let Entry { subject, body, structure, group, dedup_key, attributes } = entry;
+    async fn publish_one(
+        &self,
+        client: &aws_sdk_sns::Client,
+        entry: PublishEntry,
+    ) -> Result<DeliveryReceipt, DeliveryError> {
+        let PublishEntry { subject, body, structure, group, dedup_key, attributes } = entry;
         let call = client
             .publish()
             .topic_arn(self.settings.topic_arn.as_str())
@@ -75,7 +79,7 @@ impl SnsNotifier {
             .set_message_group_id(group)
             .set_message_attributes(Some(attributes));
         match call.send().await {
-            Ok(answer) => Ok(Receipt { message_id: answer.message_id }),
+            Ok(answer) => Ok(DeliveryReceipt { message_id: answer.message_id }),
             Err(error) => Err(refusal::of_call(&self.call("Publish"), &error)),
         }
     }
@@ -84,11 +88,11 @@ impl SnsNotifier {
     async fn publish_batch(
         &self,
         client: &aws_sdk_sns::Client,
-        entries: &[Entry],
-    ) -> Result<Vec<Result<Receipt, Undelivered>>, Undelivered> {
+        entries: &[PublishEntry],
+    ) -> Result<Vec<Result<DeliveryReceipt, DeliveryError>>, DeliveryError> {
         let requests: Result<Vec<PublishBatchRequestEntry>, _> =
             entries.iter().cloned().enumerate().map(|(number, entry)| entry.into_request(number)).collect();
-        let requests = requests.map_err(Undelivered::for_message)?;
+        let requests = requests.map_err(DeliveryError::for_message)?;
         let call = client.publish_batch().topic_arn(self.settings.topic_arn.as_str());
         let answer = call.set_publish_batch_request_entries(Some(requests)).send().await;
         let name = self.call("PublishBatch");
@@ -96,11 +100,11 @@ impl SnsNotifier {
         let outcome = |number: usize| {
             let id = number.to_string();
             if let Some(sent) = answer.successful().iter().find(|sent| sent.id() == Some(&id)) {
-                return Ok(Receipt { message_id: sent.message_id().map(str::to_owned) });
+                return Ok(DeliveryReceipt { message_id: sent.message_id().map(str::to_owned) });
             }
             Err(match answer.failed().iter().find(|failed| failed.id() == id) {
                 Some(failed) => refusal::of_entry(&name, failed),
-                None => Undelivered::for_channel(format!("{name}: the response does not mention this message")),
+                None => DeliveryError::for_channel(format!("{name}: the response does not mention this message")),
             })
         };
         Ok((0..entries.len()).map(outcome).collect())
@@ -113,9 +117,9 @@ impl SnsNotifier {
 }
 
 /// Number of leading `entries` that fit into one call, at least one.
-fn in_one_call(entries: &[Entry]) -> usize {
+fn in_one_call(entries: &[PublishEntry]) -> usize {
     let mut bytes = 0;
-    let fits = |entry: &&Entry| {
+    let fits = |entry: &&PublishEntry| {
         bytes += entry.bytes();
         bytes <= CALL_BYTES
     };
@@ -131,14 +135,18 @@ impl Notifier for SnsNotifier {
         BATCH
     }
 
-    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<Result<Receipt, Undelivered>>> {
+    fn deliver<'a>(
+        &'a self,
+        messages: &'a [&'a Message],
+    ) -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>> {
         async move {
-            let entries: Vec<_> = messages.iter().map(|message| Entry::of(message, &self.settings)).collect();
-            let mut outcomes: Vec<Result<Receipt, Undelivered>> = Vec::new();
+            let entries: Vec<_> =
+                messages.iter().map(|message| PublishEntry::from_message(message, &self.settings)).collect();
+            let mut outcomes: Vec<Result<DeliveryReceipt, DeliveryError>> = Vec::new();
             while outcomes.len() < entries.len() {
                 let rest = &entries[outcomes.len()..];
                 outcomes.extend(self.publish(&rest[..in_one_call(rest)]).await);
-                let is_down = |outcome: &&Result<_, Undelivered>| {
+                let is_down = |outcome: &&Result<_, DeliveryError>| {
                     outcome.as_ref().is_err_and(|failure| !failure.is_about_message)
                 };
                 // The SDK has already retried for minutes.
@@ -151,8 +159,8 @@ impl Notifier for SnsNotifier {
         .boxed()
     }
 
-    fn preview(&self, message: &Message) -> Preview {
-        let entry = Entry::of(message, &self.settings);
-        Preview { to: self.settings.topic_arn.to_string(), subject: Some(entry.subject), body: entry.body }
+    fn preview(&self, message: &Message) -> MessagePreview {
+        let entry = PublishEntry::from_message(message, &self.settings);
+        MessagePreview { to: self.settings.topic_arn.to_string(), subject: Some(entry.subject), body: entry.body }
     }
 }

@@ -6,30 +6,30 @@ use aws_sdk_sns::types::BatchResultErrorEntry;
 use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::Undelivered;
-use crate::{aws::Failure, report::harmless};
+use super::DeliveryError;
+use crate::{aws::AwsError, report::sanitize};
 
 /// Why `call` failed.
-pub(super) fn of_call<E>(call: &str, error: &SdkError<E, Response>) -> Undelivered
+pub(super) fn of_call<E>(call: &str, error: &SdkError<E, Response>) -> DeliveryError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let answer = error.as_service_error();
     let (code, said) = (answer.and_then(E::code).unwrap_or_default(), answer.and_then(E::message).unwrap_or_default());
     let advice = advice(code).map(|advice| format!("; {advice}")).unwrap_or_default();
-    Undelivered {
-        why: format!("{}{advice}", Failure::of(call, error).message),
+    DeliveryError {
+        why: format!("{}{advice}", AwsError::from_sdk(call, error).message),
         retry_after: None,
         is_about_message: is_about_message(code, said),
     }
 }
 
 /// Why one message of a batch was rejected; others may have been accepted.
-pub(super) fn of_entry(call: &str, failed: &BatchResultErrorEntry) -> Undelivered {
-    let said = failed.message().map(|said| format!(": {}", harmless(said))).unwrap_or_default();
+pub(super) fn of_entry(call: &str, failed: &BatchResultErrorEntry) -> DeliveryError {
+    let said = failed.message().map(|said| format!(": {}", sanitize(said))).unwrap_or_default();
     let advice = advice(failed.code()).map(|advice| format!("; {advice}")).unwrap_or_default();
-    Undelivered {
-        why: format!("{call}: {}{said}{advice}", harmless(failed.code())),
+    DeliveryError {
+        why: format!("{call}: {}{said}{advice}", sanitize(failed.code())),
         retry_after: None,
         // SNS reports errors of the topic as sender faults too; they affect every message.
         is_about_message: failed.sender_fault() && advice.is_empty(),

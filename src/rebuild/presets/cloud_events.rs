@@ -5,11 +5,11 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::Problem;
+use super::RuleProblem;
 use crate::{
-    rebuild::{Request, Rule},
+    rebuild::{RebuildRequest, RebuildRule},
     secret::Secret,
-    webhook::{Call, template},
+    webhook::{WebhookCall, template},
 };
 
 /// The `type` of the event.
@@ -18,7 +18,12 @@ const TYPE: &str = "io.basewatch.rebuild.v1";
 /// The `source` of the event, a URI reference. Source and id together identify the event.
 const SOURCE: &str = "urn:basewatch";
 
-pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+pub(super) fn call(
+    rule: &RebuildRule,
+    request: &RebuildRequest,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, String> {
     if rule.secret.is_some() && secret.is_none() {
         return Err("the secret is missing".to_owned());
     }
@@ -30,7 +35,7 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
         Some(_) => "application/cloudevents+json; charset=utf-8",
         None => "application/json",
     };
-    Ok(Call {
+    Ok(WebhookCall {
         url: rule.url.clone(),
         headers: Vec::new(),
         content_type: content_type.to_owned(),
@@ -43,7 +48,7 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
 }
 
 /// The event. Repeats are byte for byte identical.
-fn event(rule: &Rule, request: &Request) -> Result<Value, String> {
+fn event(rule: &RebuildRule, request: &RebuildRequest) -> Result<Value, String> {
     let mut data = serde_json::to_value(request).map_err(|error| error.to_string())?;
     if !rule.inputs.is_empty() {
         data["inputs"] = json!(template::all(&rule.inputs, &request.fields())?);
@@ -60,7 +65,7 @@ fn event(rule: &Rule, request: &Request) -> Result<Value, String> {
     }))
 }
 
-pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+pub(super) fn check(rule: &RebuildRule, problems: &mut Vec<RuleProblem>) {
     let Some(given) = &rule.template else { return };
     if let Err(why) = template::json(given, &super::sample().fields()) {
         problems.push(("template", format!("not a valid template: {why}")));

@@ -5,11 +5,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::{Problem, bearer_call, github_headers};
+use super::{RuleProblem, bearer_call, github_headers};
 use crate::{
-    rebuild::{Request, Rule},
+    rebuild::{RebuildRequest, RebuildRule},
     secret::Secret,
-    webhook::{Call, template},
+    webhook::{WebhookCall, template},
 };
 
 /// The `event_type`, which workflows list under `types`. At most 100 characters.
@@ -21,7 +21,12 @@ const MAX_PROPERTIES: usize = 10;
 /// The size of `client_payload` from which GitHub answers 422, `client_payload is too large`.
 const MAX_PAYLOAD_BYTES: usize = 65_535;
 
-pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+pub(super) fn call(
+    rule: &RebuildRule,
+    request: &RebuildRequest,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, String> {
     let payload =
         if rule.inputs.is_empty() { payload(request)? } else { json!(template::all(&rule.inputs, &request.fields())?) };
     let bytes = payload.to_string().len();
@@ -29,13 +34,13 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
         return Err(format!("client_payload has {bytes} bytes; GitHub accepts fewer than {MAX_PAYLOAD_BYTES}"));
     }
     let body = json!({ "event_type": EVENT_TYPE, "client_payload": payload });
-    Ok(Call { headers: github_headers(), ..bearer_call(rule, request, secret, at, &body)? })
+    Ok(WebhookCall { headers: github_headers(), ..bearer_call(rule, request, secret, at, &body)? })
 }
 
 /// The common fields, and the whole request as far as it fits.
-fn payload(request: &Request) -> Result<Value, String> {
+fn payload(request: &RebuildRequest) -> Result<Value, String> {
     let mut whole = serde_json::to_value(request).map_err(|error| error.to_string())?;
-    let Request { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
+    let RebuildRequest { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
     let with = |whole: &Value| {
         json!({
             "dedup_key": dedup_key,
@@ -58,7 +63,7 @@ fn payload(request: &Request) -> Result<Value, String> {
     Ok(with(&whole))
 }
 
-pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+pub(super) fn check(rule: &RebuildRule, problems: &mut Vec<RuleProblem>) {
     if rule.inputs.len() > MAX_PROPERTIES {
         problems.push(("inputs", format!("{} inputs; GitHub accepts at most {MAX_PROPERTIES}", rule.inputs.len())));
     }

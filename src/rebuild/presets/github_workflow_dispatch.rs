@@ -5,11 +5,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{Problem, bearer_call, github_headers};
+use super::{RuleProblem, bearer_call, github_headers};
 use crate::{
-    rebuild::{Request, Rule},
+    rebuild::{RebuildRequest, RebuildRule},
     secret::Secret,
-    webhook::{Call, template},
+    webhook::{WebhookCall, template},
 };
 
 /// Maximum number of inputs of a workflow
@@ -19,7 +19,12 @@ const MAX_INPUTS: usize = 25;
 /// Maximum size of all inputs, in bytes.
 const MAX_INPUTS_BYTES: usize = 65_535;
 
-pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+pub(super) fn call(
+    rule: &RebuildRule,
+    request: &RebuildRequest,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, String> {
     let git_ref = rule.git_ref.as_deref().ok_or("ref is missing")?;
     // Only configured inputs: GitHub answers 422 to undeclared ones.
     let inputs = template::all(&rule.inputs, &request.fields())?;
@@ -33,10 +38,10 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
     if rule.url.reveal().starts_with("https://api.github.com/") {
         body["return_run_details"] = json!(true);
     }
-    Ok(Call { headers: github_headers(), ..bearer_call(rule, request, secret, at, &body)? })
+    Ok(WebhookCall { headers: github_headers(), ..bearer_call(rule, request, secret, at, &body)? })
 }
 
-pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+pub(super) fn check(rule: &RebuildRule, problems: &mut Vec<RuleProblem>) {
     if rule.git_ref.is_none() {
         problems.push(("ref", "required: the branch or tag whose workflow runs".to_owned()));
     }

@@ -5,14 +5,19 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use super::{Problem, header, variables};
+use super::{RuleProblem, header, variables};
 use crate::{
-    rebuild::{Request, Rule},
+    rebuild::{RebuildRequest, RebuildRule},
     secret::Secret,
-    webhook::{Call, template},
+    webhook::{WebhookCall, template},
 };
 
-pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+pub(super) fn call(
+    rule: &RebuildRule,
+    request: &RebuildRequest,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, String> {
     // GitLab accepts a trigger token only in the body.
     let token = secret.ok_or("the preset needs a secret")?.reveal();
     let git_ref = rule.git_ref.as_deref().ok_or("ref is missing")?;
@@ -25,7 +30,7 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
     for (name, value) in variables {
         let _ = write!(body, "&variables{}={}", encoded(&format!("[{name}]")), encoded(&value));
     }
-    Ok(Call {
+    Ok(WebhookCall {
         url: rule.url.clone(),
         headers: vec![header("Accept", "application/json")],
         content_type: "application/x-www-form-urlencoded".to_owned(),
@@ -37,7 +42,7 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
     })
 }
 
-pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+pub(super) fn check(rule: &RebuildRule, problems: &mut Vec<RuleProblem>) {
     if rule.git_ref.is_none() {
         problems.push(("ref", "required: the branch or tag that the pipeline runs for".to_owned()));
     }

@@ -1,48 +1,53 @@
 //! Presets: the calls of each kind of build service, and their answers. One file per preset. Sends nothing.
 
 mod cloud_events;
+mod endpoint;
 mod github_repository_dispatch;
 mod github_workflow_dispatch;
 mod gitlab;
-mod place;
 mod teamcity;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Preset, Request, Rule};
+use super::{RebuildPreset, RebuildRequest, RebuildRule};
 use crate::{
     secret::Secret,
-    webhook::{Answer, Call, Signature, template},
+    webhook::{SignatureScheme, WebhookCall, WebhookResponse, template},
 };
 
 /// A problem of a rule: the key, and what is expected.
-pub type Problem = (&'static str, String);
+pub type RuleProblem = (&'static str, String);
 
 /// Maximum length of a stored build id, in bytes.
 const MAX_ID_BYTES: usize = 500;
 
 /// The call that sends `request` to the service of `rule` at `at`.
-pub fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+pub fn call(
+    rule: &RebuildRule,
+    request: &RebuildRequest,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, String> {
     match rule.preset {
-        Preset::GitHubRepositoryDispatch => github_repository_dispatch::call(rule, request, secret, at),
-        Preset::GitHubWorkflowDispatch => github_workflow_dispatch::call(rule, request, secret, at),
-        Preset::GitLab => gitlab::call(rule, request, secret, at),
-        Preset::TeamCity => teamcity::call(rule, request, secret, at),
-        Preset::CloudEvents => cloud_events::call(rule, request, secret, at),
+        RebuildPreset::GitHubRepositoryDispatch => github_repository_dispatch::call(rule, request, secret, at),
+        RebuildPreset::GitHubWorkflowDispatch => github_workflow_dispatch::call(rule, request, secret, at),
+        RebuildPreset::GitLab => gitlab::call(rule, request, secret, at),
+        RebuildPreset::TeamCity => teamcity::call(rule, request, secret, at),
+        RebuildPreset::CloudEvents => cloud_events::call(rule, request, secret, at),
     }
 }
 
 /// The URL of the started build, or else its id, if `answer` has one.
 #[must_use]
-pub fn read(preset: Preset, answer: &Answer) -> Option<String> {
+pub fn read(preset: RebuildPreset, answer: &WebhookResponse) -> Option<String> {
     let answer: Value = serde_json::from_slice(&answer.body).ok()?;
     let names: &[&str] = match preset {
-        Preset::GitHubRepositoryDispatch => &[],
-        Preset::GitHubWorkflowDispatch => &["html_url", "workflow_run_id"],
-        Preset::GitLab => &["web_url", "id"],
-        Preset::TeamCity => &["webUrl", "id"],
-        Preset::CloudEvents => &["id"],
+        RebuildPreset::GitHubRepositoryDispatch => &[],
+        RebuildPreset::GitHubWorkflowDispatch => &["html_url", "workflow_run_id"],
+        RebuildPreset::GitLab => &["web_url", "id"],
+        RebuildPreset::TeamCity => &["webUrl", "id"],
+        RebuildPreset::CloudEvents => &["id"],
     };
     names.iter().find_map(|name| id(answer.get(name)?))
 }
@@ -59,14 +64,14 @@ fn id(value: &Value) -> Option<String> {
 
 /// All problems of `rule`.
 #[must_use]
-pub fn check(rule: &Rule) -> Vec<Problem> {
-    let mut problems = place::check(rule);
+pub fn check(rule: &RebuildRule) -> Vec<RuleProblem> {
+    let mut problems = endpoint::check(rule);
     match rule.preset {
-        Preset::GitHubRepositoryDispatch => github_repository_dispatch::check(rule, &mut problems),
-        Preset::GitHubWorkflowDispatch => github_workflow_dispatch::check(rule, &mut problems),
-        Preset::GitLab => gitlab::check(rule, &mut problems),
-        Preset::TeamCity => teamcity::check(rule, &mut problems),
-        Preset::CloudEvents => cloud_events::check(rule, &mut problems),
+        RebuildPreset::GitHubRepositoryDispatch => github_repository_dispatch::check(rule, &mut problems),
+        RebuildPreset::GitHubWorkflowDispatch => github_workflow_dispatch::check(rule, &mut problems),
+        RebuildPreset::GitLab => gitlab::check(rule, &mut problems),
+        RebuildPreset::TeamCity => teamcity::check(rule, &mut problems),
+        RebuildPreset::CloudEvents => cloud_events::check(rule, &mut problems),
     }
     for (name, given) in &rule.inputs {
         if let Err(why) = template::text(given, &sample().fields()) {
@@ -76,7 +81,7 @@ pub fn check(rule: &Rule) -> Vec<Problem> {
     problems
 }
 
-impl Preset {
+impl RebuildPreset {
     /// All presets.
     pub const ALL: [Self; 5] =
         [Self::GitHubRepositoryDispatch, Self::GitHubWorkflowDispatch, Self::GitLab, Self::TeamCity, Self::CloudEvents];
@@ -96,21 +101,21 @@ impl Preset {
 
 /// A call with a body of `content_type` that carries `secret` as `Authorization: Bearer`.
 fn bearer_call(
-    rule: &Rule,
-    request: &Request,
+    rule: &RebuildRule,
+    request: &RebuildRequest,
     secret: Option<&Secret>,
     at: DateTime<Utc>,
     body: &Value,
-) -> Result<Call, String> {
+) -> Result<WebhookCall, String> {
     let secret = secret.ok_or("the preset needs a secret")?;
-    Ok(Call {
+    Ok(WebhookCall {
         url: rule.url.clone(),
         headers: Vec::new(),
         content_type: "application/json".to_owned(),
         body: body.to_string().into_bytes(),
         id: request.dedup_key.clone(),
         at,
-        signing: Some((Signature::Bearer, secret.clone())),
+        signing: Some((SignatureScheme::Bearer, secret.clone())),
         may_repeat: false,
     })
 }
@@ -131,8 +136,8 @@ fn github_headers() -> Vec<(String, Secret)> {
 }
 
 /// Default build variables, by name of the environment variable.
-fn variables(request: &Request) -> Vec<(&'static str, String)> {
-    let Request { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
+fn variables(request: &RebuildRequest) -> Vec<(&'static str, String)> {
+    let RebuildRequest { dedup_key, registry, repository, line, base, base_digest, base_release, .. } = request;
     vec![
         ("BASEWATCH_BASE", base.clone()),
         ("BASEWATCH_BASE_DIGEST", base_digest.clone()),
@@ -145,10 +150,10 @@ fn variables(request: &Request) -> Vec<(&'static str, String)> {
 }
 
 /// A sample request to validate templates with.
-pub(super) fn sample() -> Request {
+pub(super) fn sample() -> RebuildRequest {
     let digest = format!("sha256:{}", "ab".repeat(32));
     let one = |text: &str| std::iter::once(text.to_owned()).collect();
-    Request {
+    RebuildRequest {
         dedup_key: "cd".repeat(32),
         run_id: "01JCZZZZZZZZZZZZZZZZZZZZZZ".to_owned(),
         at: DateTime::UNIX_EPOCH,

@@ -4,14 +4,19 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::{Problem, bearer_call, header, variables};
+use super::{RuleProblem, bearer_call, header, variables};
 use crate::{
-    rebuild::{Request, Rule},
+    rebuild::{RebuildRequest, RebuildRule},
     secret::Secret,
-    webhook::{Call, template},
+    webhook::{WebhookCall, template},
 };
 
-pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: DateTime<Utc>) -> Result<Call, String> {
+pub(super) fn call(
+    rule: &RebuildRule,
+    request: &RebuildRequest,
+    secret: Option<&Secret>,
+    at: DateTime<Utc>,
+) -> Result<WebhookCall, String> {
     let build_type = rule.build_type.as_deref().ok_or("build_type is missing")?;
     let properties: Vec<Value> = if rule.inputs.is_empty() {
         // Parameters prefixed with `env.` are environment variables of the build.
@@ -30,14 +35,14 @@ pub(super) fn call(rule: &Rule, request: &Request, secret: Option<&Secret>, at: 
     }
     let call = bearer_call(rule, request, secret, at, &body)?;
     // The default is XML.
-    Ok(Call { headers: vec![header("Accept", "application/json")], ..call })
+    Ok(WebhookCall { headers: vec![header("Accept", "application/json")], ..call })
 }
 
 fn property(name: &str, value: &str) -> Value {
     json!({ "name": name, "value": value })
 }
 
-pub(super) fn check(rule: &Rule, problems: &mut Vec<Problem>) {
+pub(super) fn check(rule: &RebuildRule, problems: &mut Vec<RuleProblem>) {
     if rule.build_type.is_none() {
         problems
             .push(("build_type", "required: the id of the build configuration, such as Shop_Orders_Image".to_owned()));

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::webhook::{Answer, Call};
+use crate::webhook::{WebhookCall, WebhookResponse};
 
-fn call(rule: &Rule, request: &Request) -> Call {
+fn call(rule: &RebuildRule, request: &RebuildRequest) -> WebhookCall {
     presets::call(rule, request, Some(&Secret::new("s3cret".to_owned())), at(7)).unwrap()
 }
 
-fn body(call: &Call) -> Value {
+fn body(call: &WebhookCall) -> Value {
     serde_json::from_slice(&call.body).unwrap()
 }
 
-fn headers(call: &Call) -> Vec<String> {
+fn headers(call: &WebhookCall) -> Vec<String> {
     call.headers.iter().map(|(name, value)| format!("{name}: {}", value.reveal())).collect()
 }
 
@@ -27,11 +27,11 @@ const GITHUB_HEADERS: [&str; 3] =
 #[test]
 fn a_repository_dispatch_has_the_form_of_github() {
     let request = presets::sample();
-    let mut rule = rule(Preset::GitHubRepositoryDispatch);
+    let mut rule = rule(RebuildPreset::GitHubRepositoryDispatch);
     let made = call(&rule, &request);
     assert_eq!(headers(&made), GITHUB_HEADERS);
     assert_eq!((made.content_type.as_str(), &made.id, made.at), ("application/json", &request.dedup_key, at(7)));
-    assert_eq!(made.signing, Some((Signature::Bearer, Secret::new("s3cret".to_owned()))));
+    assert_eq!(made.signing, Some((SignatureScheme::Bearer, Secret::new("s3cret".to_owned()))));
     let sent = body(&made);
     assert_eq!(sent["event_type"], "basewatch-rebuild");
     assert_eq!(sent["client_payload"]["base"], request.base);
@@ -47,7 +47,7 @@ fn a_repository_dispatch_that_is_too_large_omits_names() {
     let mut request = presets::sample();
     request.deployments = (0..100).map(|number| format!("{number:03}{}", "x".repeat(500))).collect();
     request.owners = (0..100).map(|number| format!("{number:03}{}", "y".repeat(300))).collect();
-    let rule = rule(Preset::GitHubRepositoryDispatch);
+    let rule = rule(RebuildPreset::GitHubRepositoryDispatch);
     let sent = body(&call(&rule, &request))["client_payload"].clone();
     assert!(sent.to_string().len() < 65_535);
     assert_eq!((&sent["request"]["deployments"], &sent["request"]["deployment_count"]), (&Value::Null, &json!(1)));
@@ -61,7 +61,7 @@ fn a_repository_dispatch_that_is_too_large_omits_names() {
 #[test]
 fn a_workflow_dispatch_sends_the_configured_inputs_and_no_others() {
     let request = presets::sample();
-    let mut rule = rule(Preset::GitHubWorkflowDispatch);
+    let mut rule = rule(RebuildPreset::GitHubWorkflowDispatch);
     rule.inputs = inputs(&[("base", "{{ base }}"), ("count", "{{ deployment_count }}")]);
     let made = call(&rule, &request);
     assert_eq!(headers(&made), GITHUB_HEADERS);
@@ -76,7 +76,7 @@ fn a_workflow_dispatch_sends_the_configured_inputs_and_no_others() {
 
 #[test]
 fn gitlab_is_sent_a_form() {
-    let mut rule = rule(Preset::GitLab);
+    let mut rule = rule(RebuildPreset::GitLab);
     rule.inputs = inputs(&[("BASE", "{{ base }}"), ("NOTE", "a&b {{ owners | join('+') }}")]);
     let made = call(&rule, &presets::sample());
     assert_eq!((made.content_type.as_str(), &made.signing), ("application/x-www-form-urlencoded", &None));
@@ -93,7 +93,7 @@ fn gitlab_is_sent_a_form() {
 
 #[test]
 fn teamcity_is_sent_a_build() {
-    let mut rule = rule(Preset::TeamCity);
+    let mut rule = rule(RebuildPreset::TeamCity);
     let made = call(&rule, &presets::sample());
     assert_eq!(headers(&made), ["Accept: application/json"]);
     let sent = body(&made);
@@ -112,10 +112,10 @@ fn teamcity_is_sent_a_build() {
 #[test]
 fn a_repeated_cloud_event_is_identical() {
     let request = presets::sample();
-    let mut rule = rule(Preset::CloudEvents);
+    let mut rule = rule(RebuildPreset::CloudEvents);
     let made = call(&rule, &request);
     assert_eq!(made.content_type, "application/cloudevents+json; charset=utf-8");
-    assert_eq!(made.signing, Some((Signature::StandardWebhooks, Secret::new("s3cret".to_owned()))));
+    assert_eq!(made.signing, Some((SignatureScheme::StandardWebhooks, Secret::new("s3cret".to_owned()))));
     let expected = json!({
         "specversion": "1.0",
         "id": request.dedup_key,
@@ -139,12 +139,13 @@ fn a_repeated_cloud_event_is_identical() {
 #[test]
 fn a_call_without_its_required_keys_is_not_made() {
     let request = presets::sample();
-    for preset in Preset::ALL {
+    for preset in RebuildPreset::ALL {
         let mut bare = rule(preset);
         assert!(presets::call(&bare, &request, None, at(0)).is_err(), "{preset:?} without its secret");
         (bare.git_ref, bare.build_type) = (None, None);
         let made = presets::call(&bare, &request, Some(&Secret::new("x".to_owned())), at(0));
-        let needs_more = matches!(preset, Preset::GitHubWorkflowDispatch | Preset::GitLab | Preset::TeamCity);
+        let needs_more =
+            matches!(preset, RebuildPreset::GitHubWorkflowDispatch | RebuildPreset::GitLab | RebuildPreset::TeamCity);
         assert_eq!(made.is_err(), needs_more, "{preset:?}");
         bare = rule(preset);
         bare.inputs = inputs(&[("x", "{{ nonsense }}")]);
@@ -154,79 +155,79 @@ fn a_call_without_its_required_keys_is_not_made() {
 
 #[test]
 fn the_id_of_the_build_is_read_out_of_the_answer() {
-    let answer = |body: &str| Answer { status: 200, body: body.as_bytes().to_vec(), request_id: None };
+    let answer = |body: &str| WebhookResponse { status: 200, body: body.as_bytes().to_vec(), request_id: None };
     let table = [
-        (Preset::GitHubRepositoryDispatch, "", None),
-        (Preset::GitHubWorkflowDispatch, "", None),
+        (RebuildPreset::GitHubRepositoryDispatch, "", None),
+        (RebuildPreset::GitHubWorkflowDispatch, "", None),
         (
-            Preset::GitHubWorkflowDispatch,
+            RebuildPreset::GitHubWorkflowDispatch,
             r#"{"workflow_run_id": 7, "run_url": "x", "html_url": "https://github.com/acme/orders/actions/runs/7"}"#,
             Some("https://github.com/acme/orders/actions/runs/7"),
         ),
         (
-            Preset::GitLab,
+            RebuildPreset::GitLab,
             r#"{"id": 46, "web_url": "https://gitlab.com/a/b/-/pipelines/46"}"#,
             Some("https://gitlab.com/a/b/-/pipelines/46"),
         ),
-        (Preset::GitLab, r#"{"id": 46, "web_url": "https://x/\u001b[31m"}"#, Some("46")),
-        (Preset::TeamCity, r#"{"id": 12, "webUrl": null}"#, Some("12")),
-        (Preset::CloudEvents, r#"{"id": "abc"}"#, Some("abc")),
-        (Preset::CloudEvents, "ok", None),
-        (Preset::CloudEvents, r#"{"id": {"a": 1}}"#, None),
-        (Preset::CloudEvents, r#"["id"]"#, None),
+        (RebuildPreset::GitLab, r#"{"id": 46, "web_url": "https://x/\u001b[31m"}"#, Some("46")),
+        (RebuildPreset::TeamCity, r#"{"id": 12, "webUrl": null}"#, Some("12")),
+        (RebuildPreset::CloudEvents, r#"{"id": "abc"}"#, Some("abc")),
+        (RebuildPreset::CloudEvents, "ok", None),
+        (RebuildPreset::CloudEvents, r#"{"id": {"a": 1}}"#, None),
+        (RebuildPreset::CloudEvents, r#"["id"]"#, None),
     ];
     for (preset, body, id) in table {
         assert_eq!(presets::read(preset, &answer(body)).as_deref(), id, "{preset:?} {body}");
     }
     let long = format!(r#"{{"id": "{}"}}"#, "x".repeat(501));
-    assert_eq!(presets::read(Preset::CloudEvents, &answer(&long)), None);
+    assert_eq!(presets::read(RebuildPreset::CloudEvents, &answer(&long)), None);
 }
 
 #[test]
 fn the_problems_of_a_rule_say_what_is_expected() {
-    for preset in Preset::ALL {
+    for preset in RebuildPreset::ALL {
         assert_eq!(presets::check(&rule(preset)), [], "{preset:?}");
     }
-    let keys = |rule: &Rule| presets::check(rule).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
-    let bare = |preset| Rule {
+    let keys = |rule: &RebuildRule| presets::check(rule).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+    let bare = |preset| RebuildRule {
         url: Secret::new("https://example.com/".to_owned()),
         secret: None,
         git_ref: None,
         build_type: None,
         ..rule(preset)
     };
-    assert_eq!(keys(&bare(Preset::GitHubRepositoryDispatch)), ["url", "secret"]);
-    assert_eq!(keys(&bare(Preset::GitHubWorkflowDispatch)), ["url", "secret", "ref"]);
-    assert_eq!(keys(&bare(Preset::GitLab)), ["url", "secret", "ref"]);
-    assert_eq!(keys(&bare(Preset::TeamCity)), ["url", "secret", "build_type"]);
-    assert_eq!(keys(&bare(Preset::CloudEvents)), Vec::<&str>::new());
-    let full = |preset| Rule {
+    assert_eq!(keys(&bare(RebuildPreset::GitHubRepositoryDispatch)), ["url", "secret"]);
+    assert_eq!(keys(&bare(RebuildPreset::GitHubWorkflowDispatch)), ["url", "secret", "ref"]);
+    assert_eq!(keys(&bare(RebuildPreset::GitLab)), ["url", "secret", "ref"]);
+    assert_eq!(keys(&bare(RebuildPreset::TeamCity)), ["url", "secret", "build_type"]);
+    assert_eq!(keys(&bare(RebuildPreset::CloudEvents)), Vec::<&str>::new());
+    let full = |preset| RebuildRule {
         git_ref: Some("main".to_owned()),
         build_type: Some("x".to_owned()),
         template: Some("{}".to_owned()),
         inputs: inputs(&[("a-b", "{{ nonsense }}")]),
         ..rule(preset)
     };
-    assert_eq!(keys(&full(Preset::GitHubRepositoryDispatch)), ["ref", "build_type", "template", "inputs"]);
-    assert_eq!(keys(&full(Preset::GitHubWorkflowDispatch)), ["build_type", "template", "inputs"]);
-    assert_eq!(keys(&full(Preset::GitLab)), ["build_type", "template", "inputs", "inputs"]);
-    assert_eq!(keys(&full(Preset::TeamCity)), ["template", "inputs"]);
-    assert_eq!(keys(&full(Preset::CloudEvents)), ["ref", "build_type", "inputs", "inputs"]);
-    let many = |preset, count: usize| Rule {
+    assert_eq!(keys(&full(RebuildPreset::GitHubRepositoryDispatch)), ["ref", "build_type", "template", "inputs"]);
+    assert_eq!(keys(&full(RebuildPreset::GitHubWorkflowDispatch)), ["build_type", "template", "inputs"]);
+    assert_eq!(keys(&full(RebuildPreset::GitLab)), ["build_type", "template", "inputs", "inputs"]);
+    assert_eq!(keys(&full(RebuildPreset::TeamCity)), ["template", "inputs"]);
+    assert_eq!(keys(&full(RebuildPreset::CloudEvents)), ["ref", "build_type", "inputs", "inputs"]);
+    let many = |preset, count: usize| RebuildRule {
         inputs: (0..count).map(|number| (format!("i{number}"), "x".to_owned())).collect(),
         ..rule(preset)
     };
-    assert_eq!(keys(&many(Preset::GitHubRepositoryDispatch, 10)), Vec::<&str>::new());
-    assert_eq!(keys(&many(Preset::GitHubRepositoryDispatch, 11)), ["inputs"]);
-    assert_eq!(keys(&many(Preset::GitHubWorkflowDispatch, 25)), Vec::<&str>::new());
-    assert_eq!(keys(&many(Preset::GitHubWorkflowDispatch, 26)), ["inputs"]);
-    let broken = Rule { template: Some("{{ repository }".to_owned()), ..rule(Preset::CloudEvents) };
+    assert_eq!(keys(&many(RebuildPreset::GitHubRepositoryDispatch, 10)), Vec::<&str>::new());
+    assert_eq!(keys(&many(RebuildPreset::GitHubRepositoryDispatch, 11)), ["inputs"]);
+    assert_eq!(keys(&many(RebuildPreset::GitHubWorkflowDispatch, 25)), Vec::<&str>::new());
+    assert_eq!(keys(&many(RebuildPreset::GitHubWorkflowDispatch, 26)), ["inputs"]);
+    let broken = RebuildRule { template: Some("{{ repository }".to_owned()), ..rule(RebuildPreset::CloudEvents) };
     assert_eq!(keys(&broken), ["template"]);
 }
 
 #[test]
 fn no_call_shows_its_secret() {
-    for preset in Preset::ALL {
+    for preset in RebuildPreset::ALL {
         let mut shown = call(&rule(preset), &presets::sample());
         // The token of GitLab is in the form itself.
         shown.body.clear();

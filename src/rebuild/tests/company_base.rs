@@ -8,7 +8,7 @@ use crate::report::{BaseLink, ReasonFields};
 fn function_on_company_base(name: &str, company: u32, newest: u32, inner: u32, adopted: Option<bool>) -> Finding {
     let on_java = function(name, name, inner, 9);
     let line = format!("{REGISTRY}/acme/base:1");
-    let built = |number: u32| Digest::of(format!("company {number}").as_bytes());
+    let built = |number: u32| Digest::sha256(format!("company {number}").as_bytes());
     let is_awaited = on_java.behind.is_some() && adopted == Some(false);
     let below = BaseLink {
         base: on_java.base.clone().unwrap(),
@@ -46,7 +46,7 @@ fn function_on_company_base(name: &str, company: u32, newest: u32, inner: u32, a
     }
 }
 
-fn repositories(runs: &Runs, planned: &Planned) -> Vec<String> {
+fn repositories(runs: &Runs, planned: &RebuildPlan) -> Vec<String> {
     planned.due.iter().map(|key| runs.known[key].request.repository.clone()).collect()
 }
 
@@ -63,26 +63,29 @@ fn the_base_is_rebuilt_first_and_then_the_images_built_on_it() {
     assert_eq!((request.registry.as_str(), request.line.as_str()), (REGISTRY, "public.ecr.aws/lambda/java:21"));
     assert_eq!(request.base, format!("public.ecr.aws/lambda/java@{}", digest(9)));
     assert_eq!(Vec::from_iter(&request.from), [&release(3)]);
-    assert_eq!(runs.run(1, &fleet(1, 1, 3, Some(false))), Planned::default(), "it is open");
+    assert_eq!(runs.run(1, &fleet(1, 1, 3, Some(false))), RebuildPlan::default(), "it is open");
 
     // The base was rebuilt, and nothing on it: now each image is.
     let planned = runs.run(5, &fleet(1, 2, 3, Some(true)));
     let [followed] = &planned.followed[..] else { panic!("{planned:?}") };
-    assert_eq!(followed.outcome, Outcome::Rebuilt);
+    assert_eq!(followed.outcome, RebuildConclusion::Rebuilt);
     assert_eq!(followed.image.as_deref(), Some("acme/base is built on 21.2026.11.09.13"));
     assert_eq!(repositories(&runs, &planned), ["invoices", "orders", "refunds"]);
 
     let planned = runs.run(9, &fleet(2, 2, 9, Some(true)));
-    assert!(planned.due.is_empty() && planned.followed.iter().all(|it| it.outcome == Outcome::Rebuilt), "{planned:?}");
+    assert!(
+        planned.due.is_empty() && planned.followed.iter().all(|it| it.outcome == RebuildConclusion::Rebuilt),
+        "{planned:?}"
+    );
 }
 
 #[test]
 fn an_unknown_base_requests_nothing_and_ends_nothing() {
     let mut runs = Runs::new();
     let unknown = || report(vec![function_on_company_base("orders", 1, 1, 9, None)]);
-    assert_eq!(runs.run(0, &unknown()), Planned::default());
+    assert_eq!(runs.run(0, &unknown()), RebuildPlan::default());
     runs.run(1, &report(vec![function_on_company_base("orders", 1, 1, 3, Some(false))]));
-    assert_eq!(runs.run(2, &unknown()), Planned::default(), "the rebuild is open still");
+    assert_eq!(runs.run(2, &unknown()), RebuildPlan::default(), "the rebuild is open still");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::webhook::Refused;
+use crate::webhook::WebhookError;
 
 /// What happens between two runs, or in one.
 #[derive(Clone, Debug)]
@@ -131,14 +131,14 @@ fn happens() -> impl Strategy<Value = Happens> {
 /// The requests that the build service received.
 #[derive(Debug, Default)]
 struct Received {
-    by_key: BTreeMap<String, Request>,
+    by_key: BTreeMap<String, RebuildRequest>,
     /// When each target of a repository was first requested under a new key.
     first: BTreeMap<(String, String), Vec<i64>>,
     accepted: BTreeSet<String>,
 }
 
 impl Received {
-    fn call(&mut self, request: &Request, hours: i64) -> Result<(), TestCaseError> {
+    fn call(&mut self, request: &RebuildRequest, hours: i64) -> Result<(), TestCaseError> {
         let key = &request.dedup_key;
         if let Some(before) = self.by_key.get(key) {
             prop_assert_eq!(before, request, "one key is one request");
@@ -197,7 +197,7 @@ fn run(
             Ends::Refused { is_about_call } => {
                 rebuild.failed(
                     at(hours),
-                    &Refused { why: String::new(), retry_after: None, is_about_call, may_have_arrived: false },
+                    &WebhookError { why: String::new(), retry_after: None, is_about_call, may_have_arrived: false },
                 );
             }
             Ends::Unheard => received.call(&rebuild.request, hours)?,
@@ -249,6 +249,6 @@ proptest! {
                 fleet.happens(&Happens::Deployed(repository));
             }
         }
-        prop_assert!(runs.known.values().all(|rebuild| rebuild.outcome == Some(Outcome::Rebuilt)));
+        prop_assert!(runs.known.values().all(|rebuild| rebuild.outcome == Some(RebuildConclusion::Rebuilt)));
     }
 }

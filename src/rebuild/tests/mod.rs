@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Followed, Outcome, Planned, Preset, Rebuild, Request, Rule, Settings, plan as plan_rebuilds, presets};
+use super::{
+    ConcludedRebuild, Rebuild, RebuildConclusion, RebuildPlan, RebuildPreset, RebuildRequest, RebuildRule,
+    RebuildSettings, plan as plan_rebuilds, presets,
+};
 use crate::{
     image::Digest,
     inventory::DeploymentKind,
@@ -20,7 +23,7 @@ use crate::{
         PolicyFields, ReplacementFields, Report, SCHEMA, Summary,
     },
     secret::{Secret, SecretSource},
-    webhook::Signature,
+    webhook::SignatureScheme,
 };
 
 pub(super) const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
@@ -35,7 +38,7 @@ pub(super) fn release(number: u32) -> String {
 }
 
 pub(super) fn digest(number: u32) -> Digest {
-    Digest::of(release(number).as_bytes())
+    Digest::sha256(release(number).as_bytes())
 }
 
 fn base(number: u32) -> BaseInUse {
@@ -87,7 +90,7 @@ pub(super) fn function(repository: &str, name: &str, base_number: u32, current: 
         },
         image: ImageFields {
             reference: format!("{REGISTRY}/{repository}:{base_number}").into(),
-            digest: Some(Digest::of(format!("{repository}{base_number}").as_bytes())),
+            digest: Some(Digest::sha256(format!("{repository}{base_number}").as_bytes())),
             platform: "linux/arm64".parse().ok(),
             created_at: None,
             pushed_at: Some(at(i64::from(base_number))),
@@ -134,7 +137,7 @@ fn current_release(number: u32) -> CurrentRelease {
 pub(super) fn with_replacement(finding: Finding, repository: &str, base: u32) -> Finding {
     let replacement = ReplacementFields {
         reference: format!("{REGISTRY}/{repository}:{base}").into(),
-        digest: Digest::of(format!("{repository}{base}").as_bytes()),
+        digest: Digest::sha256(format!("{repository}{base}").as_bytes()),
         pushed_at: None,
         base_release: Some(release(base)),
         verdict: Verdict::Fresh,
@@ -169,7 +172,7 @@ pub(super) fn report(findings: Vec<Finding>) -> Report {
         generated_at: at(0),
         complete: true,
         policy: PolicyFields { max_age_days: 45, grace_days: 14 },
-        summary: Summary::of(&findings),
+        summary: Summary::new(&findings),
         findings,
         lines: Vec::new(),
         errors: Vec::new(),
@@ -186,36 +189,38 @@ pub(super) fn incomplete(findings: Vec<Finding>) -> Report {
     Report { complete: false, errors: vec![ErrorEntry::default()], ..report(findings) }
 }
 
-pub(super) fn rule(preset: Preset) -> Rule {
+pub(super) fn rule(preset: RebuildPreset) -> RebuildRule {
     let url = match preset {
-        Preset::GitHubRepositoryDispatch => "https://api.github.com/repos/acme/orders/dispatches",
-        Preset::GitHubWorkflowDispatch => "https://api.github.com/repos/acme/orders/actions/workflows/r.yml/dispatches",
-        Preset::GitLab => "https://gitlab.com/api/v4/projects/42/trigger/pipeline",
-        Preset::TeamCity => "https://teamcity.example.com/app/rest/buildQueue",
-        Preset::CloudEvents => "https://hooks.example.com/rebuild",
+        RebuildPreset::GitHubRepositoryDispatch => "https://api.github.com/repos/acme/orders/dispatches",
+        RebuildPreset::GitHubWorkflowDispatch => {
+            "https://api.github.com/repos/acme/orders/actions/workflows/r.yml/dispatches"
+        }
+        RebuildPreset::GitLab => "https://gitlab.com/api/v4/projects/42/trigger/pipeline",
+        RebuildPreset::TeamCity => "https://teamcity.example.com/app/rest/buildQueue",
+        RebuildPreset::CloudEvents => "https://hooks.example.com/rebuild",
     };
-    let has_ref = matches!(preset, Preset::GitHubWorkflowDispatch | Preset::GitLab);
-    Rule {
+    let has_ref = matches!(preset, RebuildPreset::GitHubWorkflowDispatch | RebuildPreset::GitLab);
+    RebuildRule {
         name: "github".to_owned(),
         repositories: vec!["*".parse().unwrap()],
         preset,
         url: Secret::new(url.to_owned()),
         secret: Some(SecretSource::Here(Secret::new("s3cret".to_owned()))),
-        signature: Signature::default(),
+        signature: SignatureScheme::default(),
         git_ref: has_ref.then(|| "main".to_owned()),
-        build_type: (preset == Preset::TeamCity).then(|| "Shop_Orders".to_owned()),
+        build_type: (preset == RebuildPreset::TeamCity).then(|| "Shop_Orders".to_owned()),
         inputs: BTreeMap::new(),
         template: None,
     }
 }
 
-pub(super) fn settings() -> Settings {
-    Settings { rules: vec![rule(Preset::GitHubRepositoryDispatch)], ..Settings::default() }
+pub(super) fn settings() -> RebuildSettings {
+    RebuildSettings { rules: vec![rule(RebuildPreset::GitHubRepositoryDispatch)], ..RebuildSettings::default() }
 }
 
 /// A rebuild of `repository` that is due since `at`.
 pub(super) fn rebuild(repository: &str, at: DateTime<Utc>) -> Rebuild {
-    let request = Request { repository: repository.to_owned(), ..presets::sample() };
+    let request = RebuildRequest { repository: repository.to_owned(), ..presets::sample() };
     Rebuild {
         request,
         rule: "github".to_owned(),
@@ -236,7 +241,7 @@ pub(super) fn rebuild(repository: &str, at: DateTime<Utc>) -> Rebuild {
 /// A ledger over several runs.
 pub(super) struct Runs {
     pub(super) known: BTreeMap<String, Rebuild>,
-    pub(super) settings: Settings,
+    pub(super) settings: RebuildSettings,
 }
 
 impl Runs {
@@ -245,12 +250,12 @@ impl Runs {
     }
 
     /// A run `hours` after the first, before any request.
-    pub(super) fn plan(&mut self, hours: i64, report: &Report) -> Planned {
+    pub(super) fn plan(&mut self, hours: i64, report: &Report) -> RebuildPlan {
         plan_rebuilds(report, &mut self.known, &self.settings, &format!("run-{hours}"), at(hours))
     }
 
     /// A run in which every request is accepted.
-    pub(super) fn run(&mut self, hours: i64, report: &Report) -> Planned {
+    pub(super) fn run(&mut self, hours: i64, report: &Report) -> RebuildPlan {
         let planned = self.plan(hours, report);
         for key in &planned.due {
             self.known.get_mut(key).unwrap().acknowledged(at(hours), None);
@@ -266,6 +271,6 @@ impl Runs {
     }
 }
 
-pub(super) fn outcomes(followed: &[Followed]) -> Vec<Outcome> {
+pub(super) fn outcomes(followed: &[ConcludedRebuild]) -> Vec<RebuildConclusion> {
     followed.iter().map(|followed| followed.outcome).collect()
 }

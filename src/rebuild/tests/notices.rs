@@ -2,12 +2,12 @@
 
 use super::*;
 use crate::{
-    rebuild::{Told, What, notices},
-    webhook::Refused,
+    rebuild::{NoticeKind, OwnerNotices, notices},
+    webhook::WebhookError,
 };
 
-fn lines(notices: &[Told]) -> Vec<String> {
-    let line = |notices: &Told| {
+fn lines(notices: &[OwnerNotices]) -> Vec<String> {
+    let line = |notices: &OwnerNotices| {
         let owner = notices.owner.as_deref().unwrap_or("no owner").to_owned();
         notices
             .rebuilds
@@ -77,7 +77,7 @@ fn an_unaccepted_rebuild_is_reported_with_the_last_error() {
     let mut runs = Runs::new();
     let mut findings = vec![function("orders", "a", 1, 9)];
     findings[0].current.as_mut().unwrap().release = None;
-    let refused = |is_about_call| Refused {
+    let refused = |is_about_call| WebhookError {
         may_have_arrived: false,
         why: "the answer of api.github.com is 503".to_owned(),
         retry_after: None,
@@ -103,7 +103,7 @@ fn an_unaccepted_rebuild_is_reported_with_the_last_error() {
     }
     let planned = runs.plan(100, &report(findings));
     let notices = notices(&planned, &runs.known, at(100));
-    assert_eq!(notices[0].rebuilds[0].what, What::Refused);
+    assert_eq!(notices[0].rebuilds[0].what, NoticeKind::Refused);
     assert!(
         notices[0].rebuilds[0]
             .text
@@ -116,6 +116,6 @@ fn a_successful_rebuild_causes_no_notice() {
     let mut runs = Runs::new();
     runs.run(0, &report(vec![function("orders", "a", 1, 9)]));
     let planned = runs.run(1, &report(vec![function("orders", "a", 9, 9)]));
-    assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&planned.followed), [RebuildConclusion::Rebuilt]);
     assert_eq!(notices(&planned, &runs.known, at(1)), []);
 }

@@ -1,14 +1,19 @@
 //! Planning and follow-up of rebuilds, one rule per test.
 
 use super::*;
-use crate::webhook::Refused;
+use crate::webhook::WebhookError;
 
 fn orders(base: u32, current: u32) -> Vec<Finding> {
     (0..30).map(|number| function("orders", &format!("orders-{number:02}"), base, current)).collect()
 }
 
-fn refused(is_about_call: bool) -> Refused {
-    Refused { why: "api.github.com answered 422".to_owned(), retry_after: None, is_about_call, may_have_arrived: false }
+fn refused(is_about_call: bool) -> WebhookError {
+    WebhookError {
+        why: "api.github.com answered 422".to_owned(),
+        retry_after: None,
+        is_about_call,
+        may_have_arrived: false,
+    }
 }
 
 #[test]
@@ -29,7 +34,7 @@ fn thirty_functions_of_one_repository_are_one_rebuild() {
     assert_eq!((request.account.as_deref(), request.region.as_deref()), (Some("123456789012"), Some("eu-west-1")));
     assert_eq!((rebuild.rule.as_str(), rebuild.due_at), ("github", at(0)));
     for hours in [1, 5, 23] {
-        assert_eq!(runs.run(hours, &report(orders(1, 9))), Planned::default(), "it is open");
+        assert_eq!(runs.run(hours, &report(orders(1, 9))), RebuildPlan::default(), "it is open");
     }
 }
 
@@ -84,17 +89,17 @@ fn old_tags_with_a_good_successor_need_no_rebuild() {
     let mut runs = Runs::new();
     assert_eq!(runs.run(0, &report(tags(&[1, 3]))).due.len(), 1);
     let seen = runs.run(1, &report(tags(&[1, 3, 9]))).followed;
-    assert_eq!(outcomes(&seen), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&seen), [RebuildConclusion::Rebuilt]);
     assert_eq!(seen[0].image.as_deref(), Some("orders:9 is built on 21.2026.11.09.13"));
 }
 
 #[test]
 fn the_first_matching_rule_selects_the_service() {
     let mut runs = Runs::new();
-    let named = |name: &str, glob: &str| Rule {
+    let named = |name: &str, glob: &str| RebuildRule {
         name: name.to_owned(),
         repositories: vec![glob.parse().unwrap()],
-        ..rule(Preset::GitLab)
+        ..rule(RebuildPreset::GitLab)
     };
     runs.settings.rules = vec![named("one", "team-a/*"), named("two", "team-?/orders"), named("three", "x")];
     let all = ["team-a/orders", "team-b/orders", "team-b/other"];
@@ -111,7 +116,7 @@ fn a_run_requests_at_most_max_per_run_most_severe_first() {
     runs.settings.max_per_run = 2;
     let mut findings: Vec<_> = (0..5).map(|number| function(&format!("r{number}"), "f", 1, 9)).collect();
     findings[3].severity = Severity::Critical;
-    let names = |runs: &Runs, planned: &Planned| -> Vec<String> {
+    let names = |runs: &Runs, planned: &RebuildPlan| -> Vec<String> {
         planned.due.iter().map(|key| runs.known[key].request.repository.clone()).collect()
     };
     let planned = runs.plan(0, &report(findings.clone()));
@@ -153,7 +158,7 @@ fn a_base_published_daily_does_not_cause_a_daily_rebuild() {
         (finding.verdict, finding.severity) = (Verdict::Superseded, Severity::Info);
     }
     let planned = runs.run(71, &report(built));
-    assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&planned.followed), [RebuildConclusion::Rebuilt]);
     assert_eq!(planned.due.len(), 0);
 }
 
@@ -163,7 +168,7 @@ fn a_better_image_in_the_repository_ends_a_rebuild() {
     runs.run(0, &report(orders(1, 9)));
     let waiting = orders(1, 9).into_iter().map(|finding| with_replacement(finding, "orders", 9)).collect();
     let planned = runs.run(1, &report(waiting));
-    assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&planned.followed), [RebuildConclusion::Rebuilt]);
     assert_eq!(planned.followed[0].image.as_deref(), Some("orders:9 is built on 21.2026.11.09.13"));
     let rebuild = runs.known.values().next().unwrap();
     assert_eq!(
@@ -177,7 +182,7 @@ fn an_image_on_the_requested_release_ends_the_rebuild_even_if_outdated_by_now() 
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
     let planned = runs.run(24 * 60, &report(orders(9, 40)));
-    assert_eq!(outcomes(&planned.followed), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&planned.followed), [RebuildConclusion::Rebuilt]);
     assert_eq!(planned.due.len(), 1, "the next release is requested");
 }
 
@@ -185,9 +190,9 @@ fn an_image_on_the_requested_release_ends_the_rebuild_even_if_outdated_by_now() 
 fn a_missed_deadline_is_reported_once() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
-    assert_eq!(runs.run(23, &report(orders(1, 9))), Planned::default());
+    assert_eq!(runs.run(23, &report(orders(1, 9))), RebuildPlan::default());
     let planned = runs.run(24, &report(orders(1, 9)));
-    assert_eq!(outcomes(&planned.followed), [Outcome::Overdue]);
+    assert_eq!(outcomes(&planned.followed), [RebuildConclusion::Overdue]);
     assert_eq!((planned.followed[0].needing, planned.followed[0].severity), (30, Severity::High));
     for hours in [25, 48, 24 * 7] {
         let planned = runs.run(hours, &report(orders(1, 9)));
@@ -208,7 +213,7 @@ fn a_daily_run_that_starts_early_still_counts_as_a_day() {
     let planned = runs.run(0, &report(orders(1, 9)));
     runs.known.get_mut(&planned.due[0]).unwrap().sent_at = Some(at(0) + TimeDelta::minutes(3));
     let planned = runs.run(24, &report(orders(1, 9)));
-    assert_eq!(outcomes(&planned.followed), [Outcome::Overdue]);
+    assert_eq!(outcomes(&planned.followed), [RebuildConclusion::Overdue]);
     let notices = crate::rebuild::notices(&planned, &runs.known, at(24));
     assert!(notices[0].rebuilds[0].text.contains("requested 24 h ago"));
 }
@@ -231,7 +236,7 @@ fn failures_in_a_row_start_a_pause_and_then_one_attempt() {
     assert_eq!(paused, [(3, 3, 10), (11, 4, 18), (19, 5, 26)]);
     // A successful rebuild ends the streak.
     runs.run(24 * 26, &report(orders(1, 60)));
-    assert_eq!(outcomes(&runs.run(24 * 26 + 1, &report(orders(60, 60))).followed), [Outcome::Rebuilt]);
+    assert_eq!(outcomes(&runs.run(24 * 26 + 1, &report(orders(60, 60))).followed), [RebuildConclusion::Rebuilt]);
     let mut asked = 0;
     for day in 27..30 {
         asked += runs.run(24 * i64::from(day), &report(orders(60, 60 + day))).due.len();
@@ -242,10 +247,14 @@ fn failures_in_a_row_start_a_pause_and_then_one_attempt() {
 #[test]
 fn a_rebuild_missing_from_a_complete_report_is_obsolete_and_from_an_incomplete_one_open() {
     for (why, after, outcome) in [
-        ("gone", report(vec![]), Some(Outcome::Obsolete)),
+        ("gone", report(vec![]), Some(RebuildConclusion::Obsolete)),
         ("not seen", incomplete(vec![]), None),
         ("one may be it", report(vec![unknown(function("orders", "x", 1, 9))]), None),
-        ("that is another repository", report(vec![unknown(function("other", "x", 1, 9))]), Some(Outcome::Obsolete)),
+        (
+            "that is another repository",
+            report(vec![unknown(function("other", "x", 1, 9))]),
+            Some(RebuildConclusion::Obsolete),
+        ),
         (
             "no longer bad enough",
             {
@@ -255,10 +264,10 @@ fn a_rebuild_missing_from_a_complete_report_is_obsolete_and_from_an_incomplete_o
                 }
                 report(findings)
             },
-            Some(Outcome::Obsolete),
+            Some(RebuildConclusion::Obsolete),
         ),
         ("unknown by now", report(orders(1, 9).into_iter().map(unknown).collect()), None),
-        ("some built, the others not seen", incomplete(orders(9, 9)), Some(Outcome::Rebuilt)),
+        ("some built, the others not seen", incomplete(orders(9, 9)), Some(RebuildConclusion::Rebuilt)),
         ("some are still needed", report([orders(9, 9), orders(1, 9)].concat()), None),
     ] {
         let mut runs = Runs::new();
@@ -273,18 +282,18 @@ fn a_rebuild_missing_from_a_complete_report_is_obsolete_and_from_an_incomplete_o
 fn a_rebuild_of_an_unreadable_repository_is_not_overdue() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
-    assert_eq!(runs.run(100, &incomplete(vec![])), Planned::default());
-    assert_eq!(runs.run(101, &report(orders(1, 9).into_iter().map(unknown).collect())), Planned::default());
-    assert_eq!(outcomes(&runs.run(102, &report(orders(9, 9))).followed), [Outcome::Rebuilt]);
+    assert_eq!(runs.run(100, &incomplete(vec![])), RebuildPlan::default());
+    assert_eq!(runs.run(101, &report(orders(1, 9).into_iter().map(unknown).collect())), RebuildPlan::default());
+    assert_eq!(outcomes(&runs.run(102, &report(orders(9, 9))).followed), [RebuildConclusion::Rebuilt]);
 }
 
 #[test]
 fn a_deployment_that_returns_reopens_the_same_rebuild() {
     let mut runs = Runs::new();
     runs.run(0, &report(orders(1, 9)));
-    assert_eq!(outcomes(&runs.run(1, &report(vec![])).followed), [Outcome::Obsolete]);
-    assert_eq!(runs.run(2, &report(orders(1, 9))), Planned::default());
-    assert_eq!(outcomes(&runs.run(24, &report(orders(1, 9))).followed), [Outcome::Overdue]);
+    assert_eq!(outcomes(&runs.run(1, &report(vec![])).followed), [RebuildConclusion::Obsolete]);
+    assert_eq!(runs.run(2, &report(orders(1, 9))), RebuildPlan::default());
+    assert_eq!(outcomes(&runs.run(24, &report(orders(1, 9))).followed), [RebuildConclusion::Overdue]);
     assert_eq!(runs.known.len(), 1);
 }
 
@@ -304,12 +313,12 @@ fn an_obsolete_rebuild_is_not_requested() {
         let mut runs = Runs::new();
         runs.plan(0, &report(orders(1, 9)));
         let planned = runs.plan(1, &after);
-        assert_eq!((outcomes(&planned.followed), planned.due.len()), (vec![Outcome::Obsolete], 0));
+        assert_eq!((outcomes(&planned.followed), planned.due.len()), (vec![RebuildConclusion::Obsolete], 0));
         assert_eq!(runs.plan(2, &report(orders(1, 9))).due.len(), 1, "requested when it is needed again");
     }
     let mut runs = Runs::new();
     runs.plan(0, &report(orders(1, 9)));
-    assert_eq!(runs.plan(1, &incomplete(vec![])), Planned::default(), "nor while it is not listed");
+    assert_eq!(runs.plan(1, &incomplete(vec![])), RebuildPlan::default(), "nor while it is not listed");
     assert_eq!(runs.plan(2, &report(orders(1, 9))).due.len(), 1);
 }
 
@@ -330,7 +339,7 @@ fn an_unaccepted_rebuild_is_retried_indefinitely_and_reported_once() {
     assert_eq!(notified, [(24, Severity::High)]);
     assert_eq!(tried, [0, 1, 2, 6, 30, 54, 78]);
     assert_eq!(runs.run(102, &report(orders(1, 9))).due.len(), 1, "nothing is lost");
-    assert_eq!(runs.run(103, &report(orders(1, 9))), Planned::default());
+    assert_eq!(runs.run(103, &report(orders(1, 9))), RebuildPlan::default());
 }
 
 #[test]
@@ -346,7 +355,7 @@ fn a_repeatedly_refused_rebuild_ends_and_counts_towards_the_pause() {
             runs.known.get_mut(key).unwrap().failed(at(i64::from(hour)), &refused(true));
         }
     }
-    let refused = Outcome::Refused;
+    let refused = RebuildConclusion::Refused;
     assert_eq!(ended, [(31, refused), (62, refused), (93, refused), (292, refused), (491, refused)]);
     assert_eq!(paused, [(93, 3), (292, 4), (491, 5)]);
 }
@@ -415,9 +424,9 @@ fn only_an_error_that_can_hide_users_of_the_repository_keeps_a_rebuild_open() {
     };
     let line = ErrorEntry { about: ErrorAbout::Line, ..ErrorEntry::default() };
     for (error, outcome) in [
-        (line, Some(Outcome::Obsolete)),
-        (error("123456789012", Some("billing")), Some(Outcome::Obsolete)),
-        (error("210987654321", Some("orders")), Some(Outcome::Obsolete)),
+        (line, Some(RebuildConclusion::Obsolete)),
+        (error("123456789012", Some("billing")), Some(RebuildConclusion::Obsolete)),
+        (error("210987654321", Some("orders")), Some(RebuildConclusion::Obsolete)),
         (error("123456789012", Some("orders")), None),
         // A function of any account may run its images.
         (error("210987654321", None), None),

@@ -169,7 +169,7 @@ pub(super) fn tags(stock: &Stock, repository: &str, query: &str) -> Response {
 }
 
 fn cursor_at(tag: &str) -> String {
-    Digest::of(format!("cursor {tag}").as_bytes()).short().to_owned()
+    Digest::sha256(format!("cursor {tag}").as_bytes()).short().to_owned()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -31,7 +31,7 @@ use crate::image::MANIFEST_MEDIA_TYPES;
 #[derive(Debug)]
 pub struct Loopback {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<LoopbackState>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -47,7 +47,7 @@ pub struct LoggedRequest {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct LoopbackState {
     stock: Stock,
     manners: Manners,
     log: Mutex<Vec<LoggedRequest>>,
@@ -74,7 +74,7 @@ impl Loopback {
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let manners = Manners::new(behaviour, format!("http://{address}"));
-        let shared = Arc::new(Shared { stock, manners, log: Mutex::default() });
+        let shared = Arc::new(LoopbackState { stock, manners, log: Mutex::default() });
         let router = Router::new().fallback(respond).with_state(Arc::clone(&shared));
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(async move {
@@ -117,7 +117,7 @@ impl Loopback {
 }
 
 /// What a path asks for.
-enum Wanted<'a> {
+enum RequestTarget<'a> {
     Manifest { repository: &'a str, name: &'a str },
     Blob { repository: &'a str, digest: &'a str },
     Tags { repository: &'a str },
@@ -125,7 +125,7 @@ enum Wanted<'a> {
     Nothing,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> RequestTarget<'a> {
     fn read(path: &'a str) -> Self {
         let Some(path) = path.strip_prefix("/v2/") else { return Self::Nothing };
         if let Some(repository) = path.strip_suffix("/tags/list") {
@@ -142,7 +142,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
+async fn respond(State(shared): State<Arc<LoopbackState>>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
     let authorization = headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap_or_default());
     let logged = LoggedRequest { method: method.to_string(), path, is_authorized: authorization.is_some() };
@@ -157,8 +157,8 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
     if let Some(response) = manners.turn_away(authorization) {
         return response;
     }
-    match Wanted::read(uri.path()) {
-        Wanted::Manifest { repository, name } => match shared.stock.manifest(repository, name) {
+    match RequestTarget::read(uri.path()) {
+        RequestTarget::Manifest { repository, name } => match shared.stock.manifest(repository, name) {
             Some(found) => {
                 let mut response = content(&found.media_type, found.body);
                 if manners.names_digest(&method)
@@ -170,19 +170,21 @@ async fn respond(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, he
             }
             None => refuse(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "there is no such manifest"),
         },
-        Wanted::Blob { .. } if manners.denies_blob(&method) => {
+        RequestTarget::Blob { .. } if manners.denies_blob(&method) => {
             refuse(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "blobs by GET only")
         }
-        Wanted::Blob { repository, digest } => match shared.stock.blob(repository, digest) {
+        RequestTarget::Blob { repository, digest } => match shared.stock.blob(repository, digest) {
             Some(body) => content("application/octet-stream", body),
             None => refuse(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "there is no such blob"),
         },
-        Wanted::Referrers { repository, image } if manners.has_referrers() => {
+        RequestTarget::Referrers { repository, image } if manners.has_referrers() => {
             content(MANIFEST_MEDIA_TYPES[0], shared.stock.referrers(repository, image))
         }
-        Wanted::Tags { repository } => emulation::tags(&shared.stock, repository, uri.query().unwrap_or_default()),
-        Wanted::Nothing if uri.path() == "/v2/" => content("application/json", Bytes::from_static(b"{}")),
-        Wanted::Referrers { .. } | Wanted::Nothing => {
+        RequestTarget::Tags { repository } => {
+            emulation::tags(&shared.stock, repository, uri.query().unwrap_or_default())
+        }
+        RequestTarget::Nothing if uri.path() == "/v2/" => content("application/json", Bytes::from_static(b"{}")),
+        RequestTarget::Referrers { .. } | RequestTarget::Nothing => {
             refuse(StatusCode::NOT_FOUND, "NOT_FOUND", "there is nothing here")
         }
     }

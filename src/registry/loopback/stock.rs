@@ -12,11 +12,11 @@ use crate::image::{Annotations, Digest, MANIFEST_MEDIA_TYPES, Platform};
 
 /// The content of a registry. Clones share it, and it may change while it is served.
 #[derive(Clone, Debug, Default)]
-pub struct Stock(Arc<Mutex<BTreeMap<String, Shelf>>>);
+pub struct Stock(Arc<Mutex<BTreeMap<String, StockRepository>>>);
 
 /// One repository.
 #[derive(Debug, Default)]
-struct Shelf {
+struct StockRepository {
     manifests: BTreeMap<Digest, (String, Bytes)>,
     blobs: BTreeMap<Digest, Bytes>,
     tags: BTreeMap<String, Digest>,
@@ -24,7 +24,7 @@ struct Shelf {
 
 /// A manifest as it is served.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct StockManifest {
     /// Its digest.
     pub(crate) digest: Digest,
     /// Its media type.
@@ -96,7 +96,7 @@ impl Stock {
         });
         annotate(&mut manifest, &spec.annotations);
         for blob in spec.layers.iter().cloned().chain([config]) {
-            self.shelf(repository, |shelf| shelf.blobs.insert(Digest::of(&blob), blob.into()));
+            self.shelf(repository, |shelf| shelf.blobs.insert(Digest::sha256(&blob), blob.into()));
         }
         self.push_raw(repository, manifest_type, written(manifest))
     }
@@ -135,7 +135,7 @@ impl Stock {
     /// Adds any bytes as a manifest served with `media_type`; their digest.
     #[must_use]
     pub fn push_raw(&self, repository: &str, media_type: &str, bytes: Vec<u8>) -> Digest {
-        let digest = Digest::of(&bytes);
+        let digest = Digest::sha256(&bytes);
         self.shelf(repository, |shelf| {
             shelf.manifests.insert(digest.clone(), (media_type.to_owned(), bytes.into()));
         });
@@ -145,7 +145,7 @@ impl Stock {
     /// Adds a blob; its digest.
     #[must_use]
     pub fn push_blob(&self, repository: &str, bytes: Vec<u8>) -> Digest {
-        let digest = Digest::of(&bytes);
+        let digest = Digest::sha256(&bytes);
         self.shelf(repository, |shelf| shelf.blobs.insert(digest.clone(), bytes.into()));
         digest
     }
@@ -161,12 +161,12 @@ impl Stock {
     }
 
     /// What `name`, a tag or a digest, is in `repository`.
-    pub(crate) fn manifest(&self, repository: &str, name: &str) -> Option<Found> {
+    pub(crate) fn manifest(&self, repository: &str, name: &str) -> Option<StockManifest> {
         let all = self.lock();
         let held = all.get(repository)?;
         let digest = name.parse().ok().or_else(|| held.tags.get(name).cloned())?;
         let (media_type, body) = held.manifests.get(&digest)?.clone();
-        Some(Found { digest, media_type, body })
+        Some(StockManifest { digest, media_type, body })
     }
 
     /// The index of the referrers of `image`, as in the referrers API.
@@ -199,21 +199,21 @@ impl Stock {
     /// The tags, in a stable but unexpected order.
     pub(super) fn tags(&self, repository: &str) -> Option<Vec<String>> {
         let mut tags: Vec<_> = self.lock().get(repository)?.tags.keys().cloned().collect();
-        tags.sort_by_cached_key(|tag| Digest::of(tag.as_bytes()));
+        tags.sort_by_cached_key(|tag| Digest::sha256(tag.as_bytes()));
         Some(tags)
     }
 
-    fn shelf<T>(&self, repository: &str, change: impl FnOnce(&mut Shelf) -> T) -> T {
+    fn shelf<T>(&self, repository: &str, change: impl FnOnce(&mut StockRepository) -> T) -> T {
         change(self.lock().entry(repository.to_owned()).or_default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Shelf>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, StockRepository>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn configuration(spec: &ImageSpec) -> Value {
-    let diff_ids: Vec<_> = spec.layers.iter().map(|layer| Digest::of(layer)).collect();
+    let diff_ids: Vec<_> = spec.layers.iter().map(|layer| Digest::sha256(layer)).collect();
     let mut configuration = platform_object(&spec.platform);
     configuration["rootfs"] = json!({ "type": "layers", "diff_ids": diff_ids });
     configuration["config"] = json!({ "Labels": spec.labels });
@@ -234,7 +234,7 @@ fn platform_object(platform: &Platform) -> Value {
 }
 
 fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
-    json!({ "mediaType": media_type, "digest": Digest::of(bytes), "size": bytes.len() })
+    json!({ "mediaType": media_type, "digest": Digest::sha256(bytes), "size": bytes.len() })
 }
 
 /// The bytes of a document, its keys in order: serde_json keeps another order where some dependency of a build

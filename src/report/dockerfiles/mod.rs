@@ -13,7 +13,7 @@ use super::{Behind, CurrentRelease, ErrorEntry, ReasonFields, RuntimeFields};
 use crate::{
     image::Digest,
     judge::{Action, Judgement, Severity, Verdict},
-    resolve::{PublishedSource, Resolution},
+    resolve::{PublishDateSource, Resolution},
 };
 
 /// The value of `schema` in every [`DockerfileReport`].
@@ -163,7 +163,7 @@ pub struct PinnedBase {
     /// The publish date.
     pub published_at: Option<DateTime<Utc>>,
     /// The source of the publish date.
-    pub published_source: Option<PublishedSource>,
+    pub published_source: Option<PublishDateSource>,
     /// The age in whole days.
     pub age_days: Option<i64>,
     /// The current release of the line; null if it could not be resolved.
@@ -196,9 +196,9 @@ impl PinnedBase {
             published_at: published.map(|published| published.at),
             published_source: published.map(|published| published.source),
             age_days: published.map(|published| (now - published.at).num_days().max(0)),
-            current: CurrentRelease::of(resolution),
-            behind: Behind::of_judged(resolution, judgement, now),
-            runtime: runtime.map(|(runtime, status)| RuntimeFields::of(runtime, *status)),
+            current: CurrentRelease::from_resolution(resolution),
+            behind: Behind::from_judgement(resolution, judgement, now),
+            runtime: runtime.map(|(runtime, status)| RuntimeFields::new(runtime, *status)),
         }
     }
 }

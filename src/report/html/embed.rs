@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use askama::{Template, filters::HtmlSafe};
 use serde::Serialize;
 
-use super::{View, findings::Findings};
+use super::{DashboardView, findings::FindingsTable};
 use crate::report::json;
 
 /// The size limit of an embedded report, in bytes.
@@ -25,17 +25,17 @@ const MOST_REPORT_BYTES: usize = 1 << 20;
 {% endif %}
 "##
 )]
-pub(super) struct Embedded {
+pub(super) struct EmbeddedData {
     is_file: bool,
     kinds: String,
     report: String,
 }
 
-impl HtmlSafe for Embedded {}
+impl HtmlSafe for EmbeddedData {}
 
 /// Data that rows refer to by index.
 #[derive(Serialize)]
-struct Kinds<'a> {
+struct EmbeddedIndex<'a> {
     /// Line, release and reasons.
     causes: Vec<(Option<&'a str>, Option<&'a str>, Vec<&'a str>)>,
     /// Kind, account, region and registry.
@@ -45,8 +45,8 @@ struct Kinds<'a> {
     counts: BTreeMap<&'a str, usize>,
 }
 
-impl Embedded {
-    pub(super) fn of(view: &View<'_>, findings: &Findings<'_>) -> Self {
+impl EmbeddedData {
+    pub(super) fn new(view: &DashboardView<'_>, findings: &FindingsTable<'_>) -> Self {
         if !view.mode.is_file() {
             return Self { is_file: false, kinds: String::new(), report: String::new() };
         }
@@ -55,7 +55,7 @@ impl Embedded {
             let reasons = finding.reasons.iter().map(|reason| reason.code.as_str()).collect();
             (base.and_then(|base| base.line.as_deref()), base.and_then(|base| base.release.as_deref()), reasons)
         });
-        let kinds = Kinds {
+        let kinds = EmbeddedIndex {
             causes: causes.collect(),
             places: &findings.places,
             name: format!("basewatch-{}", view.report.generated_at.format("%Y-%m-%d")),

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
-    View, links,
-    look::{grouped, shown},
+    DashboardView, links,
+    verdict_style::{grouped, shown},
 };
-use crate::report::{Finding, Query, is_visible, query::NO_OWNER, words};
+use crate::report::{Finding, FindingQuery, format, is_visible, query::NO_OWNER};
 
 /// Maximum number of options per filter.
 const MOST_OPTIONS: usize = 300;
@@ -43,40 +43,40 @@ const MOST_OPTIONS: usize = 300;
 </ul>
 "##
 )]
-pub(super) struct Filters {
+pub(super) struct FilterForm {
     is_file: bool,
     text: String,
-    fields: Vec<Field>,
+    fields: Vec<FilterField>,
     kept: Vec<(&'static str, String)>,
-    chips: Vec<Chip>,
+    chips: Vec<FilterChip>,
 }
 
-impl HtmlSafe for Filters {}
+impl HtmlSafe for FilterForm {}
 
-struct Field {
+struct FilterField {
     name: &'static str,
     label: &'static str,
-    options: Vec<Choice>,
+    options: Vec<FilterOption>,
 }
 
-struct Choice {
+struct FilterOption {
     value: String,
     label: String,
     count: String,
     is_chosen: bool,
 }
 
-struct Chip {
+struct FilterChip {
     name: &'static str,
     value: String,
     link: String,
 }
 
 /// The value of a finding for a filter; `None` if unknown.
-type Value = fn(&Finding) -> Option<&str>;
+type FilterValue = fn(&Finding) -> Option<&str>;
 
 /// The filters: parameter, label and value.
-const FIELDS: [(&str, &str, Value); 8] = [
+const FIELDS: [(&str, &str, FilterValue); 8] = [
     ("verdict", "Verdict", |finding| Some(finding.verdict.as_str())),
     ("severity", "Severity", |finding| Some(finding.severity.as_str())),
     ("action", "Action", |finding| Some(finding.action.as_str())),
@@ -87,8 +87,8 @@ const FIELDS: [(&str, &str, Value); 8] = [
     ("region", "Region", |finding| finding.deployment.region.as_deref()),
 ];
 
-impl Filters {
-    pub(super) fn of(view: &View<'_>) -> Self {
+impl FilterForm {
+    pub(super) fn new(view: &DashboardView<'_>) -> Self {
         let parameters = view.query.parameters();
         let chosen = |name: &str| -> Vec<&str> {
             parameters.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.as_str()).collect()
@@ -97,7 +97,7 @@ impl Filters {
         let fields = FIELDS.iter().filter(|(name, ..)| is_offered(name)).filter_map(|(name, label, value)| {
             let options = options(view, *value, &chosen(name));
             // A single value is not a choice.
-            (options.len() > 1).then_some(Field { name, label, options })
+            (options.len() > 1).then_some(FilterField { name, label, options })
         });
         let fields: Vec<_> = fields.collect();
         let is_in_form = |name: &str| name == "q" || name == "offset" || fields.iter().any(|field| field.name == name);
@@ -117,7 +117,7 @@ impl Filters {
 }
 
 /// The existing values, selected ones first, then by frequency.
-fn options(view: &View<'_>, value: Value, chosen: &[&str]) -> Vec<Choice> {
+fn options(view: &DashboardView<'_>, value: FilterValue, chosen: &[&str]) -> Vec<FilterOption> {
     let mut counts: BTreeMap<&str, u64> = chosen.iter().map(|value| (*value, 0)).collect();
     for value in view.report.findings.iter().filter_map(value) {
         *counts.entry(value).or_default() += 1;
@@ -125,9 +125,9 @@ fn options(view: &View<'_>, value: Value, chosen: &[&str]) -> Vec<Choice> {
     let mut values: Vec<_> = counts.into_iter().collect();
     values.sort_by_key(|(value, count)| (!chosen.contains(value), std::cmp::Reverse(*count)));
     values.truncate(MOST_OPTIONS);
-    let option = |(value, count): (&str, u64)| Choice {
+    let option = |(value, count): (&str, u64)| FilterOption {
         value: escape_attribute(value),
-        label: if value == NO_OWNER { "no owner".to_owned() } else { shown(words::short_name(value)) },
+        label: if value == NO_OWNER { "no owner".to_owned() } else { shown(format::short_name(value)) },
         count: grouped(count),
         is_chosen: chosen.contains(&value),
     };
@@ -149,15 +149,15 @@ fn escape_attribute(value: &str) -> String {
     text
 }
 
-fn chips(parameters: &[(&'static str, String)]) -> Vec<Chip> {
+fn chips(parameters: &[(&'static str, String)]) -> Vec<FilterChip> {
     let is_filter = |name: &str| !matches!(name, "sort" | "offset" | "limit");
     let chip = |(place, (name, value)): (usize, &(&'static str, String))| {
         let others = parameters.iter().enumerate().filter(|(other, (name, _))| *other != place && *name != "offset");
         let others = others.map(|(_, (name, value))| (*name, value.as_str()));
         // The parameters of a query are valid.
-        let query = Query::parse(others).unwrap_or_default();
-        let value = if value == NO_OWNER { "no owner".to_owned() } else { shown(words::short_name(value)) };
-        Chip { name: if *name == "q" { "search" } else { name }, value, link: links::findings(&query) }
+        let query = FindingQuery::parse(others).unwrap_or_default();
+        let value = if value == NO_OWNER { "no owner".to_owned() } else { shown(format::short_name(value)) };
+        FilterChip { name: if *name == "q" { "search" } else { name }, value, link: links::findings(&query) }
     };
     parameters.iter().enumerate().filter(|(_, (name, _))| is_filter(name)).map(chip).collect()
 }

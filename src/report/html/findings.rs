@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
-    View, filters, links,
-    look::{counted, grouped},
-    row::{Own, Row, Why},
+    DashboardView, filters, links,
+    row::{DeploymentDetails, FindingRow, VerdictDetails},
+    verdict_style::{counted, grouped},
 };
-use crate::report::{Finding, Query, group::Names, query::SortBy};
+use crate::report::{Finding, FindingQuery, group::DeploymentNames, query::SortKey};
 
 /// The number of findings above which files are compact.
 const COMPACT_ABOVE: usize = 500;
@@ -82,17 +82,17 @@ const BLOCK: usize = 100;
 </section>
 "##
 )]
-pub(super) struct Findings<'a> {
+pub(super) struct FindingsTable<'a> {
     is_file: bool,
     is_compact: bool,
     is_narrow: bool,
     csv: String,
     json: &'static str,
-    filters: filters::Filters,
+    filters: filters::FilterForm,
     tally: String,
-    columns: Vec<Column>,
-    rows: Vec<Entry>,
-    pages: Vec<Page>,
+    columns: Vec<TableColumn>,
+    rows: Vec<TableEntry>,
+    pages: Vec<PageLink>,
     /// Rendered explanations.
     causes: Vec<String>,
     /// The findings of the rows, in the same order.
@@ -102,9 +102,9 @@ pub(super) struct Findings<'a> {
     pub(super) places: Vec<[Option<&'a str>; 4]>,
 }
 
-impl HtmlSafe for Findings<'_> {}
+impl HtmlSafe for FindingsTable<'_> {}
 
-struct Column {
+struct TableColumn {
     title: &'static str,
     class: &'static str,
     key: String,
@@ -112,38 +112,47 @@ struct Column {
     order: Option<&'static str>,
 }
 
-struct Entry {
-    row: Row,
+struct TableEntry {
+    row: FindingRow,
     why: usize,
     place: usize,
-    details: Option<Details>,
+    details: Option<FindingDetails>,
 }
 
-struct Details {
+struct FindingDetails {
     summary: String,
-    why: Why,
-    own: Own,
+    why: VerdictDetails,
+    own: DeploymentDetails,
 }
 
-struct Page {
+struct PageLink {
     title: String,
     link: Option<String>,
     rel: &'static str,
     is_this: bool,
 }
 
-impl<'a> Findings<'a> {
-    pub(super) fn of(view: &View<'a>) -> Self {
+impl<'a> FindingsTable<'a> {
+    pub(super) fn new(view: &DashboardView<'a>) -> Self {
         let all = view.query.select(&view.report.findings);
         let is_file = view.mode.is_file();
         let selected = if is_file { all.clone() } else { view.query.page(&all).to_vec() };
         let is_compact = is_file && selected.len() > COMPACT_ABOVE;
-        let names = Names::of(&view.report.findings);
-        let mut kinds = Kinds::default();
+        let names = DeploymentNames::new(&view.report.findings);
+        let mut kinds = SharedCauses::default();
         let rows = selected.iter().map(|finding| {
             let (why, place) = if is_file { kinds.number(finding) } else { (0, 0) };
-            let details = || Details { summary: Why::summary(finding), why: Why::of(finding), own: Own::of(finding) };
-            Entry { row: Row::of(finding, &names.qualifier(finding)), why, place, details: (!is_compact).then(details) }
+            let details = || FindingDetails {
+                summary: VerdictDetails::summary(finding),
+                why: VerdictDetails::new(finding),
+                own: DeploymentDetails::new(finding),
+            };
+            TableEntry {
+                row: FindingRow::new(finding, &names.qualifier(finding)),
+                why,
+                place,
+                details: (!is_compact).then(details),
+            }
         });
         let rows = rows.collect();
         Self {
@@ -152,7 +161,7 @@ impl<'a> Findings<'a> {
             is_narrow: view.query.is_narrow(),
             csv: links::csv(view.query),
             json: links::REPORT,
-            filters: filters::Filters::of(view),
+            filters: filters::FilterForm::new(view),
             tally: tally(view, all.len(), selected.len()),
             columns: columns(view.query),
             rows,
@@ -167,7 +176,7 @@ impl<'a> Findings<'a> {
 
 /// Explanations and locations that findings share, numbered.
 #[derive(Default)]
-struct Kinds<'a> {
+struct SharedCauses<'a> {
     numbers: HashMap<String, usize>,
     causes: Vec<String>,
     examples: Vec<&'a Finding>,
@@ -175,10 +184,10 @@ struct Kinds<'a> {
     places: Vec<[Option<&'a str>; 4]>,
 }
 
-impl<'a> Kinds<'a> {
+impl<'a> SharedCauses<'a> {
     /// The numbers of the explanation and the location of `finding`.
     fn number(&mut self, finding: &'a Finding) -> (usize, usize) {
-        let cause = Why::of(finding).render().expect("writing to a string cannot fail");
+        let cause = VerdictDetails::new(finding).render().expect("writing to a string cannot fail");
         let next = self.causes.len();
         let why = *self.numbers.entry(cause).or_insert_with_key(|cause| {
             self.causes.push(cause.clone());
@@ -202,7 +211,7 @@ impl<'a> Kinds<'a> {
     }
 }
 
-fn tally(view: &View<'_>, wanted: usize, shown: usize) -> String {
+fn tally(view: &DashboardView<'_>, wanted: usize, shown: usize) -> String {
     let all = view.report.findings.len();
     let total = if view.query.is_narrow() {
         format!("{} of {}", grouped(wanted as u64), counted(all as u64, "finding"))
@@ -219,20 +228,20 @@ fn tally(view: &View<'_>, wanted: usize, shown: usize) -> String {
     }
 }
 
-fn columns(query: &Query) -> Vec<Column> {
-    let columns: [(&str, &str, Option<SortBy>); 7] = [
-        ("Deployment", "wide", Some(SortBy::Name)),
-        ("Verdict", "", Some(SortBy::Severity)),
-        ("Owner", "", Some(SortBy::Owner)),
+fn columns(query: &FindingQuery) -> Vec<TableColumn> {
+    let columns: [(&str, &str, Option<SortKey>); 7] = [
+        ("Deployment", "wide", Some(SortKey::Name)),
+        ("Verdict", "", Some(SortKey::Severity)),
+        ("Owner", "", Some(SortKey::Owner)),
         ("Base", "", None),
-        ("Age", "num", Some(SortBy::Age)),
-        ("Behind", "", Some(SortBy::Behind)),
+        ("Age", "num", Some(SortKey::Age)),
+        ("Behind", "", Some(SortKey::Behind)),
         ("Action", "", None),
     ];
-    let column = |(title, class, by): (&'static str, &'static str, Option<SortBy>)| Column {
+    let column = |(title, class, by): (&'static str, &'static str, Option<SortKey>)| TableColumn {
         title,
         class,
-        key: by.map(|by| super::super::query::Sort { by, is_reversed: false }.to_string()).unwrap_or_default(),
+        key: by.map(|by| super::super::query::SortOrder { by, is_reversed: false }.to_string()).unwrap_or_default(),
         link: by.map(|by| links::findings(&links::sorted(query, by))),
         order: by.map(|by| match (by == query.sort.by, is_rising(by) != query.sort.is_reversed) {
             (false, _) => "none",
@@ -244,20 +253,20 @@ fn columns(query: &Query) -> Vec<Column> {
 }
 
 /// Whether the default order is ascending.
-fn is_rising(by: SortBy) -> bool {
-    matches!(by, SortBy::Name | SortBy::Owner)
+fn is_rising(by: SortKey) -> bool {
+    matches!(by, SortKey::Name | SortKey::Owner)
 }
 
 /// Links to the first, the adjacent and the last pages.
-fn pages(query: &Query, wanted: usize) -> Vec<Page> {
+fn pages(query: &FindingQuery, wanted: usize) -> Vec<PageLink> {
     let size = query.page_size();
     if wanted <= size && query.offset == 0 {
         return Vec::new();
     }
     let this = query.offset / size;
     let last = wanted.saturating_sub(1) / size;
-    let link = |page: usize| Some(links::findings(&Query { offset: page * size, ..query.clone() }));
-    let step = |title: &str, rel, link| Page { title: title.to_owned(), link, rel, is_this: false };
+    let link = |page: usize| Some(links::findings(&FindingQuery { offset: page * size, ..query.clone() }));
+    let step = |title: &str, rel, link| PageLink { title: title.to_owned(), link, rel, is_this: false };
     let mut pages = vec![step("Previous", "prev", if this > 0 { link((this - 1).min(last)) } else { None })];
     let mut before = None;
     for page in (0..=last).filter(|page| [0, last].contains(page) || page.abs_diff(this) <= 2) {
@@ -266,7 +275,7 @@ fn pages(query: &Query, wanted: usize) -> Vec<Page> {
         }
         let is_this = page == this;
         let link = if is_this { None } else { link(page) };
-        pages.push(Page { title: grouped(page as u64 + 1), link, rel: "", is_this });
+        pages.push(PageLink { title: grouped(page as u64 + 1), link, rel: "", is_this });
         before = Some(page);
     }
     pages.push(step("Next", "next", if this < last { link(this + 1) } else { None }));
@@ -278,8 +287,8 @@ mod tests {
     use super::*;
 
     fn titles(offset: usize, wanted: usize) -> String {
-        let pages = pages(&Query { offset, ..Query::default() }, wanted);
-        let title = |page: &Page| match (&page.link, page.is_this) {
+        let pages = pages(&FindingQuery { offset, ..FindingQuery::default() }, wanted);
+        let title = |page: &PageLink| match (&page.link, page.is_this) {
             (_, true) => format!("[{}]", page.title),
             (Some(_), _) => page.title.clone(),
             (None, _) => format!("({})", page.title),

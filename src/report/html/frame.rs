@@ -18,7 +18,7 @@ pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self
 
 /// A static file of served pages. Its name contains a hash of its content, so that it can be cached indefinitely.
 #[derive(Debug)]
-pub struct Asset {
+pub struct StaticAsset {
     /// The path: `/assets/dashboard-0123456789ab.css`.
     pub path: String,
     /// The media type.
@@ -27,7 +27,7 @@ pub struct Asset {
     pub bytes: &'static [u8],
 }
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[StaticAsset; 3]> = LazyLock::new(|| {
     [
         asset("dashboard", "css", "text/css; charset=utf-8", STYLE),
         asset("dashboard", "js", "text/javascript; charset=utf-8", SCRIPT),
@@ -37,13 +37,13 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
 
 /// The static files of served pages.
 #[must_use]
-pub fn assets() -> &'static [Asset] {
+pub fn assets() -> &'static [StaticAsset] {
     &*ASSETS
 }
 
-fn asset(name: &str, ending: &str, content_type: &'static str, content: &'static str) -> Asset {
+fn asset(name: &str, ending: &str, content_type: &'static str, content: &'static str) -> StaticAsset {
     let hash = links::short_hash(content);
-    Asset { path: format!("/assets/{name}-{hash}.{ending}"), content_type, bytes: content.as_bytes() }
+    StaticAsset { path: format!("/assets/{name}-{hash}.{ending}"), content_type, bytes: content.as_bytes() }
 }
 
 /// The `Content-Security-Policy` of a file, which allows only its own style and script.
@@ -64,7 +64,7 @@ pub(super) fn page<B: Template + HtmlSafe>(
     body: B,
 ) -> String {
     let [style, script, icon] = &*ASSETS;
-    let frame = Frame {
+    let frame = PageFrame {
         is_file,
         title,
         sections,
@@ -128,7 +128,7 @@ fn data_url(svg: &str) -> String {
 </html>
 "##
 )]
-struct Frame<'a, B: Template + HtmlSafe> {
+struct PageFrame<'a, B: Template + HtmlSafe> {
     is_file: bool,
     title: &'a str,
     sections: Vec<(&'static str, &'static str)>,

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Finding, Query, query::Sort, query::SortBy};
+use super::super::{Finding, FindingQuery, query::SortKey, query::SortOrder};
 
 /// A link to the findings of `query`.
-pub(super) fn findings(query: &Query) -> String {
+pub(super) fn findings(query: &FindingQuery) -> String {
     format!("?{}#findings", parameters(query))
 }
 
@@ -22,8 +22,8 @@ pub(super) fn only_all<'a>(filters: impl IntoIterator<Item = (&'a str, &'a str)>
 }
 
 /// A link to all findings of `query` as CSV.
-pub(super) fn csv(query: &Query) -> String {
-    let query = Query { offset: 0, limit: None, ..query.clone() };
+pub(super) fn csv(query: &FindingQuery) -> String {
+    let query = FindingQuery { offset: 0, limit: None, ..query.clone() };
     let wanted = parameters(&query);
     let and = if wanted.is_empty() { "" } else { "&" };
     format!("/api/v1/findings?format=csv{and}{wanted}")
@@ -33,9 +33,9 @@ pub(super) fn csv(query: &Query) -> String {
 pub(super) const REPORT: &str = "/api/v1/report";
 
 /// `query` sorted by `by`, or reversed if it already is, on the first page.
-pub(super) fn sorted(query: &Query, by: SortBy) -> Query {
+pub(super) fn sorted(query: &FindingQuery, by: SortKey) -> FindingQuery {
     let is_reversed = query.sort.by == by && !query.sort.is_reversed;
-    Query { sort: Sort { by, is_reversed }, offset: 0, ..query.clone() }
+    FindingQuery { sort: SortOrder { by, is_reversed }, offset: 0, ..query.clone() }
 }
 
 /// The anchor of a finding, derived from its ID.
@@ -52,7 +52,7 @@ pub(super) fn short_hash(text: &str) -> String {
     })
 }
 
-fn parameters(query: &Query) -> String {
+fn parameters(query: &FindingQuery) -> String {
     let parameters = query.parameters();
     pairs(parameters.iter().map(|(name, value)| (*name, value.as_str())))
 }
@@ -81,21 +81,21 @@ mod tests {
 
     #[test]
     fn links_encode_their_query() {
-        let query = Query {
+        let query = FindingQuery {
             owners: ["a&b=c d+\"<é".to_owned()].into(),
             lines: ["public.ecr.aws/lambda/java:21".to_owned()].into(),
-            ..Query::default()
+            ..FindingQuery::default()
         };
         let link = findings(&query);
         assert_eq!(link, "?owner=a%26b%3Dc%20d%2B%22%3C%C3%A9&line=public.ecr.aws/lambda/java:21#findings");
-        assert_eq!(csv(&Query { offset: 100, ..Query::default() }), "/api/v1/findings?format=csv");
+        assert_eq!(csv(&FindingQuery { offset: 100, ..FindingQuery::default() }), "/api/v1/findings?format=csv");
     }
 
     #[test]
     fn sorting_twice_reverses_the_order() {
-        let once = sorted(&Query { offset: 200, ..Query::default() }, SortBy::Age);
+        let once = sorted(&FindingQuery { offset: 200, ..FindingQuery::default() }, SortKey::Age);
         assert_eq!((once.sort.to_string(), once.offset), ("age".to_owned(), 0));
-        assert_eq!(sorted(&once, SortBy::Age).sort.to_string(), "-age");
-        assert_eq!(sorted(&once, SortBy::Name).sort.to_string(), "name");
+        assert_eq!(sorted(&once, SortKey::Age).sort.to_string(), "-age");
+        assert_eq!(sorted(&once, SortKey::Name).sort.to_string(), "name");
     }
 }

@@ -3,61 +3,61 @@
 //! Each file of this folder is a section of the page with its template. Values are sanitized by `harmless`, and
 //! templates escape them.
 
+mod actions;
 mod embed;
 mod filters;
 mod findings;
 mod frame;
 mod links;
-mod look;
-mod next;
+mod message_pages;
 mod owners;
-mod plain;
 mod problems;
 mod row;
 mod status;
 mod timeline;
 mod trend;
+mod verdict_style;
 
 use std::collections::BTreeMap;
 
 use askama::Template;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{Query, Report};
+use super::{FindingQuery, Report};
 use crate::judge::Verdict;
 
-pub use frame::{Asset, POLICY, assets};
-pub use plain::{refused, waiting};
+pub use frame::{POLICY, StaticAsset, assets};
+pub use message_pages::{refused, waiting};
 
 /// The content of the dashboard.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
+pub struct DashboardView<'a> {
     /// The last report.
     pub report: &'a Report,
     /// The history, oldest day first; the dashboard shows at most 90 days. If empty, the section is omitted.
     pub trend: &'a [TrendDay],
     /// The filters, order and page of findings.
-    pub query: &'a Query,
+    pub query: &'a FindingQuery,
     /// The current time, for relative times.
     pub now: DateTime<Utc>,
     /// The start of the next run; `None` if none is planned.
     pub next_run_at: Option<DateTime<Utc>>,
     /// Served or self-contained.
-    pub mode: Mode<'a>,
+    pub mode: PageMode<'a>,
 }
 
 /// Served or self-contained.
 #[derive(Clone, Copy, Debug)]
-pub enum Mode<'a> {
+pub enum PageMode<'a> {
     /// Served by `serve`, with [`assets`] and the API.
-    Served(Served<'a>),
+    Served(ServerActivity<'a>),
     /// One file without external resources.
     SelfContained,
 }
 
 /// The status of `serve`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Served<'a> {
+pub struct ServerActivity<'a> {
     /// The start of the current run; `None` if none is in progress.
     pub running_since: Option<DateTime<Utc>>,
     /// The last run, if it failed.
@@ -92,7 +92,7 @@ pub struct TrendDay {
     pub alerts_sent: u64,
 }
 
-impl Mode<'_> {
+impl PageMode<'_> {
     fn is_file(self) -> bool {
         matches!(self, Self::SelfContained)
     }
@@ -101,28 +101,28 @@ impl Mode<'_> {
 /// Renders `report` as one self-contained file.
 #[must_use]
 pub fn render(report: &Report) -> String {
-    page(&View {
+    page(&DashboardView {
         report,
         trend: &[],
-        query: &Query::default(),
+        query: &FindingQuery::default(),
         now: report.generated_at,
         next_run_at: None,
-        mode: Mode::SelfContained,
+        mode: PageMode::SelfContained,
     })
 }
 
 /// Renders the dashboard.
 #[must_use]
-pub fn page(view: &View<'_>) -> String {
-    let findings = findings::Findings::of(view);
-    let embedded = embed::Embedded::of(view, &findings);
-    let body = Body {
-        status: status::Status::of(view),
-        owners: owners::Owners::of(view.report),
-        timeline: timeline::Timeline::of(view.report),
-        next: next::Next::of(view.report),
-        trend: trend::Trend::of(view),
-        problems: problems::Problems::of(view.report),
+pub fn page(view: &DashboardView<'_>) -> String {
+    let findings = findings::FindingsTable::new(view);
+    let embedded = embed::EmbeddedData::new(view, &findings);
+    let body = DashboardBody {
+        status: status::StatusOverview::new(view),
+        owners: owners::OwnerList::new(view.report),
+        timeline: timeline::Timeline::new(view.report),
+        next: actions::ActionList::new(view.report),
+        trend: trend::TrendChart::new(view),
+        problems: problems::ErrorsAndNotes::new(view.report),
         findings,
         embedded,
     };
@@ -148,20 +148,20 @@ pub fn page(view: &View<'_>) -> String {
 {{ embedded }}
 "#
 )]
-struct Body<'a> {
-    status: status::Status,
-    owners: owners::Owners,
+struct DashboardBody<'a> {
+    status: status::StatusOverview,
+    owners: owners::OwnerList,
     timeline: timeline::Timeline,
-    next: next::Next,
-    trend: trend::Trend,
-    problems: problems::Problems,
-    findings: findings::Findings<'a>,
-    embedded: embed::Embedded,
+    next: actions::ActionList,
+    trend: trend::TrendChart,
+    problems: problems::ErrorsAndNotes,
+    findings: findings::FindingsTable<'a>,
+    embedded: embed::EmbeddedData,
 }
 
-impl askama::filters::HtmlSafe for Body<'_> {}
+impl askama::filters::HtmlSafe for DashboardBody<'_> {}
 
-impl Body<'_> {
+impl DashboardBody<'_> {
     /// The sections with content, for the navigation.
     fn sections(&self) -> Vec<(&'static str, &'static str)> {
         let sections = [

@@ -2,7 +2,7 @@
 
 use askama::{Template, filters::HtmlSafe};
 
-use super::look::{self, counted, shown};
+use super::verdict_style::{self, counted, shown};
 use crate::report::Report;
 
 /// Maximum number of errors and notes.
@@ -38,24 +38,24 @@ const MOST: usize = 200;
 {% endif %}
 "##
 )]
-pub(super) struct Problems {
-    errors: Vec<Entry>,
+pub(super) struct ErrorsAndNotes {
+    errors: Vec<ProblemEntry>,
     errors_title: String,
     more: String,
-    notes: Vec<Entry>,
+    notes: Vec<ProblemEntry>,
 }
 
-impl HtmlSafe for Problems {}
+impl HtmlSafe for ErrorsAndNotes {}
 
-struct Entry {
+struct ProblemEntry {
     scope: String,
     code: String,
     message: String,
 }
 
-impl Problems {
-    pub(super) fn of(report: &Report) -> Self {
-        let entry = |scope: &str, code: &str, message: &str| Entry {
+impl ErrorsAndNotes {
+    pub(super) fn new(report: &Report) -> Self {
+        let entry = |scope: &str, code: &str, message: &str| ProblemEntry {
             scope: shown(scope),
             code: shown(code),
             message: shown(message),
@@ -66,7 +66,7 @@ impl Problems {
             errors_title: format!("{}: parts of the inventory could not be audited", counted(count as u64, "error")),
             more: match count.saturating_sub(MOST) {
                 0 => String::new(),
-                more => format!("And {}; see the JSON report.", look::more(more, "error")),
+                more => format!("And {}; see the JSON report.", verdict_style::more(more, "error")),
             },
             notes: report.other_notes().take(MOST).map(|note| entry("", &note.code, &note.message)).collect(),
         }

@@ -3,22 +3,22 @@
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
+    actions::{explain, without_registry},
     links,
-    look::{Look, shown, shown_or, urgency},
-    next::{explain, without_registry},
+    verdict_style::{VerdictStyle, shown, shown_or, urgency},
 };
 use crate::{
     judge::Action,
-    report::{CurrentRelease, Finding, words},
+    report::{CurrentRelease, Finding, format},
 };
 
 /// The cells of a finding's row.
-pub(super) struct Row {
+pub(super) struct FindingRow {
     pub(super) anchor: String,
     pub(super) name: String,
     pub(super) place: String,
     pub(super) image: String,
-    pub(super) look: Look,
+    pub(super) look: VerdictStyle,
     pub(super) severity: &'static str,
     pub(super) owner: String,
     pub(super) base: String,
@@ -28,44 +28,44 @@ pub(super) struct Row {
     pub(super) is_exempted: bool,
 }
 
-impl Row {
+impl FindingRow {
     /// The row of `finding`; `qualifier` distinguishes deployments of the same name.
-    pub(super) fn of(finding: &Finding, qualifier: &str) -> Self {
+    pub(super) fn new(finding: &Finding, qualifier: &str) -> Self {
         let deployment = &finding.deployment;
         Self {
             anchor: links::anchor(finding),
-            name: shown(&words::deployment_name(deployment)),
+            name: shown(&format::deployment_name(deployment)),
             place: shown(qualifier.trim()),
             image: shown(without_registry(&finding.image.reference)),
-            look: Look::of(finding.verdict),
+            look: VerdictStyle::new(finding.verdict),
             severity: finding.severity.as_str(),
-            owner: shown_or(deployment.owner.as_deref(), words::NOTHING).into_owned(),
+            owner: shown_or(deployment.owner.as_deref(), format::NOTHING).into_owned(),
             base: finding
                 .base
                 .as_ref()
-                .map_or_else(|| words::NOTHING.to_owned(), |base| shown(&words::base_in_use(base))),
-            age: words::base_age(finding),
-            behind: words::distance(finding.behind.as_ref()),
-            action: if finding.action == Action::None { words::NOTHING } else { finding.action.as_str() },
+                .map_or_else(|| format::NOTHING.to_owned(), |base| shown(&format::base_in_use(base))),
+            age: format::base_age(finding),
+            behind: format::distance(finding.behind.as_ref()),
+            action: if finding.action == Action::None { format::NOTHING } else { finding.action.as_str() },
             is_exempted: finding.exemption.is_some(),
         }
     }
 }
 
 /// A name and value in a list of details.
-pub(super) struct Fact {
+pub(super) struct DetailItem {
     name: &'static str,
     value: String,
     /// Whether to show a copy button.
     is_copied: bool,
 }
 
-fn fact(name: &'static str, value: Option<impl AsRef<str>>) -> Option<Fact> {
-    Some(Fact { name, value: shown(value?.as_ref()), is_copied: false })
+fn fact(name: &'static str, value: Option<impl AsRef<str>>) -> Option<DetailItem> {
+    Some(DetailItem { name, value: shown(value?.as_ref()), is_copied: false })
 }
 
-fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<Fact> {
-    Some(Fact { is_copied: true, ..fact(name, value)? })
+fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<DetailItem> {
+    Some(DetailItem { is_copied: true, ..fact(name, value)? })
 }
 
 /// The explanation of a verdict, which several findings may share.
@@ -78,15 +78,15 @@ fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<Fact> {
 <dl class="about-base">{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd{% if fact.is_copied %} class="copy"{% endif %}>{{ fact.value }}</dd></div>{% endfor %}</dl>
 "##
 )]
-pub(super) struct Why {
+pub(super) struct VerdictDetails {
     reasons: Vec<(String, String)>,
-    facts: Vec<Fact>,
+    facts: Vec<DetailItem>,
 }
 
-impl HtmlSafe for Why {}
+impl HtmlSafe for VerdictDetails {}
 
-impl Why {
-    pub(super) fn of(finding: &Finding) -> Self {
+impl VerdictDetails {
+    pub(super) fn new(finding: &Finding) -> Self {
         let reason = |reason: &crate::report::ReasonFields| (shown(&reason.code), shown(&reason.message));
         let facts = [
             fact("Severity", Some(format!("{}: {}", finding.severity.as_str(), urgency(finding.severity)))),
@@ -98,14 +98,14 @@ impl Why {
                 "Equal releases",
                 finding.base.as_ref().map(|base| base.equal_releases.join(", ")).filter(|it| !it.is_empty()),
             ),
-            fact("Built on", finding.base.as_ref().and_then(words::chain)),
+            fact("Built on", finding.base.as_ref().and_then(format::chain)),
             fact("Release", finding.base.as_ref().and_then(release_in_use)),
             fact("Line", finding.base.as_ref().and_then(line)),
             copied("Current", finding.current.as_ref().map(CurrentRelease::build_on_pinned)),
             fact("Behind since", behind(finding)),
             fact("Runtime", finding.runtime.as_ref().map(runtime)),
             fact("Policy", finding.policy_rule.as_deref()),
-            fact("Exempted", finding.exemption.as_ref().map(words::exempted)),
+            fact("Exempted", finding.exemption.as_ref().map(format::exempted)),
         ];
         Self { reasons: finding.reasons.iter().map(reason).collect(), facts: facts.into_iter().flatten().collect() }
     }
@@ -123,8 +123,8 @@ fn identified(base: &crate::report::BaseInUse) -> String {
 
 fn release_in_use(base: &crate::report::BaseInUse) -> Option<String> {
     let published = base.published_at.zip(base.published_source);
-    let published =
-        published.map(|(at, source)| format!("{} {} ({})", words::dated(source), words::instant(at), source.as_str()));
+    let published = published
+        .map(|(at, source)| format!("{} {} ({})", format::dated(source), format::instant(at), source.as_str()));
     let parts: Vec<_> = base.release.iter().cloned().chain(published).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
@@ -136,7 +136,7 @@ fn line(base: &crate::report::BaseInUse) -> Option<String> {
 
 fn behind(finding: &Finding) -> Option<String> {
     let behind = finding.behind.as_ref()?;
-    let since = behind.since.map(words::instant)?;
+    let since = behind.since.map(format::instant)?;
     Some(if behind.exact { since } else { format!("{since} or earlier") })
 }
 
@@ -161,14 +161,14 @@ fn runtime(runtime: &crate::report::RuntimeFields) -> String {
 <dl class="about-image">{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd{% if fact.is_copied %} class="copy"{% endif %}>{{ fact.value }}</dd></div>{% endfor %}</dl>
 "##
 )]
-pub(super) struct Own {
-    facts: Vec<Fact>,
+pub(super) struct DeploymentDetails {
+    facts: Vec<DetailItem>,
 }
 
-impl HtmlSafe for Own {}
+impl HtmlSafe for DeploymentDetails {}
 
-impl Own {
-    pub(super) fn of(finding: &Finding) -> Self {
+impl DeploymentDetails {
+    pub(super) fn new(finding: &Finding) -> Self {
         let (deployment, image) = (&finding.deployment, &finding.image);
         let with_reason = |status: &Option<String>, code: &Option<String>, reason: &Option<String>| {
             let parts = [status, code, reason].map(Option::as_deref).into_iter().flatten();
@@ -186,8 +186,8 @@ impl Own {
             copied("Image", Some(&image.reference)),
             fact("Digest", image.digest.as_ref().map(ToString::to_string)),
             fact("Platform", platform),
-            fact("Built", image.created_at.map(words::instant)),
-            fact("Pushed", image.pushed_at.map(words::instant)),
+            fact("Built", image.created_at.map(format::instant)),
+            fact("Pushed", image.pushed_at.map(format::instant)),
             fact("In its repository", image.holding.as_deref()),
             fact("Location", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
             fact("State", state),

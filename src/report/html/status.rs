@@ -6,10 +6,10 @@ use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Mode, View, links,
-    look::{self, Look, Part, counted, grouped, meaning, shown},
+    DashboardView, PageMode, links,
+    verdict_style::{self, BarSegment, VerdictStyle, counted, grouped, meaning, shown},
 };
-use crate::report::words;
+use crate::report::format;
 
 /// The overview section.
 #[derive(Template)]
@@ -59,27 +59,27 @@ use crate::report::words;
 </section>
 "##
 )]
-pub(super) struct Status {
+pub(super) struct StatusOverview {
     headline: String,
     most_unknown: Option<String>,
     complete: bool,
     has_errors: bool,
     gaps: String,
     is_served: bool,
-    checked: Instant,
-    next: Option<Instant>,
-    running: Option<Instant>,
-    failed: Option<(Instant, String)>,
-    tiles: Vec<Tile>,
-    parts: Vec<Part>,
+    checked: DisplayTime,
+    next: Option<DisplayTime>,
+    running: Option<DisplayTime>,
+    failed: Option<(DisplayTime, String)>,
+    tiles: Vec<VerdictTile>,
+    parts: Vec<BarSegment>,
     bar: String,
     details: String,
 }
 
-impl HtmlSafe for Status {}
+impl HtmlSafe for StatusOverview {}
 
-struct Tile {
-    look: Look,
+struct VerdictTile {
+    look: VerdictStyle,
     count: String,
     is_none: bool,
     meaning: String,
@@ -87,17 +87,17 @@ struct Tile {
 }
 
 /// A time with its distance from now.
-pub(super) struct Instant {
+pub(super) struct DisplayTime {
     pub(super) iso: String,
     pub(super) text: String,
     pub(super) distance: String,
 }
 
-impl Instant {
+impl DisplayTime {
     /// `at`, relative to `now`.
-    pub(super) fn of(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+    pub(super) fn new(at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         let iso = at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
-        Self { iso, text: words::instant(at), distance: distance(at - now) }
+        Self { iso, text: format::instant(at), distance: distance(at - now) }
     }
 }
 
@@ -114,18 +114,18 @@ fn distance(from_now: TimeDelta) -> String {
     if minutes > 0 { format!("in {span}") } else { format!("{span} ago") }
 }
 
-impl Status {
-    pub(super) fn of(view: &View<'_>) -> Self {
+impl StatusOverview {
+    pub(super) fn new(view: &DashboardView<'_>) -> Self {
         let report = view.report;
         let summary = &report.summary;
         let served = match view.mode {
-            Mode::Served(served) => Some(served),
-            Mode::SelfContained => None,
+            PageMode::Served(served) => Some(served),
+            PageMode::SelfContained => None,
         };
         let tile = |verdict| {
             let count = summary.by_verdict.get(&verdict).copied().unwrap_or_default();
-            Tile {
-                look: Look::of(verdict),
+            VerdictTile {
+                look: VerdictStyle::new(verdict),
                 count: grouped(count),
                 is_none: count == 0,
                 meaning: meaning(verdict, &report.policy),
@@ -137,7 +137,7 @@ impl Status {
             0 => "some images could not be read".to_owned(),
             _ => format!("{}, so parts of the inventory could not be audited.", counted(errors, "error")),
         };
-        let instant = |at| Instant::of(at, view.now);
+        let instant = |at| DisplayTime::new(at, view.now);
         Self {
             headline: headline(view),
             most_unknown: report.most_unknown().map(|note| capitalized(&shown(&note.message))),
@@ -149,9 +149,9 @@ impl Status {
             next: view.next_run_at.map(instant),
             running: served.and_then(|served| served.running_since).map(instant),
             failed: served.and_then(|served| served.failed_run).map(|run| (instant(run.at), shown(run.message))),
-            tiles: look::WORST_FIRST.map(tile).into(),
-            parts: look::parts(&summary.by_verdict, summary.deployments),
-            bar: words::tally(summary.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
+            tiles: verdict_style::WORST_FIRST.map(tile).into(),
+            parts: verdict_style::parts(&summary.by_verdict, summary.deployments),
+            bar: format::tally(summary.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
             details: details(view),
         }
     }
@@ -162,14 +162,14 @@ impl Status {
     }
 }
 
-fn headline(view: &View<'_>) -> String {
+fn headline(view: &DashboardView<'_>) -> String {
     let summary = &view.report.summary;
     let all = summary.deployments;
     let old: u64 =
-        summary.by_verdict.iter().filter(|(verdict, _)| look::is_old(**verdict)).map(|(_, count)| count).sum();
+        summary.by_verdict.iter().filter(|(verdict, _)| verdict_style::is_old(**verdict)).map(|(_, count)| count).sum();
     let are = |number: u64| if number == 1 { "is" } else { "are" };
     match (all, old) {
-        _ if view.report.most_unknown().is_some() => words::MOST_UNKNOWN.to_owned(),
+        _ if view.report.most_unknown().is_some() => format::MOST_UNKNOWN.to_owned(),
         (0, _) if view.report.complete => "No deployments".to_owned(),
         (0, _) => "No deployments could be read".to_owned(),
         (all, 0) => format!("None of {} is known to be built on an outdated base", counted(all, "deployment")),
@@ -189,7 +189,7 @@ fn capitalized(text: &str) -> String {
 }
 
 /// Details of the counts in one line.
-fn details(view: &View<'_>) -> String {
+fn details(view: &DashboardView<'_>) -> String {
     let summary = &view.report.summary;
     if summary.deployments == 0 {
         return String::new();

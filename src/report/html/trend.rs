@@ -6,10 +6,10 @@ use askama::{Template, filters::HtmlSafe};
 use chrono::{Days, NaiveDate};
 
 use super::{
-    TrendDay, View,
-    look::{self, Look, counted, grouped, number, percent},
+    DashboardView, TrendDay,
+    verdict_style::{self, VerdictStyle, counted, grouped, number, percent},
 };
-use crate::report::words;
+use crate::report::format;
 
 /// The number of days.
 const DAYS: u64 = 90;
@@ -63,39 +63,39 @@ const HEIGHT: f64 = 100.0;
 {% endif %}
 "##
 )]
-pub(super) struct Trend {
+pub(super) struct TrendChart {
     change: String,
     most: String,
     gaps: Vec<(u64, u64)>,
-    bars: Vec<Bar>,
+    bars: Vec<TrendBar>,
     lines: Vec<(&'static str, String)>,
     oldest: String,
     limit: i64,
     limit_at: Option<String>,
     first: String,
     last: String,
-    looks: Vec<Look>,
+    looks: Vec<VerdictStyle>,
     has_gaps: bool,
     has_incomplete: bool,
-    rows: Vec<Row>,
+    rows: Vec<TrendRow>,
 }
 
-impl HtmlSafe for Trend {}
+impl HtmlSafe for TrendChart {}
 
-struct Bar {
+struct TrendBar {
     at: String,
     title: String,
     complete: bool,
-    blocks: Vec<Block>,
+    blocks: Vec<TrendSegment>,
 }
 
-struct Block {
-    look: Look,
+struct TrendSegment {
+    look: VerdictStyle,
     top: String,
     height: String,
 }
 
-struct Row {
+struct TrendRow {
     date: NaiveDate,
     complete: &'static str,
     deployments: String,
@@ -105,8 +105,8 @@ struct Row {
     alerts: String,
 }
 
-impl Trend {
-    pub(super) fn of(view: &View<'_>) -> Self {
+impl TrendChart {
+    pub(super) fn new(view: &DashboardView<'_>) -> Self {
         let last = view.now.date_naive();
         let first = last.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(last);
         let place = |date: NaiveDate| u64::try_from((date - first).num_days()).ok().filter(|place| *place < DAYS);
@@ -122,7 +122,7 @@ impl Trend {
         Self {
             change: change(&days),
             most: grouped(most),
-            bars: days.iter().map(|(place, day)| Bar::of(*place, day, most)).collect(),
+            bars: days.iter().map(|(place, day)| TrendBar::new(*place, day, most)).collect(),
             lines: [("p90", TrendDay::p90 as fn(&TrendDay) -> _), ("p50", TrendDay::p50)]
                 .into_iter()
                 .flat_map(|(class, age)| lines(&days, age, &height).into_iter().map(move |points| (class, points)))
@@ -132,11 +132,11 @@ impl Trend {
             limit_at: is_on_it.map(height),
             first: first.to_string(),
             last: last.to_string(),
-            looks: look::WORST_FIRST.map(Look::of).into(),
+            looks: verdict_style::WORST_FIRST.map(VerdictStyle::new).into(),
             has_gaps: !gaps.is_empty(),
             gaps,
             has_incomplete: days.values().any(|day| !day.complete),
-            rows: days.values().rev().map(|day| Row::of(day)).collect(),
+            rows: days.values().rev().map(|day| TrendRow::new(day)).collect(),
         }
     }
 
@@ -164,7 +164,11 @@ fn total(day: &TrendDay) -> u64 {
 }
 
 fn old(day: &TrendDay) -> u64 {
-    look::WORST_FIRST.into_iter().filter(|verdict| look::is_old(*verdict)).map(|verdict| day.count(verdict)).sum()
+    verdict_style::WORST_FIRST
+        .into_iter()
+        .filter(|verdict| verdict_style::is_old(*verdict))
+        .map(|verdict| day.count(verdict))
+        .sum()
 }
 
 /// The change of the number of outdated deployments.
@@ -223,20 +227,20 @@ fn lines(
     lines
 }
 
-impl Bar {
-    fn of(place: u64, day: &TrendDay, most: u64) -> Self {
+impl TrendBar {
+    fn new(place: u64, day: &TrendDay, most: u64) -> Self {
         let mut from = 0;
         let mut blocks = Vec::new();
-        for verdict in look::WORST_FIRST {
+        for verdict in verdict_style::WORST_FIRST {
             let count = day.count(verdict);
             if count > 0 {
                 let top = HEIGHT - percent(from + count, most);
                 let height = number(percent(count, most));
-                blocks.push(Block { look: Look::of(verdict), top: number(top), height });
+                blocks.push(TrendSegment { look: VerdictStyle::new(verdict), top: number(top), height });
             }
             from += count;
         }
-        let verdicts = words::tally(day.by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
+        let verdicts = format::tally(day.by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
         let incomplete = if day.complete { "" } else { " (incomplete)" };
         Self {
             at: format!("{place}.07"),
@@ -247,15 +251,15 @@ impl Bar {
     }
 }
 
-impl Row {
-    fn of(day: &TrendDay) -> Self {
+impl TrendRow {
+    fn new(day: &TrendDay) -> Self {
         let days =
-            |age: Option<u64>| age.map_or_else(|| words::NOTHING.to_owned(), |age| format!("{} d", grouped(age)));
+            |age: Option<u64>| age.map_or_else(|| format::NOTHING.to_owned(), |age| format!("{} d", grouped(age)));
         Self {
             date: day.date,
             complete: if day.complete { "yes" } else { "no" },
             deployments: grouped(day.deployments),
-            counts: look::WORST_FIRST.map(|verdict| grouped(day.count(verdict))).into(),
+            counts: verdict_style::WORST_FIRST.map(|verdict| grouped(day.count(verdict))).into(),
             p50: days(day.age_p50_days),
             p90: days(day.age_p90_days),
             alerts: grouped(day.alerts_sent),
@@ -289,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_worst_verdict_is_at_the_bottom_of_a_bar() {
-        let bar = Bar::of(4, &day("2026-11-01", 3, None), 8);
+        let bar = TrendBar::new(4, &day("2026-11-01", 3, None), 8);
         let blocks: Vec<_> =
             bar.blocks.iter().map(|block| (block.look.word, block.top.as_str(), block.height.as_str())).collect();
         assert_eq!(blocks, [("stale", "62.5", "37.5"), ("fresh", "50", "12.5")]);

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use super::{
     super::{
         CurrentRelease, Finding, Report,
-        group::Names,
-        words::{self, count},
+        format::{self, count},
+        group::DeploymentNames,
     },
     NAME, list,
-    text::{Place, code, prose},
+    text::{TextPosition, code, prose},
 };
 use crate::judge::Action;
 
@@ -19,7 +19,7 @@ const NAMED: usize = 3;
 /// Renders the list, most urgent first.
 pub(super) fn render(report: &Report) -> String {
     let is_open = |finding: &&Finding| {
-        finding.exemption.is_none() && (finding.action != Action::None || finding.awaited().is_some())
+        finding.exemption.is_none() && (finding.action != Action::None || finding.awaited_base().is_some())
     };
     // In the order of the first finding of each action.
     let mut places = HashMap::new();
@@ -33,7 +33,7 @@ pub(super) fn render(report: &Report) -> String {
             findings.push(finding);
         }
     }
-    let names = Names::of(&report.findings);
+    let names = DeploymentNames::new(&report.findings);
     let items = actions.iter().map(|(advice, findings)| format!("{advice}: {}", whom(findings, &names)));
     let items: Vec<_> = items.collect();
     list("What to do", &items)
@@ -49,7 +49,7 @@ fn subject(finding: &Finding) -> Option<String> {
         Action::Repair => finding.deployment.state_reason_code.clone(),
         Action::Investigate => finding.reasons.first().map(|reason| reason.code.clone()),
         Action::None => {
-            finding.awaited().map(|(outer, link)| format!("{} on {}", outer.reference, link.base.reference))
+            finding.awaited_base().map(|(outer, link)| format!("{} on {}", outer.reference, link.base.reference))
         }
     }
 }
@@ -57,7 +57,7 @@ fn subject(finding: &Finding) -> Option<String> {
 fn advice(finding: &Finding) -> String {
     let named = |otherwise: &str| {
         // References must be copyable, and are not shortened like names.
-        subject(finding).map_or_else(|| otherwise.to_owned(), |subject| code(&subject, Place::Line, 2 * NAME))
+        subject(finding).map_or_else(|| otherwise.to_owned(), |subject| code(&subject, TextPosition::Line, 2 * NAME))
     };
     match finding.action {
         Action::Rebuild => format!("**Rebuild** on {} and deploy", named("the current release of the base")),
@@ -70,19 +70,19 @@ fn advice(finding: &Finding) -> String {
         Action::Investigate => {
             format!("**Investigate** {} with `basewatch explain IMAGE`", named("the unknown verdict"))
         }
-        Action::None => finding.awaited().map_or_else(String::new, |(outer, link)| {
-            let outer = code(&outer.reference, Place::Line, 2 * NAME);
-            let line = code(link.base.line.as_deref().unwrap_or_default(), Place::Line, 2 * NAME);
+        Action::None => finding.awaited_base().map_or_else(String::new, |(outer, link)| {
+            let outer = code(&outer.reference, TextPosition::Line, 2 * NAME);
+            let line = code(link.base.line.as_deref().unwrap_or_default(), TextPosition::Line, 2 * NAME);
             format!("**Rebuild** the base {outer} on {line} first")
         }),
     }
 }
 
 /// `orders:421`, `orders:420`, `orders:419` and 10 more deployments.
-fn whom(findings: &[&Finding], names: &Names<'_>) -> String {
+fn whom(findings: &[&Finding], names: &DeploymentNames<'_>) -> String {
     let name = |finding: &&Finding| {
-        let name = code(&words::deployment_name(&finding.deployment), Place::Line, NAME);
-        let lacking = prose(&names.qualifier(finding), Place::Line, NAME);
+        let name = code(&format::deployment_name(&finding.deployment), TextPosition::Line, NAME);
+        let lacking = prose(&names.qualifier(finding), TextPosition::Line, NAME);
         if lacking.is_empty() { name } else { format!("{name} {lacking}") }
     };
     let names: Vec<_> = findings.iter().take(NAMED).map(name).collect();

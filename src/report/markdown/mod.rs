@@ -7,11 +7,11 @@ mod text;
 
 use super::{
     Finding, Report,
-    group::{Group, Names, groups},
-    words::{self, count},
+    format::{self, count},
+    group::{DeploymentNames, FindingGroup, groups},
 };
 use crate::judge::{Action, Verdict};
-use text::{Place, code, prose};
+use text::{TextPosition, code, prose};
 
 /// A GitHub comment is limited to 65,536 characters, including a heading that a workflow may add. The limit of a job
 /// summary is 1 MiB (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
@@ -40,8 +40,8 @@ pub fn render(report: &Report) -> String {
 fn head(report: &Report) -> String {
     let summary = &report.summary;
     let bad = summary.by_verdict.iter().filter(|(verdict, _)| **verdict != Verdict::Fresh);
-    let bad = words::tally(bad.map(|(verdict, number)| (*verdict, *number)));
-    let to_do = report.findings.iter().filter(|finding| !finding.is_quiet()).count() as u64;
+    let bad = format::tally(bad.map(|(verdict, number)| (*verdict, *number)));
+    let to_do = report.findings.iter().filter(|finding| !finding.needs_no_action()).count() as u64;
     let most_unknown = report.most_unknown();
     let what = match (summary.deployments, bad.as_str()) {
         _ if most_unknown.is_some() => format!("most of the fleet is unknown ({bad})"),
@@ -61,29 +61,32 @@ fn head(report: &Report) -> String {
         count(summary.deployments, "deployment"),
         count(summary.images, "image"),
         count(summary.bases, "base"),
-        words::instant(report.generated_at),
+        format::instant(report.generated_at),
     );
     let exempted = match summary.exempted {
         0 => String::new(),
         number => format!(" {} exempted.", if number == 1 { "1 is".to_owned() } else { format!("{number} are") }),
     };
     let unknown = most_unknown.map_or_else(String::new, |note| {
-        let message = prose(&note.message, Place::Line, 2 * MESSAGE);
-        format!("**{}:** {message}\n\n", words::MOST_UNKNOWN)
+        let message = prose(&note.message, TextPosition::Line, 2 * MESSAGE);
+        format!("**{}:** {message}\n\n", format::MOST_UNKNOWN)
     });
     format!("## basewatch: {what}{title}\n\n{unknown}{audited}{exempted}\n\n{lack}")
 }
 
 /// Renders the findings that require attention, in at most `room` bytes.
 fn table(report: &Report, room: usize) -> String {
-    let noteworthy = report.findings.iter().filter(|finding| !finding.is_quiet());
+    let noteworthy = report.findings.iter().filter(|finding| !finding.needs_no_action());
     // Exempted findings come last.
     let (exempted, open): (Vec<_>, Vec<_>) = noteworthy.partition(|finding| finding.exemption.is_some());
     let groups = groups(open.into_iter().chain(exempted));
     if groups.is_empty() {
         return String::new();
     }
-    let columns = Columns { names: Names::of(&report.findings), has_owners: !report.summary.by_owner.is_empty() };
+    let columns = MarkdownColumns {
+        names: DeploymentNames::new(&report.findings),
+        has_owners: !report.summary.by_owner.is_empty(),
+    };
     let mut text = columns.titles();
     // Reserve space for the line that counts omitted rows.
     let room = room.saturating_sub(text.len() + 200);
@@ -92,7 +95,7 @@ fn table(report: &Report, room: usize) -> String {
     text.push('\n');
     let hidden = groups.get(shown..).unwrap_or_default();
     if !hidden.is_empty() {
-        let rest = words::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
+        let rest = format::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
         let rows = count(hidden.len() as u64, "row");
         text += "**And ";
         text += &rows;
@@ -131,12 +134,12 @@ fn list(title: &str, items: &[String]) -> String {
 }
 
 /// The columns of the table.
-struct Columns<'a> {
-    names: Names<'a>,
+struct MarkdownColumns<'a> {
+    names: DeploymentNames<'a>,
     has_owners: bool,
 }
 
-impl Columns<'_> {
+impl MarkdownColumns<'_> {
     fn titles(&self) -> String {
         let owner = if self.has_owners { ("| owner ", "|---") } else { ("", "") };
         format!(
@@ -146,7 +149,7 @@ impl Columns<'_> {
         )
     }
 
-    fn row(&self, group: &Group<'_>) -> String {
+    fn row(&self, group: &FindingGroup<'_>) -> String {
         let finding = group.first;
         let verdict = match finding.exemption {
             Some(_) => finding.verdict.as_str().to_owned(),
@@ -157,22 +160,22 @@ impl Columns<'_> {
             cells.push(maybe(finding.deployment.owner.as_deref()));
         }
         let action = match finding.action {
-            Action::None => words::NOTHING,
+            Action::None => format::NOTHING,
             action => action.as_str(),
         };
         cells.extend([
-            maybe(finding.base.as_ref().map(words::base_in_use).as_deref()),
-            prose(&words::base_age(finding), Place::Cell, NAME),
-            prose(&words::distance(finding.behind.as_ref()), Place::Cell, NAME),
+            maybe(finding.base.as_ref().map(format::base_in_use).as_deref()),
+            prose(&format::base_age(finding), TextPosition::Cell, NAME),
+            prose(&format::distance(finding.behind.as_ref()), TextPosition::Cell, NAME),
             action.to_owned(),
             why(finding),
         ]);
         format!("| {} |\n", cells.join(" | "))
     }
 
-    fn deployment(&self, group: &Group<'_>) -> String {
-        let name = code(&words::deployment_name(&group.first.deployment), Place::Cell, NAME);
-        let lacking = prose(&self.names.qualifier(group.first), Place::Cell, NAME);
+    fn deployment(&self, group: &FindingGroup<'_>) -> String {
+        let name = code(&format::deployment_name(&group.first.deployment), TextPosition::Cell, NAME);
+        let lacking = prose(&self.names.qualifier(group.first), TextPosition::Cell, NAME);
         let others = if group.count > 1 { format!("and {} more", group.count - 1) } else { String::new() };
         let parts = [name, lacking, others].into_iter().filter(|part| !part.is_empty());
         parts.collect::<Vec<_>>().join(" ")
@@ -180,30 +183,31 @@ impl Columns<'_> {
 }
 
 fn maybe(text: Option<&str>) -> String {
-    code(text.unwrap_or_default(), Place::Cell, NAME)
+    code(text.unwrap_or_default(), TextPosition::Cell, NAME)
 }
 
 /// The first reason with its message, the codes of the others, the base chain, the policy rule and the exemption.
 fn why(finding: &Finding) -> String {
     let mut reasons = finding.reasons.iter();
     let first = reasons.next().map(|reason| {
-        let message = prose(&reason.message, Place::Cell, MESSAGE);
-        format!("{}: {message}", code(&reason.code, Place::Cell, NAME))
+        let message = prose(&reason.message, TextPosition::Cell, MESSAGE);
+        format!("{}: {message}", code(&reason.code, TextPosition::Cell, NAME))
     });
-    let others: Vec<_> = reasons.take(MOST_ITEMS).map(|reason| code(&reason.code, Place::Cell, NAME)).collect();
+    let others: Vec<_> = reasons.take(MOST_ITEMS).map(|reason| code(&reason.code, TextPosition::Cell, NAME)).collect();
     let others = (!others.is_empty()).then(|| format!("also {}", others.join(", ")));
-    let chain = finding.base.as_ref().and_then(words::chain);
-    let chain = chain.map(|chain| format!("the base is built on {}", code(&chain, Place::Cell, MESSAGE)));
-    let rule = finding.policy_rule.as_deref().map(|rule| format!("policy {}", code(rule, Place::Cell, NAME)));
-    let exempted = finding.exemption.as_ref().map(|exemption| prose(&words::exempted(exemption), Place::Cell, MESSAGE));
+    let chain = finding.base.as_ref().and_then(format::chain);
+    let chain = chain.map(|chain| format!("the base is built on {}", code(&chain, TextPosition::Cell, MESSAGE)));
+    let rule = finding.policy_rule.as_deref().map(|rule| format!("policy {}", code(rule, TextPosition::Cell, NAME)));
+    let exempted =
+        finding.exemption.as_ref().map(|exemption| prose(&format::exempted(exemption), TextPosition::Cell, MESSAGE));
     [first, others, chain, rule, exempted].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn errors(report: &Report) -> String {
     let item = |error: &super::ErrorEntry| {
-        let scope = prose(&error.scope, Place::Line, NAME);
-        let code = code(&error.code, Place::Line, NAME);
-        format!("{scope}, {code}: {}", prose(&error.message, Place::Line, MESSAGE))
+        let scope = prose(&error.scope, TextPosition::Line, NAME);
+        let code = code(&error.code, TextPosition::Line, NAME);
+        format!("{scope}, {code}: {}", prose(&error.message, TextPosition::Line, MESSAGE))
     };
     let items: Vec<_> = report.errors.iter().map(item).collect();
     list("Errors", &items)
@@ -212,7 +216,7 @@ fn errors(report: &Report) -> String {
 fn notes(report: &Report) -> String {
     // Unused exemptions and holds do not affect the findings.
     let notes = report.other_notes().filter(|note| !note.is_about_unused());
-    let items: Vec<_> = notes.map(|note| format!("{}", prose(&note.message, Place::Line, MESSAGE))).collect();
+    let items: Vec<_> = notes.map(|note| format!("{}", prose(&note.message, TextPosition::Line, MESSAGE))).collect();
     list("Notes", &items)
 }
 
@@ -221,7 +225,7 @@ fn foot(report: &Report) -> String {
     let ages = report.summary.base_age_days.map_or_else(String::new, |ages| {
         format!("Base age: median {} d, 90th percentile {} d, maximum {} d. ", ages.p50, ages.p90, ages.max)
     });
-    let run = code(&report.run_id, Place::Line, NAME);
+    let run = code(&report.run_id, TextPosition::Line, NAME);
     format!(
         "{ages}Bases over {} d old are stale; deployments over {} d behind are out-of-date. Run {run}.\n",
         policy.max_age_days, policy.grace_days,

@@ -4,11 +4,11 @@
 //! (<https://github.github.com/gfm/#code-spans>). Escaping single characters would not prevent these replacements, and
 //! would change copied references.
 
-use super::super::{Harmless, words::NOTHING};
+use super::super::{Sanitized, format::NOTHING};
 
 /// The position of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextPosition {
     /// In a table cell, which `|` would end.
     Cell,
     /// In a paragraph or list item.
@@ -16,20 +16,20 @@ pub(super) enum Place {
 }
 
 /// `text` as a code span of at most `width` columns; a dash if empty.
-pub(super) fn code(text: &str, place: Place, width: usize) -> String {
-    let harmless = Harmless::from(text).shortened(width);
+pub(super) fn code(text: &str, place: TextPosition, width: usize) -> String {
+    let harmless = Sanitized::from(text).shortened(width);
     if harmless.as_str().is_empty() { NOTHING.to_owned() } else { span(harmless.as_str(), place) }
 }
 
 /// `text` as prose of at most `width` columns.
-pub(super) fn prose(text: &str, place: Place, width: usize) -> String {
-    let harmless = Harmless::from(text).shortened(width);
+pub(super) fn prose(text: &str, place: TextPosition, width: usize) -> String {
+    let harmless = Sanitized::from(text).shortened(width);
     let words = harmless.as_str().split(' ').filter(|word| !word.is_empty());
     words.map(|word| self::word(word, place)).collect::<Vec<_>>().join(" ")
 }
 
 /// A plain word unchanged, any other word as a code span without surrounding punctuation.
-fn word(word: &str, place: Place) -> String {
+fn word(word: &str, place: TextPosition) -> String {
     let core = word.trim_start_matches(['(', '"', '\'', '…']);
     let (before, core) = word.split_at(word.len() - core.len());
     let kept = core.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '…', '?']);
@@ -61,10 +61,10 @@ fn is_commit(core: &str) -> bool {
 }
 
 /// A code span (CommonMark 0.31.2, section 6.1) with `text`, which must be one line and not empty.
-fn span(text: &str, place: Place) -> String {
+fn span(text: &str, place: TextPosition) -> String {
     let text = match place {
-        Place::Cell => cell(text),
-        Place::Line => text.to_owned(),
+        TextPosition::Cell => cell(text),
+        TextPosition::Line => text.to_owned(),
     };
     let fence = "`".repeat(fence(&text));
     // The parser strips one blank at each end, and a backtick would join the fence.
@@ -119,7 +119,7 @@ mod tests {
             ("", ""),
         ];
         for (text, shown) in table {
-            assert_eq!(prose(text, Place::Cell, 1000), shown, "{text:?}");
+            assert_eq!(prose(text, TextPosition::Cell, 1000), shown, "{text:?}");
         }
     }
 
@@ -136,18 +136,18 @@ mod tests {
             ("", "–"),
         ];
         for (text, shown) in table {
-            assert_eq!(code(text, Place::Line, 1000), shown, "{text:?}");
+            assert_eq!(code(text, TextPosition::Line, 1000), shown, "{text:?}");
         }
-        assert_eq!(code("a|b\\|c\\\\|", Place::Cell, 1000), "`a\\|b\\\\u{7c}c\\\\\\u{7c}`");
-        assert_eq!(code("a|b\\|c", Place::Line, 1000), "`a|b\\|c`");
+        assert_eq!(code("a|b\\|c\\\\|", TextPosition::Cell, 1000), "`a\\|b\\\\u{7c}c\\\\\\u{7c}`");
+        assert_eq!(code("a|b\\|c", TextPosition::Line, 1000), "`a|b\\|c`");
         // The fence stays short for any number of backticks.
         let all: String = (1..44).map(|length| "`".repeat(length) + "x").collect();
-        assert!(code(&all, Place::Line, 2000).starts_with(&("`".repeat(44) + " `x")));
+        assert!(code(&all, TextPosition::Line, 2000).starts_with(&("`".repeat(44) + " `x")));
     }
 
     #[test]
     fn long_text_is_shortened() {
-        assert_eq!(code("orders-and-payments:421", Place::Cell, 10), "`order…:421`");
-        assert_eq!(prose("one two three four", Place::Cell, 9), "one …four");
+        assert_eq!(code("orders-and-payments:421", TextPosition::Cell, 10), "`order…:421`");
+        assert_eq!(prose("one two three four", TextPosition::Cell, 9), "one …four");
     }
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use chrono::SecondsFormat;
 
 use super::{
-    MESSAGE, MOST_NOTIFICATIONS, MOST_REASONS, MOST_RESULTS, NAME, harmless, json, level,
+    MESSAGE, MOST_NOTIFICATIONS, MOST_REASONS, MOST_RESULTS, NAME, json, level,
     log::{
-        ArtifactLocation, Finding, Fingerprints, Invocation, Level, Location, Log, Message, PhysicalLocation, Region,
+        ArtifactLocation, PartialFingerprints, PhysicalLocation, SarifInvocation, SarifLevel, SarifLocation, SarifLog,
+        SarifMessage, SarifRegion, SarifResult,
     },
     notification,
-    rules::Rules,
+    rules::SarifRules,
+    sanitize,
     text::{path, plain},
 };
 use crate::{
@@ -22,7 +24,7 @@ use crate::{
 /// Renders the report.
 #[must_use]
 pub fn render(report: &DockerfileReport) -> String {
-    let mut rules = Rules::known();
+    let mut rules = SarifRules::known();
     let all = report.files.iter().flat_map(|file| {
         let froms = file.froms.iter().enumerate();
         froms.map(|(position, from)| (file.path.as_str(), position, from))
@@ -36,37 +38,37 @@ pub fn render(report: &DockerfileReport) -> String {
     let results = results.collect();
     let errors = report.errors.iter().take(MOST_NOTIFICATIONS).map(|error| {
         let text = format!("{}: {}", plain(&error.scope, NAME), plain(&error.message, MESSAGE));
-        notification(&error.code, Level::Error, text)
+        notification(&error.code, SarifLevel::Error, text)
     });
-    let invocation = Invocation {
+    let invocation = SarifInvocation {
         execution_successful: report.complete,
         end_time_utc: report.generated_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         tool_execution_notifications: errors.collect(),
     };
-    json::render(&Log::new(rules, invocation, results, BTreeMap::new()))
+    json::render(&SarifLog::new(rules, invocation, results, BTreeMap::new()))
 }
 
-fn result(file: &str, position: usize, from: &FromFields, rules: &mut Rules) -> Finding {
+fn result(file: &str, position: usize, from: &FromFields, rules: &mut SarifRules) -> SarifResult {
     let leading = from.reasons.first().map_or(ReasonCode::BaseUnresolved.as_str(), |reason| reason.code.as_str());
     let (rule_id, rule_index) = rules.place(leading);
-    let hash = Digest::of(format!("{file}#{position}").as_bytes());
+    let hash = Digest::sha256(format!("{file}#{position}").as_bytes());
     let hash = hash.hex();
-    let region = Region {
+    let region = SarifRegion {
         start_line: from.image_line,
         start_column: from.column,
         end_line: from.image_line,
         end_column: from.end_column,
     };
-    Finding {
+    SarifResult {
         rule_id,
         rule_index,
-        level: from.severity.map_or(Level::Warning, |severity| level(severity.max(Severity::Low))),
-        message: Message { text: message(from) },
-        locations: [Location {
+        level: from.severity.map_or(SarifLevel::Warning, |severity| level(severity.max(Severity::Low))),
+        message: SarifMessage { text: message(from) },
+        locations: [SarifLocation {
             physical_location: PhysicalLocation { artifact_location: ArtifactLocation { uri: path(file) }, region },
             logical_locations: Vec::new(),
         }],
-        partial_fingerprints: Fingerprints {
+        partial_fingerprints: PartialFingerprints {
             line_hash: format!("{}:1", hash.get(..16).unwrap_or(hash)),
             finding: hash.to_owned(),
         },
@@ -96,5 +98,5 @@ fn properties(from: &FromFields) -> BTreeMap<&'static str, String> {
         ("line", current.map(|current| current.reference.as_str())),
         ("fix", from.fix.as_ref().map(|fix| fix.reference.as_str())),
     ];
-    known.into_iter().filter_map(|(name, text)| Some((name, harmless(text?).into_owned()))).collect()
+    known.into_iter().filter_map(|(name, text)| Some((name, sanitize(text?).into_owned()))).collect()
 }

@@ -5,26 +5,26 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rules::Rules;
+use super::rules::SarifRules;
 
 /// A SARIF file (section 3.13).
 #[derive(Serialize)]
-pub(super) struct Log {
+pub(super) struct SarifLog {
     #[serde(rename = "$schema")]
     pub(super) schema: &'static str,
     pub(super) version: &'static str,
-    pub(super) runs: [Run; 1],
+    pub(super) runs: [SarifRun; 1],
 }
 
-impl Log {
+impl SarifLog {
     /// A log with one run.
     pub(super) fn new(
-        rules: Rules,
-        invocation: Invocation,
-        results: Vec<Finding>,
+        rules: SarifRules,
+        invocation: SarifInvocation,
+        results: Vec<SarifResult>,
         properties: BTreeMap<&'static str, String>,
     ) -> Self {
-        let driver = Driver {
+        let driver = ToolComponent {
             name: env!("CARGO_PKG_NAME"),
             semantic_version: env!("CARGO_PKG_VERSION"),
             information_uri: env!("CARGO_PKG_REPOSITORY"),
@@ -33,68 +33,68 @@ impl Log {
         Self {
             schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
             version: "2.1.0",
-            runs: [Run { tool: Tool { driver }, invocations: [invocation], results, properties }],
+            runs: [SarifRun { tool: SarifTool { driver }, invocations: [invocation], results, properties }],
         }
     }
 }
 
 /// A `run` (section 3.14).
 #[derive(Serialize)]
-pub(super) struct Run {
-    pub(super) tool: Tool,
-    pub(super) invocations: [Invocation; 1],
-    pub(super) results: Vec<Finding>,
+pub(super) struct SarifRun {
+    pub(super) tool: SarifTool,
+    pub(super) invocations: [SarifInvocation; 1],
+    pub(super) results: Vec<SarifResult>,
     pub(super) properties: BTreeMap<&'static str, String>,
 }
 
 /// A `tool` (section 3.18).
 #[derive(Serialize)]
-pub(super) struct Tool {
-    pub(super) driver: Driver,
+pub(super) struct SarifTool {
+    pub(super) driver: ToolComponent,
 }
 
 /// A `toolComponent` (section 3.19).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Driver {
+pub(super) struct ToolComponent {
     pub(super) name: &'static str,
     pub(super) semantic_version: &'static str,
     pub(super) information_uri: &'static str,
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Vec<ReportingDescriptor>,
 }
 
 /// A `reportingDescriptor` (section 3.49).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Rule {
+pub(super) struct ReportingDescriptor {
     pub(super) id: String,
     pub(super) name: String,
-    pub(super) short_description: Message,
-    pub(super) full_description: Message,
-    pub(super) help: Help,
+    pub(super) short_description: SarifMessage,
+    pub(super) full_description: SarifMessage,
+    pub(super) help: MultiformatMessage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) help_uri: Option<String>,
-    pub(super) default_configuration: Configuration,
+    pub(super) default_configuration: ReportingConfiguration,
     pub(super) properties: RuleProperties,
 }
 
 /// A `message` (section 3.11).
 #[derive(Serialize)]
-pub(super) struct Message {
+pub(super) struct SarifMessage {
     pub(super) text: String,
 }
 
 /// A `multiformatMessageString` (section 3.12).
 #[derive(Serialize)]
-pub(super) struct Help {
+pub(super) struct MultiformatMessage {
     pub(super) text: String,
     pub(super) markdown: String,
 }
 
 /// A `reportingConfiguration` (section 3.50).
 #[derive(Serialize)]
-pub(super) struct Configuration {
-    pub(super) level: Level,
+pub(super) struct ReportingConfiguration {
+    pub(super) level: SarifLevel,
 }
 
 /// The rule properties that GitHub sorts and filters by.
@@ -107,7 +107,7 @@ pub(super) struct RuleProperties {
 /// A `level` (section 3.27.10).
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(super) enum SarifLevel {
     None,
     Note,
     Warning,
@@ -117,18 +117,18 @@ pub(super) enum Level {
 /// An `invocation` (section 3.20).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Invocation {
+pub(super) struct SarifInvocation {
     pub(super) execution_successful: bool,
     pub(super) end_time_utc: String,
-    pub(super) tool_execution_notifications: Vec<Notification>,
+    pub(super) tool_execution_notifications: Vec<SarifNotification>,
 }
 
 /// A `notification` (section 3.58).
 #[derive(Serialize)]
-pub(super) struct Notification {
+pub(super) struct SarifNotification {
     pub(super) descriptor: DescriptorReference,
-    pub(super) level: Level,
-    pub(super) message: Message,
+    pub(super) level: SarifLevel,
+    pub(super) message: SarifMessage,
 }
 
 /// A `reportingDescriptorReference` (section 3.52).
@@ -140,21 +140,21 @@ pub(super) struct DescriptorReference {
 /// A `result` (section 3.27).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Finding {
+pub(super) struct SarifResult {
     pub(super) rule_id: String,
     pub(super) rule_index: usize,
-    pub(super) level: Level,
-    pub(super) message: Message,
-    pub(super) locations: [Location; 1],
-    pub(super) partial_fingerprints: Fingerprints,
-    pub(super) suppressions: Vec<Suppression>,
+    pub(super) level: SarifLevel,
+    pub(super) message: SarifMessage,
+    pub(super) locations: [SarifLocation; 1],
+    pub(super) partial_fingerprints: PartialFingerprints,
+    pub(super) suppressions: Vec<SarifSuppression>,
     pub(super) properties: BTreeMap<&'static str, String>,
 }
 
 /// A `location` (section 3.28).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Location {
+pub(super) struct SarifLocation {
     pub(super) physical_location: PhysicalLocation,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) logical_locations: Vec<LogicalLocation>,
@@ -165,7 +165,7 @@ pub(super) struct Location {
 #[serde(rename_all = "camelCase")]
 pub(super) struct PhysicalLocation {
     pub(super) artifact_location: ArtifactLocation,
-    pub(super) region: Region,
+    pub(super) region: SarifRegion,
 }
 
 /// An `artifactLocation` (section 3.4).
@@ -177,7 +177,7 @@ pub(super) struct ArtifactLocation {
 /// A `region` (section 3.30). GitHub requires all four properties.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Region {
+pub(super) struct SarifRegion {
     pub(super) start_line: u64,
     pub(super) start_column: u64,
     pub(super) end_line: u64,
@@ -195,7 +195,7 @@ pub(super) struct LogicalLocation {
 
 /// `partialFingerprints` (section 3.27.17), which are stable across runs.
 #[derive(Serialize)]
-pub(super) struct Fingerprints {
+pub(super) struct PartialFingerprints {
     /// The only fingerprint that GitHub uses.
     #[serde(rename = "primaryLocationLineHash")]
     pub(super) line_hash: String,
@@ -206,7 +206,7 @@ pub(super) struct Fingerprints {
 
 /// A `suppression` (section 3.35), for an exemption.
 #[derive(Serialize)]
-pub(super) struct Suppression {
+pub(super) struct SarifSuppression {
     pub(super) kind: &'static str,
     pub(super) status: &'static str,
     pub(super) justification: String,

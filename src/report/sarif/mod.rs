@@ -12,17 +12,17 @@ use std::collections::BTreeMap;
 
 use chrono::SecondsFormat;
 
-use super::{CurrentRelease, Finding, Report, harmless, json, words};
+use super::{CurrentRelease, Finding, Report, format, json, sanitize};
 use crate::{
     image::Digest,
     judge::{Action, Severity},
 };
 pub use dockerfiles::render as render_dockerfiles;
 use log::{
-    ArtifactLocation, DescriptorReference, Fingerprints, Invocation, Level, Location, Log, LogicalLocation, Message,
-    Notification, PhysicalLocation, Region, Suppression,
+    ArtifactLocation, DescriptorReference, LogicalLocation, PartialFingerprints, PhysicalLocation, SarifInvocation,
+    SarifLevel, SarifLocation, SarifLog, SarifMessage, SarifNotification, SarifRegion, SarifSuppression,
 };
-use rules::Rules;
+use rules::SarifRules;
 use text::{path, plain};
 
 /// The maximum number of results that GitHub accepts; it shows the 5,000 worst.
@@ -45,41 +45,41 @@ pub fn render(report: &Report) -> String {
 /// Renders at most `most` results, worst first; a notification counts the others.
 #[must_use]
 pub fn render_within(report: &Report, most: usize) -> String {
-    let mut rules = Rules::known();
-    let noteworthy = report.findings.iter().filter(|finding| !finding.is_quiet());
+    let mut rules = SarifRules::known();
+    let noteworthy = report.findings.iter().filter(|finding| !finding.needs_no_action());
     // Exempted findings are omitted first.
     let (exempted, open): (Vec<_>, Vec<_>) = noteworthy.partition(|finding| finding.exemption.is_some());
     let left_out = (exempted.len() + open.len()).saturating_sub(most);
     let kept = open.into_iter().chain(exempted).take(most);
     let results = kept.map(|finding| result(finding, &mut rules)).collect();
-    let invocation = Invocation {
+    let invocation = SarifInvocation {
         // GitHub closes alerts without a result, but rejects files of failed invocations, so that an incomplete audit
         // does not close alerts.
         execution_successful: report.complete,
         end_time_utc: report.generated_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         tool_execution_notifications: notifications(report, left_out),
     };
-    let properties = BTreeMap::from([("runId", harmless(&report.run_id).into_owned())]);
-    json::render(&Log::new(rules, invocation, results, properties))
+    let properties = BTreeMap::from([("runId", sanitize(&report.run_id).into_owned())]);
+    json::render(&SarifLog::new(rules, invocation, results, properties))
 }
 
-fn result(finding: &Finding, rules: &mut Rules) -> log::Finding {
+fn result(finding: &Finding, rules: &mut SarifRules) -> log::SarifResult {
     let leading = finding.reasons.first().map_or(finding.verdict.as_str(), |reason| reason.code.as_str());
     let (rule_id, rule_index) = rules.place(leading);
-    let hash = Digest::of(finding.id.as_bytes());
+    let hash = Digest::sha256(finding.id.as_bytes());
     let hash = hash.hex();
-    let suppression = finding.exemption.as_ref().map(|exemption| Suppression {
+    let suppression = finding.exemption.as_ref().map(|exemption| SarifSuppression {
         kind: "external",
         status: "accepted",
-        justification: plain(&words::exempted(exemption), MESSAGE),
+        justification: plain(&format::exempted(exemption), MESSAGE),
     });
-    log::Finding {
+    log::SarifResult {
         rule_id,
         rule_index,
         level: level(finding.severity),
-        message: Message { text: message(finding) },
+        message: SarifMessage { text: message(finding) },
         locations: [location(finding)],
-        partial_fingerprints: Fingerprints {
+        partial_fingerprints: PartialFingerprints {
             line_hash: format!("{}:1", hash.get(..16).unwrap_or(hash)),
             finding: hash.to_owned(),
         },
@@ -88,26 +88,26 @@ fn result(finding: &Finding, rules: &mut Rules) -> log::Finding {
     }
 }
 
-fn level(severity: Severity) -> Level {
+fn level(severity: Severity) -> SarifLevel {
     match severity {
-        Severity::None => Level::None,
-        Severity::Info | Severity::Low => Level::Note,
-        Severity::Medium => Level::Warning,
-        Severity::High | Severity::Critical => Level::Error,
+        Severity::None => SarifLevel::None,
+        Severity::Info | Severity::Low => SarifLevel::Note,
+        Severity::Medium => SarifLevel::Warning,
+        Severity::High | Severity::Critical => SarifLevel::Error,
     }
 }
 
 /// The verdict in the first sentence, which GitHub shows in lists, then the reasons and the action.
 fn message(finding: &Finding) -> String {
-    let name = plain(&words::deployment_name(&finding.deployment), NAME);
-    let base = finding.base.as_ref().map(|base| format!(" on {}", plain(&words::base_in_use(base), NAME)));
-    let age = Some(words::base_age(finding)).filter(|age| age != words::NOTHING).map(|age| format!(", {age} old"));
+    let name = plain(&format::deployment_name(&finding.deployment), NAME);
+    let base = finding.base.as_ref().map(|base| format!(" on {}", plain(&format::base_in_use(base), NAME)));
+    let age = Some(format::base_age(finding)).filter(|age| age != format::NOTHING).map(|age| format!(", {age} old"));
     let first = format!("{name} is {}{}{}.", finding.verdict, base.unwrap_or_default(), age.unwrap_or_default());
     let reasons = finding.reasons.iter().take(MOST_REASONS).map(|reason| {
         let message = plain(&reason.message, MESSAGE);
         format!("{}: {}.", plain(&reason.code, NAME), message.trim_end_matches('.'))
     });
-    let chain = finding.base.as_ref().and_then(words::chain);
+    let chain = finding.base.as_ref().and_then(format::chain);
     let chain = chain.map(|chain| format!("The base is built on {}.", plain(&chain, MESSAGE)));
     [first].into_iter().chain(chain).chain(reasons).chain(advice(finding)).collect::<Vec<_>>().join(" ")
 }
@@ -116,7 +116,7 @@ fn advice(finding: &Finding) -> Option<String> {
     let named =
         |name: Option<&str>, otherwise: &str| name.map_or_else(|| otherwise.to_owned(), |name| plain(name, NAME));
     match finding.action {
-        Action::None => finding.awaited().map(|(outer, link)| {
+        Action::None => finding.awaited_base().map(|(outer, link)| {
             let line = named(link.base.line.as_deref(), "its current base");
             format!("Rebuild the base {} on {line} first.", plain(&outer.reference, NAME))
         }),
@@ -141,7 +141,7 @@ fn advice(finding: &Finding) -> Option<String> {
 /// The image repository and the deployment.
 ///
 /// GitHub requires a path, and treats a result with a different path as a new alert. It therefore has no tag.
-fn location(finding: &Finding) -> Location {
+fn location(finding: &Finding) -> SarifLocation {
     let reference = &finding.image.reference;
     let named = reference.strip_prefix("oci:").unwrap_or(reference);
     let named = named.split('@').next().unwrap_or_default();
@@ -149,14 +149,14 @@ fn location(finding: &Finding) -> Location {
         Some((repository, tag)) if !tag.contains('/') => repository,
         _ => named,
     };
-    Location {
+    SarifLocation {
         physical_location: PhysicalLocation {
             artifact_location: ArtifactLocation { uri: path(repository) },
-            region: Region { start_line: 1, start_column: 1, end_line: 1, end_column: 1 },
+            region: SarifRegion { start_line: 1, start_column: 1, end_line: 1, end_column: 1 },
         },
         logical_locations: vec![LogicalLocation {
-            name: harmless(&words::deployment_name(&finding.deployment)).into_owned(),
-            fully_qualified_name: harmless(&finding.id).into_owned(),
+            name: sanitize(&format::deployment_name(&finding.deployment)).into_owned(),
+            fully_qualified_name: sanitize(&finding.id).into_owned(),
             kind: "resource",
         }],
     }
@@ -178,34 +178,38 @@ fn properties(finding: &Finding) -> BTreeMap<&'static str, String> {
         ("replacement", finding.replacement.as_ref().map(|image| image.reference.as_str())),
         ("policyRule", finding.policy_rule.as_deref()),
     ];
-    let shown = known.into_iter().filter_map(|(name, text)| Some((name, harmless(text?).into_owned())));
+    let shown = known.into_iter().filter_map(|(name, text)| Some((name, sanitize(text?).into_owned())));
     shown.collect()
 }
 
 /// Notifications for errors, omitted results and notes.
-fn notifications(report: &Report, left_out: usize) -> Vec<Notification> {
+fn notifications(report: &Report, left_out: usize) -> Vec<SarifNotification> {
     let mut notifications = Vec::new();
     if left_out > 0 {
-        let what = words::count(left_out as u64, "result");
+        let what = format::count(left_out as u64, "result");
         let text = format!("{what} omitted because of the limit of code scanning. See the json or csv format for all.");
-        notifications.push(notification("results-left-out", Level::Warning, text));
+        notifications.push(notification("results-left-out", SarifLevel::Warning, text));
     }
     notifications.extend(report.errors.iter().take(MOST_NOTIFICATIONS).map(|error| {
         let text = format!("{}: {}", plain(&error.scope, NAME), plain(&error.message, MESSAGE));
-        notification(&error.code, Level::Error, text)
+        notification(&error.code, SarifLevel::Error, text)
     }));
     if let Some(more @ 1..) = report.errors.len().checked_sub(MOST_NOTIFICATIONS) {
-        let text = format!("{} omitted.", words::count(more as u64, "error"));
-        notifications.push(notification("errors-left-out", Level::Error, text));
+        let text = format!("{} omitted.", format::count(more as u64, "error"));
+        notifications.push(notification("errors-left-out", SarifLevel::Error, text));
     }
     let notes = report.notes.iter().take(MOST_NOTIFICATIONS);
-    notifications.extend(notes.map(|note| notification(&note.code, Level::Note, plain(&note.message, MESSAGE))));
+    notifications.extend(notes.map(|note| notification(&note.code, SarifLevel::Note, plain(&note.message, MESSAGE))));
     notifications
 }
 
-fn notification(code: &str, level: Level, text: String) -> Notification {
+fn notification(code: &str, level: SarifLevel, text: String) -> SarifNotification {
     // Text must not be empty (section 3.11.8).
     let or = |text: String, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text };
     let id = or(plain(code, NAME), "unexplained");
-    Notification { descriptor: DescriptorReference { id }, level, message: Message { text: or(text, "no message") } }
+    SarifNotification {
+        descriptor: DescriptorReference { id },
+        level,
+        message: SarifMessage { text: or(text, "no message") },
+    }
 }

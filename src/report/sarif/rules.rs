@@ -1,7 +1,7 @@
 //! SARIF rules: one per reason code, with the explanation in `docs/verdicts.md`.
 
 use super::{
-    log::{Configuration, Help, Level, Message, Rule, RuleProperties},
+    log::{MultiformatMessage, ReportingConfiguration, ReportingDescriptor, RuleProperties, SarifLevel, SarifMessage},
     text::plain,
 };
 use crate::judge::ReasonCode;
@@ -13,9 +13,9 @@ const PAGE: &str = include_str!("../../../docs/verdicts.md");
 const PAGE_URI: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/verdicts.md");
 
 /// The rules of a log: all reason codes, and other codes that occur.
-pub(super) struct Rules(Vec<Rule>);
+pub(super) struct SarifRules(Vec<ReportingDescriptor>);
 
-impl Rules {
+impl SarifRules {
     /// A rule for each reason code.
     pub(super) fn known() -> Self {
         Self(ReasonCode::ALL.iter().map(|code| rule(code.as_str())).collect())
@@ -34,35 +34,35 @@ impl Rules {
     }
 
     /// The rules, by index.
-    pub(super) fn into_vec(self) -> Vec<Rule> {
+    pub(super) fn into_vec(self) -> Vec<ReportingDescriptor> {
         self.0
     }
 }
 
-fn rule(id: &str) -> Rule {
+fn rule(id: &str) -> ReportingDescriptor {
     let section = section(id);
     let about = section.as_ref().map_or_else(|| format!("Reason {id}."), |section| section.about.clone());
     let to_do = section.as_ref().map_or("see the message.", |section| section.to_do.as_str());
     let markdown = format!("{about}\n\n**What to do:** {to_do}");
-    Rule {
+    ReportingDescriptor {
         id: id.to_owned(),
         name: id.split('-').map(capitalized).collect(),
-        short_description: Message { text: plain_text(first_sentence(&about)) },
-        full_description: Message { text: plain_text(&about) },
-        help: Help { text: plain_text(&markdown), markdown: escape_braces(&markdown) },
+        short_description: SarifMessage { text: plain_text(first_sentence(&about)) },
+        full_description: SarifMessage { text: plain_text(&about) },
+        help: MultiformatMessage { text: plain_text(&markdown), markdown: escape_braces(&markdown) },
         help_uri: section.is_some().then(|| format!("{PAGE_URI}#{id}")),
-        default_configuration: Configuration { level: Level::Warning },
+        default_configuration: ReportingConfiguration { level: SarifLevel::Warning },
         properties: RuleProperties { tags: ["containers", "base-images"], precision: "very-high" },
     }
 }
 
 /// The explanation of a code, and what to do; one line per paragraph.
-struct Section {
+struct CodeExplanation {
     about: String,
     to_do: String,
 }
 
-fn section(code: &str) -> Option<Section> {
+fn section(code: &str) -> Option<CodeExplanation> {
     let (_, rest) = PAGE.split_once(&format!("\n### `{code}`\n"))?;
     let body = rest.split("\n##").next()?;
     let (about, to_do) = body.split_once("**What to do:**")?;
@@ -70,7 +70,7 @@ fn section(code: &str) -> Option<Section> {
         let paragraphs = text.trim().split("\n\n");
         paragraphs.map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
     };
-    Some(Section { about: unwrapped(about), to_do: unwrapped(to_do) })
+    Some(CodeExplanation { about: unwrapped(about), to_do: unwrapped(to_do) })
 }
 
 fn first_sentence(text: &str) -> &str {
@@ -108,13 +108,13 @@ mod tests {
             assert!(rule.short_description.text.chars().count() <= 300, "{}", rule.short_description.text);
             assert!(rule.full_description.text.chars().count() <= 1024, "{code}");
             assert!(rule.help.text.contains("\n\nWhat to do: ") && !rule.help.text.contains('`'), "{code}");
-            assert_eq!(Rules::known().place(code.as_str()), (code.to_string(), place));
+            assert_eq!(SarifRules::known().place(code.as_str()), (code.to_string(), place));
         }
     }
 
     #[test]
     fn an_unknown_code_gets_one_rule() {
-        let mut rules = Rules::known();
+        let mut rules = SarifRules::known();
         let known = rules.0.len();
         assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));
         assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));

@@ -1,14 +1,14 @@
 //! Safe embedding of untrusted text in SARIF. Viewers create links, fill in placeholders and render Markdown; a blank
 //! separates what would trigger this.
 
-use super::super::Harmless;
+use super::super::Sanitized;
 
 /// Sanitizes the plain text of a message to at most `width` columns, without links or placeholders.
 ///
 /// Braces are doubled, and `](` would create a link (SARIF 2.1.0, sections 3.11.5 and 3.11.6). GitHub also shows
 /// messages in comments, where `@team`, `#12`, URLs and tags have a meaning.
 pub(super) fn plain(text: &str, width: usize) -> String {
-    let harmless = Harmless::from(text).shortened(width);
+    let harmless = Sanitized::from(text).shortened(width);
     let mut shown = String::with_capacity(harmless.as_str().len());
     let mut characters = harmless.as_str().chars().peekable();
     while let Some(character) = characters.next() {

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::PoisonError};
 
-use super::{ComparedImage, Searcher, check::RecordedRelease};
+use super::{ComparedImage, LayerSearcher, check::RecordedRelease};
 use crate::{
     identify::{LayerEvidence, PrefixCheck},
     registry::{self, EcrHost},
 };
 
-impl Searcher<'_> {
+impl LayerSearcher<'_> {
     /// The layer evidence of `image` if it confirms a recorded base that no earlier image recorded.
     ///
     /// A base that cannot be read yet is read again when the inventory is complete. Bases in private ECR are left out:
@@ -28,7 +28,7 @@ impl Searcher<'_> {
     /// The releases that `image` is the first to record, by the positions of its readings.
     fn releases_ahead(&self, image: ComparedImage<'_>) -> Vec<(usize, RecordedRelease)> {
         let mut started = self.started_ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let readings = image.identification.readings.iter().enumerate();
+        let readings = image.identification.records.iter().enumerate();
         let releases = readings.filter_map(|(position, reading)| {
             let base = reading.base.as_ref().ok().filter(|base| {
                 self.resolver.is_base(&base.repository) && EcrHost::parse(&base.repository.registry).is_none()

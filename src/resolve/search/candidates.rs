@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{super::Resolver, known::KnownReleases};
-use crate::image::{Arch, ErrorCode, LambdaTag, Repository};
+use super::{super::BaseResolver, known::KnownReleases};
+use crate::image::{ErrorCode, LambdaArch, LambdaTag, Repository};
 
 /// A dated release on one architecture.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
+pub(super) struct CandidateRelease {
     /// Its tag: that of its architecture, if there is one.
     pub(super) tag: LambdaTag,
     /// When it was built, to the hour.
@@ -35,26 +35,26 @@ pub(super) enum CandidateState {
 
 /// The candidates of one repository on one architecture.
 #[derive(Debug)]
-pub(super) struct Candidates {
+pub(super) struct CandidateReleases {
     /// The repository.
     pub(super) repository: Repository,
     /// The architecture.
-    pub(super) arch: Arch,
+    pub(super) arch: LambdaArch,
     /// The candidates, oldest first.
-    pub(super) all: Vec<Candidate>,
+    pub(super) all: Vec<CandidateRelease>,
     /// Why the list may be incomplete.
     pub(super) gap: Option<String>,
     /// The instant until which the tag list was read.
     pub(super) until: DateTime<Utc>,
 }
 
-impl Candidates {
+impl CandidateReleases {
     /// The dated releases of `repository` for `arch`, published until `until`.
     pub(super) async fn list(
-        resolver: &Resolver,
+        resolver: &BaseResolver,
         known: &KnownReleases,
         repository: &Repository,
-        arch: Arch,
+        arch: LambdaArch,
         until: DateTime<Utc>,
     ) -> Self {
         let problem = resolver.list_tags(repository, until).await;
@@ -82,7 +82,7 @@ impl Candidates {
                 Some(layers) if layers.has_diff_ids => CandidateState::Whole,
                 Some(_) => CandidateState::Layers,
             };
-            Some(Candidate { tag, built_at, state })
+            Some(CandidateRelease { tag, built_at, state })
         };
         let all = tags.into_iter().filter_map(candidate).collect();
         Self { repository: repository.clone(), arch, all, gap, until }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 
 use super::{
-    ComparedImage, Searcher,
+    ComparedImage, LayerSearcher,
     scope::{NamedLine, is_dated},
 };
 use crate::{
-    identify::{Base, PrefixCheck, Search},
-    image::{Content, Digest, ImageFacts, MatchedPrefix, Platform, Repository},
+    identify::{Base, PrefixCheck, SearchCompletion},
+    image::{Digest, DigestContent, ImageFacts, MatchedPrefix, Platform, Repository},
     registry,
-    store::Known,
+    store::SharedContent,
 };
 
 /// The number of bases read at once.
@@ -42,7 +42,7 @@ impl RecordedRelease {
     }
 }
 
-impl Searcher<'_> {
+impl LayerSearcher<'_> {
     /// For each of `images`, whether its recorded releases are prefixes, by the positions of its readings. Each release
     /// is read once ever.
     pub(super) async fn check_recorded(&self, images: &[ComparedImage<'_>]) -> Vec<BTreeMap<usize, PrefixCheck>> {
@@ -54,7 +54,7 @@ impl Searcher<'_> {
     /// are compared as well, to report a base that is not configured.
     async fn check_image(&self, image: ComparedImage<'_>) -> BTreeMap<usize, PrefixCheck> {
         let platform = &image.image.facts.platform;
-        let readings = image.identification.readings.iter().enumerate().filter_map(|(position, reading)| {
+        let readings = image.identification.records.iter().enumerate().filter_map(|(position, reading)| {
             let base = reading.base.as_ref().ok()?;
             let is_other = reading.kind.is_candidate() && !self.resolver.is_base(&base.repository);
             Some((position, RecordedRelease::new(base, platform)?, is_other))
@@ -81,28 +81,28 @@ impl Searcher<'_> {
     ) -> Option<ImageFacts> {
         let confirmed = checks.iter().filter(|(_, check)| matches!(check, PrefixCheck::Prefix { .. }));
         let company_base = confirmed.filter_map(|(position, _)| {
-            let base = image.identification.readings.get(*position)?.base.as_ref().ok()?;
+            let base = image.identification.records.get(*position)?.base.as_ref().ok()?;
             let is_company_base = self.resolver.is_company_base(&base.repository);
             RecordedRelease::new(base, &image.image.facts.platform).filter(|_| is_company_base)
         });
         let release = company_base.into_iter().next()?;
         let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await?;
         match &*read {
-            Content::Image(facts) => Some(facts.clone()),
-            Content::Index(_) => None,
+            DigestContent::Image(facts) => Some(facts.clone()),
+            DigestContent::Index(_) => None,
         }
     }
 
     pub(super) async fn check_release(&self, image: ComparedImage<'_>, release: RecordedRelease) -> PrefixCheck {
         let read = self.recorded.get(release.clone(), async || self.read_recorded(&release).await).await;
         match read.as_deref() {
-            Some(Content::Image(base)) => compare(&image.image.facts, base),
+            Some(DigestContent::Image(base)) => compare(&image.image.facts, base),
             _ => PrefixCheck::Unread,
         }
     }
 
     /// The image of a recorded release; `None` if it cannot be read or is not for the platform.
-    async fn read_recorded(&self, recorded: &RecordedRelease) -> Option<Known> {
+    async fn read_recorded(&self, recorded: &RecordedRelease) -> Option<SharedContent> {
         let RecordedRelease { repository, digest, dated_tag, platform } = recorded;
         let digest = match (digest, dated_tag) {
             (Some(digest), _) => digest.clone(),
@@ -117,10 +117,10 @@ impl Searcher<'_> {
             Err(_) => return None,
         };
         let (entry, known) = images.image_for(repository, &digest, &content, platform).await.ok()??;
-        if let Content::Image(facts) = &*known
+        if let DigestContent::Image(facts) = &*known
             && facts.config != digest
         {
-            let index = matches!(&*content, Content::Index(_)).then_some(&digest);
+            let index = matches!(&*content, DigestContent::Index(_)).then_some(&digest);
             self.record_image(repository, dated_tag.clone(), index, &entry.digest, facts);
         }
         Some(known)
@@ -148,7 +148,7 @@ fn compare(image: &ImageFacts, base: &ImageFacts) -> PrefixCheck {
 pub(super) fn check_line(
     line: &NamedLine,
     prefixes: &[MatchedPrefix],
-    search: &Search,
+    search: &SearchCompletion,
     is_other_line: bool,
     is_longer: bool,
 ) -> PrefixCheck {
@@ -157,8 +157,10 @@ pub(super) fn check_line(
         (Some(prefix), _) => PrefixCheck::Prefix { layer_count: prefix.layer_count },
         (None, _) if is_other_line => PrefixCheck::Different,
         (None, _) if is_longer => PrefixCheck::Fewer,
-        (None, Search::Complete { .. }) => PrefixCheck::Different,
-        (None, Search::Idle | Search::Unfinished { .. } | Search::Failed { .. }) => PrefixCheck::Unread,
+        (None, SearchCompletion::Complete { .. }) => PrefixCheck::Different,
+        (None, SearchCompletion::Idle | SearchCompletion::Unfinished { .. } | SearchCompletion::Failed { .. }) => {
+            PrefixCheck::Unread
+        }
     }
 }
 
@@ -175,14 +177,14 @@ pub(super) fn untagged_of(line: &NamedLine, prefixes: &[MatchedPrefix]) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Manifest;
+    use crate::image::ImageManifest;
 
     fn image(diff_ids: &[&str], layers: &[&str]) -> ImageFacts {
-        let digests = |names: &[&str]| names.iter().map(|name| Digest::of(name.as_bytes())).collect::<Vec<_>>();
+        let digests = |names: &[&str]| names.iter().map(|name| Digest::sha256(name.as_bytes())).collect::<Vec<_>>();
         let config = serde_json::json!({
             "os": "linux", "architecture": "arm64", "rootfs": { "type": "layers", "diff_ids": digests(diff_ids) },
         });
-        let manifest = Manifest { layers: digests(layers), ..Manifest::new(Digest::of(b""), None) };
+        let manifest = ImageManifest { layers: digests(layers), ..ImageManifest::new(Digest::sha256(b""), None) };
         ImageFacts::read(manifest, config.to_string().as_bytes()).expect("a configuration")
     }
 

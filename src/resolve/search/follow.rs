@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, stream};
 
 use super::{
-    super::{Line, Resolver},
-    ComparedImage, Searcher,
+    super::{BaseResolver, ReleaseLine},
+    ComparedImage, LayerSearcher,
     scope::named_lines,
 };
-use crate::image::{Content, Platform, Repository};
+use crate::image::{DigestContent, Platform, Repository};
 
 /// The number of tags read at once.
 const READ_AT_ONCE: usize = 16;
 
-impl Resolver {
+impl BaseResolver {
     /// The moving tags that the configuration names.
     fn followed_lines(&self) -> impl Iterator<Item = (Repository, String)> + '_ {
         let bases = &self.settings.bases;
@@ -26,7 +26,7 @@ impl Resolver {
     }
 }
 
-impl Searcher<'_> {
+impl LayerSearcher<'_> {
     /// Reads the moving tags of base repositories without dated tags for the platforms of `images`: those that the
     /// configuration or the images name. One `HEAD` for each tag that has not moved.
     pub(super) async fn follow(&self, images: &[ComparedImage<'_>]) {
@@ -37,20 +37,20 @@ impl Searcher<'_> {
         });
         let mut lines: BTreeSet<_> = named.chain(self.resolver.followed_lines()).collect();
         lines.retain(|(repository, _)| !self.resolver.has_dated_tags(repository));
-        let lines = lines.into_iter().map(|(repository, tag)| Line { repository, tag });
+        let lines = lines.into_iter().map(|(repository, tag)| ReleaseLine { repository, tag });
         let reads: Vec<_> = lines.map(|line| self.read_line(line, &platforms)).collect();
         stream::iter(reads).buffer_unordered(READ_AT_ONCE).collect::<()>().await;
     }
 
     /// Reads the images of `line` for `platforms`. Errors are reported by resolution, which reads them as well.
-    async fn read_line(&self, line: Line, platforms: &BTreeSet<&Platform>) {
+    async fn read_line(&self, line: ReleaseLine, platforms: &BTreeSet<&Platform>) {
         let Ok((digest, content)) = self.resolver.points_at(&line).await else { return };
-        let Line { repository, tag } = line;
-        let index = matches!(&*content, Content::Index(_)).then_some(&digest);
+        let ReleaseLine { repository, tag } = line;
+        let index = matches!(&*content, DigestContent::Index(_)).then_some(&digest);
         for platform in platforms {
             let image = self.resolver.images.image_for(&repository, &digest, &content, platform).await;
             if let Ok(Some((entry, known))) = image
-                && let Content::Image(facts) = &*known
+                && let DigestContent::Image(facts) = &*known
             {
                 self.record_image(&repository, Some(tag.clone()), index, &entry.digest, facts);
             }

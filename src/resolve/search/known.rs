@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Duration, Utc};
 
 use crate::{
-    image::{Arch, Digest, ImageFacts, LambdaTag, MatchedPrefix, PlatformRelease, Releases, Repository},
+    image::{Digest, ImageFacts, LambdaArch, LambdaTag, MatchedPrefix, PlatformRelease, ReleaseIndex, Repository},
     store::Catalog,
 };
 
@@ -17,17 +17,17 @@ use crate::{
 pub(super) const PUBLISHING_RUN: Duration = Duration::hours(24);
 
 /// The key of a dated tag: the release of a line on one architecture.
-type DatedRelease = (Repository, Arch, LambdaTag);
+type DatedRelease = (Repository, LambdaArch, LambdaTag);
 
 /// Known releases of base repositories.
 #[derive(Debug, Default)]
 pub(super) struct KnownReleases {
-    releases: Releases,
+    releases: ReleaseIndex,
     by_tag: HashMap<DatedRelease, Digest>,
     /// The publish dates of releases by their lowest layer, from dated tags.
     published: HashMap<Digest, BTreeSet<DateTime<Utc>>>,
     /// The lowest number of layers of a release of a line.
-    least_layers: HashMap<(Repository, Arch, String), usize>,
+    least_layers: HashMap<(Repository, LambdaArch, String), usize>,
 }
 
 /// How much of a release is known.
@@ -41,19 +41,20 @@ impl KnownReleases {
     /// Adds the releases of `catalog` in repositories that `is_base` accepts.
     pub(super) fn load(&mut self, catalog: &Catalog, is_base: impl Fn(&Repository) -> bool) {
         for repository in catalog.repositories().iter().filter(|repository| is_base(repository)) {
-            let releases = catalog.recall(repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>());
+            let releases =
+                catalog.read_repository(repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>());
             for release in releases {
                 self.add(repository, release);
             }
         }
-        for (repository, release) in catalog.loaded_releases().iter().filter(|(repository, _)| is_base(repository)) {
+        for (repository, release) in catalog.external_releases().iter().filter(|(repository, _)| is_base(repository)) {
             self.add(repository, Arc::clone(release));
         }
     }
 
     /// Adds a release of `repository`, or new data of a known one.
     pub(super) fn add(&mut self, repository: &Repository, release: Arc<PlatformRelease>) {
-        let arch = Arch::from_oci(release.platform.architecture());
+        let arch = LambdaArch::from_oci(release.platform.architecture());
         let dated = release.tags.iter().filter_map(|tag| LambdaTag::parse(tag)).map(|tag| tag.release());
         let dated: Vec<_> = dated.filter(|tag| tag.built_at.is_some()).collect();
         if let Some(first) = &release.first_layer {
@@ -70,7 +71,7 @@ impl KnownReleases {
     }
 
     /// How much of the release with the dated `tag` for `arch` is known.
-    pub(super) fn layers(&self, repository: &Repository, tag: &LambdaTag, arch: Arch) -> Option<KnownLayers> {
+    pub(super) fn layers(&self, repository: &Repository, tag: &LambdaTag, arch: LambdaArch) -> Option<KnownLayers> {
         let manifest = self.by_tag.get(&(repository.clone(), arch, tag.release()))?;
         let known = self.releases.release(repository, manifest)?;
         Some(KnownLayers { has_diff_ids: known.release.diff_ids.is_some() })
@@ -82,7 +83,8 @@ impl KnownReleases {
         let mut prefixes = self.releases.prefixes(&facts.diff_ids, &facts.layers);
         for prefix in &mut prefixes {
             prefix.releases.sort_by(|one, other| {
-                let key = |known: &'_ crate::image::ReleaseOf| (known.repository.clone(), known.release.tags.clone());
+                let key =
+                    |known: &'_ crate::image::RepositoryRelease| (known.repository.clone(), known.release.tags.clone());
                 (key(one), &one.release.manifest).cmp(&(key(other), &other.release.manifest))
             });
         }
@@ -102,7 +104,7 @@ impl KnownReleases {
 
     /// Whether all known releases of a line have more than `layer_count` layers, so none can be a prefix. `false` if
     /// none is known.
-    pub(super) fn is_line_longer(&self, line: &(Repository, Arch, String), layer_count: usize) -> bool {
+    pub(super) fn is_line_longer(&self, line: &(Repository, LambdaArch, String), layer_count: usize) -> bool {
         self.least_layers.get(line).is_some_and(|least| *least > layer_count)
     }
 }

@@ -24,17 +24,17 @@ use chrono::{DateTime, Utc};
 
 use self::{
     check::{RecordedRelease, check_line, untagged_of},
-    rounds::{Rounds, SearchOutcome, SearchState},
+    rounds::{SearchOutcome, SearchRounds, SearchState},
     scope::{SearchedImage, built_at, is_settled, named_lines},
 };
-use super::Resolver;
+use super::BaseResolver;
 use crate::{
-    identify::{Identification, LayerEvidence, PrefixCheck, Search, SearchLimits},
-    image::{Arch, DOCKER_HUB, Digest, ImageFacts, MatchedPrefix, PlatformRelease, Repository},
+    identify::{Identification, LayerEvidence, PrefixCheck, SearchCompletion, SearchLimits},
+    image::{DOCKER_HUB, Digest, ImageFacts, LambdaArch, MatchedPrefix, PlatformRelease, Repository},
     inventory::{DeployedImage, Deployment, ImageSource},
-    once::Once,
-    registry::RequestAllowance,
-    store::Known,
+    registry::RequestBudget,
+    single_flight::SingleFlight,
+    store::SharedContent,
 };
 
 /// The repositories of `public.ecr.aws/lambda`, which the registry cannot list.
@@ -73,12 +73,12 @@ impl<'a> ComparedImage<'a> {
 }
 
 /// Compares images with the releases of base repositories, and searches unknown ones.
-pub struct Searcher<'a> {
-    resolver: &'a Resolver,
-    allowance: RequestAllowance,
+pub struct LayerSearcher<'a> {
+    resolver: &'a BaseResolver,
+    allowance: RequestBudget,
     /// Whether the search is disabled.
     is_off: bool,
-    recorded: Once<RecordedRelease, Option<Known>>,
+    recorded: SingleFlight<RecordedRelease, Option<SharedContent>>,
     /// The recorded releases that were read before the inventory was complete.
     started_ahead: Mutex<HashSet<RecordedRelease>>,
     /// Releases that were read but are not in `state` yet.
@@ -86,15 +86,15 @@ pub struct Searcher<'a> {
     state: futures::lock::Mutex<SearchState>,
 }
 
-impl<'a> Searcher<'a> {
+impl<'a> LayerSearcher<'a> {
     /// A searcher with `limits` for all images together.
     #[must_use]
-    pub fn new(resolver: &'a Resolver, limits: SearchLimits) -> Self {
+    pub fn new(resolver: &'a BaseResolver, limits: SearchLimits) -> Self {
         Self {
             resolver,
-            allowance: RequestAllowance::new(limits.request_count, limits.duration),
+            allowance: RequestBudget::new(limits.request_count, limits.duration),
             is_off: limits.request_count == 0 || limits.duration.is_zero(),
-            recorded: Once::default(),
+            recorded: SingleFlight::default(),
             started_ahead: Mutex::default(),
             learned: Mutex::default(),
             state: futures::lock::Mutex::default(),
@@ -123,7 +123,7 @@ impl<'a> Searcher<'a> {
         let repositories: Vec<_> = distinct.iter().map(|image| image.repository).collect();
         let mut state = self.state.lock().await;
         self.learn(&mut state);
-        let outcomes = Rounds::new(self, &mut state, &searched).run(&repositories).await;
+        let outcomes = SearchRounds::new(self, &mut state, &searched).run(&repositories).await;
         let evidence: Vec<_> = checks
             .into_iter()
             .zip(&searched)
@@ -193,7 +193,7 @@ impl<'a> Searcher<'a> {
         let existed_at = existed_at.unwrap_or(self.resolver.seen_at).min(self.resolver.seen_at);
         let own_built_at = built_at(facts, existed_at);
         SearchedImage {
-            arch: Arch::from_oci(facts.platform.architecture()),
+            arch: LambdaArch::from_oci(facts.platform.architecture()),
             existed_at,
             built_at: company_base.map_or(own_built_at, |base| built_at(base, existed_at).min(own_built_at)),
             named,
@@ -207,8 +207,8 @@ impl<'a> Searcher<'a> {
     fn searched_since(&self, digest: &Digest) -> DateTime<Utc> {
         let catalog = self.resolver.images.catalog();
         let name = format!("searches/{}", digest.hex());
-        catalog.kept(&name).unwrap_or_else(|| {
-            catalog.keep(&name, &self.resolver.seen_at);
+        catalog.get_note(&name).unwrap_or_else(|| {
+            catalog.put_note(&name, &self.resolver.seen_at);
             self.resolver.seen_at
         })
     }
@@ -231,7 +231,7 @@ impl<'a> Searcher<'a> {
                 check_line(line, &prefixes, &outcome.search, is_other_line, is_longer)
             } else {
                 // A line whose releases cannot be listed is never ruled out.
-                let check = check_line(line, &prefixes, &Search::Idle, false, false);
+                let check = check_line(line, &prefixes, &SearchCompletion::Idle, false, false);
                 untagged_of(line, &prefixes).filter(|_| check == PrefixCheck::Unread).unwrap_or(check)
             };
             checks.insert(line.reading, check);
@@ -271,7 +271,7 @@ impl<'a> Searcher<'a> {
 
     /// Adds `release` to the catalog.
     fn record(&self, repository: &Repository, release: Arc<PlatformRelease>) {
-        self.resolver.images.catalog().note_release(repository, release);
+        self.resolver.images.catalog().add_release(repository, release);
     }
 }
 

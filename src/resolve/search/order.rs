@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    candidates::{Candidate, Candidates},
+    candidates::{CandidateRelease, CandidateReleases},
     known::{is_one_run, is_same_run},
     scope::{NamedLine, is_provided},
 };
@@ -25,7 +25,7 @@ const TIME_ZONES: Duration = Duration::hours(14);
 
 /// Hints of an image about its base.
 #[derive(Debug)]
-pub(super) struct Hints<'a> {
+pub(super) struct SearchHints<'a> {
     /// The approximate instant at which its base was the newest.
     pub(super) built_at: DateTime<Utc>,
     /// The instant by which it existed, so its base was published by then.
@@ -39,12 +39,12 @@ pub(super) struct Hints<'a> {
     /// The lines of images in the same group.
     pub(super) learned: &'a BTreeSet<(Repository, String)>,
     /// Which candidates may be its base.
-    pub(super) extent: Extent,
+    pub(super) extent: CandidateScope,
 }
 
 /// Which candidates may be the base of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(super) enum CandidateScope {
     /// Those of the lines that the image names.
     Named,
     /// All candidates.
@@ -58,18 +58,18 @@ pub(super) enum Extent {
 
 /// A candidate to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(super) struct ReadStep {
     /// The position of its repository's candidates.
     pub(super) list: usize,
     /// Its position in them.
     pub(super) candidate: usize,
     /// How much of it to read.
-    pub(super) depth: Depth,
+    pub(super) depth: ReadDepth,
 }
 
 /// How much of a candidate to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Depth {
+pub(super) enum ReadDepth {
     /// Its manifest: the digests of its layers.
     Manifest,
     /// Its configuration: the `diff_ids`.
@@ -78,7 +78,7 @@ pub(super) enum Depth {
 
 /// The priority of a candidate, highest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
+enum ReadPriority {
     /// Of a line that the image names, published together with the image's operating system.
     NamedSameRun,
     /// Of a line that the image names, close to its dates.
@@ -99,10 +99,10 @@ enum Class {
     Rest,
 }
 
-impl Class {
+impl ReadPriority {
     /// The sort key of a step. Configurations are needed only if the image's layers were recompressed, which is rare:
     /// they are read after the manifests of equally probable candidates.
-    fn place(self, depth: Depth) -> u8 {
+    fn place(self, depth: ReadDepth) -> u8 {
         let (manifest, configuration) = match self {
             Self::NamedSameRun => (0, 1),
             Self::NamedClose => (2, 3),
@@ -114,17 +114,17 @@ impl Class {
             Self::Probe => (11, 14),
             Self::Rest => (13, 14),
         };
-        if depth == Depth::Manifest { manifest } else { configuration }
+        if depth == ReadDepth::Manifest { manifest } else { configuration }
     }
 }
 
 /// Whether `candidate` of `list` may be the base of an image with `hints`.
-pub(super) fn is_possible(list: &Candidates, candidate: &Candidate, hints: &Hints<'_>) -> bool {
+pub(super) fn is_possible(list: &CandidateReleases, candidate: &CandidateRelease, hints: &SearchHints<'_>) -> bool {
     candidate.built_at <= hints.existed_at
         && match hints.extent {
-            Extent::All => true,
-            Extent::Named => is_named(list, candidate, hints),
-            Extent::SameRun => {
+            CandidateScope::All => true,
+            CandidateScope::Named => is_named(list, candidate, hints),
+            CandidateScope::SameRun => {
                 let first = hints.published.first();
                 let is_again = first
                     .zip(hints.published_until)
@@ -132,12 +132,17 @@ pub(super) fn is_possible(list: &Candidates, candidate: &Candidate, hints: &Hint
                 let is_same_run = first.is_none() || is_same_run(candidate.built_at, hints.published);
                 (is_same_run || is_again) && !is_provided(&list.repository)
             }
-            Extent::Later => hints.published.first().is_none_or(|first| candidate.built_at >= *first - TIME_ZONES),
+            CandidateScope::Later => {
+                hints.published.first().is_none_or(|first| candidate.built_at >= *first - TIME_ZONES)
+            }
         }
 }
 
 /// The steps that read the candidates in `lists` for an image with `hints`, in order.
-pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hints: &Hints<'_>) -> VecDeque<Step> {
+pub(super) fn steps<'a>(
+    lists: impl Iterator<Item = (usize, &'a CandidateReleases)>,
+    hints: &SearchHints<'_>,
+) -> VecDeque<ReadStep> {
     let mut possible = Vec::new();
     for (position, list) in lists {
         let all = list.all.iter().enumerate().filter(|(_, candidate)| is_possible(list, candidate, hints));
@@ -158,21 +163,21 @@ pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hi
         let is_named = is_named(list, candidate, hints);
         let is_same_run = is_same_run(candidate.built_at, hints.published);
         let class = match () {
-            () if is_named && is_same_run && is_one_run => Class::NamedSameRun,
-            () if is_named && *closer < CLOSE => Class::NamedClose,
-            () if is_same_run && is_one_run => Class::SameRun,
-            () if is_named => Class::Named,
-            () if *closer < CLOSE && is_learned() => Class::Learned,
-            () if is_older && *older == 0 => Class::Newest,
-            () if is_same_run => Class::SameSystem,
-            () if is_provided(&list.repository) && probe_count < PROBES => Class::Probe,
-            () => Class::Rest,
+            () if is_named && is_same_run && is_one_run => ReadPriority::NamedSameRun,
+            () if is_named && *closer < CLOSE => ReadPriority::NamedClose,
+            () if is_same_run && is_one_run => ReadPriority::SameRun,
+            () if is_named => ReadPriority::Named,
+            () if *closer < CLOSE && is_learned() => ReadPriority::Learned,
+            () if is_older && *older == 0 => ReadPriority::Newest,
+            () if is_same_run => ReadPriority::SameSystem,
+            () if is_provided(&list.repository) && probe_count < PROBES => ReadPriority::Probe,
+            () => ReadPriority::Rest,
         };
         *closer += 1;
         *older += usize::from(is_older);
-        probe_count += usize::from(class == Class::Probe);
-        for depth in [Depth::Manifest, Depth::Configuration] {
-            steps.push((class.place(depth), Step { list: position, candidate: at, depth }));
+        probe_count += usize::from(class == ReadPriority::Probe);
+        for depth in [ReadDepth::Manifest, ReadDepth::Configuration] {
+            steps.push((class.place(depth), ReadStep { list: position, candidate: at, depth }));
         }
     }
     // Stable sort: with equal priority, the closest come first.
@@ -180,7 +185,7 @@ pub(super) fn steps<'a>(lists: impl Iterator<Item = (usize, &'a Candidates)>, hi
     steps.into_iter().map(|(_, step)| step).collect()
 }
 
-fn is_named(list: &Candidates, candidate: &Candidate, hints: &Hints<'_>) -> bool {
+fn is_named(list: &CandidateReleases, candidate: &CandidateRelease, hints: &SearchHints<'_>) -> bool {
     hints.named.iter().any(|line| line.has(&list.repository, &candidate.tag))
 }
 

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Searcher, candidates::Candidate, order::Depth};
+use super::{LayerSearcher, candidates::CandidateRelease, order::ReadDepth};
 use crate::{
     image::{
-        Arch, Child, Content, Digest, DigestKind, Document, ImageFacts, Manifest, Platform, PlatformRelease, Reference,
-        Repository,
+        ChildManifest, Digest, DigestContent, DigestKind, ImageFacts, ImageManifest, LambdaArch, ManifestDocument,
+        Platform, PlatformRelease, Reference, Repository,
     },
-    registry::{self, Fetched},
-    store::{Known, Seen},
+    registry::{self, FetchedManifest},
+    store::{SharedContent, TagObservation},
 };
 
 /// The manifests that were read in this run. Their configurations may be needed later.
-pub(super) type Manifests = HashMap<Digest, Manifest>;
+pub(super) type ManifestCache = HashMap<Digest, ImageManifest>;
 
 /// Why a candidate was not read.
 #[derive(Debug)]
@@ -42,28 +42,28 @@ impl ReadError {
 }
 
 /// The digests that locate a candidate's image.
-struct Location {
+struct CandidateLocation {
     /// The digest of its manifest.
     manifest: Digest,
     /// The digest of the index that its tag points at.
     index: Option<Digest>,
 }
 
-impl Searcher<'_> {
+impl LayerSearcher<'_> {
     /// Reads a candidate in `repository`: one request, and one more each for an index and for its configuration. `None`
     /// if it has no image for `arch`.
     pub(super) async fn read(
         &self,
         repository: &Repository,
-        candidate: &Candidate,
-        arch: Arch,
-        depth: Depth,
-        manifests: &mut Manifests,
+        candidate: &CandidateRelease,
+        arch: LambdaArch,
+        depth: ReadDepth,
+        manifests: &mut ManifestCache,
     ) -> Result<Option<PlatformRelease>, ReadError> {
         let platform = Platform::new("linux", arch.oci(), None);
         let tag = candidate.tag.to_string();
         let Some(location) = self.locate(repository, &tag, &platform, manifests).await? else { return Ok(None) };
-        let Location { manifest, index } = location;
+        let CandidateLocation { manifest, index } = location;
         let read = match self.known_image(&manifest) {
             Some(facts) => PlatformRelease::new(manifest, &facts, self.resolver.seen_at),
             None => self.read_image(repository, manifest, platform, depth, manifests).await?,
@@ -78,10 +78,11 @@ impl Searcher<'_> {
         repository: &Repository,
         tag: &str,
         platform: &Platform,
-        manifests: &mut Manifests,
-    ) -> Result<Option<Location>, ReadError> {
+        manifests: &mut ManifestCache,
+    ) -> Result<Option<CandidateLocation>, ReadError> {
         let catalog = self.resolver.images.catalog();
-        let carried = catalog.recall(repository, |memory| memory.carried.get(tag).map(|seen| seen.digest.clone()));
+        let carried =
+            catalog.read_repository(repository, |memory| memory.carried.get(tag).map(|seen| seen.digest.clone()));
         let is_known = |digest: &Digest| manifests.contains_key(digest) || catalog.content(digest).is_some();
         let digest = match carried {
             Some(digest) if is_known(&digest) => digest,
@@ -89,23 +90,27 @@ impl Searcher<'_> {
             None => {
                 let digest = self.fetch(&Reference::tagged(repository.clone(), tag), manifests).await?;
                 let kind = catalog.content(&digest).map(|content| content.kind());
-                self.resolver.note_carried(repository, tag, Seen::new(digest.clone(), kind, self.resolver.seen_at));
+                self.resolver.note_carried(
+                    repository,
+                    tag,
+                    TagObservation::new(digest.clone(), kind, self.resolver.seen_at),
+                );
                 digest
             }
         };
         let content = catalog.content(&digest);
         match content.as_deref() {
-            Some(content @ Content::Index(index)) => {
-                let says_all = |child: &Child| child.platform.is_some() && child.kind == DigestKind::Manifest;
+            Some(content @ DigestContent::Index(index)) => {
+                let says_all = |child: &ChildManifest| child.platform.is_some() && child.kind == DigestKind::Manifest;
                 let entry = self.resolver.images.entry_for(repository, &digest, content, platform);
                 let entry = if index.children.iter().all(says_all) {
                     entry.await?
                 } else {
                     self.allowance.send(entry).await.ok_or(ReadError::UsedUp)??
                 };
-                Ok(entry.map(|entry| Location { manifest: entry.digest, index: Some(digest.clone()) }))
+                Ok(entry.map(|entry| CandidateLocation { manifest: entry.digest, index: Some(digest.clone()) }))
             }
-            _ => Ok(Some(Location { manifest: digest, index: None })),
+            _ => Ok(Some(CandidateLocation { manifest: digest, index: None })),
         }
     }
 
@@ -115,31 +120,31 @@ impl Searcher<'_> {
         repository: &Repository,
         digest: Digest,
         platform: Platform,
-        depth: Depth,
-        manifests: &mut Manifests,
+        depth: ReadDepth,
+        manifests: &mut ManifestCache,
     ) -> Result<Option<PlatformRelease>, ReadError> {
         if !manifests.contains_key(&digest) {
             self.fetch(&Reference::pinned(repository.clone(), digest.clone()), manifests).await?;
         }
         let Some(manifest) = manifests.get(&digest) else { return Ok(None) };
         let seen_at = self.resolver.seen_at;
-        if depth == Depth::Manifest && !manifest.layers.is_empty() {
+        if depth == ReadDepth::Manifest && !manifest.layers.is_empty() {
             return Ok(PlatformRelease::from_manifest(digest, manifest, platform, seen_at));
         }
-        let document = Document::Manifest(manifest.clone());
+        let document = ManifestDocument::Manifest(manifest.clone());
         let read = self.resolver.images.complete(repository, &digest, document);
         let content = self.allowance.send(read).await.ok_or(ReadError::UsedUp)??;
         Ok(image_of(&content).and_then(|facts| PlatformRelease::new(digest, facts, seen_at)))
     }
 
     /// Fetches `reference` with one request, and returns its digest.
-    async fn fetch(&self, reference: &Reference, manifests: &mut Manifests) -> Result<Digest, ReadError> {
+    async fn fetch(&self, reference: &Reference, manifests: &mut ManifestCache) -> Result<Digest, ReadError> {
         let answer = self.allowance.send(self.resolver.images.registry().manifest(reference)).await;
-        let Fetched { digest, document } = answer.ok_or(ReadError::UsedUp)??;
+        let FetchedManifest { digest, document } = answer.ok_or(ReadError::UsedUp)??;
         match document {
-            Document::Manifest(manifest) => drop(manifests.insert(digest.clone(), manifest)),
-            Document::Index(index) => {
-                drop(self.resolver.images.catalog().remember(&digest, Content::Index(index)));
+            ManifestDocument::Manifest(manifest) => drop(manifests.insert(digest.clone(), manifest)),
+            ManifestDocument::Index(index) => {
+                drop(self.resolver.images.catalog().insert_content(&digest, DigestContent::Index(index)));
             }
         }
         Ok(digest)
@@ -151,9 +156,9 @@ impl Searcher<'_> {
     }
 }
 
-fn image_of(known: &Known) -> Option<&ImageFacts> {
+fn image_of(known: &SharedContent) -> Option<&ImageFacts> {
     match &**known {
-        Content::Image(facts) => Some(facts),
-        Content::Index(_) => None,
+        DigestContent::Image(facts) => Some(facts),
+        DigestContent::Index(_) => None,
     }
 }

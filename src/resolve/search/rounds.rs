@@ -9,17 +9,17 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    Searcher,
-    candidates::{Candidate, CandidateState, Candidates},
+    LayerSearcher,
+    candidates::{CandidateRelease, CandidateReleases, CandidateState},
     groups::{SHARED_LAYERS, groups},
     known::{KnownReleases, PUBLISHING_RUN},
-    order::{Depth, Extent, Hints, Step, is_possible, steps},
-    read::{Manifests, ReadError},
-    scope::{Need, SearchedImage, is_provided, shown_lines},
+    order::{CandidateScope, ReadDepth, ReadStep, SearchHints, is_possible, steps},
+    read::{ManifestCache, ReadError},
+    scope::{SearchNeed, SearchedImage, is_provided, shown_lines},
 };
 use crate::{
-    identify::Search,
-    image::{Arch, Digest, ImageFacts, LambdaTag, MatchedPrefix, Repository, chain_ids},
+    identify::SearchCompletion,
+    image::{Digest, ImageFacts, LambdaArch, LambdaTag, MatchedPrefix, Repository, chain_ids},
 };
 
 /// The state of the search of a run: known releases, and failures.
@@ -31,44 +31,44 @@ pub(super) struct SearchState {
     pub(super) repositories: BTreeSet<Repository>,
     /// The company bases among them.
     pub(super) company_bases: BTreeSet<Repository>,
-    lists: Vec<Candidates>,
+    lists: Vec<CandidateReleases>,
     /// The number of times a list was read again, which changes the positions of candidates.
     lists_version: usize,
     /// Why no further requests are sent in this run.
     failures: BTreeMap<String, String>,
     /// Why candidates could not be read.
     unreadable: BTreeMap<Repository, String>,
-    manifests: Manifests,
+    manifests: ManifestCache,
 }
 
 /// How the search for one image ended.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SearchOutcome {
-    pub(super) search: Search,
+    pub(super) search: SearchCompletion,
     /// The number of requests sent for it.
     pub(super) request_count: usize,
 }
 
 /// Images that are searched together, and the search for the first one.
-struct Group {
+struct SearchGroup {
     members: VecDeque<usize>,
     learned: BTreeSet<(Repository, String)>,
-    plan: Option<Plan>,
+    plan: Option<SearchPlan>,
 }
 
 /// The candidates that have still to be read for one image.
-struct Plan {
-    need: Need,
+struct SearchPlan {
+    need: SearchNeed,
     published: BTreeSet<DateTime<Utc>>,
     published_until: Option<DateTime<Utc>>,
     lists_version: usize,
     lists: Vec<usize>,
-    steps: VecDeque<Step>,
+    steps: VecDeque<ReadStep>,
 }
 
 /// A search for several images.
-pub(super) struct Rounds<'a> {
-    pub(super) searcher: &'a Searcher<'a>,
+pub(super) struct SearchRounds<'a> {
+    pub(super) searcher: &'a LayerSearcher<'a>,
     pub(super) state: &'a mut SearchState,
     pub(super) images: &'a [SearchedImage],
     outcomes: Vec<SearchOutcome>,
@@ -76,9 +76,13 @@ pub(super) struct Rounds<'a> {
     until: DateTime<Utc>,
 }
 
-impl<'a> Rounds<'a> {
+impl<'a> SearchRounds<'a> {
     /// A search for the bases of `images`.
-    pub(super) fn new(searcher: &'a Searcher<'a>, state: &'a mut SearchState, images: &'a [SearchedImage]) -> Self {
+    pub(super) fn new(
+        searcher: &'a LayerSearcher<'a>,
+        state: &'a mut SearchState,
+        images: &'a [SearchedImage],
+    ) -> Self {
         let outcomes = vec![SearchOutcome::default(); images.len()];
         let mut rounds = Self { searcher, state, images, outcomes, until: DateTime::<Utc>::MIN_UTC };
         let unanswered = images.iter().filter(|image| rounds.need(image).0.is_search());
@@ -87,7 +91,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// The need of `image`, and its known prefixes.
-    fn need(&self, image: &SearchedImage) -> (Need, Vec<MatchedPrefix>) {
+    fn need(&self, image: &SearchedImage) -> (SearchNeed, Vec<MatchedPrefix>) {
         let prefixes = self.state.known.prefixes(&image.facts);
         let searcher = self.searcher;
         let is_company_base = |repository: &Repository| searcher.resolver.is_company_base(repository);
@@ -100,7 +104,7 @@ impl<'a> Rounds<'a> {
         let keys = self.images.iter().zip(repositories).map(|(image, repository)| group_keys(image, *repository));
         let mut queue: VecDeque<_> = groups(keys)
             .into_iter()
-            .map(|members| Group { members: members.into(), learned: BTreeSet::new(), plan: None })
+            .map(|members| SearchGroup { members: members.into(), learned: BTreeSet::new(), plan: None })
             .collect();
         while let Some(mut group) = queue.pop_front() {
             if self.advance(&mut group).await {
@@ -111,7 +115,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// Reads one candidate for the first image of `group` that needs one; `false` if none does.
-    async fn advance(&mut self, group: &mut Group) -> bool {
+    async fn advance(&mut self, group: &mut SearchGroup) -> bool {
         while let Some(position) = group.members.front().copied() {
             let (need, prefixes) = self.need(&self.images[position]);
             if need.is_search() {
@@ -122,7 +126,7 @@ impl<'a> Rounds<'a> {
                     return true;
                 }
                 self.outcomes[position].search = self.end(position, group);
-            } else if need == Need::Answered {
+            } else if need == SearchNeed::Answered {
                 group.learned.extend(lines_of(&prefixes));
             }
             group.members.pop_front();
@@ -132,14 +136,15 @@ impl<'a> Rounds<'a> {
     }
 
     /// Updates the plan of `group` for the image to the current state.
-    async fn plan(&mut self, position: usize, need: Need, prefixes: &[MatchedPrefix], group: &mut Group) {
+    async fn plan(&mut self, position: usize, need: SearchNeed, prefixes: &[MatchedPrefix], group: &mut SearchGroup) {
         let image = &self.images[position];
         self.until = self.until.max(image.existed_at);
         group.learned.extend(shown_lines(&image.facts));
         let mut published = self.state.known.published_on_first_layer(&image.facts);
         published.extend(dated(prefixes));
         let version = self.state.lists_version;
-        let fits = |plan: &Plan| plan.need == need && plan.published == published && plan.lists_version == version;
+        let fits =
+            |plan: &SearchPlan| plan.need == need && plan.published == published && plan.lists_version == version;
         if group.plan.as_ref().is_some_and(fits) {
             return;
         }
@@ -153,7 +158,7 @@ impl<'a> Rounds<'a> {
             steps(chosen, &hints(image, need, (&published, published_until), &group.learned))
         };
         let lists_version = self.state.lists_version;
-        group.plan = Some(Plan { need, published, published_until, lists_version, lists, steps });
+        group.plan = Some(SearchPlan { need, published, published_until, lists_version, lists, steps });
     }
 
     /// Until when lines may have been republished on the releases of `provided` among `prefixes`: until about the next
@@ -169,13 +174,13 @@ impl<'a> Rounds<'a> {
     }
 
     /// The positions of the candidates in all repositories that the image may be built on.
-    async fn lists(&mut self, image: &SearchedImage, need: Need) -> Vec<usize> {
+    async fn lists(&mut self, image: &SearchedImage, need: SearchNeed) -> Vec<usize> {
         let Some(arch) = image.arch.filter(|_| !self.searcher.is_off) else { return Vec::new() };
         let named = image.named.iter().map(|line| line.repository.clone());
         let mut repositories: BTreeSet<_> = named.collect();
         match need {
-            Need::Named => {}
-            Need::Company => repositories.clone_from(&self.state.company_bases),
+            SearchNeed::Named => {}
+            SearchNeed::Company => repositories.clone_from(&self.state.company_bases),
             _ => repositories.extend(self.state.repositories.iter().cloned()),
         }
         repositories.retain(|repository| self.searcher.resolver.has_dated_tags(repository));
@@ -186,13 +191,14 @@ impl<'a> Rounds<'a> {
         lists
     }
 
-    async fn list(&mut self, repository: &Repository, arch: Arch) -> usize {
-        let is_list = |list: &Candidates| list.repository == *repository && list.arch == arch;
+    async fn list(&mut self, repository: &Repository, arch: LambdaArch) -> usize {
+        let is_list = |list: &CandidateReleases| list.repository == *repository && list.arch == arch;
         let position = self.state.lists.iter().position(is_list);
         if let Some(position) = position.filter(|position| self.state.lists[*position].until >= self.until) {
             return position;
         }
-        let list = Candidates::list(self.searcher.resolver, &self.state.known, repository, arch, self.until).await;
+        let list =
+            CandidateReleases::list(self.searcher.resolver, &self.state.known, repository, arch, self.until).await;
         if let Some(position) = position {
             self.state.lists[position] = list;
             self.state.lists_version += 1;
@@ -203,7 +209,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// The next step of `plan` that can still add evidence.
-    fn next_step(&self, position: usize, plan: &mut Plan) -> Option<Step> {
+    fn next_step(&self, position: usize, plan: &mut SearchPlan) -> Option<ReadStep> {
         let image = &self.images[position];
         while let Some(step) = plan.steps.pop_front() {
             let list = &self.state.lists[step.list];
@@ -219,11 +225,11 @@ impl<'a> Rounds<'a> {
     }
 
     /// What has to be read of `candidate` before it can be compared with the image.
-    fn depth(&self, image: &SearchedImage, candidate: &Candidate) -> Option<Depth> {
+    fn depth(&self, image: &SearchedImage, candidate: &CandidateRelease) -> Option<ReadDepth> {
         match candidate.state {
-            CandidateState::Unread => Some(Depth::Manifest),
+            CandidateState::Unread => Some(ReadDepth::Manifest),
             CandidateState::Layers if !self.state.known.is_compared_by_layers(&image.facts) => {
-                Some(Depth::Configuration)
+                Some(ReadDepth::Configuration)
             }
             CandidateState::Layers | CandidateState::Whole | CandidateState::Absent | CandidateState::Unreadable => {
                 None
@@ -233,13 +239,13 @@ impl<'a> Rounds<'a> {
 
     /// Whether the releases of a line are known to have more layers than the image. With a known prefix, each release
     /// is read.
-    fn is_too_long(&self, image: &SearchedImage, need: Need, list: &Candidates, family: &str) -> bool {
+    fn is_too_long(&self, image: &SearchedImage, need: SearchNeed, list: &CandidateReleases, family: &str) -> bool {
         let line = || (list.repository.clone(), list.arch, family.to_owned());
         !need.is_for_longer() && self.state.known.is_line_longer(&line(), image.layer_count())
     }
 
     /// Reads a candidate for the image.
-    async fn take(&mut self, position: usize, step: Step) {
+    async fn take(&mut self, position: usize, step: ReadStep) {
         let sent_count = self.searcher.allowance.sent_count();
         let list = &self.state.lists[step.list];
         let (repository, arch) = (list.repository.clone(), list.arch);
@@ -249,7 +255,7 @@ impl<'a> Rounds<'a> {
         let state = match read {
             Ok(Some(release)) => {
                 // A configuration without `diff_ids` will have none in the next round either.
-                let is_whole = release.diff_ids.is_some() || step.depth == Depth::Configuration;
+                let is_whole = release.diff_ids.is_some() || step.depth == ReadDepth::Configuration;
                 let state = if is_whole { CandidateState::Whole } else { CandidateState::Layers };
                 let release = Arc::new(release);
                 self.searcher.record(&repository, Arc::clone(&release));
@@ -282,14 +288,14 @@ impl<'a> Rounds<'a> {
     }
 
     /// The outcome of the search for an image without further candidates.
-    fn end(&self, position: usize, group: &Group) -> Search {
-        let (image, Some(plan)) = (&self.images[position], &group.plan) else { return Search::Idle };
+    fn end(&self, position: usize, group: &SearchGroup) -> SearchCompletion {
+        let (image, Some(plan)) = (&self.images[position], &group.plan) else { return SearchCompletion::Idle };
         if self.searcher.is_off {
             let why = "the search is disabled: identify.search_requests or identify.search_minutes is 0".to_owned();
-            return Search::Failed { why };
+            return SearchCompletion::Failed { why };
         }
         let hints = hints(image, plan.need, (&plan.published, plan.published_until), &group.learned);
-        let mut tally = Tally::default();
+        let mut tally = SearchTally::default();
         for list in plan.lists.iter().map(|at| &self.state.lists[*at]) {
             let mut lines: HashMap<&str, bool> = HashMap::new();
             for candidate in list.all.iter().filter(|candidate| is_possible(list, candidate, &hints)) {
@@ -298,8 +304,8 @@ impl<'a> Rounds<'a> {
                     lines.entry(family).or_insert_with(|| self.is_too_long(image, plan.need, list, family));
                 tally.possible_count += 1;
                 match self.depth(image, candidate).filter(|_| !*is_too_long) {
-                    Some(Depth::Manifest) => tally.unread_count += 1,
-                    Some(Depth::Configuration) => tally.unconfigured_count += 1,
+                    Some(ReadDepth::Manifest) => tally.unread_count += 1,
+                    Some(ReadDepth::Configuration) => tally.unconfigured_count += 1,
                     None => tally.has_unreadable |= candidate.state == CandidateState::Unreadable,
                 }
             }
@@ -322,7 +328,7 @@ impl<'a> Rounds<'a> {
 
 /// The totals of a search.
 #[derive(Default)]
-struct Tally {
+struct SearchTally {
     possible_count: usize,
     unread_count: usize,
     unconfigured_count: usize,
@@ -332,14 +338,14 @@ struct Tally {
     why: Option<String>,
 }
 
-impl Tally {
-    fn search(self, is_used_up: bool) -> Search {
+impl SearchTally {
+    fn search(self, is_used_up: bool) -> SearchCompletion {
         // If all manifests were read, the configurations are left.
         let left_count = if self.unread_count > 0 { self.unread_count } else { self.unconfigured_count };
         match self.why {
-            Some(why) if left_count == 0 || !is_used_up => Search::Failed { why },
-            None if left_count == 0 => Search::Complete { lines: self.lines.into_iter().collect() },
-            _ => Search::Unfinished { compared_count: self.possible_count - left_count, left_count },
+            Some(why) if left_count == 0 || !is_used_up => SearchCompletion::Failed { why },
+            None if left_count == 0 => SearchCompletion::Complete { lines: self.lines.into_iter().collect() },
+            _ => SearchCompletion::Unfinished { compared_count: self.possible_count - left_count, left_count },
         }
     }
 }
@@ -359,17 +365,17 @@ enum GroupKey<'a> {
 
 fn hints<'a>(
     image: &'a SearchedImage,
-    need: Need,
+    need: SearchNeed,
     (published, published_until): (&'a BTreeSet<DateTime<Utc>>, Option<DateTime<Utc>>),
     learned: &'a BTreeSet<(Repository, String)>,
-) -> Hints<'a> {
+) -> SearchHints<'a> {
     let extent = match need {
-        Need::SameRun => Extent::SameRun,
-        Need::Company => Extent::Later,
-        Need::Named => Extent::Named,
-        Need::All | Need::Nothing | Need::Answered => Extent::All,
+        SearchNeed::SameRun => CandidateScope::SameRun,
+        SearchNeed::Company => CandidateScope::Later,
+        SearchNeed::Named => CandidateScope::Named,
+        SearchNeed::All | SearchNeed::Nothing | SearchNeed::Answered => CandidateScope::All,
     };
-    Hints {
+    SearchHints {
         built_at: image.built_at,
         existed_at: image.existed_at,
         published,

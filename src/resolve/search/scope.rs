@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     identify::{Identification, PrefixCheck},
-    image::{Arch, DotnetVersion, ImageFacts, LambdaTag, MatchedPrefix, ReleaseOf, Repository, is_plausible},
+    image::{
+        DotnetVersion, ImageFacts, LambdaArch, LambdaTag, MatchedPrefix, Repository, RepositoryRelease, is_plausible,
+    },
 };
 
 /// The repository of the bases for .NET.
@@ -57,7 +59,7 @@ impl NamedLine {
     }
 
     /// Whether `known` is a release of this line.
-    pub(super) fn has_release(&self, known: &ReleaseOf) -> bool {
+    pub(super) fn has_release(&self, known: &RepositoryRelease) -> bool {
         let is_of_line = |tag: &String| {
             *tag == self.tag || LambdaTag::parse(tag).is_some_and(|tag| self.has(&known.repository, &tag))
         };
@@ -76,7 +78,7 @@ pub(super) struct SearchedImage {
     /// Its facts.
     pub(super) facts: Arc<ImageFacts>,
     /// Its architecture, if Lambda runs it.
-    pub(super) arch: Option<Arch>,
+    pub(super) arch: Option<LambdaArch>,
     /// The instant by which it existed.
     pub(super) existed_at: DateTime<Utc>,
     /// Its recorded build date.
@@ -91,7 +93,7 @@ pub(super) struct SearchedImage {
 
 /// What an image still needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum SearchNeed {
     /// No search: nothing shows where its base could be, or its records determine it.
     Nothing,
     /// A known release is its base.
@@ -106,7 +108,7 @@ pub(super) enum Need {
     All,
 }
 
-impl Need {
+impl SearchNeed {
     /// Whether a longer prefix than a known one is searched. Each release is read then, because the number of layers of
     /// a line changes over the years.
     pub(super) fn is_for_longer(self) -> bool {
@@ -132,12 +134,12 @@ impl SearchedImage {
         prefixes: &[MatchedPrefix],
         is_company_base: impl Fn(&Repository) -> bool,
         has_company_lists: bool,
-    ) -> Need {
-        let is_innermost = |known: &Arc<ReleaseOf>| !is_company_base(&known.repository);
+    ) -> SearchNeed {
+        let is_innermost = |known: &Arc<RepositoryRelease>| !is_company_base(&known.repository);
         let innermost = prefixes.iter().filter(|prefix| prefix.releases.iter().any(is_innermost));
         let innermost: Vec<_> = innermost.collect();
         let is_final = |prefix: &&MatchedPrefix| {
-            let is_last = |known: &Arc<ReleaseOf>| is_innermost(known) && !is_provided(&known.repository);
+            let is_last = |known: &Arc<RepositoryRelease>| is_innermost(known) && !is_provided(&known.repository);
             prefix.layer_count == self.layer_count() || prefix.releases.iter().any(is_last)
         };
         let has_named = || {
@@ -152,21 +154,21 @@ impl SearchedImage {
                 })
         };
         match () {
-            () if self.arch.is_none() || self.layer_count() == 0 => Need::Nothing,
-            () if innermost.iter().any(is_final) && may_have_company_base() => Need::Company,
-            () if innermost.iter().any(is_final) || has_named() => Need::Answered,
-            () if self.is_settled => Need::Nothing,
-            () if !innermost.is_empty() => Need::SameRun,
-            () if self.shows_lambda_base => Need::All,
-            () if !self.named.is_empty() => Need::Named,
-            () => Need::Nothing,
+            () if self.arch.is_none() || self.layer_count() == 0 => SearchNeed::Nothing,
+            () if innermost.iter().any(is_final) && may_have_company_base() => SearchNeed::Company,
+            () if innermost.iter().any(is_final) || has_named() => SearchNeed::Answered,
+            () if self.is_settled => SearchNeed::Nothing,
+            () if !innermost.is_empty() => SearchNeed::SameRun,
+            () if self.shows_lambda_base => SearchNeed::All,
+            () if !self.named.is_empty() => SearchNeed::Named,
+            () => SearchNeed::Nothing,
         }
     }
 }
 
 /// The lines in repositories that `is_base` accepts which an image names without a digest or dated tag.
 pub(super) fn named_lines(identification: &Identification, is_base: impl Fn(&Repository) -> bool) -> Vec<NamedLine> {
-    let named = identification.readings.iter().enumerate().filter_map(|(reading, read)| {
+    let named = identification.records.iter().enumerate().filter_map(|(reading, read)| {
         let base = read.base.as_ref().ok().filter(|base| base.digest.is_none() && is_base(&base.repository))?;
         let tag = base.tag.clone().filter(|tag| !is_dated(tag))?;
         Some(NamedLine { reading, repository: base.repository.clone(), tag })
@@ -188,7 +190,7 @@ pub(super) fn is_settled(
     is_company_base: impl Fn(&Repository) -> bool,
 ) -> bool {
     checks.iter().any(|(position, check)| {
-        let Some(reading) = identification.readings.get(*position) else { return false };
+        let Some(reading) = identification.records.get(*position) else { return false };
         match (check, &reading.base) {
             (PrefixCheck::Prefix { .. }, Ok(base)) => !is_company_base(&base.repository),
             (PrefixCheck::Fewer, _) => !reading.kind.is_candidate(),

@@ -7,27 +7,28 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    notify::{Alert, AlertKey, AlertSubject, Due, Event, Ledger, State, Subject, Told},
+    notify::{
+        Alert, AlertEvent, AlertKey, AlertState, AlertSubject, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry,
+    },
     report::{
-        Style,
-        grid::{Cell, Column, Grid},
-        style::{Page, Paint},
-        words,
+        RenderOptions, format,
+        grid::{Grid, GridCell, GridColumn},
+        style::{TextPage, TextStyle},
     },
 };
 
 /// The value of `schema` in every list.
 pub const ALERTS_SCHEMA: &str = "basewatch.alerts/v1";
 
-const COLUMNS: [Column; 8] = [
-    Column { title: "ID", least: None },
-    Column { title: "SEVERITY", least: None },
-    Column { title: "ABOUT", least: None },
-    Column { title: "DEPLOYMENT", least: Some(12) },
-    Column { title: "OWNER", least: Some(8) },
-    Column { title: "SINCE", least: None },
-    Column { title: "LAST NOTIFIED", least: None },
-    Column { title: "STATE", least: Some(8) },
+const COLUMNS: [GridColumn; 8] = [
+    GridColumn { title: "ID", least: None },
+    GridColumn { title: "SEVERITY", least: None },
+    GridColumn { title: "ABOUT", least: None },
+    GridColumn { title: "DEPLOYMENT", least: Some(12) },
+    GridColumn { title: "OWNER", least: Some(8) },
+    GridColumn { title: "SINCE", least: None },
+    GridColumn { title: "LAST NOTIFIED", least: None },
+    GridColumn { title: "STATE", least: Some(8) },
 ];
 
 const INDENT: usize = 10;
@@ -53,26 +54,26 @@ pub struct AlertRow {
     #[serde(default)]
     pub about: AlertSubject,
     /// The finding when a run last concluded something about it.
-    pub subject: Subject,
+    pub subject: FindingSnapshot,
     /// When a run last reported it.
     pub seen_at: DateTime<Utc>,
     /// No notification is sent before this instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
     /// Notifications by channel.
-    pub channels: Vec<ReceiverRow>,
+    pub channels: Vec<ChannelRow>,
 }
 
 /// Notifications of an alert to one channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ReceiverRow {
+pub struct ChannelRow {
     /// The id of the channel.
     pub channel: String,
     /// Delivery state of the latest event.
-    pub state: State,
+    pub state: AlertState,
     /// What was history.
     #[serde(flatten)]
-    pub history: Told,
+    pub history: DeliveryHistory,
     /// Why the last attempt to deliver it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
@@ -81,23 +82,23 @@ pub struct ReceiverRow {
 impl AlertList {
     /// What `ledger` knows of alerts that a channel was or will be notified of.
     #[must_use]
-    pub fn of(ledger: &Ledger) -> Self {
+    pub fn from_ledger(ledger: &Ledger) -> Self {
         let rows =
             ledger.alerts.iter().filter(|(_, alert)| !alert.deliveries.is_empty() || alert.snoozed_until.is_some());
-        let mut alerts: Vec<_> = rows.map(|(key, alert)| AlertRow::of(key, alert, &ledger.outbox)).collect();
+        let mut alerts: Vec<_> = rows.map(|(key, alert)| AlertRow::from_alert(key, alert, &ledger.outbox)).collect();
         alerts.sort_by_key(|alert| (Reverse(alert.is_open()), Reverse(alert.subject.severity), alert.since()));
         Self { schema: ALERTS_SCHEMA.to_owned(), alerts }
     }
 }
 
 impl AlertRow {
-    fn of(key: &AlertKey, alert: &Alert, outbox: &[Due]) -> Self {
-        let error = |channel: &str, history: &Told| {
+    fn from_alert(key: &AlertKey, alert: &Alert, outbox: &[OutboxEntry]) -> Self {
+        let error = |channel: &str, history: &DeliveryHistory| {
             let key = &history.events.last()?.dedup_key;
             let due = outbox.iter().find(|due| due.channel == channel && due.message.dedup_key == *key)?;
             due.last_error.clone()
         };
-        let channels = alert.deliveries.iter().map(|(channel, history)| ReceiverRow {
+        let channels = alert.deliveries.iter().map(|(channel, history)| ChannelRow {
             channel: channel.clone(),
             state: history.state(),
             last_error: error(channel, history),
@@ -141,28 +142,28 @@ impl AlertRow {
 }
 
 /// The list for a terminal.
-pub(super) fn table(list: &AlertList, style: &Style) -> String {
-    let mut page = Page::new(style);
+pub(super) fn table(list: &AlertList, style: &RenderOptions) -> String {
+    let mut page = TextPage::new(style);
     if list.alerts.is_empty() {
-        page.line(Paint::Plain, "no alerts");
+        page.line(TextStyle::Plain, "no alerts");
         return page.into_text();
     }
     let day =
-        |at: Option<DateTime<Utc>>| at.map_or_else(|| words::NOTHING.to_owned(), |at| at.format("%F").to_string());
-    let rows: Vec<Vec<Cell>> = list
+        |at: Option<DateTime<Utc>>| at.map_or_else(|| format::NOTHING.to_owned(), |at| at.format("%F").to_string());
+    let rows: Vec<Vec<GridCell>> = list
         .alerts
         .iter()
         .map(|alert| {
             let severity = alert.subject.severity;
             vec![
-                Cell::new(Paint::Plain, alert.id.as_str()),
-                Cell::new(Paint::Severity(severity), severity.as_str()),
-                Cell::new(Paint::Plain, alert.about.as_str()),
-                Cell::new(Paint::Plain, alert.subject.name.as_str()),
-                Cell::new(Paint::Plain, alert.subject.owner.as_deref().unwrap_or(words::NOTHING)),
-                Cell::new(Paint::Plain, day(alert.since())),
-                Cell::new(Paint::Plain, day(alert.last_notified())),
-                Cell::new(Paint::Plain, alert.states()),
+                GridCell::new(TextStyle::Plain, alert.id.as_str()),
+                GridCell::new(TextStyle::Severity(severity), severity.as_str()),
+                GridCell::new(TextStyle::Plain, alert.about.as_str()),
+                GridCell::new(TextStyle::Plain, alert.subject.name.as_str()),
+                GridCell::new(TextStyle::Plain, alert.subject.owner.as_deref().unwrap_or(format::NOTHING)),
+                GridCell::new(TextStyle::Plain, day(alert.since())),
+                GridCell::new(TextStyle::Plain, day(alert.last_notified())),
+                GridCell::new(TextStyle::Plain, alert.states()),
             ]
         })
         .collect();
@@ -175,28 +176,28 @@ pub(super) fn table(list: &AlertList, style: &Style) -> String {
 }
 
 /// One alert with its notifications, for a terminal.
-pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
-    let mut page = Page::new(style);
+pub(super) fn details(alert: &AlertRow, style: &RenderOptions) -> String {
+    let mut page = TextPage::new(style);
     let subject = &alert.subject;
     let severity = subject.severity.as_str();
     let what = match alert.about {
         AlertSubject::Base => format!("{}: {}, severity {severity}", subject.name, subject.verdict.as_str()),
         AlertSubject::Workload => format!("{}: {}, severity {severity}", subject.name, subject.action.as_str()),
     };
-    page.evidence(Paint::Bold, 0, what);
+    page.evidence(TextStyle::Bold, 0, what);
     page.end();
     page.entry(INDENT, "alert", alert.id.as_str());
     page.entry(INDENT, "about", format!("the {}", alert.about.as_str()));
     page.entry(INDENT, "finding", alert.finding.as_str());
     page.entry(INDENT, "image", subject.image.as_str());
-    page.entry(INDENT, "owner", subject.owner.as_deref().unwrap_or(words::NOTHING));
-    page.entry(INDENT, "seen", words::instant(alert.seen_at));
+    page.entry(INDENT, "owner", subject.owner.as_deref().unwrap_or(format::NOTHING));
+    page.entry(INDENT, "seen", format::instant(alert.seen_at));
     if let Some(until) = alert.snoozed_until {
-        page.entry(INDENT, "snoozed", format!("until {}", words::instant(until)));
+        page.entry(INDENT, "snoozed", format!("until {}", format::instant(until)));
     }
     for row in &alert.channels {
         page.end();
-        page.evidence(Paint::Bold, 0, format!("{}: {}", row.channel, row.state.as_str()));
+        page.evidence(TextStyle::Bold, 0, format!("{}: {}", row.channel, row.state.as_str()));
         for event in &row.history.events {
             page.entry(INDENT, event.kind.as_str(), event_line(event));
         }
@@ -207,13 +208,13 @@ pub(super) fn details(alert: &AlertRow, style: &Style) -> String {
     page.into_text()
 }
 
-fn event_line(event: &Event) -> String {
+fn event_line(event: &AlertEvent) -> String {
     let sent = match event.sent_at {
         Some(_) if event.dedup_key.is_empty() => ", not sent to this channel".to_owned(),
         Some(at) if at == event.due_at => String::new(),
-        Some(at) => format!(", delivered {}", words::instant(at)),
+        Some(at) => format!(", delivered {}", format::instant(at)),
         None => ", not delivered yet".to_owned(),
     };
     let id = event.message_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
-    format!("{}{sent}{id}", words::instant(event.due_at))
+    format!("{}{sent}{id}", format::instant(event.due_at))
 }

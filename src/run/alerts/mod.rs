@@ -7,13 +7,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use chrono::Utc;
 
-pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ReceiverRow};
-use super::{Console, Exit, Receivers, cycle::LOCK_WAIT, output, world::memory};
+pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ChannelRow};
+use super::{Console, ExitStatus, OutboundClients, app_context::memory, output, pipeline::LOCK_WAIT};
 use crate::{
-    cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, Format},
+    cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, OutputFormat},
     config::Settings,
-    notify::{self, AlertKey, Keeper, Ledger, select},
-    report::{Report, json, words},
+    notify::{self, AlertKey, Ledger, LedgerSession, select},
+    report::{Report, format, json},
     store::{self, Store},
 };
 
@@ -22,7 +22,7 @@ use crate::{
 /// # Errors
 ///
 /// When there is no store, the ledger cannot be read or written, or no alert has that id.
-pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console) -> Result<Exit> {
+pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console) -> Result<ExitStatus> {
     let (store, receivers) = memory(settings)?;
     match command {
         AlertsCommand::List(args) => list(&*store, args, console).await,
@@ -37,33 +37,33 @@ pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console)
     }
 }
 
-async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Result<Exit> {
+async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Result<ExitStatus> {
     let ledger = ledger(store).await?;
-    let mut list = AlertList::of(&ledger);
+    let mut list = AlertList::from_ledger(&ledger);
     let is_wanted = |owner: Option<&str>| {
         args.owner.is_empty() || owner.is_some_and(|owner| args.owner.iter().any(|glob| glob.matches(owner)))
     };
     list.alerts.retain(|alert| (args.all || alert.is_open()) && is_wanted(alert.subject.owner.as_deref()));
     output::print(&match args.format {
-        Format::Json => json::render(&list),
-        Format::Table => listing::table(&list, &console.style()),
+        OutputFormat::Json => json::render(&list),
+        OutputFormat::Table => listing::table(&list, &console.style()),
     })?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
-async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<Exit> {
+async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<ExitStatus> {
     let ledger = ledger(store).await?;
     let key = find(&ledger, &args.id)?;
-    let mut list = AlertList::of(&ledger);
+    let mut list = AlertList::from_ledger(&ledger);
     list.alerts.retain(|alert| alert.finding == key.finding && alert.about == key.about);
     output::print(&match args.format {
-        Format::Json => json::render(&list),
-        Format::Table => list.alerts.iter().map(|alert| listing::details(alert, &console.style())).collect(),
+        OutputFormat::Json => json::render(&list),
+        OutputFormat::Table => list.alerts.iter().map(|alert| listing::details(alert, &console.style())).collect(),
     })?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
-async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<Exit> {
+async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<ExitStatus> {
     let session = open_session(store, "alerts snooze").await?;
     let ledger = session.ledger().await;
     let key = find(&ledger, &args.id)?;
@@ -82,23 +82,23 @@ async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<Exit>
     let name = changed.context("the ledger cannot be written")?.unwrap_or_default();
     let others = match keys.len() {
         0 | 1 => String::new(),
-        count => format!(" and {} of the same image", words::count(count as u64 - 1, "tag")),
+        count => format!(" and {} of the same image", format::count(count as u64 - 1, "tag")),
     };
     let alert = format!("the alert about the {} of {name}{others}", key.about.as_str());
-    output::say(&match until {
-        Some(until) => format!("{alert} is snoozed until {}, unless it gets worse", words::instant(until)),
+    output::print_stderr(&match until {
+        Some(until) => format!("{alert} is snoozed until {}, unless it gets worse", format::instant(until)),
         None => format!("{alert} is no longer snoozed"),
     });
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 async fn resend(
     settings: &Settings,
     store: &dyn Store,
-    receivers: &Receivers,
+    receivers: &OutboundClients,
     args: &AlertArgs,
-    session: &Keeper,
-) -> Result<Exit> {
+    session: &LedgerSession,
+) -> Result<ExitStatus> {
     let key = find(&session.ledger().await, &args.id)?;
     let report = latest(store).await?;
     let now = Utc::now();
@@ -113,16 +113,22 @@ async fn resend(
     let delivered = notify::deliver(session, &receivers.notifiers, &settings.notify, now).await?;
     for delivery in &delivered.tried {
         match &delivery.outcome {
-            Ok(_) => output::say(&format!("notified {}", delivery.channel)),
-            Err(why) => output::say(&format!("cannot notify {}: {why}; the next run retries", delivery.channel)),
+            Ok(_) => output::print_stderr(&format!("notified {}", delivery.channel)),
+            Err(why) => {
+                output::print_stderr(&format!("cannot notify {}: {why}; the next run retries", delivery.channel))
+            }
         }
     }
-    Ok(if delivered.tried.iter().all(|delivery| delivery.outcome.is_ok()) { Exit::Clean } else { Exit::Incomplete })
+    Ok(if delivered.tried.iter().all(|delivery| delivery.outcome.is_ok()) {
+        ExitStatus::Clean
+    } else {
+        ExitStatus::Incomplete
+    })
 }
 
-async fn open_session(store: &Arc<dyn Store>, holder: &str) -> Result<Keeper> {
-    let lock = store.turn(holder, LOCK_WAIT).await.context("the store cannot be used")?;
-    Keeper::open(Arc::clone(store), lock).await.context("the ledger cannot be used")
+async fn open_session(store: &Arc<dyn Store>, holder: &str) -> Result<LedgerSession> {
+    let lock = store.lock(holder, LOCK_WAIT).await.context("the store cannot be used")?;
+    LedgerSession::open(Arc::clone(store), lock).await.context("the ledger cannot be used")
 }
 
 async fn ledger(store: &dyn Store) -> Result<Ledger> {

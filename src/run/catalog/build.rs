@@ -10,26 +10,26 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::{
-        Console, Exit, Ports,
-        output::{print, say},
-        progress::Bar,
+        AppClients, Console, ExitStatus,
+        output::{print, print_stderr},
+        progress::RunProgressBar,
         releases::{read_signed, write_signed},
     },
     keys, stats,
 };
 use crate::{
-    cli::{CatalogBuildArgs, CatalogUpdateArgs, CrawledLines, Format},
+    cli::{CatalogBuildArgs, CatalogUpdateArgs, CrawledLines, OutputFormat},
     config::Settings,
     glob::Glob,
     image::Repository,
-    release_catalog::{CrawlProgress, CrawlScope, Journal, ReleaseCatalog, SigningKey, crawl},
+    release_catalog::{CrawlJournal, CrawlProgress, CrawlScope, ReleaseCatalog, SigningKey, crawl},
 };
 
 /// The file name suffix of the journal.
 const JOURNAL_SUFFIX: &str = ".progress";
 
 /// The parameters of a crawl.
-struct Crawl<'a> {
+struct CrawlJob<'a> {
     settings: &'a Settings,
     lines: &'a CrawledLines,
     file: &'a Path,
@@ -44,14 +44,14 @@ struct Crawl<'a> {
 /// # Errors
 ///
 /// When a registry does not respond or a file cannot be written. The journal keeps what was read.
-pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console: Console) -> Result<Exit> {
+pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console: Console) -> Result<ExitStatus> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
     let known = ReleaseCatalog::new(DateTime::UNIX_EPOCH);
     let (lines, file) = (&args.lines, &*args.output);
     if file.is_dir() {
         bail!("cannot write {}: is a folder", file.display());
     }
-    let crawl = Crawl { settings, lines, file, key, known, purpose: "build" };
+    let crawl = CrawlJob { settings, lines, file, key, known, purpose: "build" };
     run(crawl, None, console).await
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn build(settings: &Settings, args: &CatalogBuildArgs, console:
 /// # Errors
 ///
 /// As [`build`], and when the file is not a catalog or its signature is invalid.
-pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, console: Console) -> Result<Exit> {
+pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, console: Console) -> Result<ExitStatus> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
     let signed = read_signed(&args.file)?;
     // Only content with a valid signature may be signed again.
@@ -72,13 +72,13 @@ pub(super) async fn update(settings: &Settings, args: &CatalogUpdateArgs, consol
         ReleaseCatalog::decode(&signed.bytes).with_context(|| format!("cannot read {}", args.file.display()))?;
     let first_at = known.lines().iter().filter_map(|line| line.first_at).min();
     // The journal is independent of the state of the file, so that a crawl that was killed after writing it can resume.
-    let crawl = Crawl { settings, lines: &args.lines, file: &args.file, key, known, purpose: "update" };
+    let crawl = CrawlJob { settings, lines: &args.lines, file: &args.file, key, known, purpose: "update" };
     run(crawl, first_at, console).await
 }
 
 /// Crawls and writes the file; without `--since`, releases from `first_at` on.
-async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console) -> Result<Exit> {
-    let Crawl { settings, lines, file, key, known, purpose } = task;
+async fn run(task: CrawlJob<'_>, first_at: Option<DateTime<Utc>>, console: Console) -> Result<ExitStatus> {
+    let CrawlJob { settings, lines, file, key, known, purpose } = task;
     let mut scope = CrawlScope {
         repositories: repositories(settings, &lines.line, &known),
         lines: lines.line.clone(),
@@ -86,15 +86,16 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
     };
     // The span and not a date, because a crawl may resume on another day.
     let span = lines.since.map_or_else(String::new, |span| format!("; the last {} days", span.num_days()));
-    let mut journal = Journal::open(&journal_of(file), &format!("{purpose}: {}{span}", scope.describe()), Utc::now())?;
+    let mut journal =
+        CrawlJournal::open(&journal_of(file), &format!("{purpose}: {}{span}", scope.describe()), Utc::now())?;
     if let Some(span) = lines.since {
         scope.since = Some(journal.began_at() - span);
     }
     if !journal.is_empty() {
-        say(&format!("resuming: {} platform releases already read", journal.len()));
+        print_stderr(&format!("resuming: {} platform releases already read", journal.len()));
     }
-    let ports = Ports::open(&allowing(settings, &scope.repositories))?;
-    let bar = Bar::new(console.has_progress);
+    let ports = AppClients::open(&allowing(settings, &scope.repositories))?;
+    let bar = RunProgressBar::new(console.has_progress);
     let has_bar = console.has_progress;
     let progress = |progress: CrawlProgress| {
         bar.show_crawl(progress);
@@ -110,16 +111,21 @@ async fn run(task: Crawl<'_>, first_at: Option<DateTime<Utc>>, console: Console)
     let again = || format!("the progress is in {}: run the same command again to resume", journal_of(file).display());
     let crawled = crawled.with_context(again)?;
     for skipped in &crawled.skipped {
-        say(&format!("skipped: {skipped}"));
+        print_stderr(&format!("skipped: {skipped}"));
     }
     let bytes = crawled.catalog.encode();
     ReleaseCatalog::decode(&bytes).context("the releases exceed the size limit of a catalog: crawl fewer lines")?;
     let signature = key.map(|key| keys::sign(&key, &crawled.catalog, &bytes)).transpose()?;
     write_signed(file, &bytes, signature.as_deref())?;
     journal.remove()?;
-    print(&stats::render(&crawled.catalog, Some(bytes.len()), Format::Table, &console.style()))?;
-    say(&format!("{} has {} platform releases, {} of them new", file.display(), crawled.catalog.len(), crawled.added));
-    Ok(if crawled.skipped.is_empty() { Exit::Clean } else { Exit::Incomplete })
+    print(&stats::render(&crawled.catalog, Some(bytes.len()), OutputFormat::Table, &console.style()))?;
+    print_stderr(&format!(
+        "{} has {} platform releases, {} of them new",
+        file.display(),
+        crawled.catalog.len(),
+        crawled.added
+    ));
+    Ok(if crawled.skipped.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
 
 fn journal_of(file: &Path) -> PathBuf {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use chrono::SecondsFormat;
 
 use super::super::{
-    Exit,
+    ExitStatus,
     output::print,
     releases::{read_file, read_signed},
 };
@@ -25,7 +25,7 @@ const KEY_BYTES: u64 = 4096;
 /// # Errors
 ///
 /// When the file exists or cannot be written.
-pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<Exit> {
+pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<ExitStatus> {
     let key = SigningKey::generate()?;
     let (public, private) = (key.public_key()?, key.to_file()?);
     let mut options = OpenOptions::new();
@@ -38,7 +38,7 @@ pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<Exit> {
     });
     written.with_context(|| format!("cannot write {}", args.output.display()))?;
     print(&format!("{public}\n"))?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Verifies the signature of a file.
@@ -46,7 +46,7 @@ pub(super) fn generate(args: &CatalogKeygenArgs) -> Result<Exit> {
 /// # Errors
 ///
 /// When the file cannot be read, or no public key is given or configured.
-pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<Exit> {
+pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<ExitStatus> {
     let key = public_key(settings, args.public_key.as_ref())?;
     let name = args.file.display();
     match accept(read_signed(&args.file)?, &key, None) {
@@ -56,11 +56,11 @@ pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<Ex
             print(&format!(
                 "{name} has a valid signature for {key}: {count} platform releases, built at {built_at}\n"
             ))?;
-            Ok(Exit::Clean)
+            Ok(ExitStatus::Clean)
         }
         Err(refusal) => {
             print(&format!("{name} is not valid: {refusal}\n"))?;
-            Ok(Exit::Failed)
+            Ok(ExitStatus::Failed)
         }
     }
 }

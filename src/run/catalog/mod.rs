@@ -7,7 +7,7 @@ mod transfer;
 
 use anyhow::Result;
 
-use super::{Console, Exit};
+use super::{Console, ExitStatus};
 use crate::{cli::CatalogCommand, config::Settings};
 
 /// Runs a subcommand.
@@ -15,7 +15,7 @@ use crate::{cli::CatalogCommand, config::Settings};
 /// # Errors
 ///
 /// When a file cannot be read or written, a registry does not respond, or a signature is invalid.
-pub async fn run(settings: &Settings, command: &CatalogCommand, console: Console) -> Result<Exit> {
+pub async fn run(settings: &Settings, command: &CatalogCommand, console: Console) -> Result<ExitStatus> {
     match command {
         CatalogCommand::Build(args) => build::build(settings, args, console).await,
         CatalogCommand::Update(args) => build::update(settings, args, console).await,

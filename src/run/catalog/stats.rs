@@ -5,20 +5,20 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::super::{
-    Console, Exit,
+    Console, ExitStatus,
+    app_context::catalogs,
     output::print,
     releases::{kept, kept_key, read_signed},
-    world::catalogs,
 };
 use crate::{
-    cli::{CatalogStatsArgs, Format},
+    cli::{CatalogStatsArgs, OutputFormat},
     config::Settings,
     release_catalog::{LineSummary, ReleaseCatalog},
     report::{
-        Style,
-        grid::{Cell, Column, Grid},
+        RenderOptions,
+        grid::{Grid, GridCell, GridColumn},
         json,
-        style::{Page, Paint},
+        style::{TextPage, TextStyle},
     },
     store::Catalog,
 };
@@ -26,16 +26,16 @@ use crate::{
 /// The value of `schema` in the JSON output.
 const SCHEMA: &str = "basewatch.release-stats/v1";
 
-const COLUMNS: [Column; 4] = [
-    Column { title: "LINE", least: Some(16) },
-    Column { title: "PLATFORM RELEASES", least: None },
-    Column { title: "FIRST", least: None },
-    Column { title: "LAST", least: None },
+const COLUMNS: [GridColumn; 4] = [
+    GridColumn { title: "LINE", least: Some(16) },
+    GridColumn { title: "PLATFORM RELEASES", least: None },
+    GridColumn { title: "FIRST", least: None },
+    GridColumn { title: "LAST", least: None },
 ];
 
 /// Statistics of a release catalog.
 #[derive(Debug, Serialize)]
-struct Stats {
+struct CatalogStats {
     /// Always `basewatch.release-stats/v1`.
     schema: &'static str,
     /// When the file was built; absent for the local catalog.
@@ -56,7 +56,7 @@ struct Stats {
 /// # Errors
 ///
 /// When the file cannot be read.
-pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console) -> Result<Exit> {
+pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console) -> Result<ExitStatus> {
     let (catalog, bytes) = match &args.file {
         Some(file) => {
             let bytes = read_signed(file)?.bytes;
@@ -66,7 +66,7 @@ pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console
         None => (known(&catalogs(settings), Utc::now()), None),
     };
     print(&render(&catalog, bytes, args.format, &console.style()))?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// All releases in `catalogs`: those that audits and runs have read, and those of the loaded release catalog.
@@ -77,7 +77,9 @@ pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog 
             known.merge(accepted.catalog);
         }
         for repository in catalog.repositories() {
-            for release in catalog.recall(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>()) {
+            for release in
+                catalog.read_repository(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>())
+            {
                 known.insert(&repository, (*release).clone());
             }
         }
@@ -86,8 +88,13 @@ pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog 
 }
 
 /// Renders the statistics of `catalog`; `bytes` is its file size.
-pub(super) fn render(catalog: &ReleaseCatalog, bytes: Option<usize>, format: Format, style: &Style) -> String {
-    let stats = Stats {
+pub(super) fn render(
+    catalog: &ReleaseCatalog,
+    bytes: Option<usize>,
+    format: OutputFormat,
+    style: &RenderOptions,
+) -> String {
+    let stats = CatalogStats {
         schema: SCHEMA,
         built_at: bytes.map(|_| catalog.built_at()),
         bytes,
@@ -96,17 +103,17 @@ pub(super) fn render(catalog: &ReleaseCatalog, bytes: Option<usize>, format: For
         lines: catalog.lines(),
     };
     match format {
-        Format::Json => json::render(&stats),
-        Format::Table => table(&stats, style),
+        OutputFormat::Json => json::render(&stats),
+        OutputFormat::Table => table(&stats, style),
     }
 }
 
-fn table(stats: &Stats, style: &Style) -> String {
-    let mut page = Page::new(style);
+fn table(stats: &CatalogStats, style: &RenderOptions) -> String {
+    let mut page = TextPage::new(style);
     let day = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), |at| at.format("%Y-%m-%d").to_string());
     let row = |line: &LineSummary| {
         let cells = [line.line.clone(), line.platform_releases.to_string(), day(line.first_at), day(line.last_at)];
-        cells.map(|text| Cell::new(Paint::Plain, text)).to_vec()
+        cells.map(|text| GridCell::new(TextStyle::Plain, text)).to_vec()
     };
     let rows: Vec<_> = stats.lines.iter().map(row).collect();
     let grid = Grid::fit(&COLUMNS, &rows, page.width());
@@ -118,6 +125,9 @@ fn table(stats: &Stats, style: &Style) -> String {
     let built_at = stats.built_at.map_or_else(String::new, |at| format!(", built {}", at.format("%Y-%m-%d %H:%M UTC")));
     let bytes = stats.bytes.map_or_else(String::new, |bytes| format!(", {} KiB", bytes.div_ceil(1024)));
     let lines = stats.lines.len();
-    page.line(Paint::Plain, format!("{} platform releases of {lines} lines{bytes}{built_at}", stats.platform_releases));
+    page.line(
+        TextStyle::Plain,
+        format!("{} platform releases of {lines} lines{bytes}{built_at}", stats.platform_releases),
+    );
     page.into_text()
 }

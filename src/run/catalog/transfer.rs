@@ -5,10 +5,10 @@ use chrono::{SecondsFormat, Utc};
 
 use super::{
     super::{
-        Exit, Ports,
-        output::say,
+        AppClients, ExitStatus,
+        app_context::catalogs,
+        output::print_stderr,
         releases::{self, publish, read_signed},
-        world::catalogs,
     },
     keys, stats,
 };
@@ -16,7 +16,7 @@ use crate::{
     cli::{CatalogExportArgs, CatalogImportArgs},
     config::Settings,
     release_catalog::{CatalogSource, ReleaseCatalog},
-    store::Place,
+    store::StoreLocation,
 };
 
 /// Downloads a published catalog for later runs.
@@ -24,17 +24,17 @@ use crate::{
 /// # Errors
 ///
 /// When it cannot be read or stored, or its signature is invalid.
-pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Result<Exit> {
+pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Result<ExitStatus> {
     let key = keys::public_key(settings, args.public_key.as_ref())?;
-    let ports = Ports::open(&allowing(settings, &args.source))?;
+    let ports = AppClients::open(&allowing(settings, &args.source))?;
     let accepted = releases::import(&args.source, &key, &ports, &catalogs(settings)).await;
     let accepted = accepted.with_context(|| format!("{} was not imported", args.source))?;
     let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
-    say(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.len()));
-    if matches!(settings.store, Some(Place::S3 { .. })) {
-        say("runs with a store in S3 do not use imported catalogs: set catalog.source instead");
+    print_stderr(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.len()));
+    if matches!(settings.store, Some(StoreLocation::S3 { .. })) {
+        print_stderr("runs with a store in S3 do not use imported catalogs: set catalog.source instead");
     }
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Publishes a file or the local catalog.
@@ -42,9 +42,9 @@ pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Res
 /// # Errors
 ///
 /// When it is not signed, or cannot be written.
-pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Result<Exit> {
+pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Result<ExitStatus> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
-    let ports = Ports::open(&allowing(settings, &args.target))?;
+    let ports = AppClients::open(&allowing(settings, &args.target))?;
     let (bytes, signature) = match &args.file {
         Some(file) => {
             let signed = read_signed(file)?;
@@ -63,8 +63,8 @@ pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Res
         bail!("the catalog does not match catalog.public_key of this configuration: {refusal}");
     }
     publish(&args.target, bytes, signature, &ports).await?;
-    say(&format!("published {} platform releases to {}", catalog.len(), args.target));
-    Ok(Exit::Clean)
+    print_stderr(&format!("published {} platform releases to {}", catalog.len(), args.target));
+    Ok(ExitStatus::Clean)
 }
 
 /// `settings` with the registry of `place` allowed, because the command names it.

@@ -7,15 +7,15 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 
 use crate::{
-    aws::loopback::{Cloud, Function, StoredImage, Version},
-    image::{Annotations, Arch, Digest, LambdaTag, Platform},
+    aws::loopback::{Cloud, CloudFunction, CloudImage, CloudVersion},
+    image::{Annotations, Digest, LambdaArch, LambdaTag, Platform},
     registry::{EcrHost, ImageSpec, Stock},
 };
 
 /// The description of the fleet.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Fleet {
+pub(super) struct DemoFleet {
     /// The time of the demo.
     pub(super) as_of: DateTime<Utc>,
     /// The private registry of the images.
@@ -24,7 +24,7 @@ pub(super) struct Fleet {
     pub(super) owners: OwnerSpec,
     line: Vec<LineSpec>,
     /// The images.
-    pub(super) image: Vec<ImageEntry>,
+    pub(super) image: Vec<DemoImage>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ struct LineSpec {
 /// One image.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ImageEntry {
+pub(super) struct DemoImage {
     /// `repository:tag`.
     pub(super) name: String,
     /// What it demonstrates.
@@ -83,7 +83,7 @@ pub(super) struct FunctionSpec {
 }
 
 /// One release of a line.
-struct Release {
+struct DemoRelease {
     tag: LambdaTag,
     index: Digest,
     layers: BTreeMap<Platform, Vec<Vec<u8>>>,
@@ -91,22 +91,22 @@ struct Release {
 
 /// The number of lines and releases in the registry.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shelved {
+pub(super) struct DemoCounts {
     /// Base lines.
     pub(super) lines: usize,
     /// Their releases.
     pub(super) releases: usize,
 }
 
-impl Fleet {
+impl DemoFleet {
     /// The fleet that is compiled into the binary.
     pub(super) fn bundled() -> Result<Self> {
         toml::from_str(include_str!("../../../config/demo/fleet.toml")).context("the bundled fleet does not parse")
     }
 
     /// Publishes the lines and images to `stock`.
-    pub(super) fn shelve(&self, stock: &Stock) -> Result<Shelved> {
-        let mut lines: BTreeMap<String, Vec<Release>> = BTreeMap::new();
+    pub(super) fn publish(&self, stock: &Stock) -> Result<DemoCounts> {
+        let mut lines: BTreeMap<String, Vec<DemoRelease>> = BTreeMap::new();
         for line in &self.line {
             let below = line
                 .base
@@ -122,7 +122,7 @@ impl Fleet {
                 .with_context(|| format!("{} has no release to build on", image.name))?;
             image.build(stock, release)?;
         }
-        Ok(Shelved { lines: lines.len(), releases: lines.values().map(Vec::len).sum() })
+        Ok(DemoCounts { lines: lines.len(), releases: lines.values().map(Vec::len).sum() })
     }
 
     /// Deploys the images to a simulated AWS account.
@@ -137,7 +137,7 @@ impl Fleet {
 }
 
 /// The newest of `releases` at `at`.
-fn newest(releases: &[Release], at: DateTime<Utc>) -> Option<&Release> {
+fn newest(releases: &[DemoRelease], at: DateTime<Utc>) -> Option<&DemoRelease> {
     releases.iter().rfind(|release| release.tag.built_at.is_some_and(|built_at| built_at <= at))
 }
 
@@ -149,7 +149,7 @@ fn platform_label() -> Annotations {
 impl LineSpec {
     /// Publishes every release with its dated tags, oldest first, and moves the tag of the line. `below` are the
     /// releases that they are built on, if any.
-    fn publish(&self, stock: &Stock, below: &[Release]) -> Vec<Release> {
+    fn publish(&self, stock: &Stock, below: &[DemoRelease]) -> Vec<DemoRelease> {
         let mut releases = Vec::new();
         let mut built_at = self.from;
         while built_at <= self.to {
@@ -161,9 +161,9 @@ impl LineSpec {
         releases
     }
 
-    fn release(&self, stock: &Stock, tag: LambdaTag, content: usize, below: Option<&Release>) -> Release {
+    fn release(&self, stock: &Stock, tag: LambdaTag, content: usize, below: Option<&DemoRelease>) -> DemoRelease {
         let (mut children, mut layers) = (Vec::new(), BTreeMap::new());
-        for (arch, platform) in [(Arch::Arm64, "arm64"), (Arch::X86_64, "amd64")] {
+        for (arch, platform) in [(LambdaArch::Arm64, "arm64"), (LambdaArch::X86_64, "amd64")] {
             let platform = Platform::new("linux", platform, None);
             let system = || vec![format!("al2023 {platform}").into_bytes()];
             let mut own = below.and_then(|below| below.layers.get(&platform).cloned()).unwrap_or_else(system);
@@ -184,29 +184,29 @@ impl LineSpec {
             stock.tag(&self.repository, &tag.to_string(), &index);
         }
         stock.tag(&self.repository, &self.family, &index);
-        Release { tag, index, layers }
+        DemoRelease { tag, index, layers }
     }
 }
 
-impl ImageEntry {
+impl DemoImage {
     /// Whether the image is audited by reference.
     pub(super) fn is_named(&self) -> bool {
         self.function.is_none() && !self.is_stored
     }
 
     /// Pushes the image to its repository in `cloud`, and deploys its function.
-    pub(super) fn deploy(&self, cloud: &Cloud, stock: &Stock, fleet: &Fleet) -> Result<()> {
+    pub(super) fn deploy(&self, cloud: &Cloud, stock: &Stock, fleet: &DemoFleet) -> Result<()> {
         let host = EcrHost::parse(&fleet.registry).context("the registry of the fleet must be in ECR")?;
         let (account, region) = (host.account, host.region);
         let (repository, tag) = self.name.split_once(':').context("an image must be written as repository:tag")?;
-        let stored = StoredImage::of(stock, repository, tag).context("the image must have been built")?;
+        let stored = CloudImage::from_stock(stock, repository, tag).context("the image must have been built")?;
         let digest = stored.digest().clone();
         cloud.push(account, region, repository, stored.tagged(tag).pushed(self.on + Duration::minutes(5)));
         if let Some(spec) = &self.function {
-            let arch = self.platforms.first().and_then(|platform| Arch::from_oci(platform.architecture()));
+            let arch = self.platforms.first().and_then(|platform| LambdaArch::from_oci(platform.architecture()));
             let uri = format!("{}/{}", fleet.registry, self.name);
-            let version = Version::image(&uri, &digest).on(arch.unwrap_or(Arch::Arm64));
-            let mut function = Function::new(&spec.name, version.clone());
+            let version = CloudVersion::image(&uri, &digest).on(arch.unwrap_or(LambdaArch::Arm64));
+            let mut function = CloudFunction::new(&spec.name, version.clone());
             if let Some(alias) = &spec.alias {
                 function = function.publishing(version).alias(alias, 1);
             }
@@ -225,7 +225,7 @@ impl ImageEntry {
     }
 
     /// Builds the image on `release`.
-    fn build(&self, stock: &Stock, release: &Release) -> Result<()> {
+    fn build(&self, stock: &Stock, release: &DemoRelease) -> Result<()> {
         let (repository, tag) = self.name.split_once(':').context("an image must be written as repository:tag")?;
         let fill = |pairs: &Annotations| -> Annotations {
             let fill = |value: &String| {

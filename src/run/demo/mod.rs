@@ -7,21 +7,21 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
-use self::fleet::{Fleet, Shelved};
+use self::fleet::{DemoCounts, DemoFleet};
 use super::{
-    Console, Exit, Instants, Ports,
+    AppClients, Console, ExitStatus, RunInstants,
     audit::{exit, report},
     explain,
-    output::{self, Sink},
+    output::{self, ReportSink},
 };
 use crate::{
     cli::DemoArgs,
-    config::{CatalogPlace, Settings},
+    config::{CatalogLocation, Settings},
     identify::{self, BaseRule, BaseRules},
     image::Reference,
-    inventory::{Choice, ImageSource, LambdaSettings, Owners, Regions},
-    registry::{Auth, EcrHost, HostSettings, Loopback, NetworkSettings, Stock},
-    report::{Explanation, Report, Style},
+    inventory::{ImageSource, LambdaSettings, OwnerSettings, RegionSelection, Selector},
+    registry::{AuthSettings, EcrHost, HostSettings, Loopback, NetworkSettings, Stock},
+    report::{Explanation, RenderOptions, Report},
     resolve,
     secret::Secret,
     store::Catalog,
@@ -32,11 +32,11 @@ const BASES: &str = "public.ecr.aws";
 
 /// A served fleet.
 pub struct Demo {
-    fleet: Fleet,
-    shelved: Shelved,
+    fleet: DemoFleet,
+    shelved: DemoCounts,
     registry: Loopback,
     settings: Settings,
-    ports: Ports,
+    ports: AppClients,
 }
 
 /// Serves the bundled fleet and prints the report, or explains one image. Prints an introduction to standard error.
@@ -44,21 +44,21 @@ pub struct Demo {
 /// # Errors
 ///
 /// When no loopback port is available, the image does not exist, or the report cannot be written.
-pub async fn run(args: &DemoArgs, console: Console) -> Result<Exit> {
-    let style = Style { hide_next: true, ..console.style() };
+pub async fn run(args: &DemoArgs, console: Console) -> Result<ExitStatus> {
+    let style = RenderOptions { hide_next: true, ..console.style() };
     if let Some(image) = &args.image {
         let format = args.format.simple().context("--format: use table or json for an explanation")?;
         let mut demo = Demo::serve()?;
         demo.choose(image)?;
         output::print(&explain::render(&demo.explanations().await, format, &style))?;
-        return Ok(Exit::Clean);
+        return Ok(ExitStatus::Clean);
     }
     let mut demo = Demo::serve()?;
     demo.settings.fail_on = args.fail_on.threshold();
     let report = demo.report().await;
-    output::say(&demo.introduction());
-    output::write(Sink::open(&[], args.format)?, &style, &report)?;
-    output::say(NEXT);
+    output::print_stderr(&demo.introduction());
+    output::write(ReportSink::open(&[], args.format)?, &style, &report)?;
+    output::print_stderr(NEXT);
     Ok(exit(&report.summary))
 }
 
@@ -69,13 +69,13 @@ impl Demo {
     ///
     /// When no loopback port is available.
     pub fn serve() -> Result<Self> {
-        let fleet = Fleet::bundled()?;
+        let fleet = DemoFleet::bundled()?;
         let stock = Stock::new();
-        let shelved = fleet.shelve(&stock)?;
+        let shelved = fleet.publish(&stock)?;
         let cloud = fleet.deploy(&stock)?;
         let registry = Loopback::start(stock).context("cannot start a registry on loopback")?;
         let settings = settings(&fleet, &registry)?;
-        let ports = Ports::with(settings.network.clone(), Catalog::in_memory(), |aws| {
+        let ports = AppClients::with(settings.network.clone(), Catalog::in_memory(), |aws| {
             aws.with_transport(cloud.transport()).with_access_key("DEMO", &Secret::new("demo".to_owned()))
         })?;
         Ok(Self { fleet, shelved, registry, settings, ports })
@@ -102,8 +102,8 @@ impl Demo {
         Ok(())
     }
 
-    fn instants(&self) -> Instants {
-        Instants { now: self.fleet.as_of, clock: self.fleet.as_of }
+    fn instants(&self) -> RunInstants {
+        RunInstants { now: self.fleet.as_of, clock: self.fleet.as_of }
     }
 
     /// The introduction of the demo.
@@ -135,24 +135,24 @@ Try next:
 ";
 
 /// The image `name` in the registry of the fleet.
-fn source(fleet: &Fleet, name: &str) -> Result<ImageSource> {
+fn source(fleet: &DemoFleet, name: &str) -> Result<ImageSource> {
     let text = format!("{}/{name}", fleet.registry);
     let reference: Reference = text.parse().with_context(|| text.clone())?;
     Ok(ImageSource::Reference(reference))
 }
 
 /// The rule that repositories below `platform/` are company bases.
-fn company_bases(fleet: &Fleet) -> Result<BaseRules> {
+fn company_bases(fleet: &DemoFleet) -> Result<BaseRules> {
     let pattern = format!("{}/platform/*", fleet.registry).parse().map_err(anyhow::Error::msg)?;
     Ok(BaseRules::new(vec![BaseRule { is_company: Some(true), ..BaseRule::new(pattern) }]))
 }
 
 /// The settings of the demo: the loopback registry serves both registries, without credentials or rate limit.
-fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
+fn settings(fleet: &DemoFleet, registry: &Loopback) -> Result<Settings> {
     let host = HostSettings {
         endpoint: Some(registry.endpoint()),
         full_mirror: true,
-        auth: Auth::Anonymous,
+        auth: AuthSettings::Anonymous,
         rate: Some(f64::from(u16::MAX)),
         ..HostSettings::default()
     };
@@ -163,11 +163,11 @@ fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
     Ok(Settings {
         images: images.collect::<Result<_>>()?,
         lambda: vec![LambdaSettings {
-            regions: Regions::Listed(region.into_iter().collect()),
-            choice: Choice::default(),
+            regions: RegionSelection::Listed(region.into_iter().collect()),
+            selector: Selector::default(),
             refresh: Duration::ZERO,
         }],
-        owners: Owners {
+        owners: OwnerSettings {
             tags: vec![fleet.owners.tag.clone()],
             rules: Vec::new(),
             default: Some(fleet.owners.default.clone()),
@@ -177,9 +177,9 @@ fn settings(fleet: &Fleet, registry: &Loopback) -> Result<Settings> {
             hosts: hosts.into_iter().map(|name| (name.to_owned(), host.clone())).collect::<BTreeMap<_, _>>(),
             ..NetworkSettings::default()
         },
-        resolve: resolve::Settings { bases: company_bases(fleet)?, ..resolve::Settings::default() },
-        identify: identify::Settings { bases: company_bases(fleet)?, ..identify::Settings::default() },
-        catalog: CatalogPlace::Off,
+        resolve: resolve::ResolveSettings { bases: company_bases(fleet)?, ..resolve::ResolveSettings::default() },
+        identify: identify::IdentifySettings { bases: company_bases(fleet)?, ..identify::IdentifySettings::default() },
+        catalog: CatalogLocation::Off,
         ..Settings::default()
     })
 }

@@ -9,15 +9,15 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-pub use policy::{Policy, reading, running};
+pub use policy::{IamPolicy, reading, running};
 
-use super::{Exit, print};
+use super::{ExitStatus, print};
 use crate::{
     aws::AccountSettings,
     cli::{ConfigIamArgs, IamDocument},
     config::Settings,
     image::{ArnParts, Region},
-    inventory::Regions,
+    inventory::RegionSelection,
 };
 
 /// Prints the requested document.
@@ -25,7 +25,7 @@ use crate::{
 /// # Errors
 ///
 /// When the settings do not use AWS, or `--principal` is missing.
-pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<Exit> {
+pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<ExitStatus> {
     let reading = reading(settings);
     if settings.kinds().is_empty() || reading.is_empty() {
         bail!("the configuration does not use AWS: add [[inventory.lambda]], [[inventory.ecs]] or [[inventory.ecr]]");
@@ -41,7 +41,7 @@ pub fn run(args: &ConfigIamArgs, settings: &Settings) -> Result<Exit> {
         IamDocument::Trust => print(&pretty(&trust(accounts.context(needed)?, principal(args)?)))?,
         IamDocument::Commands => print(&commands(settings, &reading, principal(args)?))?,
     }
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 fn principal(args: &ConfigIamArgs) -> Result<&str> {
@@ -76,9 +76,9 @@ fn trust(accounts: &AccountSettings, principal: &str) -> Value {
 const EXTERNAL_ID: &str = "PUT-YOUR-EXTERNAL-ID-HERE";
 
 /// The AWS CLI commands that create the role and its policies.
-fn commands(settings: &Settings, reading: &Policy, principal: &str) -> String {
+fn commands(settings: &Settings, reading: &IamPolicy, principal: &str) -> String {
     let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let put = |role: &str, policy: &str, document: &Policy| {
+    let put = |role: &str, policy: &str, document: &IamPolicy| {
         let document = serde_json::to_string(document).unwrap_or_default();
         format!(
             "aws iam put-role-policy --role-name {role} --policy-name {policy} \\\n  --policy-document '{document}'\n"
@@ -122,7 +122,7 @@ fn path(role: &str) -> String {
 
 /// The listed regions as shell words, or a command that lists all enabled regions.
 fn regions(settings: &Settings) -> String {
-    let listed: Option<Vec<_>> = settings.regions().into_iter().map(Regions::as_listed).collect();
+    let listed: Option<Vec<_>> = settings.regions().into_iter().map(RegionSelection::as_listed).collect();
     match listed {
         Some(listed) => {
             let regions: BTreeSet<_> = listed.into_iter().flatten().map(Region::as_str).collect();

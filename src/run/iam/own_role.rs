@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::policy::{Statement, partition, statement};
+use super::policy::{IamStatement, partition, statement};
 use crate::{
     config::Settings,
     registry::EcrHost,
     release_catalog::{CatalogSource, SIGNATURE_SUFFIX},
-    store::Place,
+    store::StoreLocation,
 };
 
 /// The statements of basewatch's own role for `settings`.
-pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 8] {
+pub(super) fn statements(settings: &Settings) -> [Option<IamStatement>; 8] {
     [
         configuration(settings),
         releases_object(settings),
@@ -25,7 +25,7 @@ pub(super) fn statements(settings: &Settings) -> [Option<Statement>; 8] {
 }
 
 /// Reads a release catalog and its signature from S3.
-fn releases_object(settings: &Settings) -> Option<Statement> {
+fn releases_object(settings: &Settings) -> Option<IamStatement> {
     let Some(CatalogSource::S3(object)) = &settings.releases.source else { return None };
     let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
     let signature = format!("{arn}{SIGNATURE_SUFFIX}");
@@ -39,12 +39,12 @@ fn releases_repository(settings: &Settings) -> Option<(EcrHost<'_>, &str)> {
 }
 
 /// The token for the registry of the release catalog, an action without resource-level permissions.
-fn releases_login(settings: &Settings) -> Option<Statement> {
+fn releases_login(settings: &Settings) -> Option<IamStatement> {
     releases_repository(settings)?;
     Some(statement("ReleaseCatalogToken", &["ecr:GetAuthorizationToken"], vec!["*".to_owned()]))
 }
 
-fn releases_artifact(settings: &Settings) -> Option<Statement> {
+fn releases_artifact(settings: &Settings) -> Option<IamStatement> {
     let (host, name) = releases_repository(settings)?;
     let partition = partition(settings);
     let arn = format!("arn:{partition}:ecr:{}:{}:repository/{name}", host.region, host.account);
@@ -52,7 +52,7 @@ fn releases_artifact(settings: &Settings) -> Option<Statement> {
     Some(statement("ReleaseCatalogPull", &actions, vec![arn]))
 }
 
-fn configuration(settings: &Settings) -> Option<Statement> {
+fn configuration(settings: &Settings) -> Option<IamStatement> {
     let object = settings.config_object.as_ref()?;
     let arn = format!("arn:{}:s3:::{}/{}", partition(settings), object.bucket(), object.key());
     Some(statement("ConfigurationRead", &["s3:GetObject"], vec![arn]))
@@ -60,29 +60,29 @@ fn configuration(settings: &Settings) -> Option<Statement> {
 
 /// The bucket ARN and key prefix of a store in S3.
 fn bucket(settings: &Settings) -> Option<(String, String)> {
-    let Some(Place::S3 { bucket, prefix }) = &settings.store else { return None };
+    let Some(StoreLocation::S3 { bucket, prefix }) = &settings.store else { return None };
     let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
     Some((format!("arn:{}:s3:::{bucket}", partition(settings)), prefix))
 }
 
-fn store_listed(settings: &Settings) -> Option<Statement> {
+fn store_listed(settings: &Settings) -> Option<IamStatement> {
     // Without a condition on the prefix; see `docs/store.md`.
     let (bucket, _) = bucket(settings)?;
     Some(statement("StoreList", &["s3:ListBucket"], vec![bucket]))
 }
 
-fn store(settings: &Settings) -> Option<Statement> {
+fn store(settings: &Settings) -> Option<IamStatement> {
     let (bucket, prefix) = bucket(settings)?;
     let actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"];
     Some(statement("StoreReadWrite", &actions, vec![format!("{bucket}/{prefix}*")]))
 }
 
-fn topics(settings: &Settings) -> Option<Statement> {
+fn topics(settings: &Settings) -> Option<IamStatement> {
     let arns = topic_arns(settings);
     (!arns.is_empty()).then(|| statement("TopicsPublish", &["sns:Publish"], arns.into_iter().collect()))
 }
 
-fn secrets(settings: &Settings) -> Option<Statement> {
+fn secrets(settings: &Settings) -> Option<IamStatement> {
     let arns = secret_arns(settings);
     let actions = ["secretsmanager:GetSecretValue"];
     (!arns.is_empty()).then(|| statement("SecretsRead", &actions, arns.into_iter().collect()))

@@ -7,40 +7,40 @@ use serde::Serialize;
 
 use super::own_role;
 use crate::{
-    aws::Members,
+    aws::AccountSelection,
     config::Settings,
     glob::{Glob, has_wildcards},
-    image::{Partition, Region, Repository},
-    inventory::{ImageSource, Regions},
-    registry::{Auth, EcrHost},
+    image::{AwsPartition, Region, Repository},
+    inventory::{ImageSource, RegionSelection},
+    registry::{AuthSettings, EcrHost},
 };
 
 /// An IAM policy document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Policy {
+pub struct IamPolicy {
     version: &'static str,
-    statement: Vec<Statement>,
+    statement: Vec<IamStatement>,
 }
 
 /// One statement of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Statement {
+pub(super) struct IamStatement {
     pub(super) sid: &'static str,
     pub(super) effect: &'static str,
     pub(super) action: Vec<&'static str>,
     pub(super) resource: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) condition: Option<Condition>,
+    pub(super) condition: Option<IamCondition>,
 }
 
 /// A condition block: the values of keys, by operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Condition(pub(super) BTreeMap<&'static str, BTreeMap<&'static str, Vec<String>>>);
+pub(super) struct IamCondition(pub(super) BTreeMap<&'static str, BTreeMap<&'static str, Vec<String>>>);
 
-impl Policy {
-    fn of(statements: impl IntoIterator<Item = Option<Statement>>) -> Self {
+impl IamPolicy {
+    fn new(statements: impl IntoIterator<Item = Option<IamStatement>>) -> Self {
         Self { version: "2012-10-17", statement: statements.into_iter().flatten().collect() }
     }
 
@@ -60,8 +60,8 @@ impl Policy {
 /// The permissions to audit an account: of the role in each account with `[accounts]`; without it, of basewatch's own
 /// role, including its other permissions.
 #[must_use]
-pub fn reading(settings: &Settings) -> Policy {
-    let needs = Needs::of(settings);
+pub fn reading(settings: &Settings) -> IamPolicy {
+    let needs = RequiredPermissions::new(settings);
     let is_own = settings.accounts.is_none();
     let own =
         is_own.then(|| [Some(public_token(settings))].into_iter().chain(own_role::statements(settings).map(Some)));
@@ -77,43 +77,43 @@ pub fn reading(settings: &Settings) -> Policy {
         needs.caches(),
         needs.regions_listed(),
     ];
-    Policy::of(read.into_iter().chain(own.into_iter().flatten().flatten()))
+    IamPolicy::new(read.into_iter().chain(own.into_iter().flatten().flatten()))
 }
 
 /// The additional permissions of basewatch's own role with `[accounts]`: assume roles, access the store, send alerts.
 #[must_use]
-pub fn running(settings: &Settings) -> Policy {
+pub fn running(settings: &Settings) -> IamPolicy {
     let own = own_role::statements(settings);
-    let Some(accounts) = &settings.accounts else { return Policy::of(own) };
+    let Some(accounts) = &settings.accounts else { return IamPolicy::new(own) };
     let role = |account: &str| accounts.role.arn(account);
     let assume = |roles| statement("AssumeAuditRole", &["sts:AssumeRole"], roles);
     let (assume, lists) = match &accounts.members {
-        Members::Listed(listed) => (assume(listed.iter().map(|account| role(account)).collect()), None),
+        AccountSelection::Listed(listed) => (assume(listed.iter().map(|account| role(account)).collect()), None),
         // Accounts are created and closed, but all are in the same organization.
-        Members::Organization { .. } => {
+        AccountSelection::Organization { .. } => {
             let organization = BTreeMap::from([("aws:ResourceOrgID", vec!["${aws:PrincipalOrgID}".to_owned()])]);
-            let condition = Some(Condition(BTreeMap::from([("StringEquals", organization)])));
+            let condition = Some(IamCondition(BTreeMap::from([("StringEquals", organization)])));
             let all = anywhere("OrganizationsListAccounts", &["organizations:ListAccounts"]);
-            (Statement { condition, ..assume(vec![role("*")]) }, Some(all))
+            (IamStatement { condition, ..assume(vec![role("*")]) }, Some(all))
         }
     };
     let read = [Some(assume), lists, public_token(settings)];
-    Policy::of(read.into_iter().chain(own))
+    IamPolicy::new(read.into_iter().chain(own))
 }
 
 /// The permissions that settings require.
-struct Needs<'a> {
+struct RequiredPermissions<'a> {
     settings: &'a Settings,
-    partition: Partition,
+    partition: AwsPartition,
 }
 
-impl<'a> Needs<'a> {
-    fn of(settings: &'a Settings) -> Self {
+impl<'a> RequiredPermissions<'a> {
+    fn new(settings: &'a Settings) -> Self {
         Self { settings, partition: partition(settings) }
     }
 
     /// The ARNs of the resource `name` of `service` in `regions` of any account.
-    fn arns(&self, service: &str, regions: &[&Regions], name: &str) -> Vec<String> {
+    fn arns(&self, service: &str, regions: &[&RegionSelection], name: &str) -> Vec<String> {
         let arn = |region: &str| format!("arn:{}:{service}:{region}:*:{name}", self.partition);
         match named(regions) {
             Some(regions) => regions.into_iter().map(arn).collect(),
@@ -122,19 +122,19 @@ impl<'a> Needs<'a> {
     }
 
     /// A statement for actions without resource-level permissions, limited to `regions`.
-    fn in_regions(sid: &'static str, actions: &[&'static str], regions: &[&Regions]) -> Statement {
+    fn in_regions(sid: &'static str, actions: &[&'static str], regions: &[&RegionSelection]) -> IamStatement {
         let regions = named(regions).map(|regions| regions.into_iter().map(str::to_owned).collect());
         let condition = regions.map(|regions| {
             let named = BTreeMap::from([("aws:RequestedRegion", regions)]);
-            Condition(BTreeMap::from([("StringEquals", named)]))
+            IamCondition(BTreeMap::from([("StringEquals", named)]))
         });
-        Statement { condition, ..anywhere(sid, actions) }
+        IamStatement { condition, ..anywhere(sid, actions) }
     }
 
     fn images(&self) -> Vec<String> {
         let mut regions = self.settings.regions();
         let named = self.named_regions().into_iter().chain(self.base_regions());
-        let named: Vec<_> = named.map(|region| Regions::Listed(vec![region])).collect();
+        let named: Vec<_> = named.map(|region| RegionSelection::Listed(vec![region])).collect();
         regions.extend(&named);
         self.arns("ecr", &regions, "repository/*")
     }
@@ -148,7 +148,7 @@ impl<'a> Needs<'a> {
     /// The private ECR registries of configured base repositories, with the repository pattern.
     fn bases(&self) -> impl Iterator<Item = (EcrHost<'a>, &'a str)> {
         let rules = self.settings.identify.bases.as_slice().iter();
-        rules.filter_map(|rule| EcrHost::of_pattern(rule.repository.as_str()))
+        rules.filter_map(|rule| EcrHost::from_pattern(rule.repository.as_str()))
     }
 
     fn base_regions(&self) -> impl Iterator<Item = Region> {
@@ -163,7 +163,7 @@ impl<'a> Needs<'a> {
         !self.settings.lambda.is_empty() || !self.settings.ecs.is_empty()
     }
 
-    fn repositories(&self) -> Option<Statement> {
+    fn repositories(&self) -> Option<IamStatement> {
         let lists_images = !self.settings.ecr.is_empty() || self.bases().next().is_some();
         let lists = !self.settings.ecr.is_empty() || self.bases().any(|(_, name)| has_wildcards(name));
         let mut actions = Vec::new();
@@ -172,35 +172,35 @@ impl<'a> Needs<'a> {
         (!actions.is_empty()).then(|| statement("EcrListImages", &actions, self.images()))
     }
 
-    fn manifests(&self) -> Option<Statement> {
+    fn manifests(&self) -> Option<IamStatement> {
         let actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"];
         self.has_ecr().then(|| statement("EcrReadImages", &actions, self.images()))
     }
 
-    fn functions_listed(&self) -> Option<Statement> {
+    fn functions_listed(&self) -> Option<IamStatement> {
         let regions: Vec<_> = self.settings.lambda.iter().map(|lambda| &lambda.regions).collect();
         (!regions.is_empty()).then(|| Self::in_regions("LambdaListFunctions", &["lambda:ListFunctions"], &regions))
     }
 
-    fn functions(&self) -> Option<Statement> {
+    fn functions(&self) -> Option<IamStatement> {
         let lambda = &self.settings.lambda;
         let regions: Vec<_> = lambda.iter().map(|lambda| &lambda.regions).collect();
         let mut actions = vec!["lambda:GetFunction", "lambda:ListAliases"];
         // GetFunction returns tags only with permission to list them.
-        let are_tags_read = !self.settings.owners.tags.is_empty() || lambda.iter().any(|it| it.choice.needs_tags());
+        let are_tags_read = !self.settings.owners.tags.is_empty() || lambda.iter().any(|it| it.selector.needs_tags());
         actions.extend(are_tags_read.then_some("lambda:ListTags"));
-        let included = lambda.iter().flat_map(|lambda| &lambda.choice.include).map(Glob::as_str);
+        let included = lambda.iter().flat_map(|lambda| &lambda.selector.include).map(Glob::as_str);
         let resources = functions_named(included).into_iter().flat_map(|name| self.arns("lambda", &regions, &name));
         (!regions.is_empty()).then(|| statement("LambdaReadFunctions", &actions, resources.collect()))
     }
 
-    fn clusters_listed(&self) -> Option<Statement> {
+    fn clusters_listed(&self) -> Option<IamStatement> {
         let regions: Vec<_> = self.settings.ecs.iter().map(|ecs| &ecs.regions).collect();
         let actions = ["ecs:ListClusters", "ecs:ListServices", "ecs:ListTasks", "ecs:DescribeTaskDefinition"];
         (!regions.is_empty()).then(|| Self::in_regions("EcsListServicesAndTasks", &actions, &regions))
     }
 
-    fn services(&self) -> Option<Statement> {
+    fn services(&self) -> Option<IamStatement> {
         let regions: Vec<_> = self.settings.ecs.iter().map(|ecs| &ecs.regions).collect();
         let kinds = ["service/*", "service-revision/*", "task/*"];
         let resources = kinds.iter().flat_map(|kind| self.arns("ecs", &regions, kind)).collect();
@@ -208,32 +208,32 @@ impl<'a> Needs<'a> {
         (!regions.is_empty()).then(|| statement("EcsReadServicesAndTasks", &actions, resources))
     }
 
-    fn repository_tags(&self) -> Option<Statement> {
-        let chosen = self.settings.ecr.iter().any(|ecr| ecr.choice.needs_tags());
+    fn repository_tags(&self) -> Option<IamStatement> {
+        let chosen = self.settings.ecr.iter().any(|ecr| ecr.selector.needs_tags());
         let is_needed = chosen || (!self.settings.owners.tags.is_empty() && !self.settings.regions().is_empty());
         is_needed.then(|| statement("EcrListTags", &["ecr:ListTagsForResource"], self.images()))
     }
 
-    fn login(&self) -> Option<Statement> {
+    fn login(&self) -> Option<IamStatement> {
         self.has_ecr().then(|| anywhere("EcrToken", &["ecr:GetAuthorizationToken"]))
     }
 
-    fn caches(&self) -> Option<Statement> {
+    fn caches(&self) -> Option<IamStatement> {
         let is_needed = !self.settings.regions().is_empty();
         let regions = self.settings.regions();
         let actions = ["ecr:DescribePullThroughCacheRules"];
         is_needed.then(|| Self::in_regions("EcrReadPullThroughCacheRules", &actions, &regions))
     }
 
-    fn regions_listed(&self) -> Option<Statement> {
-        let is_needed = self.settings.regions().contains(&&Regions::Enabled);
+    fn regions_listed(&self) -> Option<IamStatement> {
+        let is_needed = self.settings.regions().contains(&&RegionSelection::Enabled);
         is_needed.then(|| anywhere("AccountListRegions", &["account:ListRegions"]))
     }
 }
 
 /// The partition of the ARNs in a policy.
-pub(super) fn partition(settings: &Settings) -> Partition {
-    settings.partition().unwrap_or(Partition::COMMERCIAL)
+pub(super) fn partition(settings: &Settings) -> AwsPartition {
+    settings.partition().unwrap_or(AwsPartition::COMMERCIAL)
 }
 
 /// The IAM resource patterns of functions that match `patterns`, with and without a qualifier. IAM supports only `*`
@@ -253,17 +253,17 @@ fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<Stri
 }
 
 /// The listed regions; `None` for all enabled regions.
-fn named<'a>(regions: &[&'a Regions]) -> Option<BTreeSet<&'a str>> {
+fn named<'a>(regions: &[&'a RegionSelection]) -> Option<BTreeSet<&'a str>> {
     let listed: Option<Vec<_>> = regions.iter().map(|regions| regions.as_listed()).collect();
     listed.map(|listed| listed.into_iter().flatten().map(Region::as_str).collect())
 }
 
 /// The statement for ECR Public tokens, unless public.ecr.aws is accessed anonymously or at another endpoint, or the
 /// partition does not have ECR Public.
-fn public_token(settings: &Settings) -> Option<Statement> {
+fn public_token(settings: &Settings) -> Option<IamStatement> {
     let host = settings.network.hosts.get("public.ecr.aws");
     let is_needed = host.is_none_or(|host| {
-        matches!(host.auth, Auth::Auto | Auth::EcrPublic)
+        matches!(host.auth, AuthSettings::Auto | AuthSettings::EcrPublic)
             && host.endpoint.is_none()
             && host.rate.is_none_or(|rate| rate > 1.0)
     });
@@ -271,11 +271,11 @@ fn public_token(settings: &Settings) -> Option<Statement> {
     (is_needed && partition(settings).has_ecr_public()).then(|| anywhere("EcrPublicToken", &actions))
 }
 
-pub(super) fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> Statement {
-    Statement { sid, effect: "Allow", action: actions.to_vec(), resource, condition: None }
+pub(super) fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> IamStatement {
+    IamStatement { sid, effect: "Allow", action: actions.to_vec(), resource, condition: None }
 }
 
 /// A statement for actions without resource-level permissions.
-fn anywhere(sid: &'static str, actions: &[&'static str]) -> Statement {
+fn anywhere(sid: &'static str, actions: &[&'static str]) -> IamStatement {
     statement(sid, actions, vec!["*".to_owned()])
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::run::cycle::Until;
+use crate::run::pipeline::Deadlines;
 
 /// The minimum reserve for the end of an invocation.
 const LEAST_RESERVE: Duration = Duration::from_secs(10);
@@ -33,10 +33,10 @@ impl TimeLeft {
 
     /// The deadlines from `now` on: half of the reserve is for sending notifications, most of the rest for saving the
     /// catalog.
-    pub(super) fn from(self, now: Instant) -> Until {
+    pub(super) fn deadlines(self, now: Instant) -> Deadlines {
         let before_end = |reserved: Duration| Some(now + self.0.saturating_sub(reserved));
         let reserve = self.reserve();
-        Until { audit: before_end(reserve), notify: before_end(reserve / 2), end: before_end(reserve / 10) }
+        Deadlines { audit: before_end(reserve), notify: before_end(reserve / 2), end: before_end(reserve / 10) }
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
 
     fn milliseconds(left: u64) -> [u128; 3] {
         let now = Instant::now();
-        let Until { audit, notify, end } = TimeLeft::until(NOW + left * 1000, NOW).from(now);
+        let Deadlines { audit, notify, end } = TimeLeft::until(NOW + left * 1000, NOW).deadlines(now);
         [audit, notify, end].map(|at| (at.unwrap() - now).as_millis())
     }
 

@@ -5,19 +5,19 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
-    event::Direct,
-    failure::{Failure, Kind},
-    handler::{Done, open},
-    metrics::Metrics,
+    event::DirectInvocation,
+    failure::{InvocationFailure, InvocationFailureKind},
+    handler::{InvocationResult, open},
+    metrics::LambdaMetrics,
 };
 use crate::{
     aws::Aws,
     config::Settings,
-    registry::Requests,
+    registry::RequestCounter,
     run::{
-        Instants, Ports,
+        AppClients, RunInstants,
         audit::{report as report_on, stopped_before_it_began},
-        cycle::{Until, keep_catalog, within},
+        pipeline::{Deadlines, keep_catalog, within},
     },
     store::Catalog,
 };
@@ -31,19 +31,19 @@ const MOST_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
 pub(super) async fn report(
     settings: &Settings,
     aws: &Aws,
-    direct: &Direct,
-    until: Until,
-    metrics: &mut Metrics,
-) -> Done {
-    let instants = Instants::new(direct.as_of);
+    direct: &DirectInvocation,
+    until: Deadlines,
+    metrics: &mut LambdaMetrics,
+) -> InvocationResult {
+    let instants = RunInstants::new(direct.as_of);
     let progress = &|_| ();
     let report = if settings.store.is_some() {
         let world = open(settings, aws, until).await?;
-        let report = within(until.audit, report_on(settings, &world.ports, instants, progress)).await;
+        let report = within(until.audit, report_on(settings, &world.clients, instants, progress)).await;
         if let Some(why) = keep_catalog(&world, until).await {
             tracing::warn!("{why}");
         }
-        metrics.count("Requests", world.ports.requests.total());
+        metrics.count("Requests", world.clients.requests.total());
         report
     } else {
         let ports = without_store(settings, aws).await?;
@@ -51,21 +51,23 @@ pub(super) async fn report(
         metrics.count("Requests", ports.requests.total());
         report
     };
-    let report = report.ok_or_else(|| Failure::unfinished("all images were audited"))?;
+    let report = report.ok_or_else(|| InvocationFailure::timed_out("all images were audited"))?;
     if let Some(why) = stopped_before_it_began(&report) {
-        return Err(Failure::new(Kind::Failed, why));
+        return Err(InvocationFailure::new(InvocationFailureKind::Failed, why));
     }
     let answer = serde_json::from_str(&report.fitting(MOST_BYTES));
-    answer.map_err(|error| Failure::new(Kind::Failed, format!("cannot serialize the report: {error}")))
+    answer.map_err(|error| {
+        InvocationFailure::new(InvocationFailureKind::Failed, format!("cannot serialize the report: {error}"))
+    })
 }
 
 /// Clients with an in-memory catalog, for configurations without a store.
-async fn without_store(settings: &Settings, aws: &Aws) -> Result<Ports, Failure> {
-    let requests = Arc::new(Requests::default());
+async fn without_store(settings: &Settings, aws: &Aws) -> Result<AppClients, InvocationFailure> {
+    let requests = Arc::new(RequestCounter::default());
     let aws = aws.for_another_run(Arc::clone(&requests)).await;
     let aws = aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition());
-    let ports = Ports::over(settings.network.clone(), Arc::new(aws), requests, Catalog::in_memory());
-    ports.map_err(|error| Failure::of(Kind::Configuration, &error))
+    let ports = AppClients::over(settings.network.clone(), Arc::new(aws), requests, Catalog::in_memory());
+    ports.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
 }
 
 /// Whether `answer` exceeds the response limit.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     cli,
-    image::{AccountId, Partition, Region, Repository, is_tag},
-    inventory::{ImageSource, Push},
+    image::{AccountId, AwsPartition, Region, Repository, is_tag},
+    inventory::{ImagePush, ImageSource},
 };
 
 /// The hint for invalid events.
@@ -20,27 +20,27 @@ const QUOTED_CHARS: usize = 80;
 
 /// The request of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum InvocationEvent {
     /// A run.
     Run,
     /// An audit of a pushed image.
-    Pushed(Push),
+    Pushed(ImagePush),
     /// A report on given images.
-    Direct(Direct),
+    Direct(DirectInvocation),
     /// Ignored, for this reason.
     Ignored(String),
 }
 
 /// A direct invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Direct {
+pub(crate) struct DirectInvocation {
     /// The images.
     pub(crate) images: Vec<ImageSource>,
     /// The time to judge by; `None` for the current time.
     pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
-impl Event {
+impl InvocationEvent {
     /// Parses `payload`.
     ///
     /// # Errors
@@ -56,19 +56,19 @@ impl Event {
     }
 }
 
-fn read(fields: &Map<String, Value>) -> Result<Event, String> {
+fn read(fields: &Map<String, Value>) -> Result<InvocationEvent, String> {
     if fields.contains_key("images") {
-        return direct(fields).map(Event::Direct);
+        return direct(fields).map(InvocationEvent::Direct);
     }
     let text = |key: &str| fields.get(key).and_then(Value::as_str);
     match (text("source"), text("detail-type")) {
-        _ if fields.is_empty() => Ok(Event::Run),
+        _ if fields.is_empty() => Ok(InvocationEvent::Run),
         // EventBridge scheduled rules and EventBridge Scheduler.
-        (Some("aws.events" | "aws.scheduler"), _) | (_, Some("Scheduled Event")) => Ok(Event::Run),
+        (Some("aws.events" | "aws.scheduler"), _) | (_, Some("Scheduled Event")) => Ok(InvocationEvent::Run),
         (Some("aws.ecr"), Some("ECR Image Action")) => image_action(fields),
         (Some("aws.ecr"), other) => {
             let what = other.map_or_else(|| "without a detail-type".to_owned(), quoted);
-            Ok(Event::Ignored(format!("the ECR event {what} is not an image push")))
+            Ok(InvocationEvent::Ignored(format!("the ECR event {what} is not an image push")))
         }
         (Some(source), _) => Err(format!("its source is {}", quoted(source))),
         (None, _) => {
@@ -78,7 +78,7 @@ fn read(fields: &Map<String, Value>) -> Result<Event, String> {
     }
 }
 
-fn direct(fields: &Map<String, Value>) -> Result<Direct, String> {
+fn direct(fields: &Map<String, Value>) -> Result<DirectInvocation, String> {
     if let Some(key) = fields.keys().find(|key| !matches!(key.as_str(), "images" | "as_of")) {
         return Err(format!("unknown key {}; only \"images\" and \"as_of\" are allowed", quoted(key)));
     }
@@ -93,7 +93,7 @@ fn direct(fields: &Map<String, Value>) -> Result<Direct, String> {
         Some(Value::String(text)) => Some(cli::instant(text).map_err(|why| format!("as_of {}: {why}", quoted(text)))?),
         Some(other) => return Err(format!("as_of is {}, not a string", quoted(other))),
     };
-    Ok(Direct { images, as_of })
+    Ok(DirectInvocation { images, as_of })
 }
 
 fn image(named: &Value) -> Result<ImageSource, String> {
@@ -106,7 +106,7 @@ fn image(named: &Value) -> Result<ImageSource, String> {
 }
 
 /// Parses an ECR event (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html>).
-fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
+fn image_action(fields: &Map<String, Value>) -> Result<InvocationEvent, String> {
     let empty = Map::new();
     let detail = fields.get("detail").and_then(Value::as_object).unwrap_or(&empty);
     let needed = |of: &Map<String, Value>, key: &str| {
@@ -115,28 +115,32 @@ fn image_action(fields: &Map<String, Value>) -> Result<Event, String> {
     };
     let (action, result) = (needed(detail, "action-type")?, needed(detail, "result")?);
     if (action.as_str(), result.as_str()) != ("PUSH", "SUCCESS") {
-        return Ok(Event::Ignored(format!("{} with result {} is not a push", quoted(&action), quoted(&result))));
+        return Ok(InvocationEvent::Ignored(format!(
+            "{} with result {} is not a push",
+            quoted(&action),
+            quoted(&result)
+        )));
     }
     let (account, region) = (needed(fields, "account")?, needed(fields, "region")?);
     let (Ok(account), Ok(region)) = (account.parse::<AccountId>(), region.parse::<Region>()) else {
         return Err(format!("the ECR event has account {} and region {}", quoted(&account), quoted(&region)));
     };
     let repository = needed(detail, "repository-name")?;
-    let domain = Partition::from_region(&region).domain();
+    let domain = AwsPartition::from_region(&region).domain();
     let named = format!("{account}.dkr.ecr.{region}.{domain}/{repository}").parse::<Repository>();
     named.map_err(|why| format!("the ECR event has repository {}: {why}", quoted(&repository)))?;
     let digest = needed(detail, "image-digest")?;
     let digest = digest.parse().map_err(|why| format!("the ECR event has digest {}: {why}", quoted(&digest)))?;
     // The platform manifests of an index are pushed first and without a tag.
     let Ok(tag) = needed(detail, "image-tag") else {
-        return Ok(Event::Ignored(format!(
+        return Ok(InvocationEvent::Ignored(format!(
             "the image pushed to {repository} has no tag; runs audit it if it is selected"
         )));
     };
     if !is_tag(&tag) {
         return Err(format!("the ECR event has tag {}", quoted(&tag)));
     }
-    Ok(Event::Pushed(Push { account, region, repository, digest, tag }))
+    Ok(InvocationEvent::Pushed(ImagePush { account, region, repository, digest, tag }))
 }
 
 /// Quotes a part of the input as JSON, escaped for logs.
@@ -185,20 +189,20 @@ mod tests {
             "resources": ["arn:aws:events:eu-west-1:123456789012:rule/daily"], "detail": {},
         });
         for event in [rule, json!({ "source": "aws.scheduler" }), json!({}), Value::Null] {
-            assert_eq!(Event::read(&event), Ok(Event::Run), "{event}");
+            assert_eq!(InvocationEvent::read(&event), Ok(InvocationEvent::Run), "{event}");
         }
     }
 
     #[test]
     fn a_push_event_is_parsed() {
-        let expected = Push {
+        let expected = ImagePush {
             account: "123456789012".parse().unwrap(),
             region: "eu-west-1".parse().unwrap(),
             repository: "shop/orders".into(),
             digest: format!("sha256:{HEX}").parse().unwrap(),
             tag: "421".into(),
         };
-        assert_eq!(Event::read(&push()), Ok(Event::Pushed(expected)));
+        assert_eq!(InvocationEvent::read(&push()), Ok(InvocationEvent::Pushed(expected)));
     }
 
     #[test]
@@ -212,15 +216,15 @@ mod tests {
             with("/detail/image-tag", ""),
             untagged,
         ] {
-            assert!(matches!(Event::read(&event), Ok(Event::Ignored(_))), "{event}");
+            assert!(matches!(InvocationEvent::read(&event), Ok(InvocationEvent::Ignored(_))), "{event}");
         }
     }
 
     #[test]
     fn a_direct_invocation_lists_references() {
         let images = ["public.ecr.aws/lambda/python:3.12", "registry.test/orders:1"];
-        let event = Event::read(&json!({ "images": images, "as_of": "2026-11-20" })).unwrap();
-        let Event::Direct(direct) = event else { panic!("{event:?}") };
+        let event = InvocationEvent::read(&json!({ "images": images, "as_of": "2026-11-20" })).unwrap();
+        let InvocationEvent::Direct(direct) = event else { panic!("{event:?}") };
         assert_eq!(direct.images.iter().map(ToString::to_string).collect::<Vec<_>>(), images);
         assert_eq!(direct.as_of, Some("2026-11-20T00:00:00Z".parse().unwrap()));
     }
@@ -253,7 +257,7 @@ mod tests {
             (with("/detail/image-tag", "t".repeat(129)), "has tag \"ttt"),
         ];
         for (event, expected) in table {
-            let why = Event::read(&event).unwrap_err();
+            let why = InvocationEvent::read(&event).unwrap_err();
             assert!(why.contains(expected), "{event}: {why}");
             assert!(why.ends_with("for a report") && why.contains("\"images\""), "{why}");
         }
@@ -262,10 +266,10 @@ mod tests {
     #[test]
     fn quoted_input_is_escaped_and_truncated() {
         let hostile = format!("\u{1b}[31m\n\u{202e}{}", "x".repeat(500));
-        let why = Event::read(&json!({ hostile: 1 })).unwrap_err();
+        let why = InvocationEvent::read(&json!({ hostile: 1 })).unwrap_err();
         assert!(!why.contains(['\u{1b}', '\n', '\u{202e}']) && why.len() < 600, "{why}");
         for image in [hostile_image("oci:"), hostile_image("registry.test/"), hostile_image("")] {
-            let why = Event::read(&json!({ "images": [image] })).unwrap_err();
+            let why = InvocationEvent::read(&json!({ "images": [image] })).unwrap_err();
             assert!(!why.contains(['\u{1b}', '\n', '\u{202e}']) && why.len() < 3000, "{} bytes", why.len());
         }
     }

@@ -9,14 +9,14 @@ const MESSAGE_BYTES: usize = 16 * 1024;
 
 /// A failed invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub(super) kind: Kind,
+pub(super) struct InvocationFailure {
+    pub(super) kind: InvocationFailureKind,
     pub(super) message: String,
 }
 
 /// The error type that Lambda reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum InvocationFailureKind {
     /// The event is not supported. A retry does not help.
     UnknownEvent,
     /// The configuration cannot be read or is invalid.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
     Unfinished,
 }
 
-impl Kind {
+impl InvocationFailureKind {
     fn as_str(self) -> &'static str {
         match self {
             Self::UnknownEvent => "Basewatch.UnknownEvent",
@@ -38,28 +38,28 @@ impl Kind {
     }
 }
 
-impl Failure {
-    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+impl InvocationFailure {
+    pub(super) fn new(kind: InvocationFailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: clip(message, MESSAGE_BYTES) }
     }
 
     /// `error` with its causes.
-    pub(super) fn of(kind: Kind, error: &anyhow::Error) -> Self {
+    pub(super) fn from_error(kind: InvocationFailureKind, error: &anyhow::Error) -> Self {
         Self::new(kind, format!("{error:#}"))
     }
 
     /// The invocation timed out before `what`.
-    pub(super) fn unfinished(what: &str) -> Self {
+    pub(super) fn timed_out(what: &str) -> Self {
         let message = format!(
             "timed out before {what}; the next invocation continues. If this happens repeatedly, increase the timeout \
             or memory of the function"
         );
-        Self::new(Kind::Unfinished, message)
+        Self::new(InvocationFailureKind::Unfinished, message)
     }
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(failure: Failure) -> Self {
+impl From<InvocationFailure> for Diagnostic {
+    fn from(failure: InvocationFailure) -> Self {
         Self { error_type: failure.kind.as_str().to_owned(), error_message: failure.message }
     }
 }

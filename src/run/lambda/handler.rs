@@ -14,73 +14,77 @@ use serde_json::Value;
 use super::{
     deadline::TimeLeft,
     direct,
-    event::Event,
-    failure::{Failure, Kind},
-    metrics::{Ended, Metrics},
-    pushed,
+    event::InvocationEvent,
+    failure::{InvocationFailure, InvocationFailureKind},
+    image_push,
+    metrics::{LambdaMetrics, RunEnding},
 };
 use crate::{
     aws::Aws,
-    config::{Environment, Flags, Settings},
-    registry::Requests,
+    config::{CliOverrides, EnvironmentVariables, Settings},
+    registry::RequestCounter,
     run::{
-        Instants, World,
+        AppContext, RunInstants,
         audit::nothing_to_audit,
-        configured::loaded_as,
-        cycle::{self, Cycle, Unfinished, Until, within},
+        load_config::loaded_as,
+        pipeline::{self, CompletedRun, Deadlines, TimedOut, within},
     },
 };
 
 /// The state that invocations share.
-pub(super) struct Handler {
-    flags: Flags,
-    environment: Environment,
+pub(super) struct InvocationHandler {
+    flags: CliOverrides,
+    environment: EnvironmentVariables,
     here: PathBuf,
     aws: Aws,
 }
 
 /// The result of an invocation.
-pub(super) struct Handled {
+pub(super) struct InvocationOutcome {
     /// The response.
-    pub(super) answer: Result<Value, Failure>,
+    pub(super) answer: Result<Value, InvocationFailure>,
     /// Its metrics.
-    pub(super) metrics: Metrics,
+    pub(super) metrics: LambdaMetrics,
 }
 
 /// The response of an invocation.
-pub(super) type Done = Result<Value, Failure>;
+pub(super) type InvocationResult = Result<Value, InvocationFailure>;
 
-impl Handler {
+impl InvocationHandler {
     /// Creates a handler, and validates the configuration.
     ///
     /// # Errors
     ///
     /// When the configuration cannot be read or is invalid.
-    pub(super) async fn start(flags: Flags, environment: &Environment, here: PathBuf) -> Result<Self, Failure> {
-        let aws = Aws::new(Arc::new(Requests::default()));
+    pub(super) async fn start(
+        flags: CliOverrides,
+        environment: &EnvironmentVariables,
+        here: PathBuf,
+    ) -> Result<Self, InvocationFailure> {
+        let aws = Aws::new(Arc::new(RequestCounter::default()));
         let handler = Self { flags, environment: environment.clone(), here, aws };
         handler.settings(&handler.flags).await?;
         Ok(handler)
     }
 
     /// Handles `payload` before `deadline_ms`, in milliseconds since the Unix epoch.
-    pub(super) async fn handle(&self, payload: &Value, deadline_ms: u64) -> Handled {
+    pub(super) async fn handle(&self, payload: &Value, deadline_ms: u64) -> InvocationOutcome {
         let now_ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or_default();
-        let until = TimeLeft::until(deadline_ms, now_ms).from(tokio::time::Instant::now());
-        let mut metrics = Metrics::default();
-        let answer = match Event::read(payload) {
-            Err(why) => Err(Failure::new(Kind::UnknownEvent, why)),
-            Ok(Event::Ignored(why)) => {
+        let until = TimeLeft::until(deadline_ms, now_ms).deadlines(tokio::time::Instant::now());
+        let mut metrics = LambdaMetrics::default();
+        let answer = match InvocationEvent::read(payload) {
+            Err(why) => Err(InvocationFailure::new(InvocationFailureKind::UnknownEvent, why)),
+            Ok(InvocationEvent::Ignored(why)) => {
                 tracing::info!("ignored: {why}");
                 Ok(serde_json::json!({ "ignored": why }))
             }
-            Ok(Event::Run) => self.run(until, &mut metrics).await,
-            Ok(Event::Pushed(push)) => match self.settings(&self.flags).await {
-                Ok(settings) => pushed::audit(&settings, &self.aws, push, until, &mut metrics).await,
+            Ok(InvocationEvent::Run) => self.run(until, &mut metrics).await,
+            Ok(InvocationEvent::Pushed(push)) => match self.settings(&self.flags).await {
+                Ok(settings) => image_push::audit(&settings, &self.aws, push, until, &mut metrics).await,
                 Err(failure) => Err(failure),
             },
-            Ok(Event::Direct(direct)) => {
-                let flags = Flags { images: direct.images.clone(), ..self.flags.clone() };
+            Ok(InvocationEvent::Direct(direct)) => {
+                let flags = CliOverrides { images: direct.images.clone(), ..self.flags.clone() };
                 match self.settings(&flags).await {
                     Ok(settings) => direct::report(&settings, &self.aws, &direct, until, &mut metrics).await,
                     Err(failure) => Err(failure),
@@ -90,40 +94,42 @@ impl Handler {
         if let Err(failure) = &answer {
             tracing::error!("{}", failure.message);
         }
-        Handled { answer, metrics }
+        InvocationOutcome { answer, metrics }
     }
 
-    async fn settings(&self, flags: &Flags) -> Result<Settings, Failure> {
-        let aws = Arc::new(self.aws.for_another_run(Arc::new(Requests::default())).await);
+    async fn settings(&self, flags: &CliOverrides) -> Result<Settings, InvocationFailure> {
+        let aws = Arc::new(self.aws.for_another_run(Arc::new(RequestCounter::default())).await);
         let loaded = loaded_as(&aws, flags, &self.environment, &self.here).await;
-        loaded.map(|loaded| loaded.settings).map_err(|error| Failure::of(Kind::Configuration, &error))
+        loaded
+            .map(|loaded| loaded.settings)
+            .map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
     }
 
     /// Performs a run.
-    async fn run(&self, until: Until, metrics: &mut Metrics) -> Done {
+    async fn run(&self, until: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
         let begun = Instant::now();
         let done = self.cycle(until, metrics).await;
         let ended = match &done {
-            Ok(_) => Ended::Succeeded,
-            Err(failure) if failure.kind == Kind::Unfinished => Ended::Unfinished,
-            Err(_) => Ended::Failed,
+            Ok(_) => RunEnding::Succeeded,
+            Err(failure) if failure.kind == InvocationFailureKind::Unfinished => RunEnding::Unfinished,
+            Err(_) => RunEnding::Failed,
         };
         metrics.run(ended, begun.elapsed());
         done
     }
 
-    async fn cycle(&self, until: Until, metrics: &mut Metrics) -> Done {
+    async fn cycle(&self, until: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
         let settings = self.settings(&self.flags).await?;
         if let Some(why) = nothing_to_audit(&settings) {
-            return Err(Failure::new(Kind::Configuration, why));
+            return Err(InvocationFailure::new(InvocationFailureKind::Configuration, why));
         }
         let world = open(&settings, &self.aws, until).await?;
         // Boxed, because the future of a run is large.
-        let cycle = Box::pin(cycle::once_until(&settings, &world, Instants::new(None), until)).await;
-        metrics.count("Requests", world.ports.requests.total());
-        match cycle.map_err(|error| Failure::of(Kind::Failed, &error))? {
-            Err(Unfinished::Audit) => Err(Failure::unfinished("the audit was complete")),
-            Err(Unfinished::Notifying(_)) => Err(Failure::unfinished("all notifications were sent")),
+        let cycle = Box::pin(pipeline::once_until(&settings, &world, RunInstants::new(None), until)).await;
+        metrics.count("Requests", world.clients.requests.total());
+        match cycle.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Failed, &error))? {
+            Err(TimedOut::Audit) => Err(InvocationFailure::timed_out("the audit was complete")),
+            Err(TimedOut::Notifying(_)) => Err(InvocationFailure::timed_out("all notifications were sent")),
             Ok(cycle) => {
                 metrics.cycle(&cycle);
                 Ok(answer(&cycle))
@@ -133,15 +139,17 @@ impl Handler {
 }
 
 /// Creates the context of one invocation.
-pub(super) async fn open(settings: &Settings, aws: &Aws, until: Until) -> Result<World, Failure> {
-    match within(until.audit, World::open_as(settings, aws)).await {
-        Some(world) => world.map_err(|error| Failure::of(Kind::Configuration, &error)),
-        None => Err(Failure::unfinished("the store was read")),
+pub(super) async fn open(settings: &Settings, aws: &Aws, until: Deadlines) -> Result<AppContext, InvocationFailure> {
+    match within(until.audit, AppContext::open_as(settings, aws)).await {
+        Some(world) => {
+            world.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
+        }
+        None => Err(InvocationFailure::timed_out("the store was read")),
     }
 }
 
 /// The response of a run, truncated to the response limit.
-fn answer(Cycle { report, outcome }: &Cycle) -> Value {
+fn answer(CompletedRun { report, outcome }: &CompletedRun) -> Value {
     if let Some(note) = report.most_unknown() {
         tracing::warn!("most of the fleet is unknown: {}", note.message);
     }

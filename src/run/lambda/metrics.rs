@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     judge::{Severity, Verdict},
     report::Report,
-    run::cycle::{Cycle, RunReport},
+    run::pipeline::{CompletedRun, RunReport},
 };
 
 /// The namespace of all metrics.
@@ -18,17 +18,17 @@ const DIMENSION: &str = "FunctionName";
 
 /// The metrics of one invocation, in order of recording.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Metrics(Vec<(&'static str, &'static str, Value)>);
+pub(super) struct LambdaMetrics(Vec<(&'static str, &'static str, Value)>);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum RunEnding {
     Succeeded,
     Failed,
     Unfinished,
 }
 
-impl Metrics {
+impl LambdaMetrics {
     /// Records a count.
     pub(super) fn count(&mut self, name: &'static str, value: u64) {
         self.0.push((name, "Count", value.into()));
@@ -36,9 +36,12 @@ impl Metrics {
 
     /// Records how a run ended and how long it took. All three outcomes are emitted, so that alarms on any of them have
     /// data.
-    pub(super) fn run(&mut self, ended: Ended, took: Duration) {
-        let ways =
-            [("RunSucceeded", Ended::Succeeded), ("RunFailed", Ended::Failed), ("RunUnfinished", Ended::Unfinished)];
+    pub(super) fn run(&mut self, ended: RunEnding, took: Duration) {
+        let ways = [
+            ("RunSucceeded", RunEnding::Succeeded),
+            ("RunFailed", RunEnding::Failed),
+            ("RunUnfinished", RunEnding::Unfinished),
+        ];
         for (name, way) in ways {
             self.count(name, u64::from(way == ended));
         }
@@ -46,7 +49,7 @@ impl Metrics {
     }
 
     /// Records the findings and notifications of a run.
-    pub(super) fn cycle(&mut self, Cycle { report, outcome }: &Cycle) {
+    pub(super) fn cycle(&mut self, CompletedRun { report, outcome }: &CompletedRun) {
         self.found(report);
         self.notified(outcome);
     }
@@ -111,9 +114,9 @@ mod tests {
 
     #[test]
     fn a_metrics_line_defines_its_metrics() {
-        let mut metrics = Metrics::default();
+        let mut metrics = LambdaMetrics::default();
         assert_eq!(metrics.line("f", 0), None);
-        metrics.run(Ended::Unfinished, Duration::from_millis(1500));
+        metrics.run(RunEnding::Unfinished, Duration::from_millis(1500));
         let line = metrics.line("f\n\"", 1_795_240_800_000).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         let line: Value = serde_json::from_str(&line).unwrap();

@@ -8,9 +8,9 @@ mod direct;
 mod event;
 mod failure;
 mod handler;
+mod image_push;
+mod lambda_environment;
 mod metrics;
-mod pushed;
-mod surroundings;
 
 use std::{path::Path, sync::Arc};
 
@@ -23,15 +23,15 @@ use tower::util::MapRequestLayer;
 
 /// For the fuzz targets.
 #[cfg(test)]
-pub(crate) use self::event::Event;
-pub use self::surroundings::RUNTIME_API;
+pub(crate) use self::event::InvocationEvent;
+pub use self::lambda_environment::RUNTIME_API;
 use self::{
-    failure::{Failure, Kind},
-    handler::{Handled, Handler, START_WAIT},
-    surroundings::Surroundings,
+    failure::{InvocationFailure, InvocationFailureKind},
+    handler::{InvocationHandler, InvocationOutcome, START_WAIT},
+    lambda_environment::LambdaEnvironment,
 };
-use super::{Exit, print};
-use crate::config::{Environment, Flags};
+use super::{ExitStatus, print};
+use crate::config::{CliOverrides, EnvironmentVariables};
 
 /// Handles invocations until the runtime ends the process.
 ///
@@ -39,11 +39,15 @@ use crate::config::{Environment, Flags};
 ///
 /// When the Lambda runtime did not start this process, the configuration is invalid (which is also reported to the
 /// runtime), or the runtime is no longer reachable.
-pub async fn run(flags: Flags, environment: &Environment, here: &Path) -> Result<Exit> {
-    let surroundings = Surroundings::of(environment)?;
-    let started = timeout(START_WAIT, Handler::start(flags, environment, here.to_owned())).await;
-    let late =
-        || Failure::new(Kind::Configuration, format!("loading the configuration took longer than {START_WAIT:?}"));
+pub async fn run(flags: CliOverrides, environment: &EnvironmentVariables, here: &Path) -> Result<ExitStatus> {
+    let surroundings = LambdaEnvironment::from_environment(environment)?;
+    let started = timeout(START_WAIT, InvocationHandler::start(flags, environment, here.to_owned())).await;
+    let late = || {
+        InvocationFailure::new(
+            InvocationFailureKind::Configuration,
+            format!("loading the configuration took longer than {START_WAIT:?}"),
+        )
+    };
     let handler = match started.unwrap_or_else(|_| Err(late())) {
         Ok(handler) => Arc::new(handler),
         Err(failure) => {
@@ -59,7 +63,7 @@ pub async fn run(flags: Flags, environment: &Environment, here: &Path) -> Result
     });
     let served = Runtime::new(invoked).layer(MapRequestLayer::new(with_json)).run().await;
     served.map_err(|error| anyhow!("the Lambda runtime is no longer reachable: {error}"))?;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// Wraps an event that is not JSON in a JSON string, so that it fails with our error and not with one of the runtime
@@ -77,8 +81,8 @@ fn with_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
 const QUOTED_BYTES: usize = 1024;
 
 /// Handles one invocation and writes its metrics.
-async fn answer(handler: &Handler, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-    let Handled { answer, metrics } = Box::pin(handler.handle(&event.payload, event.context.deadline)).await;
+async fn answer(handler: &InvocationHandler, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    let InvocationOutcome { answer, metrics } = Box::pin(handler.handle(&event.payload, event.context.deadline)).await;
     if let Some(line) = metrics.line(function, Utc::now().timestamp_millis())
         && let Err(error) = print(&line)
     {

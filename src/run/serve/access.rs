@@ -15,7 +15,7 @@ const LEAST: usize = 16;
 
 /// The access rules.
 #[derive(Clone, Debug)]
-pub(super) struct Access {
+pub(super) struct AccessControl {
     /// The hash of the token, for comparison in constant time.
     token: Option<[u8; 32]>,
     proxy: Option<ProxySettings>,
@@ -23,7 +23,7 @@ pub(super) struct Access {
 
 /// Why a request is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Denied {
+pub(super) enum AccessDenied {
     /// The token is missing or wrong.
     Token,
     /// The request did not come through the proxy, or has no user name.
@@ -34,7 +34,7 @@ pub(super) enum Denied {
     Origin,
 }
 
-impl Access {
+impl AccessControl {
     /// The rules of `settings`, with the value of the token.
     pub(super) fn new(settings: &ServeSettings, token: Option<String>) -> Result<Self> {
         if token.as_ref().is_some_and(|token| token.len() < LEAST) {
@@ -45,16 +45,16 @@ impl Access {
     }
 
     /// Checks a request from `peer`.
-    pub(super) fn check(&self, method: &Method, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Denied> {
+    pub(super) fn check(&self, method: &Method, headers: &HeaderMap, peer: SocketAddr) -> Result<(), AccessDenied> {
         let by_token = self.token.as_ref().map(|token| presented(headers).is_some_and(|given| is_same(token, &given)));
         let by_proxy = self.proxy.as_ref().map(|proxy| is_of(proxy, headers, peer.ip()));
         match (by_token, by_proxy) {
-            (None, None) if !is_local_name(headers) => return Err(Denied::Host),
+            (None, None) if !is_local_name(headers) => return Err(AccessDenied::Host),
             (None, None) | (Some(true), _) | (_, Some(true)) => {}
-            (Some(false), _) => return Err(Denied::Token),
-            (None, Some(false)) => return Err(Denied::Proxy),
+            (Some(false), _) => return Err(AccessDenied::Token),
+            (None, Some(false)) => return Err(AccessDenied::Proxy),
         }
-        if method.is_safe() || is_same_origin(headers) { Ok(()) } else { Err(Denied::Origin) }
+        if method.is_safe() || is_same_origin(headers) { Ok(()) } else { Err(AccessDenied::Origin) }
     }
 }
 
@@ -113,16 +113,21 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-    fn access(token: Option<&str>, proxy: bool) -> Access {
+    fn access(token: Option<&str>, proxy: bool) -> AccessControl {
         let proxy = proxy.then(|| ProxySettings {
             header: "x-auth-request-user".to_owned(),
             from: vec!["10.0.0.0/16".parse().unwrap()],
         });
         let settings = ServeSettings { proxy, ..ServeSettings::default() };
-        Access::new(&settings, token.map(str::to_owned)).unwrap()
+        AccessControl::new(&settings, token.map(str::to_owned)).unwrap()
     }
 
-    fn check(access: &Access, method: &Method, peer: &str, headers: &[(&'static str, &str)]) -> Result<(), Denied> {
+    fn check(
+        access: &AccessControl,
+        method: &Method,
+        peer: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(), AccessDenied> {
         let header = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
         access.check(method, &headers.iter().map(header).collect(), SocketAddr::new(peer.parse().unwrap(), 1))
     }
@@ -136,12 +141,12 @@ mod tests {
             (format!("bearer {TOKEN}"), Ok(())),
             (basic(&format!("me:{TOKEN}")), Ok(())),
             (basic(&format!(":{TOKEN}")), Ok(())),
-            (basic(TOKEN), Err(Denied::Token)),
-            (format!("Bearer {TOKEN}x"), Err(Denied::Token)),
-            ("Bearer ".to_owned(), Err(Denied::Token)),
-            (format!("Digest {TOKEN}"), Err(Denied::Token)),
-            ("Basic !".to_owned(), Err(Denied::Token)),
-            (String::new(), Err(Denied::Token)),
+            (basic(TOKEN), Err(AccessDenied::Token)),
+            (format!("Bearer {TOKEN}x"), Err(AccessDenied::Token)),
+            ("Bearer ".to_owned(), Err(AccessDenied::Token)),
+            (format!("Digest {TOKEN}"), Err(AccessDenied::Token)),
+            ("Basic !".to_owned(), Err(AccessDenied::Token)),
+            (String::new(), Err(AccessDenied::Token)),
         ];
         for (value, expected) in table {
             let headers = [("authorization", value.as_str()), ("host", "anything.example")];
@@ -155,10 +160,10 @@ mod tests {
         let named = [("x-auth-request-user", "ada"), ("host", "basewatch.example")];
         assert_eq!(check(&access, &Method::GET, "10.0.3.4", &named), Ok(()));
         assert_eq!(check(&access, &Method::GET, "::ffff:10.0.3.4", &named), Ok(()));
-        assert_eq!(check(&access, &Method::GET, "10.1.0.1", &named), Err(Denied::Proxy));
-        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &[("x-auth-request-user", " ")]), Err(Denied::Proxy));
-        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &[]), Err(Denied::Proxy));
-        assert_eq!(check(&access, &Method::GET, "127.0.0.1", &[("host", "localhost")]), Err(Denied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "10.1.0.1", &named), Err(AccessDenied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &[("x-auth-request-user", " ")]), Err(AccessDenied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "10.0.3.4", &[]), Err(AccessDenied::Proxy));
+        assert_eq!(check(&access, &Method::GET, "127.0.0.1", &[("host", "localhost")]), Err(AccessDenied::Proxy));
     }
 
     #[test]
@@ -170,19 +175,19 @@ mod tests {
             ("[::1]:8080", Ok(())),
             ("[::1]", Ok(())),
             ("LOCALHOST", Ok(())),
-            ("[::1].evil.example", Err(Denied::Host)),
-            ("[::1].evil.example:8080", Err(Denied::Host)),
-            ("[::1]evil.example:80", Err(Denied::Host)),
-            ("x[::1]", Err(Denied::Host)),
-            ("[localhost]", Err(Denied::Host)),
-            ("[127.0.0.1].evil.example", Err(Denied::Host)),
-            ("localhost:x.evil.example", Err(Denied::Host)),
-            ("127.0.0.1:80.evil.example", Err(Denied::Host)),
-            ("localhost:80:evil.example", Err(Denied::Host)),
-            ("", Err(Denied::Host)),
-            ("rebound.example:8080", Err(Denied::Host)),
-            ("localhost.example", Err(Denied::Host)),
-            ("10.0.0.1:8080", Err(Denied::Host)),
+            ("[::1].evil.example", Err(AccessDenied::Host)),
+            ("[::1].evil.example:8080", Err(AccessDenied::Host)),
+            ("[::1]evil.example:80", Err(AccessDenied::Host)),
+            ("x[::1]", Err(AccessDenied::Host)),
+            ("[localhost]", Err(AccessDenied::Host)),
+            ("[127.0.0.1].evil.example", Err(AccessDenied::Host)),
+            ("localhost:x.evil.example", Err(AccessDenied::Host)),
+            ("127.0.0.1:80.evil.example", Err(AccessDenied::Host)),
+            ("localhost:80:evil.example", Err(AccessDenied::Host)),
+            ("", Err(AccessDenied::Host)),
+            ("rebound.example:8080", Err(AccessDenied::Host)),
+            ("localhost.example", Err(AccessDenied::Host)),
+            ("10.0.0.1:8080", Err(AccessDenied::Host)),
         ];
         for (host, expected) in table {
             assert_eq!(check(&access, &Method::GET, "127.0.0.1", &[("host", host)]), expected, "{host}");
@@ -196,10 +201,10 @@ mod tests {
         let table: [(&[(&'static str, &str)], _); 6] = [
             (&[], Ok(())),
             (&[("sec-fetch-site", "same-origin")], Ok(())),
-            (&[("sec-fetch-site", "cross-site")], Err(Denied::Origin)),
+            (&[("sec-fetch-site", "cross-site")], Err(AccessDenied::Origin)),
             (&[("origin", "https://basewatch.example")], Ok(())),
-            (&[("origin", "https://evil.example")], Err(Denied::Origin)),
-            (&[("origin", "null")], Err(Denied::Origin)),
+            (&[("origin", "https://evil.example")], Err(AccessDenied::Origin)),
+            (&[("origin", "null")], Err(AccessDenied::Origin)),
         ];
         for (further, expected) in table {
             let mut headers = vec![("authorization", bearer.as_str()), ("host", "basewatch.example")];
@@ -211,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_short_token_is_rejected_and_not_shown() {
-        let error = Access::new(&ServeSettings::default(), Some("hunter2".to_owned())).unwrap_err().to_string();
+        let error = AccessControl::new(&ServeSettings::default(), Some("hunter2".to_owned())).unwrap_err().to_string();
         assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
     }
 }

@@ -13,14 +13,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
-    State, answer,
-    answer::Problem,
-    snapshot::Snapshot,
-    state::{Refusal, Status},
+    ServeState, response,
+    response::HttpProblem,
+    snapshot::ReportSnapshot,
+    state::{RunRequestRefusal, ServeStatus},
 };
 use crate::{
-    report::{Finding, LineFields, Query, csv},
-    store::Day,
+    report::{Finding, FindingQuery, LineFields, csv},
+    store::HistoryDay,
 };
 
 /// The value of `schema` in responses of `/api/v1/findings`.
@@ -34,12 +34,12 @@ const USUAL_DAYS: usize = 90;
 /// The maximum number of days of history.
 const MOST_DAYS: usize = 400;
 
-type Result<T> = std::result::Result<T, Problem>;
+type ApiResult<T> = std::result::Result<T, HttpProblem>;
 
 /// A page of findings.
 #[derive(Serialize, JsonSchema)]
 #[expect(clippy::struct_field_names, reason = "the field is the contract's")]
-pub(super) struct Findings<'a> {
+pub(super) struct FindingsResponse<'a> {
     /// Always `basewatch.findings/v1`.
     schema: &'static str,
     /// The ID of the run.
@@ -62,7 +62,7 @@ pub(super) struct Findings<'a> {
 
 /// The base lines in use.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Bases<'a> {
+pub(super) struct BasesResponse<'a> {
     /// Always `basewatch.bases/v1`.
     schema: &'static str,
     /// The ID of the run.
@@ -75,40 +75,40 @@ pub(super) struct Bases<'a> {
 
 /// Daily results of runs.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Trend<'a> {
+pub(super) struct HistoryResponse<'a> {
     /// Always `basewatch.trend/v1`.
     schema: &'static str,
     /// The days with a run, oldest first.
-    days: &'a [Day],
+    days: &'a [HistoryDay],
 }
 
-fn shown(state: &State) -> Result<Arc<Snapshot>> {
-    state.snapshot().ok_or_else(Problem::no_report)
+fn shown(state: &ServeState) -> ApiResult<Arc<ReportSnapshot>> {
+    state.snapshot().ok_or_else(HttpProblem::no_report)
 }
 
-fn bad(error: &impl ToString) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, error.to_string())
+fn bad(error: &impl ToString) -> HttpProblem {
+    HttpProblem::new(StatusCode::BAD_REQUEST, error.to_string())
 }
 
 /// Returns the last report.
-pub(super) async fn report(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -> Result<Response> {
+pub(super) async fn report(Shared(state): Shared<Arc<ServeState>>, asked: HeaderMap) -> ApiResult<Response> {
     let snapshot = shown(&state)?;
-    let response = answer::cached(&asked, &snapshot.report.run_id, "report", answer::JSON, Body::empty);
-    Ok(answer::encoded(response, &asked, &snapshot.json, &snapshot.gzip))
+    let response = response::cached(&asked, &snapshot.report.run_id, "report", response::JSON, Body::empty);
+    Ok(response::encoded(response, &asked, &snapshot.json, &snapshot.gzip))
 }
 
 /// Returns a page of the matching findings as JSON, or all of them as CSV.
 pub(super) async fn findings(
-    Shared(state): Shared<Arc<State>>,
+    Shared(state): Shared<Arc<ServeState>>,
     RawQuery(raw): RawQuery,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
     asked: HeaderMap,
-) -> Result<Response> {
+) -> ApiResult<Response> {
     let is_format = |(name, _): &&(String, String)| name == "format";
     let format = parameters.iter().rfind(is_format).map_or("json", |(_, format)| format.as_str());
     let others = parameters.iter().filter(|parameter| !is_format(parameter));
-    let query =
-        Query::parse(others.map(|(name, value)| (name.as_str(), value.as_str()))).map_err(|error| bad(&error))?;
+    let query = FindingQuery::parse(others.map(|(name, value)| (name.as_str(), value.as_str())))
+        .map_err(|error| bad(&error))?;
     if !matches!(format, "json" | "csv") {
         return Err(bad(&format!("format must be json or csv, not {format:?}")));
     }
@@ -118,13 +118,13 @@ pub(super) async fn findings(
     let question = format!("findings {}", raw.unwrap_or_default());
     if format == "csv" {
         let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"basewatch-findings.csv\"");
-        let body = || Body::from(csv::of(report, selected.iter().copied()));
-        return Ok(([name], answer::cached(&asked, &report.run_id, &question, CSV, body)).into_response());
+        let body = || Body::from(csv::render_findings(report, selected.iter().copied()));
+        return Ok(([name], response::cached(&asked, &report.run_id, &question, CSV, body)).into_response());
     }
     let page = query.page(&selected);
     let end = query.offset + page.len();
-    let next = (end < selected.len()).then(|| path("/api/v1/findings", &Query { offset: end, ..query.clone() }));
-    let findings = Findings {
+    let next = (end < selected.len()).then(|| path("/api/v1/findings", &FindingQuery { offset: end, ..query.clone() }));
+    let findings = FindingsResponse {
         schema: FINDINGS,
         run_id: &report.run_id,
         generated_at: report.generated_at,
@@ -135,32 +135,36 @@ pub(super) async fn findings(
         next,
         findings: page,
     };
-    Ok(answer::cached_json(&asked, &report.run_id, &question, &findings))
+    Ok(response::cached_json(&asked, &report.run_id, &question, &findings))
 }
 
 const CSV: &str = "text/csv; charset=utf-8; header=present";
 
 /// `base` with the parameters of `query`.
-fn path(base: &str, query: &Query) -> String {
+fn path(base: &str, query: &FindingQuery) -> String {
     let parameters = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.parameters()).finish();
     if parameters.is_empty() { base.to_owned() } else { format!("{base}?{parameters}") }
 }
 
 /// Returns the base lines in use.
-pub(super) async fn bases(Shared(state): Shared<Arc<State>>, asked: HeaderMap) -> Result<Response> {
+pub(super) async fn bases(Shared(state): Shared<Arc<ServeState>>, asked: HeaderMap) -> ApiResult<Response> {
     let snapshot = shown(&state)?;
     let report = &snapshot.report;
-    let bases =
-        Bases { schema: BASES, run_id: &report.run_id, generated_at: report.generated_at, lines: &report.lines };
-    Ok(answer::cached_json(&asked, &report.run_id, "bases", &bases))
+    let bases = BasesResponse {
+        schema: BASES,
+        run_id: &report.run_id,
+        generated_at: report.generated_at,
+        lines: &report.lines,
+    };
+    Ok(response::cached_json(&asked, &report.run_id, "bases", &bases))
 }
 
 /// Returns the last days of the history.
 pub(super) async fn history(
-    Shared(state): Shared<Arc<State>>,
+    Shared(state): Shared<Arc<ServeState>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
     asked: HeaderMap,
-) -> Result<Response> {
+) -> ApiResult<Response> {
     let mut wanted = USUAL_DAYS;
     for (name, value) in &parameters {
         let days = value.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
@@ -175,27 +179,27 @@ pub(super) async fn history(
     let snapshot = shown(&state)?;
     let run_id = &snapshot.report.run_id;
     let days = snapshot.last_days(wanted, state.clock.now());
-    Ok(answer::cached_json(
+    Ok(response::cached_json(
         &asked,
         run_id,
         &format!("history {wanted} {}", days.len()),
-        &Trend { schema: HISTORY, days },
+        &HistoryResponse { schema: HISTORY, days },
     ))
 }
 
 /// Returns the status of runs.
-pub(super) async fn status(Shared(state): Shared<Arc<State>>) -> axum::Json<Status> {
+pub(super) async fn status(Shared(state): Shared<Arc<ServeState>>) -> axum::Json<ServeStatus> {
     axum::Json(state.status())
 }
 
 /// Requests a run.
-pub(super) async fn audit(Shared(state): Shared<Arc<State>>) -> Result<Response> {
-    match state.ask() {
+pub(super) async fn audit(Shared(state): Shared<Arc<ServeState>>) -> ApiResult<Response> {
+    match state.request_run() {
         Ok(()) => Ok((StatusCode::ACCEPTED, axum::Json(state.status())).into_response()),
-        Err(Refusal::Running) => Err(Problem::new(StatusCode::CONFLICT, "a run is already in progress")),
-        Err(Refusal::TooSoon(wait)) => {
+        Err(RunRequestRefusal::Running) => Err(HttpProblem::new(StatusCode::CONFLICT, "a run is already in progress")),
+        Err(RunRequestRefusal::TooSoon(wait)) => {
             let detail = "a run has just finished";
-            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait))
+            Err(HttpProblem::new(StatusCode::TOO_MANY_REQUESTS, detail).after(wait))
         }
     }
 }
@@ -206,15 +210,15 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// Readiness check: ready with a report, a run in progress or a planned run.
-pub(super) async fn readyz(Shared(state): Shared<Arc<State>>) -> Result<&'static str> {
+pub(super) async fn readyz(Shared(state): Shared<Arc<ServeState>>) -> ApiResult<&'static str> {
     let status = state.status();
     let is_ready = state.snapshot().is_some() || status.running.is_some() || status.next_run_at.is_some();
     let detail = "the last report is being loaded";
-    if is_ready { Ok("ready\n") } else { Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)) }
+    if is_ready { Ok("ready\n") } else { Err(HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, detail)) }
 }
 
 /// Returns the metrics for Prometheus.
-pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
+pub(super) async fn metrics(Shared(state): Shared<Arc<ServeState>>) -> Response {
     let text = state.metrics.text();
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }

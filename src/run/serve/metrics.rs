@@ -15,7 +15,7 @@ use prometheus_client::{
 use crate::{
     judge::{Severity, Verdict},
     report::Report,
-    run::cycle::Cycle,
+    run::pipeline::CompletedRun,
 };
 
 /// Maximum number of owners as label values; the others are `other`.
@@ -24,7 +24,7 @@ const MOST_OWNERS: usize = 100;
 const MOST_SERVICES: usize = 50;
 
 /// A gauge with a fraction.
-type Number = Gauge<f64, AtomicU64>;
+type FloatGauge = Gauge<f64, AtomicU64>;
 
 macro_rules! labels {
     ($(#[$doc:meta])* $name:ident: $($label:ident),+) => {
@@ -45,7 +45,7 @@ labels!(ByService: service);
 labels!(ByRoute: route, status);
 
 /// The metrics.
-pub(super) struct Metrics {
+pub(super) struct ServeMetrics {
     registry: Registry,
     deployments: Family<ByVerdict, Gauge>,
     findings: Family<BySeverity, Gauge>,
@@ -53,11 +53,11 @@ pub(super) struct Metrics {
     age: Family<ByQuantile, Gauge>,
     complete: Gauge,
     most_unknown: Gauge,
-    reported_at: Number,
-    ran_at: Number,
+    reported_at: FloatGauge,
+    ran_at: FloatGauge,
     succeeded: Gauge,
-    took: Number,
-    next_at: Number,
+    took: FloatGauge,
+    next_at: FloatGauge,
     runs: Family<ByOutcome, Counter>,
     messages: Family<ByOutcome, Counter>,
     requests: Family<ByService, Counter>,
@@ -65,7 +65,7 @@ pub(super) struct Metrics {
     answers: Family<ByRoute, Counter>,
 }
 
-impl Default for Metrics {
+impl Default for ServeMetrics {
     fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::default(),
@@ -75,11 +75,11 @@ impl Default for Metrics {
             age: Family::default(),
             complete: Gauge::default(),
             most_unknown: Gauge::default(),
-            reported_at: Number::default(),
-            ran_at: Number::default(),
+            reported_at: FloatGauge::default(),
+            ran_at: FloatGauge::default(),
             succeeded: Gauge::default(),
-            took: Number::default(),
-            next_at: Number::default(),
+            took: FloatGauge::default(),
+            next_at: FloatGauge::default(),
             runs: Family::default(),
             messages: Family::default(),
             requests: Family::default(),
@@ -91,7 +91,7 @@ impl Default for Metrics {
     }
 }
 
-impl Metrics {
+impl ServeMetrics {
     fn register(&mut self) {
         let mut registry = Registry::with_prefix("basewatch");
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
@@ -168,7 +168,7 @@ impl Metrics {
     }
 
     /// Counts a completed run.
-    pub(super) fn ran(&self, cycle: &Cycle, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
+    pub(super) fn ran(&self, cycle: &CompletedRun, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
         self.ended(if cycle.report.complete { "complete" } else { "incomplete" }, began_at, ended_at);
         let sent = cycle.outcome.messages.iter().filter(|message| message.sent).count() as u64;
         let failed = cycle.outcome.messages.len() as u64 - sent;

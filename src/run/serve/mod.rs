@@ -1,15 +1,15 @@
 //! `basewatch serve`: performs runs on a schedule, and serves the dashboard, the API and metrics over HTTP.
 //!
-//! One task performs runs, others serve requests. They share [`state::State`]. Requests never start an audit directly.
+//! One task performs runs, others serve requests. They share [`state::ServeState`]. Requests never start an audit directly.
 
 mod access;
-mod answer;
 mod api;
 mod connections;
 mod metrics;
 pub mod openapi;
 mod pages;
 mod progress;
+mod response;
 mod routes;
 mod snapshot;
 mod state;
@@ -21,12 +21,12 @@ use anyhow::{Context as _, Result, bail};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use self::{
-    access::Access,
-    connections::Limits,
-    timer::{Clock, Timer},
+    access::AccessControl,
+    connections::ConnectionLimits,
+    timer::{RunTimer, ServeClock},
 };
-pub use self::{snapshot::Snapshot, state::State};
-use super::{Exit, audit::nothing_to_audit, output::say, world::memory};
+pub use self::{snapshot::ReportSnapshot, state::ServeState};
+use super::{ExitStatus, app_context::memory, audit::nothing_to_audit, output::print_stderr};
 use crate::{config::Settings, notify, secret::SecretSource};
 
 /// The part of the shutdown time that is reserved for cleanup.
@@ -37,14 +37,14 @@ const STOP_RESERVE: Duration = Duration::from_secs(3);
 /// # Errors
 ///
 /// When there is nothing to audit, there is no store, or the address or the token is not available.
-pub async fn run(settings: Settings, stop: impl Future<Output = Exit>) -> Result<Exit> {
+pub async fn run(settings: Settings, stop: impl Future<Output = ExitStatus>) -> Result<ExitStatus> {
     if let Some(why) = nothing_to_audit(&settings) {
         bail!("{why}");
     }
     let listener = TcpListener::bind(settings.serve.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.serve.listen))?;
-    serve(settings, listener, Clock::default(), stop).await
+    serve(settings, listener, ServeClock::default(), stop).await
 }
 
 /// As [`run`], on `listener` and with `clock`.
@@ -55,35 +55,35 @@ pub async fn run(settings: Settings, stop: impl Future<Output = Exit>) -> Result
 pub async fn serve(
     settings: Settings,
     listener: TcpListener,
-    clock: Clock,
-    stop: impl Future<Output = Exit>,
-) -> Result<Exit> {
+    clock: ServeClock,
+    stop: impl Future<Output = ExitStatus>,
+) -> Result<ExitStatus> {
     let (store, receivers) = memory(&settings)?;
     notify::read(&*store).await.context("cannot read the ledger")?;
-    let access = Access::new(&settings.serve, token(&settings, &receivers.aws).await?)?;
+    let access = AccessControl::new(&settings.serve, token(&settings, &receivers.aws).await?)?;
     let stop_within = settings.serve.stop_within.saturating_sub(STOP_RESERVE).max(Duration::from_secs(1));
     let at = listener.local_addr().context("cannot determine the local address")?;
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
-    let state = Arc::new(State::new(settings, store, clock));
+    let state = Arc::new(ServeState::new(settings, store, clock));
     state.reload().await.context("cannot read the last report")?;
     tracing::info!(schedule = %state.settings.serve.timetable, "listening on http://{at}");
-    say(&format!("listening on http://{at}, schedule {}", state.settings.serve.timetable));
+    print_stderr(&format!("listening on http://{at}, schedule {}", state.settings.serve.timetable));
 
     let (stopping, stopped) = watch::channel(false);
-    let mut timer = tokio::spawn(Timer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
+    let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
     let router = routes::router(Arc::clone(&state), access);
-    let mut answering = tokio::spawn(connections::answer(listener, router, Limits::new(proxies), stopped));
+    let mut answering = tokio::spawn(connections::answer(listener, router, ConnectionLimits::new(proxies), stopped));
     // If a task ends unexpectedly, exit so that the service is restarted.
     tokio::select! {
         _ = stop => {}
         _ = &mut timer => bail!("the task that performs runs has ended unexpectedly"),
         _ = &mut answering => bail!("the HTTP server has ended unexpectedly"),
     }
-    say("shutting down");
+    print_stderr("shutting down");
     stopping.send_replace(true);
     // Anything unfinished is crash-safe.
     let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, answering)).await;
-    Ok(Exit::Clean)
+    Ok(ExitStatus::Clean)
 }
 
 /// The value of the token.

@@ -5,16 +5,16 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::Problem,
-    api::{Bases, Findings, Trend},
-    state::Status,
+    api::{BasesResponse, FindingsResponse, HistoryResponse},
+    response::HttpProblem,
+    state::ServeStatus,
 };
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     report::{
         Report,
-        query::{LARGEST_PAGE, PARAMETERS, SortBy, USUAL_PAGE},
+        query::{LARGEST_PAGE, PARAMETERS, SortKey, USUAL_PAGE},
     },
 };
 
@@ -74,7 +74,7 @@ fn content(description: &str, media_type: &str, schema: &Value) -> Value {
 }
 
 fn problem(description: &str, schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<Problem>());
+    let schema = json!(schemas.subschema_for::<HttpProblem>());
     content(description, "application/problem+json", &schema)
 }
 
@@ -110,7 +110,7 @@ fn report<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
 }
 
 fn findings(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<Findings<'_>>());
+    let schema = json!(schemas.subschema_for::<FindingsResponse<'_>>());
     let mut responses = reading(schemas);
     responses.push(("400", problem("Invalid parameter", schemas)));
     let mut found = content("A page of findings as JSON, or all findings as CSV", "application/json", &schema);
@@ -137,7 +137,7 @@ fn parameter(name: &str, about: &str) -> Value {
         "action" => one_of(Action::ALL.map(Action::as_str).to_vec()),
         "kind" => one_of(DeploymentKind::ALL.map(DeploymentKind::as_str).to_vec()),
         "sort" => {
-            let orders = SortBy::ALL.iter().flat_map(|(_, name)| [(*name).to_owned(), format!("-{name}")]);
+            let orders = SortKey::ALL.iter().flat_map(|(_, name)| [(*name).to_owned(), format!("-{name}")]);
             let orders = orders.chain([String::new()]);
             json!({ "type": "string", "enum": orders.collect::<Vec<_>>(), "default": "severity" })
         }
@@ -150,7 +150,7 @@ fn parameter(name: &str, about: &str) -> Value {
 }
 
 fn bases(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<Bases<'_>>());
+    let schema = json!(schemas.subschema_for::<BasesResponse<'_>>());
     let mut responses = reading(schemas);
     responses.push(("200", content("The base lines with their releases", "application/json", &schema)));
     operation(
@@ -162,7 +162,7 @@ fn bases(schemas: &mut SchemaGenerator) -> Value {
 }
 
 fn history(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<Trend<'_>>());
+    let schema = json!(schemas.subschema_for::<HistoryResponse<'_>>());
     let mut responses = reading(schemas);
     responses.push(("400", problem("Invalid parameter", schemas)));
     responses.push(("200", content("Daily results", "application/json", &schema)));
@@ -174,14 +174,14 @@ fn history(schemas: &mut SchemaGenerator) -> Value {
 }
 
 fn status(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<Status>());
+    let schema = json!(schemas.subschema_for::<ServeStatus>());
     let mut responses = guarded(schemas);
     responses.push(("200", content("The current, the next and the last run", "application/json", &schema)));
     operation("status", "Status of runs", &json!([]), &responses)
 }
 
 fn audit(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<Status>());
+    let schema = json!(schemas.subschema_for::<ServeStatus>());
     let mut responses = guarded(schemas);
     responses.push(("202", content("The run was requested", "application/json", &schema)));
     responses.push(("409", problem("A run is already in progress", schemas)));

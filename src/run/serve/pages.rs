@@ -9,17 +9,17 @@ use axum::{
 };
 
 use super::{
-    State,
-    answer::Problem,
-    snapshot::Snapshot,
-    state::{LastRun, Status},
+    ServeState,
+    response::HttpProblem,
+    snapshot::ReportSnapshot,
+    state::{FinishedRun, ServeStatus},
 };
 use crate::{
     report::{
-        Query,
-        html::{self, FailedRun, Mode, Served, TrendDay, View},
+        FindingQuery,
+        html::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
     },
-    store::Day,
+    store::HistoryDay,
 };
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -30,13 +30,14 @@ const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// Returns the dashboard with the findings that match the parameters.
 pub(super) async fn dashboard(
-    Shared(state): Shared<Arc<State>>,
+    Shared(state): Shared<Arc<ServeState>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
 ) -> Response {
     let status = state.status();
-    let served = Served { running_since: status.running.as_ref().map(|run| run.since), failed_run: failed(&status) };
+    let served =
+        ServerActivity { running_since: status.running.as_ref().map(|run| run.since), failed_run: failed(&status) };
     let now = state.clock.now();
-    let query = match Query::parse(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
+    let query = match FindingQuery::parse(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
         Ok(query) => query,
         Err(error) => return page(StatusCode::BAD_REQUEST, html::refused(&error)),
     };
@@ -44,13 +45,13 @@ pub(super) async fn dashboard(
         return page(StatusCode::OK, html::waiting(served, now, status.next_run_at));
     };
     let trend = trend(&snapshot, &state);
-    let view = View {
+    let view = DashboardView {
         report: &snapshot.report,
         trend: &trend,
         query: &query,
         now,
         next_run_at: status.next_run_at,
-        mode: Mode::Served(served),
+        mode: PageMode::Served(served),
     };
     page(StatusCode::OK, html::page(&view))
 }
@@ -60,18 +61,18 @@ fn page(status: StatusCode, text: String) -> Response {
 }
 
 /// The last run, if it failed.
-fn failed(status: &Status) -> Option<FailedRun<'_>> {
-    let LastRun { ended_at, succeeded, problems, .. } = status.last_run.as_ref()?;
+fn failed(status: &ServeStatus) -> Option<FailedRun<'_>> {
+    let FinishedRun { ended_at, succeeded, problems, .. } = status.last_run.as_ref()?;
     let message = problems.first().map_or("the run was stopped", String::as_str);
     (!succeeded).then_some(FailedRun { at: *ended_at, message })
 }
 
-fn trend(snapshot: &Snapshot, state: &State) -> Vec<TrendDay> {
+fn trend(snapshot: &ReportSnapshot, state: &ServeState) -> Vec<TrendDay> {
     let days = snapshot.last_days(DAYS, state.clock.now());
     days.iter().map(trend_day).collect()
 }
 
-fn trend_day(day: &Day) -> TrendDay {
+fn trend_day(day: &HistoryDay) -> TrendDay {
     let verdict = |(word, count): (&String, &u64)| Some((word.parse().ok()?, *count));
     TrendDay {
         date: day.date,
@@ -88,7 +89,7 @@ fn trend_day(day: &Day) -> TrendDay {
 pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
     let path = format!("/assets/{name}");
     let Some(asset) = html::assets().iter().find(|asset| asset.path == path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "no such asset").into_response();
+        return HttpProblem::new(StatusCode::NOT_FOUND, "no such asset").into_response();
     };
     let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOR_EVER)];
     if asked.contains_key(header::IF_NONE_MATCH) {

@@ -15,10 +15,10 @@ use tower_http::{
 };
 
 use super::{
-    State,
-    access::{Access, Denied},
-    answer::{Problem, SECURITY},
+    ServeState,
+    access::{AccessControl, AccessDenied},
     api, openapi, pages,
+    response::{HttpProblem, SECURITY},
 };
 
 /// The timeout of a response.
@@ -30,7 +30,7 @@ const LARGEST: usize = 16 * 1024;
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
 /// The router, with access control by `access`.
-pub(super) fn router(state: Arc<State>, access: Access) -> Router {
+pub(super) fn router(state: Arc<ServeState>, access: AccessControl) -> Router {
     let guarded = Router::new()
         .route("/", get(pages::dashboard))
         .route("/assets/{name}", get(pages::asset))
@@ -52,7 +52,7 @@ pub(super) fn router(state: Arc<State>, access: Access) -> Router {
         .layer(RequestBodyLimitLayer::new(LARGEST))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, LONGEST))
         .layer(CatchPanicLayer::custom(|_| {
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
+            HttpProblem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
         }))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), watch))
         .with_state(state)
@@ -65,31 +65,31 @@ pub(super) fn is_health(path: &str) -> bool {
 
 /// Enforces access control.
 async fn admit(
-    Shared(access): Shared<Arc<Access>>,
+    Shared(access): Shared<Arc<AccessControl>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response {
     let detail = match access.check(request.method(), request.headers(), peer) {
         Ok(()) => return next.run(request).await,
-        Err(Denied::Token) => {
+        Err(AccessDenied::Token) => {
             let detail =
                 "send the token as \"Authorization: Bearer TOKEN\", or as the password of HTTP basic authentication";
-            let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
+            let mut response = HttpProblem::new(StatusCode::UNAUTHORIZED, detail).into_response();
             for how in ["Bearer realm=\"basewatch\"", "Basic realm=\"basewatch\", charset=\"UTF-8\""] {
                 response.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(how));
             }
             return response;
         }
-        Err(Denied::Proxy) => "send the request through the configured proxy",
-        Err(Denied::Host) => "without a token, use localhost or 127.0.0.1",
-        Err(Denied::Origin) => "cross-origin requests are not allowed",
+        Err(AccessDenied::Proxy) => "send the request through the configured proxy",
+        Err(AccessDenied::Host) => "without a token, use localhost or 127.0.0.1",
+        Err(AccessDenied::Origin) => "cross-origin requests are not allowed",
     };
-    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+    HttpProblem::new(StatusCode::FORBIDDEN, detail).into_response()
 }
 
 /// Counts the response and adds security headers.
-async fn watch(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+async fn watch(Shared(state): Shared<Arc<ServeState>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let mut response = next.run(request).await;
     state.metrics.answered(&route, response.status().as_u16());
@@ -99,10 +99,10 @@ async fn watch(Shared(state): Shared<Arc<State>>, request: Request, next: Next) 
     response
 }
 
-async fn nowhere() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no such path; see /api/v1/openapi.json")
+async fn nowhere() -> HttpProblem {
+    HttpProblem::new(StatusCode::NOT_FOUND, "no such path; see /api/v1/openapi.json")
 }
 
-async fn not_so() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed for this path; see /api/v1/openapi.json")
+async fn not_so() -> HttpProblem {
+    HttpProblem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed for this path; see /api/v1/openapi.json")
 }

@@ -8,25 +8,25 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::{
     report::{Report, SCHEMA, json},
-    store::Day,
+    store::HistoryDay,
 };
 
 /// The last report and the history.
-pub struct Snapshot {
+pub struct ReportSnapshot {
     /// The report.
     pub report: Report,
     /// The days of the history, oldest first.
-    pub history: Vec<Day>,
+    pub history: Vec<HistoryDay>,
     /// The report as JSON.
     pub(super) json: Bytes,
     /// The JSON, compressed with gzip.
     pub(super) gzip: Bytes,
 }
 
-impl Snapshot {
+impl ReportSnapshot {
     /// Serializes and compresses `report`.
     #[must_use]
-    pub fn of(report: Report, history: Vec<Day>) -> Self {
+    pub fn new(report: Report, history: Vec<HistoryDay>) -> Self {
         let json = json::render(&report).into_bytes();
         Self { report, history, gzip: compressed(&json).into(), json: json.into() }
     }
@@ -36,7 +36,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// When it is not a report, or has an unknown schema version.
-    pub fn read(json: Vec<u8>, history: Vec<Day>) -> Result<Self, String> {
+    pub fn read(json: Vec<u8>, history: Vec<HistoryDay>) -> Result<Self, String> {
         let report: Report = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
         if report.schema != SCHEMA {
             return Err(format!("its schema is {:?}, not {SCHEMA}", report.schema));
@@ -45,10 +45,10 @@ impl Snapshot {
     }
 }
 
-impl Snapshot {
+impl ReportSnapshot {
     /// The last `days` days of the history as of `now`.
     #[must_use]
-    pub fn last_days(&self, days: usize, now: DateTime<Utc>) -> &[Day] {
+    pub fn last_days(&self, days: usize, now: DateTime<Utc>) -> &[HistoryDay] {
         let since = now.date_naive() - Days::new(days as u64);
         let first = self.history.partition_point(|day| day.date <= since);
         &self.history[first..]

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{metrics::Metrics, snapshot::Snapshot, timer::Clock};
+use super::{metrics::ServeMetrics, snapshot::ReportSnapshot, timer::ServeClock};
 use crate::{
-    audit::Progress,
+    audit::AuditProgress,
     config::Settings,
-    run::cycle::Cycle,
+    run::pipeline::CompletedRun,
     store::{self, Store},
 };
 
@@ -25,7 +25,7 @@ const ASKED_AGAIN: Duration = Duration::from_mins(1);
 /// The trigger of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Trigger {
+pub enum RunTrigger {
     /// There is no previous run.
     First,
     /// The schedule.
@@ -36,7 +36,7 @@ pub enum Trigger {
     Requested,
 }
 
-impl Trigger {
+impl RunTrigger {
     fn as_str(self) -> &'static str {
         match self {
             Self::First => "first",
@@ -49,22 +49,22 @@ impl Trigger {
 
 /// The status of runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct Status {
+pub(super) struct ServeStatus {
     /// The current run; null if none is in progress.
-    pub(super) running: Option<Running>,
+    pub(super) running: Option<RunInProgress>,
     /// The start of the next run; null if none is planned.
     pub(super) next_run_at: Option<DateTime<Utc>>,
     /// The last run of this process; null before the first.
-    pub(super) last_run: Option<LastRun>,
+    pub(super) last_run: Option<FinishedRun>,
 }
 
 /// The current run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct Running {
+pub(super) struct RunInProgress {
     /// The start of the run.
     pub(super) since: DateTime<Utc>,
     /// The trigger.
-    pub(super) trigger: Trigger,
+    pub(super) trigger: RunTrigger,
     /// The number of resolved bases.
     pub(super) done: u64,
     /// The number of bases to resolve; 0 while the inventory is read.
@@ -73,7 +73,7 @@ pub(super) struct Running {
 
 /// A finished run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct LastRun {
+pub(super) struct FinishedRun {
     /// The start of the run.
     pub(super) began_at: DateTime<Utc>,
     /// The end of the run.
@@ -86,7 +86,7 @@ pub(super) struct LastRun {
 
 /// Why a requested run was not started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RunRequestRefusal {
     /// A run is in progress.
     Running,
     /// A run has just finished; retry after this time.
@@ -94,27 +94,27 @@ pub(super) enum Refusal {
 }
 
 /// The state that the tasks of `serve` share.
-pub struct State {
+pub struct ServeState {
     /// The settings.
     pub(super) settings: Settings,
     /// The clock.
-    pub(super) clock: Clock,
+    pub(super) clock: ServeClock,
     /// The metrics.
-    pub(super) metrics: Metrics,
+    pub(super) metrics: ServeMetrics,
     store: Arc<dyn Store>,
-    snapshot: RwLock<Option<Arc<Snapshot>>>,
-    status: Mutex<Status>,
+    snapshot: RwLock<Option<Arc<ReportSnapshot>>>,
+    status: Mutex<ServeStatus>,
     asking: Notify,
 }
 
-impl State {
+impl ServeState {
     /// The state before the first run.
     #[must_use]
-    pub fn new(settings: Settings, store: Arc<dyn Store>, clock: Clock) -> Self {
+    pub fn new(settings: Settings, store: Arc<dyn Store>, clock: ServeClock) -> Self {
         Self {
             settings,
             clock,
-            metrics: Metrics::default(),
+            metrics: ServeMetrics::default(),
             store,
             snapshot: RwLock::default(),
             status: Mutex::default(),
@@ -130,7 +130,7 @@ impl State {
     pub async fn reload(&self) -> store::Result<()> {
         let history = store::history(&*self.store).await?;
         let Some(json) = store::latest(&*self.store).await? else { return Ok(()) };
-        match Snapshot::read(json, history) {
+        match ReportSnapshot::read(json, history) {
             Ok(snapshot) => self.show(snapshot),
             Err(error) => tracing::warn!("cannot load the last report: {error}"),
         }
@@ -138,21 +138,21 @@ impl State {
     }
 
     /// The last report; `None` before the first run.
-    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+    pub(super) fn snapshot(&self) -> Option<Arc<ReportSnapshot>> {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn show(&self, snapshot: Snapshot) {
+    fn show(&self, snapshot: ReportSnapshot) {
         self.metrics.show(&snapshot.report);
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
     }
 
     /// The status of runs.
-    pub(super) fn status(&self) -> Status {
+    pub(super) fn status(&self) -> ServeStatus {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Status> {
+    fn lock(&self) -> MutexGuard<'_, ServeStatus> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -164,15 +164,15 @@ impl State {
         }
     }
 
-    pub(super) fn begin(&self, trigger: Trigger, now: DateTime<Utc>) {
+    pub(super) fn begin(&self, trigger: RunTrigger, now: DateTime<Utc>) {
         tracing::info!(trigger = trigger.as_str(), "starting a run");
         // This run also answers a request made just before.
         let _ = self.asking.notified().now_or_never();
-        self.lock().running = Some(Running { since: now, trigger, done: 0, total: 0 });
+        self.lock().running = Some(RunInProgress { since: now, trigger, done: 0, total: 0 });
     }
 
-    pub(super) fn progress(&self, progress: Progress) {
-        if let (Progress::Bases { done, total }, Some(running)) = (progress, &mut self.lock().running) {
+    pub(super) fn progress(&self, progress: AuditProgress) {
+        if let (AuditProgress::Bases { done, total }, Some(running)) = (progress, &mut self.lock().running) {
             (running.done, running.total) = (done as u64, total as u64);
         }
     }
@@ -180,7 +180,7 @@ impl State {
     /// Records the outcome of a run; `None` if it was stopped.
     pub(super) async fn end(
         &self,
-        outcome: anyhow::Result<Option<Cycle>>,
+        outcome: anyhow::Result<Option<CompletedRun>>,
         began_at: DateTime<Utc>,
         ended_at: DateTime<Utc>,
     ) {
@@ -202,10 +202,10 @@ impl State {
         }
         let mut status = self.lock();
         status.running = None;
-        status.last_run = Some(LastRun { began_at, ended_at, succeeded, problems });
+        status.last_run = Some(FinishedRun { began_at, ended_at, succeeded, problems });
     }
 
-    async fn found(&self, cycle: Cycle) {
+    async fn found(&self, cycle: CompletedRun) {
         let history = match store::history(&*self.store).await {
             Ok(history) => history,
             Err(error) => {
@@ -214,23 +214,23 @@ impl State {
             }
         };
         // Serializing a large report would block other requests.
-        match tokio::task::spawn_blocking(move || Snapshot::of(cycle.report, history)).await {
+        match tokio::task::spawn_blocking(move || ReportSnapshot::new(cycle.report, history)).await {
             Ok(snapshot) => self.show(snapshot),
             Err(error) => tracing::error!("cannot serialize the report: {error}"),
         }
     }
 
     /// Requests a run, unless one is in progress or has just finished.
-    pub(super) fn ask(&self) -> Result<(), Refusal> {
+    pub(super) fn request_run(&self) -> Result<(), RunRequestRefusal> {
         let status = self.lock();
         if status.running.is_some() {
-            return Err(Refusal::Running);
+            return Err(RunRequestRefusal::Running);
         }
         if let Some(last) = &status.last_run {
             let since = (self.clock.now() - last.ended_at).to_std().unwrap_or_default();
             let wait = ASKED_AGAIN.saturating_sub(since);
             if !wait.is_zero() {
-                return Err(Refusal::TooSoon(wait));
+                return Err(RunRequestRefusal::TooSoon(wait));
             }
         }
         self.asking.notify_one();
@@ -238,7 +238,7 @@ impl State {
     }
 
     /// Completes when a run is requested.
-    pub(super) async fn asked(&self) {
+    pub(super) async fn run_requested(&self) {
         self.asking.notified().await;
     }
 }

@@ -8,14 +8,14 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     connections::is_true,
-    state::{State, Trigger},
+    state::{RunTrigger, ServeState},
 };
 use crate::{
     config::Settings,
     report::Report,
     run::{
-        Instants, World,
-        cycle::{self, Cycle, RunReport},
+        AppContext, RunInstants,
+        pipeline::{self, CompletedRun, RunReport},
     },
     schedule::Timetable,
 };
@@ -25,12 +25,12 @@ const NAP: Duration = Duration::from_mins(1);
 
 /// A clock that tests can replace.
 #[derive(Clone)]
-pub struct Clock {
+pub struct ServeClock {
     now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
     sleep: Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
-impl Clock {
+impl ServeClock {
     /// A clock with the functions `now` and `sleep`.
     pub fn new(
         now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
@@ -50,13 +50,13 @@ impl Clock {
     }
 }
 
-impl Default for Clock {
+impl Default for ServeClock {
     fn default() -> Self {
         Self::new(Utc::now, |span| Box::pin(tokio::time::sleep(span)))
     }
 }
 
-impl fmt::Debug for Clock {
+impl fmt::Debug for ServeClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Clock({})", self.now())
     }
@@ -64,26 +64,26 @@ impl fmt::Debug for Clock {
 
 /// The next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct PlannedRun {
     /// The start, including jitter.
     pub at: DateTime<Utc>,
     /// The time in the schedule.
     pub due: DateTime<Utc>,
     /// The trigger.
-    pub trigger: Trigger,
+    pub trigger: RunTrigger,
 }
 
-impl Plan {
+impl PlannedRun {
     /// The next run after `now`, if the last run started at `last`; `None` if no run is due.
     #[must_use]
     pub fn new(timetable: &Timetable, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Self> {
         let (due, trigger) = match last {
-            None => (now, Trigger::First),
-            Some(last) if timetable.has_missed(last, now) => (now, Trigger::Missed),
-            Some(_) => (timetable.next(now)?, Trigger::Schedule),
+            None => (now, RunTrigger::First),
+            Some(last) if timetable.has_missed(last, now) => (now, RunTrigger::Missed),
+            Some(_) => (timetable.next(now)?, RunTrigger::Schedule),
         };
         let late = match trigger {
-            Trigger::First => Duration::ZERO,
+            RunTrigger::First => Duration::ZERO,
             _ => timetable.jitter.mul_f64(fastrand::f64()),
         };
         Some(Self { at: due + TimeDelta::from_std(late).unwrap_or_default(), due, trigger })
@@ -91,14 +91,14 @@ impl Plan {
 }
 
 /// The run loop.
-pub struct Timer {
-    state: Arc<State>,
+pub struct RunTimer {
+    state: Arc<ServeState>,
 }
 
-impl Timer {
+impl RunTimer {
     /// The run loop of `state`.
     #[must_use]
-    pub fn new(state: Arc<State>) -> Self {
+    pub fn new(state: Arc<ServeState>) -> Self {
         Self { state }
     }
 
@@ -133,10 +133,10 @@ fn skip(timetable: &Timetable, began_at: DateTime<Utc>, ended_at: DateTime<Utc>)
 
 /// Waits for the next run and returns its trigger; `None` at shutdown.
 async fn next_trigger(
-    state: &State,
+    state: &ServeState,
     last: Option<DateTime<Utc>>,
     stopped: &mut watch::Receiver<bool>,
-) -> Option<Trigger> {
+) -> Option<RunTrigger> {
     let timetable = &state.settings.serve.timetable;
     let mut planned = plan(state, last);
     loop {
@@ -153,25 +153,25 @@ async fn next_trigger(
         let left = planned.and_then(|plan| (plan.at - state.clock.now()).to_std().ok()).unwrap_or(NAP);
         tokio::select! {
             () = state.clock.sleep(left.min(NAP)) => {}
-            () = state.asked() => return Some(Trigger::Requested),
+            () = state.run_requested() => return Some(RunTrigger::Requested),
             () = is_true(stopped) => return None,
         }
     }
 }
 
-fn plan(state: &State, last: Option<DateTime<Utc>>) -> Option<Plan> {
-    Plan::new(&state.settings.serve.timetable, last, state.clock.now())
+fn plan(state: &ServeState, last: Option<DateTime<Utc>>) -> Option<PlannedRun> {
+    PlannedRun::new(&state.settings.serve.timetable, last, state.clock.now())
 }
 
 /// Performs one run; `None` if it was stopped.
 async fn cycle(
-    state: &State,
+    state: &ServeState,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
-) -> anyhow::Result<Option<Cycle>> {
+) -> anyhow::Result<Option<CompletedRun>> {
     let settings = &state.settings;
-    let world = World::open(settings).await?;
-    let instants = Instants::at(state.clock.now());
+    let world = AppContext::open(settings).await?;
+    let instants = RunInstants::at(state.clock.now());
     let Some(mut cycle) = unwatched(state, &world, instants, stopped, stop_within).await.transpose() else {
         return Ok(None);
     };
@@ -180,7 +180,7 @@ async fn cycle(
         tokio::time::sleep(stop_within).await;
     };
     tokio::select! {
-        () = cycle::watch_over(settings, &world, instants.now, &mut cycle) => {}
+        () = pipeline::watch_over(settings, &world, instants.now, &mut cycle) => {}
         () = enough => tracing::warn!("no time left to record the outcome of the run"),
     }
     cycle.map(Some)
@@ -188,34 +188,34 @@ async fn cycle(
 
 /// A run in two parts: a shutdown aborts the audit, but lets notifications complete within `stop_within`.
 async fn unwatched(
-    state: &State,
-    world: &World,
-    instants: Instants,
+    state: &ServeState,
+    world: &AppContext,
+    instants: RunInstants,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
-) -> anyhow::Result<Option<Cycle>> {
+) -> anyhow::Result<Option<CompletedRun>> {
     let settings = &state.settings;
     let progress = |progress| state.progress(progress);
     let report = tokio::select! {
-        report = cycle::audited(settings, world, instants, &progress) => report?,
+        report = pipeline::audited(settings, world, instants, &progress) => report?,
         () = is_true(stopped) => {
             world.keep_catalog().await?;
             return Ok(None);
         }
     };
     let outcome = notify(settings, world, &report, stopped, stop_within).await;
-    Ok(outcome.map(|outcome| Cycle { report, outcome }))
+    Ok(outcome.map(|outcome| CompletedRun { report, outcome }))
 }
 
 /// Stores the report and sends notifications, within `stop_within` at shutdown; `None` if that was not enough.
 async fn notify(
     settings: &Settings,
-    world: &World,
+    world: &AppContext,
     report: &Report,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
 ) -> Option<RunReport> {
-    let mut work = pin!(cycle::complete(settings, world, report, Instants::at(report.generated_at)));
+    let mut work = pin!(pipeline::complete(settings, world, report, RunInstants::at(report.generated_at)));
     tokio::select! {
         outcome = &mut work => return Some(outcome),
         () = is_true(stopped) => {}

@@ -6,24 +6,25 @@ use anyhow::Result;
 
 use super::{
     files::{self, SourceFile},
-    judged::{Judge, JudgedBase},
+    judged::{BaseJudge, JudgedBase},
 };
 use crate::{
     cli::{StampArgs, StampFormat},
     config::Settings,
     dockerfile::{
-        ArgumentSource, BaseImage, BuildOptions, BuildPlan, Dockerfile, Edits, FromInstruction, LabelState, Pin,
+        ArgumentSource, BaseImage, BuildOptions, BuildPlan, Dockerfile, DockerfileEdits, FromInstruction, ImagePin,
+        LabelState,
     },
     image::{ErrorCode, Reference},
     judge::{ReasonCode, Severity, Verdict},
     report::{
-        ErrorEntry, ReasonFields, Style,
+        ErrorEntry, ReasonFields, RenderOptions,
         dockerfiles::{
             ArgumentValue, BuildsOn, DockerfileFields, DockerfileReport, FixFields, FromFields, LabelRecord, table,
         },
         json, sarif,
     },
-    run::{Console, Exit, Instants, Ports, output},
+    run::{AppClients, Console, ExitStatus, RunInstants, output},
 };
 
 /// Reasons that follow from a base written as a tag without a digest.
@@ -33,16 +34,16 @@ pub(super) async fn run(
     settings: &Settings,
     args: &StampArgs,
     format: StampFormat,
-    instants: Instants,
+    instants: RunInstants,
     console: Console,
-) -> Result<Exit> {
+) -> Result<ExitStatus> {
     let sources = files::read(&args.subjects)?;
-    let ports = Ports::open(settings)?;
+    let ports = AppClients::open(settings)?;
     let arguments = args.build_arguments();
-    let mut check = Check {
+    let mut check = DockerfileCheck {
         keys: &settings.identify.labels,
         options: BuildOptions { arguments: Some(&arguments), target: args.target.as_deref() },
-        judge: Judge::new(settings, &ports, instants),
+        judge: BaseJudge::new(settings, &ports, instants),
         errors: Vec::new(),
     };
     let mut files = Vec::new();
@@ -70,14 +71,14 @@ pub(super) async fn run(
         // Standard output is only the fixed file.
         Some(text) => {
             output::print(&text)?;
-            output::say(table::render(&report, &Style::default()).trim_end());
+            output::print_stderr(table::render(&report, &RenderOptions::default()).trim_end());
         }
         None => output::print(&render(&report, format, console))?,
     }
     Ok(match settings.fail_on {
-        Some(threshold) if report.fails(threshold) => Exit::Failed,
-        _ if !report.complete => Exit::Incomplete,
-        _ => Exit::Clean,
+        Some(threshold) if report.fails(threshold) => ExitStatus::Failed,
+        _ if !report.complete => ExitStatus::Incomplete,
+        _ => ExitStatus::Clean,
     })
 }
 
@@ -90,10 +91,10 @@ fn render(report: &DockerfileReport, format: StampFormat, console: Console) -> S
 }
 
 /// A check under way.
-struct Check<'a> {
+struct DockerfileCheck<'a> {
     keys: &'a [String],
     options: BuildOptions<'a>,
-    judge: Judge<'a>,
+    judge: BaseJudge<'a>,
     errors: Vec<ErrorEntry>,
 }
 
@@ -104,7 +105,7 @@ struct CheckedFile {
     fixed: Option<String>,
 }
 
-impl Check<'_> {
+impl DockerfileCheck<'_> {
     async fn file(&mut self, source: &SourceFile) -> CheckedFile {
         let fields = |froms| DockerfileFields { path: source.path.clone(), fixed: false, froms };
         let checked = match &source.text {
@@ -136,13 +137,13 @@ impl Check<'_> {
                 bases.insert(position, self.judge.judged(reference, from.known_platform.as_ref()).await);
             }
         }
-        let pins: BTreeMap<usize, Pin> =
+        let pins: BTreeMap<usize, ImagePin> =
             bases.iter().filter_map(|(position, base)| Some((*position, base.pin.clone()?))).collect();
         let ships = plan.froms.iter().position(|from| from.ships);
         // Only configured bases are pinned and recorded.
         let keys = if ships.is_some_and(|ships| bases.contains_key(&ships)) { self.keys } else { &[] };
         let edits = plan.edits(&pins, keys);
-        let place = Place { text, plan: &plan, keys: self.keys, edits: &edits };
+        let place = FromContext { text, plan: &plan, keys: self.keys, edits: &edits };
         let froms = plan
             .froms
             .iter()
@@ -154,14 +155,14 @@ impl Check<'_> {
 }
 
 /// The context of a `FROM` instruction.
-struct Place<'a> {
+struct FromContext<'a> {
     text: &'a str,
     plan: &'a BuildPlan<'a>,
     keys: &'a [String],
-    edits: &'a Edits,
+    edits: &'a DockerfileEdits,
 }
 
-impl Place<'_> {
+impl FromContext<'_> {
     fn fields(&self, position: usize, from: &FromInstruction, base: Option<&JudgedBase>) -> FromFields {
         let reference = match &from.image {
             BaseImage::Reference(reference) => Some(reference),

@@ -7,13 +7,15 @@ use std::{
 
 use crate::{
     config::Settings,
-    dockerfile::Pin,
+    dockerfile::ImagePin,
     identify::Base,
-    image::{BuildHistory, Digest, Fingerprint, ImageFacts, LambdaTag, Look, Platform, Reference, Repository},
-    judge::{Case, Judgement, Subject, Verdict, judge},
+    image::{
+        BuildHistory, Digest, ImageFacts, ImageProfile, LambdaFingerprint, LambdaTag, Platform, Reference, Repository,
+    },
+    judge::{JudgeInput, Judgement, PolicySubject, Verdict, judge},
     report::{ErrorEntry, dockerfiles::PinnedBase},
-    resolve::{Current, ImageAge, Question, Resolution, Resolver},
-    run::{Instants, Ports},
+    resolve::{BaseQuery, BaseResolver, CurrentImage, ImageAge, Resolution},
+    run::{AppClients, RunInstants},
 };
 
 /// The platforms of Lambda and ECS.
@@ -26,22 +28,22 @@ pub(super) struct JudgedBase {
     /// The worst judgement of its platforms.
     pub(super) judgement: Judgement,
     /// The pin; `None` if the base is current or cannot be resolved.
-    pub(super) pin: Option<Pin>,
+    pub(super) pin: Option<ImagePin>,
 }
 
 /// Resolves and judges bases, with a cache.
-pub(super) struct Judge<'a> {
+pub(super) struct BaseJudge<'a> {
     settings: &'a Settings,
-    resolver: Resolver,
-    instants: Instants,
+    resolver: BaseResolver,
+    instants: RunInstants,
     known: HashMap<(Reference, Option<Platform>), Arc<JudgedBase>>,
     asked: Vec<(Repository, Resolution)>,
 }
 
-impl<'a> Judge<'a> {
-    pub(super) fn new(settings: &'a Settings, ports: &Ports, instants: Instants) -> Self {
+impl<'a> BaseJudge<'a> {
+    pub(super) fn new(settings: &'a Settings, ports: &AppClients, instants: RunInstants) -> Self {
         let images = Arc::clone(&ports.images);
-        let resolver = Resolver::new(images, settings.resolve.clone(), instants.now, instants.clock);
+        let resolver = BaseResolver::new(images, settings.resolve.clone(), instants.now, instants.clock);
         Self { settings, resolver, instants, known: HashMap::new(), asked: Vec::new() }
     }
 
@@ -52,7 +54,7 @@ impl<'a> Judge<'a> {
 
     /// The errors of resolving bases.
     pub(super) fn errors(&self) -> Vec<ErrorEntry> {
-        ErrorEntry::of_resolutions(self.asked.iter().map(|(repository, resolution)| (repository, resolution)))
+        ErrorEntry::from_resolutions(self.asked.iter().map(|(repository, resolution)| (repository, resolution)))
     }
 
     /// Resolves and judges `reference` for one platform or for all relevant ones.
@@ -73,7 +75,7 @@ impl<'a> Judge<'a> {
         };
         let mut judged: Vec<(Judgement, Resolution)> = Vec::new();
         for platform in platforms {
-            let question = Question { base: base.clone(), platform: platform.clone(), built_at: None };
+            let question = BaseQuery { base: base.clone(), platform: platform.clone(), built_at: None };
             let resolution = self.resolver.resolve(&question, ImageAge::default()).await;
             judged.push((self.judge(platform, &resolution), resolution));
         }
@@ -112,20 +114,21 @@ impl<'a> Judge<'a> {
     fn judge(&self, platform: Platform, resolution: &Resolution) -> Judgement {
         let image = ImageFacts {
             platform,
-            config: Digest::of(b"{}"),
+            config: Digest::sha256(b"{}"),
             created_at: None,
             history_created_at: None,
             labels: BTreeMap::default(),
             annotations: BTreeMap::default(),
             diff_ids: Vec::new(),
             layers: Vec::new(),
-            fingerprint: Fingerprint::default(),
+            fingerprint: LambdaFingerprint::default(),
             build: BuildHistory::default(),
-            look: Look::default(),
+            profile: ImageProfile::default(),
         };
         let line = resolution.line.as_ref().map(|(line, _)| line.to_string());
-        let subject = Subject { deployment: "", repository: "", account: None, owner: None, base: line.as_deref() };
-        let case = Case::Identified { image: &image, identification: None, resolution };
+        let subject =
+            PolicySubject { deployment: "", repository: "", account: None, owner: None, base: line.as_deref() };
+        let case = JudgeInput::Identified { image: &image, identification: None, resolution };
         judge(case, subject, &self.settings.policy, self.instants.now)
     }
 }
@@ -140,28 +143,28 @@ impl JudgedBase {
 }
 
 /// The pin of `reference`: the current release of its line, with an appropriate tag.
-fn pin(reference: &Reference, judgement: &Judgement, resolution: &Resolution) -> Option<Pin> {
+fn pin(reference: &Reference, judgement: &Judgement, resolution: &Resolution) -> Option<ImagePin> {
     let (line, _) = resolution.line.as_ref()?;
     let current = resolution.current.as_ref()?;
-    if reference.digest.is_some() && judgement.standing.is_newest() {
+    if reference.digest.is_some() && judgement.line_position.is_newest() {
         return None;
     }
     let dated = reference.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
     match (&reference.tag, dated) {
-        (Some(_), Some(dated)) if reference.digest.is_none() && judgement.standing.is_newest() => {
+        (Some(_), Some(dated)) if reference.digest.is_none() && judgement.line_position.is_newest() => {
             let digest = resolution.base.digest.clone()?;
-            Some(Pin { tag: Some(dated.to_string()), digest })
+            Some(ImagePin { tag: Some(dated.to_string()), digest })
         }
         (Some(_), Some(dated)) => dated_pin(&dated, &line.tag, current),
         (tag, _) => {
             let tag = tag.as_ref().filter(|tag| **tag != line.tag).map(|_| line.tag.clone());
-            Some(Pin { tag, digest: current.digest.clone() })
+            Some(ImagePin { tag, digest: current.digest.clone() })
         }
     }
 }
 
 /// The pin of a dated tag, which must change with the digest. A tag with an architecture refers to a manifest.
-fn dated_pin(written: &LambdaTag, line: &str, current: &Current) -> Option<Pin> {
+fn dated_pin(written: &LambdaTag, line: &str, current: &CurrentImage) -> Option<ImagePin> {
     let digest = match written.arch {
         Some(_) => current.platform_digest.clone()?,
         None => current.digest.clone(),
@@ -170,7 +173,7 @@ fn dated_pin(written: &LambdaTag, line: &str, current: &Current) -> Option<Pin> 
         Some(release) => LambdaTag { arch: written.arch, ..release.clone() },
         None => LambdaTag { built_at: None, arch: written.arch, ..LambdaTag::parse(line)? },
     };
-    Some(Pin { tag: Some(tag.to_string()), digest })
+    Some(ImagePin { tag: Some(tag.to_string()), digest })
 }
 
 #[cfg(test)]
@@ -180,10 +183,10 @@ mod tests {
     #[test]
     fn a_dated_tag_is_updated_with_the_digest_and_keeps_its_architecture() {
         let parse = |tag: &str| LambdaTag::parse(tag).expect(tag);
-        let current = Current {
-            digest: Digest::of(b"index"),
+        let current = CurrentImage {
+            digest: Digest::sha256(b"index"),
             kind: crate::image::DigestKind::Index,
-            platform_digest: Some(Digest::of(b"manifest")),
+            platform_digest: Some(Digest::sha256(b"manifest")),
             config: None,
             release: Some(parse("21.2026.11.19.13")),
             published: None,
@@ -191,14 +194,14 @@ mod tests {
             releases: Arc::default(),
             hold: None,
         };
-        let pinned = |tag: &str, current: &Current| {
+        let pinned = |tag: &str, current: &CurrentImage| {
             let pin = dated_pin(&parse(tag), "21", current).expect("a pin");
             (pin.tag.expect("a tag"), pin.digest)
         };
-        let (index, manifest) = (Digest::of(b"index"), Digest::of(b"manifest"));
+        let (index, manifest) = (Digest::sha256(b"index"), Digest::sha256(b"manifest"));
         assert_eq!(pinned("21.2026.08.22.00-x86_64", &current), ("21.2026.11.19.13-x86_64".into(), manifest.clone()));
         assert_eq!(pinned("21.2026.08.22.00", &current), ("21.2026.11.19.13".into(), index));
-        let unnamed = Current { release: None, ..current };
+        let unnamed = CurrentImage { release: None, ..current };
         assert_eq!(pinned("21.2026.08.22.00-x86_64", &unnamed), ("21-x86_64".into(), manifest));
     }
 }

@@ -6,7 +6,7 @@ mod judged;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{Console, Exit, Instants, Ports, base, output};
+use super::{AppClients, Console, ExitStatus, RunInstants, base, output};
 use crate::{
     cli::{StampArgs, StampFormat, StampTask},
     config::Settings,
@@ -21,18 +21,18 @@ use crate::{
 /// # Errors
 ///
 /// When the arguments are invalid, the base cannot be resolved, or a file cannot be read or written.
-pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Result<Exit> {
-    let instants = Instants::new(args.as_of);
+pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Result<ExitStatus> {
+    let instants = RunInstants::new(args.as_of);
     match args.task().map_err(|problem| anyhow!(problem))? {
         StampTask::Check { format } => Box::pin(check::run(settings, args, format, instants, console)).await,
         StampTask::Stamp { reference, written, format } => {
-            let ports = Ports::open(settings)?;
+            let ports = AppClients::open(settings)?;
             // Uses the same resolution as `basewatch base`.
             let base = base::report(settings, &ports, &reference, false, instants).await?;
             refuse_held(&base)?;
             let stamp = Stamp::new(&base, &written, &reference, &settings.identify.labels)?;
             output::print(&render(&stamp, format))?;
-            Ok(Exit::Clean)
+            Ok(ExitStatus::Clean)
         }
     }
 }

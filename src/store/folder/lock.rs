@@ -9,18 +9,18 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use super::super::Turn;
+use super::super::StoreLock;
 
 /// Maximum length of a displayed holder, in bytes.
 const MOST_SHOWN: u64 = 200;
 
 /// A file lock. Released when dropped or when the process ends.
-pub(super) struct Lock {
+pub(super) struct FileLock {
     file: File,
     path: PathBuf,
 }
 
-impl Lock {
+impl FileLock {
     /// Takes the lock of the file at `path`, which is created if missing; `None` if another process holds it.
     pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -66,28 +66,28 @@ pub(super) fn signature(path: &Path) -> String {
 }
 
 /// The store lock of a folder.
-pub(super) struct FolderTurn {
-    lock: Lock,
+pub(super) struct FolderLock {
+    lock: FileLock,
 }
 
-impl FolderTurn {
-    pub(super) fn new(lock: Lock) -> Self {
+impl FolderLock {
+    pub(super) fn new(lock: FileLock) -> Self {
         Self { lock }
     }
 }
 
-impl fmt::Debug for FolderTurn {
+impl fmt::Debug for FolderLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "FolderTurn({:?})", self.lock.path)
     }
 }
 
-impl Turn for FolderTurn {
+impl StoreLock for FolderLock {
     fn is_held(&self) -> bool {
         self.lock.is_of_the_file()
     }
 
-    fn end(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn release(mut self: Box<Self>) -> BoxFuture<'static, ()> {
         async move {
             let ended = tokio::task::spawn_blocking(move || {
                 // Informational only: the lock itself is released with the file.

@@ -18,12 +18,12 @@ use std::{
 use futures::future::{BoxFuture, FutureExt as _};
 use sha2::{Digest as _, Sha256};
 
-use self::lock::{FolderTurn, Lock};
+use self::lock::{FileLock, FolderLock};
 use super::{
-    Error, OnlyIf, Result, Store, Stored, Turn, Version,
-    atomic::{self, Outlives},
-    clipped::{Clipper, MOST_READ_BYTES},
-    limit::Limit,
+    Error, ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition,
+    atomic::{self, Durability},
+    clipped::{JsonClipper, MOST_READ_BYTES},
+    limit::ObjectSizeLimit,
     name,
     port::LONGEST_WAIT,
 };
@@ -44,13 +44,13 @@ const PIECE_BYTES: usize = 256 << 10;
 /// folder or create it beforehand.
 #[derive(Clone)]
 pub struct FolderStore {
-    files: Arc<Files>,
+    files: Arc<StoreFolder>,
 }
 
 /// The folder. All methods block.
-struct Files {
+struct StoreFolder {
     folder: PathBuf,
-    limit: Limit,
+    limit: ObjectSizeLimit,
     /// Folders that were cleared of files of killed runs.
     swept: Mutex<HashSet<PathBuf>>,
 }
@@ -59,23 +59,23 @@ impl FolderStore {
     /// A store in `folder`. Does no I/O yet.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self::with_limit(folder, Limit::default())
+        Self::with_limit(folder, ObjectSizeLimit::default())
     }
 
     /// With a size limit of `most_bytes` per object instead of 256 MiB.
     #[must_use]
     pub fn limited(folder: PathBuf, most_bytes: u64) -> Self {
-        Self::with_limit(folder, Limit::new(most_bytes))
+        Self::with_limit(folder, ObjectSizeLimit::new(most_bytes))
     }
 
-    fn with_limit(folder: PathBuf, limit: Limit) -> Self {
-        Self { files: Arc::new(Files { folder, limit, swept: Mutex::default() }) }
+    fn with_limit(folder: PathBuf, limit: ObjectSizeLimit) -> Self {
+        Self { files: Arc::new(StoreFolder { folder, limit, swept: Mutex::default() }) }
     }
 
     /// Runs `call` on a blocking thread.
     fn blocking<T: Send + 'static>(
         &self,
-        call: impl FnOnce(&Files) -> Result<T> + Send + 'static,
+        call: impl FnOnce(&StoreFolder) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'static, Result<T>> {
         let files = Arc::clone(&self.files);
         async move {
@@ -98,26 +98,31 @@ impl fmt::Debug for FolderStore {
 }
 
 impl Store for FolderStore {
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         self.files.folder.display().to_string()
     }
 
-    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         let name = name.to_owned();
         self.blocking(move |files| files.read(&name))
     }
 
-    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         let name = name.to_owned();
         self.blocking(move |files| files.read_clipped(&name))
     }
 
-    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+    fn write<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Vec<u8>,
+        only_if: WriteCondition,
+    ) -> BoxFuture<'a, Result<ObjectVersion>> {
         let name = name.to_owned();
         self.blocking(move |files| files.write(&name, &bytes, &only_if))
     }
 
-    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
         let prefix = prefix.to_owned();
         self.blocking(move |files| files.names(&prefix))
     }
@@ -127,13 +132,13 @@ impl Store for FolderStore {
         self.blocking(move |files| files.remove(&name))
     }
 
-    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+    fn lock<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn StoreLock>>> {
         async move {
             let deadline = Instant::now() + wait.min(LONGEST_WAIT);
             loop {
                 let text = holder.to_owned();
                 let by = match self.blocking(move |files| files.try_store_lock(&text)).await? {
-                    Ok(lock) => return Ok(Box::new(FolderTurn::new(lock)) as Box<dyn Turn>),
+                    Ok(lock) => return Ok(Box::new(FolderLock::new(lock)) as Box<dyn StoreLock>),
                     Err(by) => by,
                 };
                 let left = deadline.saturating_duration_since(Instant::now());
@@ -147,7 +152,7 @@ impl Store for FolderStore {
     }
 }
 
-impl Files {
+impl StoreFolder {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
@@ -166,27 +171,27 @@ impl Files {
         }
     }
 
-    fn read(&self, name: &str) -> Result<Option<Stored>> {
+    fn read(&self, name: &str) -> Result<Option<StoredObject>> {
         let mut bytes = Vec::new();
         let version = self.pieces(name, |piece| {
             bytes.extend_from_slice(piece);
             bytes.len() as u64
         })?;
-        Ok(version.map(|version| Stored { bytes, version }))
+        Ok(version.map(|version| StoredObject { bytes, version }))
     }
 
-    fn read_clipped(&self, name: &str) -> Result<Option<Stored>> {
-        let mut clipper = Clipper::default();
+    fn read_clipped(&self, name: &str) -> Result<Option<StoredObject>> {
+        let mut clipper = JsonClipper::default();
         let version = self.pieces(name, |piece| {
             clipper.push(piece);
             clipper.len()
         })?;
-        Ok(version.map(|version| Stored { bytes: clipper.into_bytes(), version }))
+        Ok(version.map(|version| StoredObject { bytes: clipper.into_bytes(), version }))
     }
 
     /// Passes the object `name` to `take` in pieces and returns its version; `None` if it does not exist. `take` returns the
     /// number of bytes in memory, which is limited.
-    fn pieces(&self, name: &str, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<Version>> {
+    fn pieces(&self, name: &str, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<ObjectVersion>> {
         name::check(name)?;
         let failed = |error: &io::Error| self.failed("read", name, error);
         let file = match File::open(self.path(name)) {
@@ -209,30 +214,30 @@ impl Files {
             read_bytes += length as u64;
             let held_bytes = take(&piece[..length]);
             self.limit.check(held_bytes, || self.cannot("read", name))?;
-            Limit::new(MOST_READ_BYTES).check(read_bytes, || self.cannot("read", name))?;
+            ObjectSizeLimit::new(MOST_READ_BYTES).check(read_bytes, || self.cannot("read", name))?;
         }
     }
 
     /// The version of the object `name`, of any size.
-    fn version(&self, name: &str) -> Result<Option<Version>> {
+    fn version(&self, name: &str) -> Result<Option<ObjectVersion>> {
         self.pieces(name, |_| 0)
     }
 
-    fn write(&self, name: &str, bytes: &[u8], only_if: &OnlyIf) -> Result<Version> {
+    fn write(&self, name: &str, bytes: &[u8], only_if: &WriteCondition) -> Result<ObjectVersion> {
         name::check(name)?;
         self.limit.check(bytes.len() as u64, || self.cannot("write", name))?;
         let _lock = self.write_lock()?;
         let path = self.path(name);
         let holds = match only_if {
-            OnlyIf::Always => true,
-            OnlyIf::Absent => !path.try_exists().map_err(|error| self.failed("read", name, &error))?,
-            OnlyIf::Unchanged(known) => self.version(name)?.as_ref() == Some(known),
+            WriteCondition::Always => true,
+            WriteCondition::Absent => !path.try_exists().map_err(|error| self.failed("read", name, &error))?,
+            WriteCondition::Unchanged(known) => self.version(name)?.as_ref() == Some(known),
         };
         if !holds {
             return Err(Error::Conflict { name: name.to_owned() });
         }
         self.sweep_once(path.parent().unwrap_or(&self.folder));
-        atomic::replace(&path, bytes, Outlives::Power, Some(&self.folder))
+        atomic::replace(&path, bytes, Durability::Power, Some(&self.folder))
             .map_err(|error| self.failed("write", name, &error))?;
         Ok(version(Sha256::new_with_prefix(bytes)))
     }
@@ -307,7 +312,7 @@ impl Files {
     }
 
     /// Waits for the write lock.
-    fn write_lock(&self) -> Result<Lock> {
+    fn write_lock(&self) -> Result<FileLock> {
         let deadline = Instant::now() + WRITE_WAIT;
         loop {
             if let Some(lock) = self.lock(WRITE_LOCK)? {
@@ -321,7 +326,7 @@ impl Files {
     }
 
     /// The store lock, or its holder as ` (…)`.
-    fn try_store_lock(&self, holder: &str) -> Result<Result<Lock, String>> {
+    fn try_store_lock(&self, holder: &str) -> Result<Result<FileLock, String>> {
         match self.lock(STORE_LOCK)? {
             Some(mut lock) => {
                 let text = format!("{holder}, process {}", std::process::id());
@@ -332,12 +337,12 @@ impl Files {
         }
     }
 
-    fn lock(&self, name: &str) -> Result<Option<Lock>> {
+    fn lock(&self, name: &str) -> Result<Option<FileLock>> {
         let path = self.path(name);
-        let locked = Lock::try_take(&path).or_else(|error| match error.kind() {
+        let locked = FileLock::try_take(&path).or_else(|error| match error.kind() {
             ErrorKind::NotFound => {
                 atomic::make_folder(&self.folder, Some(&self.folder))?;
-                Lock::try_take(&path)
+                FileLock::try_take(&path)
             }
             _ => Err(error),
         });
@@ -346,8 +351,8 @@ impl Files {
 }
 
 /// The version of a file: the hash of its content.
-fn version(hash: Sha256) -> Version {
-    Version(hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+fn version(hash: Sha256) -> ObjectVersion {
+    ObjectVersion(hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
         use std::fmt::Write as _;
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -372,8 +377,11 @@ mod tests {
 
     #[test]
     fn disk_errors_are_described_in_plain_words() {
-        let files =
-            Files { folder: PathBuf::from("/var/lib/basewatch"), limit: Limit::default(), swept: Mutex::default() };
+        let files = StoreFolder {
+            folder: PathBuf::from("/var/lib/basewatch"),
+            limit: ObjectSizeLimit::default(),
+            swept: Mutex::default(),
+        };
         let failed = |kind: ErrorKind| files.failed("write", "ledger.json", &kind.into());
         let table = [
             (ErrorKind::StorageFull, false, "cannot write /var/lib/basewatch/ledger.json: the disk is full"),

@@ -18,14 +18,14 @@ use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use tokio::{sync::OnceCell, time::timeout};
 use ulid::Ulid;
 
-use super::refusal::Refusal;
+use super::refusal::S3Refusal;
 use crate::{
-    aws::{Aws, Session},
+    aws::{Aws, AwsSession},
     image::Region,
     store::{
-        Error, OnlyIf, Result, Version,
-        clipped::{Clipper, MOST_READ_BYTES},
-        limit::Limit,
+        Error, ObjectVersion, Result, WriteCondition,
+        clipped::{JsonClipper, MOST_READ_BYTES},
+        limit::ObjectSizeLimit,
     },
 };
 
@@ -39,46 +39,46 @@ const MOST_PAGES: usize = 1_000;
 const WRITE: &str = "basewatch-write";
 
 /// The objects of a bucket below a prefix.
-pub(super) struct Bucket {
+pub(super) struct StoreBucket {
     aws: Arc<Aws>,
     name: String,
     prefix: String,
-    limit: Limit,
+    limit: ObjectSizeLimit,
     hint: &'static str,
     client: OnceCell<Client>,
 }
 
 /// How the texts of an object are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Texts {
+enum TextHandling {
     Whole,
     /// As [`Store::read_clipped`](crate::store::Store::read_clipped) does.
     Clipped,
 }
 
 /// An object.
-pub(super) struct Object {
+pub(super) struct BucketObject {
     pub(super) bytes: Vec<u8>,
-    pub(super) version: Version,
+    pub(super) version: ObjectVersion,
     /// Time since it was written, by the clock of S3.
     pub(super) age: Duration,
 }
 
-impl Bucket {
+impl StoreBucket {
     /// The bucket `name`, for a store.
     pub(super) fn new(aws: Arc<Aws>, name: String, prefix: String) -> Self {
         let hint = "a store needs the permissions that docs/store.md lists";
-        Self { aws, name, prefix, limit: Limit::default(), hint, client: OnceCell::new() }
+        Self { aws, name, prefix, limit: ObjectSizeLimit::default(), hint, client: OnceCell::new() }
     }
 
     /// For reading single objects of at most `most_bytes`. `hint` names the required permissions.
     pub(super) fn for_reading(self, most_bytes: u64, hint: &'static str) -> Self {
-        Self { limit: Limit::new(most_bytes), hint, ..self }
+        Self { limit: ObjectSizeLimit::new(most_bytes), hint, ..self }
     }
 
     /// With a size limit of `most_bytes` per object.
     pub(super) fn limited(self, most_bytes: u64) -> Self {
-        Self { limit: Limit::new(most_bytes), ..self }
+        Self { limit: ObjectSizeLimit::new(most_bytes), ..self }
     }
 
     pub(super) fn place(&self) -> String {
@@ -113,12 +113,12 @@ impl Bucket {
 
     /// The region of the bucket. S3 returns it even with an access error
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>).
-    async fn region(&self, session: &Session) -> Result<Option<Region>, Refusal> {
+    async fn region(&self, session: &AwsSession) -> Result<Option<Region>, S3Refusal> {
         let response = session.s3(session.region()).head_bucket().bucket(&self.name).send().await;
         Ok(match response {
             Ok(answer) => answer.bucket_region.and_then(|region| region.parse().ok()),
             Err(error) => {
-                let mut refusal = Refusal::of("s3:ListBucket", &error);
+                let mut refusal = S3Refusal::from_sdk_error("s3:ListBucket", &error);
                 // A response to HEAD has no body with the code.
                 if refusal.status == 404 {
                     "NoSuchBucket".clone_into(&mut refusal.code);
@@ -134,16 +134,16 @@ impl Bucket {
     }
 
     /// The object `name`.
-    pub(super) async fn get(&self, name: &str) -> Result<Option<Object>> {
-        self.get_with(name, Texts::Whole).await
+    pub(super) async fn get(&self, name: &str) -> Result<Option<BucketObject>> {
+        self.get_with(name, TextHandling::Whole).await
     }
 
     /// Like [`get`](Self::get) for JSON, with long texts cut while they are read.
-    pub(super) async fn get_clipped(&self, name: &str) -> Result<Option<Object>> {
-        self.get_with(name, Texts::Clipped).await
+    pub(super) async fn get_clipped(&self, name: &str) -> Result<Option<BucketObject>> {
+        self.get_with(name, TextHandling::Clipped).await
     }
 
-    async fn get_with(&self, name: &str, texts: Texts) -> Result<Option<Object>> {
+    async fn get_with(&self, name: &str, texts: TextHandling) -> Result<Option<BucketObject>> {
         let client = self.client().await?;
         let mut attempt = 0;
         loop {
@@ -153,7 +153,7 @@ impl Bucket {
             let answer = match call.customize().interceptor(date.clone()).send().await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    let refusal = Refusal::of("s3:GetObject", &error);
+                    let refusal = S3Refusal::from_sdk_error("s3:GetObject", &error);
                     return if refusal.is_no_object() {
                         Ok(None)
                     } else {
@@ -168,7 +168,7 @@ impl Bucket {
                 .await
                 .unwrap_or_else(|_| Err("it did not end".to_owned()))
             {
-                Ok(Some(bytes)) => return Ok(Some(Object { bytes, version: self.version(name, version)?, age })),
+                Ok(Some(bytes)) => return Ok(Some(BucketObject { bytes, version: self.version(name, version)?, age })),
                 Ok(None) => {
                     let what = self.cannot("read", name);
                     return Err(Error::TooLarge { what, most_bytes: self.limit.most_bytes() });
@@ -180,11 +180,11 @@ impl Bucket {
     }
 
     /// The version of the object `name`; `None` if it does not exist.
-    pub(super) async fn version_of(&self, name: &str) -> Result<Option<Version>> {
+    pub(super) async fn version_of(&self, name: &str) -> Result<Option<ObjectVersion>> {
         let client = self.client().await?;
         match client.head_object().bucket(&self.name).key(self.key(name)).send().await {
             Ok(answer) => self.version(name, answer.e_tag).map(Some),
-            Err(error) => match Refusal::of("s3:GetObject", &error) {
+            Err(error) => match S3Refusal::from_sdk_error("s3:GetObject", &error) {
                 refusal if refusal.status == 404 => Ok(None),
                 refusal => Err(refusal.into_error(self.cannot("read", name), self.hint)),
             },
@@ -195,7 +195,7 @@ impl Bucket {
     ///
     /// Each write is marked with an id. After a missing answer or a conflict, which a retry of the SDK can cause by itself,
     /// the object is checked for the mark.
-    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, only_if: &OnlyIf) -> Result<Version> {
+    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, only_if: &WriteCondition) -> Result<ObjectVersion> {
         self.limit.check(bytes.len() as u64, || self.cannot("write", name))?;
         let client = self.client().await?;
         let write = Ulid::generate().to_string();
@@ -204,13 +204,13 @@ impl Bucket {
         let content_type = if is_json { "application/json" } else { "application/octet-stream" };
         let call = call.content_type(content_type).metadata(WRITE, &write);
         let call = match only_if {
-            OnlyIf::Always => call,
-            OnlyIf::Absent => call.if_none_match("*"),
-            OnlyIf::Unchanged(Version(tag)) => call.if_match(tag),
+            WriteCondition::Always => call,
+            WriteCondition::Absent => call.if_none_match("*"),
+            WriteCondition::Unchanged(ObjectVersion(tag)) => call.if_match(tag),
         };
         let refusal = match call.send().await {
             Ok(answer) => return self.version(name, answer.e_tag),
-            Err(error) => Refusal::of("s3:PutObject", &error),
+            Err(error) => S3Refusal::from_sdk_error("s3:PutObject", &error),
         };
         let is_conflict = refusal.is_conflict(only_if);
         if (is_conflict || refusal.is_silent())
@@ -226,14 +226,14 @@ impl Bucket {
     }
 
     /// The version of the object `name`, if the write `write` created it.
-    async fn written_by(&self, client: &Client, name: &str, write: &str) -> Option<Version> {
+    async fn written_by(&self, client: &Client, name: &str, write: &str) -> Option<ObjectVersion> {
         let found = client.head_object().bucket(&self.name).key(self.key(name)).send().await.ok()?;
         let is_ours = found.metadata.as_ref()?.get(WRITE).is_some_and(|mark| mark == write);
-        is_ours.then_some(found.e_tag).flatten().map(Version)
+        is_ours.then_some(found.e_tag).flatten().map(ObjectVersion)
     }
 
-    fn version(&self, name: &str, tag: Option<String>) -> Result<Version> {
-        tag.filter(|tag| !tag.is_empty()).map(Version).ok_or_else(|| Error::Unavailable {
+    fn version(&self, name: &str, tag: Option<String>) -> Result<ObjectVersion> {
+        tag.filter(|tag| !tag.is_empty()).map(ObjectVersion).ok_or_else(|| Error::Unavailable {
             what: self.cannot("use", name),
             why: "it has no ETag, so changes cannot be detected".to_owned(),
         })
@@ -248,8 +248,9 @@ impl Bucket {
         let mut names = Vec::new();
         for _ in 0..MOST_PAGES {
             let Some(page) = pages.next().await else { return Ok(names) };
-            let refused =
-                |error| Refusal::of("s3:ListBucket", &error).into_error(self.cannot("list", prefix), self.hint);
+            let refused = |error| {
+                S3Refusal::from_sdk_error("s3:ListBucket", &error).into_error(self.cannot("list", prefix), self.hint)
+            };
             let page = page.map_err(refused)?;
             let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
             names.extend(keys.filter_map(|key| key.strip_prefix(&above).map(str::to_owned)));
@@ -263,7 +264,7 @@ impl Bucket {
         let client = self.client().await?;
         match client.delete_object().bucket(&self.name).key(self.key(name)).send().await {
             Ok(_) => Ok(()),
-            Err(error) => match Refusal::of("s3:DeleteObject", &error) {
+            Err(error) => match S3Refusal::from_sdk_error("s3:DeleteObject", &error) {
                 refusal if refusal.is_no_object() => Ok(()),
                 refusal => Err(refusal.into_error(self.cannot("remove", name), self.hint)),
             },
@@ -272,11 +273,15 @@ impl Bucket {
 }
 
 /// The body of a response; `None` if it is too large.
-async fn body(mut answer: GetObjectOutput, texts: Texts, limit: Limit) -> Result<Option<Vec<u8>>, String> {
+async fn body(
+    mut answer: GetObjectOutput,
+    texts: TextHandling,
+    limit: ObjectSizeLimit,
+) -> Result<Option<Vec<u8>>, String> {
     let announced = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
     let (most_read, mut clipper) = match texts {
-        Texts::Whole => (limit.most_bytes(), None),
-        Texts::Clipped => (MOST_READ_BYTES, Some(Clipper::default())),
+        TextHandling::Whole => (limit.most_bytes(), None),
+        TextHandling::Clipped => (MOST_READ_BYTES, Some(JsonClipper::default())),
     };
     if announced > most_read {
         return Ok(None);
@@ -296,7 +301,7 @@ async fn body(mut answer: GetObjectOutput, texts: Texts, limit: Limit) -> Result
             return Ok(None);
         }
     }
-    Ok(Some(clipper.map_or(whole, Clipper::into_bytes)))
+    Ok(Some(clipper.map_or(whole, JsonClipper::into_bytes)))
 }
 
 /// The `Date` header of a response: the clock of S3.

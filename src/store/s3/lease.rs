@@ -22,10 +22,10 @@ use tokio::{
 };
 use ulid::Ulid;
 
-use super::bucket::Bucket;
+use super::bucket::StoreBucket;
 use crate::store::{
-    Error, OnlyIf, Result, Turn, Version,
-    document::{self, Tagged},
+    Error, ObjectVersion, Result, StoreLock, WriteCondition,
+    document::{self, TaggedDocument},
     name::LEASE,
     port::LONGEST_WAIT,
 };
@@ -44,17 +44,17 @@ const MOST_SHOWN: usize = 200;
 
 /// Duration of a lease.
 #[derive(Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct LeaseTerms {
     lasts: Duration,
 }
 
-impl Default for Terms {
+impl Default for LeaseTerms {
     fn default() -> Self {
         Self { lasts: Duration::from_mins(1) }
     }
 }
 
-impl Terms {
+impl LeaseTerms {
     pub(super) fn lasting(lasts: Duration) -> Self {
         Self { lasts: lasts.clamp(Duration::from_millis(500), MAX_LEASE) }
     }
@@ -86,7 +86,7 @@ struct Lease {
 
 impl Lease {
     fn bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(&Tagged { schema: SCHEMA, document: self }).unwrap_or_default()
+        serde_json::to_vec(&TaggedDocument { schema: SCHEMA, document: self }).unwrap_or_default()
     }
 
     fn lasts(&self) -> Duration {
@@ -95,7 +95,12 @@ impl Lease {
 }
 
 /// Waits for the lock and takes it.
-pub(super) async fn take(bucket: &Arc<Bucket>, terms: Terms, holder: &str, wait: Duration) -> Result<Box<dyn Turn>> {
+pub(super) async fn take(
+    bucket: &Arc<StoreBucket>,
+    terms: LeaseTerms,
+    holder: &str,
+    wait: Duration,
+) -> Result<Box<dyn StoreLock>> {
     let deadline = Instant::now() + wait.min(LONGEST_WAIT);
     loop {
         let by = match try_take(bucket, terms, holder).await? {
@@ -112,9 +117,9 @@ pub(super) async fn take(bucket: &Arc<Bucket>, terms: Terms, holder: &str, wait:
 }
 
 /// The lock, or its holder as ` (…)`.
-async fn try_take(bucket: &Arc<Bucket>, terms: Terms, holder: &str) -> Result<Result<S3Turn, String>> {
+async fn try_take(bucket: &Arc<StoreBucket>, terms: LeaseTerms, holder: &str) -> Result<Result<S3Lock, String>> {
     let only_if = match bucket.get(LEASE).await? {
-        None => OnlyIf::Absent,
+        None => WriteCondition::Absent,
         Some(object) => {
             let place = format!("{}/{LEASE}", bucket.place());
             let (lasts, by) = match document::parse::<Lease>(&object.bytes, SCHEMA, &place) {
@@ -126,15 +131,15 @@ async fn try_take(bucket: &Arc<Bucket>, terms: Terms, holder: &str) -> Result<Re
             if object.age < lasts {
                 return Ok(Err(by));
             }
-            OnlyIf::Unchanged(object.version)
+            WriteCondition::Unchanged(object.version)
         }
     };
     let lasts_ms = u64::try_from(terms.lasts.as_millis()).unwrap_or(u64::MAX);
     let lock_id = Ulid::generate().to_string();
     let lease = Lease { holder: holder.to_owned(), lock_id, renewals: 0, lasts_ms, is_free: false };
-    let requested_at = Moment::now();
+    let requested_at = DualInstant::now();
     match bucket.put(LEASE, lease.bytes(), &only_if).await {
-        Ok(version) => Ok(Ok(S3Turn::start(bucket, terms, lease, version, requested_at))),
+        Ok(version) => Ok(Ok(S3Lock::start(bucket, terms, lease, version, requested_at))),
         Err(Error::Conflict { .. }) => Ok(Err(" (just taken by another run)".to_owned())),
         Err(error) => Err(error),
     }
@@ -147,12 +152,12 @@ fn shown(holder: &str) -> String {
 
 /// An instant on the monotonic clock, which may stop while the machine sleeps, and on the wall clock, which may be set.
 #[derive(Clone, Copy)]
-struct Moment {
+struct DualInstant {
     steady: Instant,
     wall: SystemTime,
 }
 
-impl Moment {
+impl DualInstant {
     fn now() -> Self {
         Self { steady: Instant::now(), wall: SystemTime::now() }
     }
@@ -164,37 +169,44 @@ impl Moment {
 }
 
 /// The store lock of a bucket. Dropping it releases it in the background.
-struct S3Turn {
+struct S3Lock {
     /// When the last renewal was requested; `None` once the lock was lost.
-    renewed_at: Arc<Mutex<Option<Moment>>>,
-    terms: Terms,
+    renewed_at: Arc<Mutex<Option<DualInstant>>>,
+    terms: LeaseTerms,
     /// Dropped to release the lock.
     running: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
 
-impl S3Turn {
-    fn start(bucket: &Arc<Bucket>, terms: Terms, lease: Lease, version: Version, requested_at: Moment) -> Self {
+impl S3Lock {
+    fn start(
+        bucket: &Arc<StoreBucket>,
+        terms: LeaseTerms,
+        lease: Lease,
+        version: ObjectVersion,
+        requested_at: DualInstant,
+    ) -> Self {
         let renewed_at = Arc::new(Mutex::new(Some(requested_at)));
         let (running, ended) = oneshot::channel();
-        let renewals = Renewals { bucket: Arc::clone(bucket), terms, lease, version, renewed_at: renewed_at.clone() };
+        let renewals =
+            LeaseRenewal { bucket: Arc::clone(bucket), terms, lease, version, renewed_at: renewed_at.clone() };
         Self { renewed_at, terms, running: Some(running), task: Some(tokio::spawn(renewals.run(ended))) }
     }
 }
 
-impl fmt::Debug for S3Turn {
+impl fmt::Debug for S3Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Turn").field("is_held", &self.is_held()).finish_non_exhaustive()
     }
 }
 
-impl Turn for S3Turn {
+impl StoreLock for S3Lock {
     fn is_held(&self) -> bool {
         let renewed_at = *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
         renewed_at.is_some_and(|moment| moment.elapsed() < self.terms.is_safe_for())
     }
 
-    fn end(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn release(mut self: Box<Self>) -> BoxFuture<'static, ()> {
         self.running = None;
         let task = self.task.take();
         async move {
@@ -209,20 +221,20 @@ impl Turn for S3Turn {
 }
 
 /// The background task that renews a lease.
-struct Renewals {
-    bucket: Arc<Bucket>,
-    terms: Terms,
+struct LeaseRenewal {
+    bucket: Arc<StoreBucket>,
+    terms: LeaseTerms,
     lease: Lease,
-    version: Version,
-    renewed_at: Arc<Mutex<Option<Moment>>>,
+    version: ObjectVersion,
+    renewed_at: Arc<Mutex<Option<DualInstant>>>,
 }
 
-impl Renewals {
+impl LeaseRenewal {
     /// Renews the lease until the lock is lost or released, and then frees it.
     async fn run(mut self, mut ended: oneshot::Receiver<()>) {
         let mut pause = self.terms.renewed_every();
         while timeout(pause, &mut ended).await.is_err() {
-            let requested_at = Moment::now();
+            let requested_at = DualInstant::now();
             pause = match self.rewrite(false).await {
                 Ok(()) => {
                     self.set_renewed(Some(requested_at));
@@ -244,7 +256,7 @@ impl Renewals {
         }
     }
 
-    fn set_renewed(&self, moment: Option<Moment>) {
+    fn set_renewed(&self, moment: Option<DualInstant>) {
         *self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner) = moment;
     }
 
@@ -260,7 +272,7 @@ impl Renewals {
     }
 
     async fn write(&mut self) -> Result<()> {
-        let only_if = OnlyIf::Unchanged(self.version.clone());
+        let only_if = WriteCondition::Unchanged(self.version.clone());
         let written = timeout(self.wait(), self.bucket.put(LEASE, self.lease.bytes(), &only_if)).await;
         self.version = written.unwrap_or_else(|_| Err(self.no_answer()))?;
         Ok(())

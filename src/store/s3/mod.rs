@@ -14,69 +14,74 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-pub use self::object::ObjectPlace;
-use self::{bucket::Bucket, lease::Terms};
-use super::{OnlyIf, Result, Store, Stored, Turn, Version, name};
+pub use self::object::ObjectLocation;
+use self::{bucket::StoreBucket, lease::LeaseTerms};
+use super::{ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition, name};
 use crate::aws::Aws;
 
 /// A store in an S3 bucket.
 #[derive(Clone)]
 pub struct S3Store {
-    bucket: Arc<Bucket>,
-    terms: Terms,
+    bucket: Arc<StoreBucket>,
+    terms: LeaseTerms,
 }
 
 impl S3Store {
     /// A store in the objects of `bucket` below `prefix`; in all objects if `prefix` is empty. Sends no request yet.
     #[must_use]
     pub fn new(aws: Arc<Aws>, bucket: String, prefix: String) -> Self {
-        Self { bucket: Arc::new(Bucket::new(aws, bucket, prefix)), terms: Terms::default() }
+        Self { bucket: Arc::new(StoreBucket::new(aws, bucket, prefix)), terms: LeaseTerms::default() }
     }
 
     /// With a size limit of `most_bytes` per object instead of 256 MiB.
     #[must_use]
     pub fn limited(aws: Arc<Aws>, bucket: String, prefix: String, most_bytes: u64) -> Self {
-        let bucket = Bucket::new(aws, bucket, prefix).limited(most_bytes);
-        Self { bucket: Arc::new(bucket), terms: Terms::default() }
+        let bucket = StoreBucket::new(aws, bucket, prefix).limited(most_bytes);
+        Self { bucket: Arc::new(bucket), terms: LeaseTerms::default() }
     }
 
     /// With leases of `lasts` instead of a minute; at least half a second.
     #[must_use]
     pub fn with_lease(self, lasts: Duration) -> Self {
-        Self { terms: Terms::lasting(lasts), ..self }
+        Self { terms: LeaseTerms::lasting(lasts), ..self }
     }
 }
 
 impl fmt::Debug for S3Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "S3Store({})", self.place())
+        write!(f, "S3Store({})", self.location())
     }
 }
 
 impl Store for S3Store {
-    fn place(&self) -> String {
+    fn location(&self) -> String {
         self.bucket.place()
     }
 
-    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         async move {
             name::check(name)?;
             let object = self.bucket.get(name).await?;
-            Ok(object.map(|object| Stored { bytes: object.bytes, version: object.version }))
+            Ok(object.map(|object| StoredObject { bytes: object.bytes, version: object.version }))
         }
         .boxed()
     }
 
-    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Stored>>> {
+    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
         async move {
             name::check(name)?;
             let object = self.bucket.get_clipped(name).await?;
-            Ok(object.map(|object| Stored { bytes: object.bytes, version: object.version }))
+            Ok(object.map(|object| StoredObject { bytes: object.bytes, version: object.version }))
         }
         .boxed()
     }
 
-    fn write<'a>(&'a self, name: &'a str, bytes: Vec<u8>, only_if: OnlyIf) -> BoxFuture<'a, Result<Version>> {
+    fn write<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Vec<u8>,
+        only_if: WriteCondition,
+    ) -> BoxFuture<'a, Result<ObjectVersion>> {
         async move {
             name::check(name)?;
             self.bucket.put(name, bytes, &only_if).await
@@ -84,7 +89,7 @@ impl Store for S3Store {
         .boxed()
     }
 
-    fn names<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
         async move {
             name::check_prefix(prefix)?;
             let mut names = self.bucket.list(prefix).await?;
@@ -104,7 +109,7 @@ impl Store for S3Store {
         .boxed()
     }
 
-    fn turn<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn Turn>>> {
+    fn lock<'a>(&'a self, holder: &'a str, wait: Duration) -> BoxFuture<'a, Result<Box<dyn StoreLock>>> {
         lease::take(&self.bucket, self.terms, holder, wait).boxed()
     }
 }

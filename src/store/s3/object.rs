@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use super::bucket::Bucket;
+use super::bucket::StoreBucket;
 use crate::{
     aws::Aws,
-    store::{Error, InvalidPlace, OnlyIf, Place, Result, Stored, Version},
+    store::{Error, InvalidStoreLocation, ObjectVersion, Result, StoreLocation, StoredObject, WriteCondition},
 };
 
 /// Permissions needed to read one.
@@ -13,12 +13,12 @@ const HINT: &str = "s3:GetObject is required; without s3:ListBucket, S3 answers 
 
 /// Location of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectPlace {
+pub struct ObjectLocation {
     bucket: String,
     key: String,
 }
 
-impl ObjectPlace {
+impl ObjectLocation {
     /// The name of the bucket.
     #[must_use]
     pub fn bucket(&self) -> &str {
@@ -42,23 +42,23 @@ impl ObjectPlace {
         object.map(|object| object.bytes).ok_or_else(|| self.missing())
     }
 
-    /// Like [`ObjectPlace::read`], with the version.
+    /// Like [`ObjectLocation::read`], with the version.
     ///
     /// # Errors
     ///
-    /// As [`ObjectPlace::read`].
-    pub async fn read_versioned(&self, aws: Arc<Aws>, most_bytes: u64) -> Result<Stored> {
+    /// As [`ObjectLocation::read`].
+    pub async fn read_versioned(&self, aws: Arc<Aws>, most_bytes: u64) -> Result<StoredObject> {
         let (bucket, name) = self.open(aws);
         let object = bucket.for_reading(most_bytes, HINT).get(name).await?;
-        object.map(|object| Stored { bytes: object.bytes, version: object.version }).ok_or_else(|| self.missing())
+        object.map(|object| StoredObject { bytes: object.bytes, version: object.version }).ok_or_else(|| self.missing())
     }
 
     /// The version of the object.
     ///
     /// # Errors
     ///
-    /// As [`ObjectPlace::read`].
-    pub async fn version(&self, aws: Arc<Aws>) -> Result<Version> {
+    /// As [`ObjectLocation::read`].
+    pub async fn version(&self, aws: Arc<Aws>) -> Result<ObjectVersion> {
         let (bucket, name) = self.open(aws);
         bucket.for_reading(0, HINT).version_of(name).await?.ok_or_else(|| self.missing())
     }
@@ -68,10 +68,10 @@ impl ObjectPlace {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub async fn write(&self, aws: Arc<Aws>, bytes: Vec<u8>) -> Result<Version> {
+    pub async fn write(&self, aws: Arc<Aws>, bytes: Vec<u8>) -> Result<ObjectVersion> {
         let (bucket, name) = self.open(aws);
         let bucket = bucket.for_reading(bytes.len() as u64, "s3:PutObject is required");
-        bucket.put(name, bytes, &OnlyIf::Always).await
+        bucket.put(name, bytes, &WriteCondition::Always).await
     }
 
     /// The object of the same bucket with `suffix` appended to the key.
@@ -81,9 +81,9 @@ impl ObjectPlace {
     }
 
     /// The bucket below the prefix of the key, and the rest of the key.
-    fn open(&self, aws: Arc<Aws>) -> (Bucket, &str) {
+    fn open(&self, aws: Arc<Aws>) -> (StoreBucket, &str) {
         let (prefix, name) = self.key.rsplit_once('/').unwrap_or(("", &self.key));
-        (Bucket::new(aws, self.bucket.clone(), prefix.to_owned()), name)
+        (StoreBucket::new(aws, self.bucket.clone(), prefix.to_owned()), name)
     }
 
     fn missing(&self) -> Error {
@@ -91,13 +91,13 @@ impl ObjectPlace {
     }
 }
 
-impl fmt::Display for ObjectPlace {
+impl fmt::Display for ObjectLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)
     }
 }
 
-impl FromStr for ObjectPlace {
+impl FromStr for ObjectLocation {
     type Err = String;
 
     /// Parses `s3://BUCKET/KEY`, by the rules for store locations.
@@ -106,10 +106,10 @@ impl FromStr for ObjectPlace {
         if text.ends_with('/') {
             return Err(refused(&"the key is missing, or ends with a '/'"));
         }
-        match text.parse::<Place>().map_err(|error: InvalidPlace| refused(&error))? {
-            Place::S3 { bucket, prefix: key } if !key.is_empty() => Ok(Self { bucket, key }),
-            Place::S3 { .. } => Err(refused(&"the key is missing")),
-            Place::Folder(_) => Err(refused(&"it does not begin with s3://")),
+        match text.parse::<StoreLocation>().map_err(|error: InvalidStoreLocation| refused(&error))? {
+            StoreLocation::S3 { bucket, prefix: key } if !key.is_empty() => Ok(Self { bucket, key }),
+            StoreLocation::S3 { .. } => Err(refused(&"the key is missing")),
+            StoreLocation::Folder(_) => Err(refused(&"it does not begin with s3://")),
         }
     }
 }
@@ -124,11 +124,11 @@ mod tests {
             ("s3://audits/basewatch.toml", "audits", "basewatch.toml"),
             ("s3://a.b-c/x/y/z.toml", "a.b-c", "x/y/z.toml"),
         ] {
-            let place: ObjectPlace = text.parse().unwrap();
+            let place: ObjectLocation = text.parse().unwrap();
             assert_eq!((place.bucket(), place.key(), place.to_string().as_str()), (bucket, key, text));
         }
         for text in ["s3://audits", "s3://audits/", "s3://audits/x/", "basewatch.toml", "s3://AUDITS/x", "s3://", ""] {
-            let why = text.parse::<ObjectPlace>().unwrap_err();
+            let why = text.parse::<ObjectLocation>().unwrap_err();
             assert!(why.contains("s3://BUCKET/KEY"), "{text}: {why}");
         }
     }

@@ -6,25 +6,25 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::http::Response;
 
 use crate::{
-    aws::Failure,
+    aws::AwsError,
     image::{ErrorCode, Region},
-    store::{Error, OnlyIf},
+    store::{Error, WriteCondition},
 };
 
 /// A failed S3 call.
-pub(super) struct Refusal {
+pub(super) struct S3Refusal {
     /// The HTTP status; 0 without a response.
     pub(super) status: u16,
     /// The S3 error code; empty if there is none.
     pub(super) code: String,
     /// The region of the bucket, if S3 returned it.
     pub(super) region: Option<Region>,
-    failure: Failure,
+    failure: AwsError,
 }
 
-impl Refusal {
+impl S3Refusal {
     /// The failure of `action`, such as `s3:GetObject`.
-    pub(super) fn of<E>(action: &str, error: &SdkError<E, Response>) -> Self
+    pub(super) fn from_sdk_error<E>(action: &str, error: &SdkError<E, Response>) -> Self
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
@@ -34,7 +34,7 @@ impl Refusal {
             status: response.map_or(0, |response| response.status().as_u16()),
             code: error.as_service_error().and_then(|error| error.meta().code()).unwrap_or_default().to_owned(),
             region: header.and_then(|region| region.parse().ok()),
-            failure: Failure::of(action, error),
+            failure: AwsError::from_sdk(action, error),
         }
     }
 
@@ -46,11 +46,11 @@ impl Refusal {
     /// Whether the condition of a write failed. S3 answers 409 to concurrent writes, and 404 to the replacement of a missing
     /// object
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>).
-    pub(super) fn is_conflict(&self, only_if: &OnlyIf) -> bool {
+    pub(super) fn is_conflict(&self, only_if: &WriteCondition) -> bool {
         match only_if {
-            OnlyIf::Always => false,
-            OnlyIf::Absent => matches!(self.status, 409 | 412),
-            OnlyIf::Unchanged(_) => matches!(self.status, 409 | 412) || self.is_no_object(),
+            WriteCondition::Always => false,
+            WriteCondition::Absent => matches!(self.status, 409 | 412),
+            WriteCondition::Unchanged(_) => matches!(self.status, 409 | 412) || self.is_no_object(),
         }
     }
 

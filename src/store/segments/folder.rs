@@ -16,7 +16,7 @@ use super::{
     LISTINGS, MOST_SMALL, PART_BYTES, Records, SegmentMerge, is_segment, is_small, new_name,
     record::{self, ParsedSegment},
 };
-use crate::store::atomic::{self, Outlives};
+use crate::store::atomic::{self, Durability};
 
 /// Time without a write after which an unfinished segment counts as that of a killed run.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
@@ -125,7 +125,7 @@ impl SegmentFolder {
         }
         for segment in merge.records.into_segments() {
             let path = folder.join(new_name(segment.len()));
-            atomic::replace(&path, &segment, Outlives::Power, self.store.as_deref())?;
+            atomic::replace(&path, &segment, Durability::Power, self.store.as_deref())?;
         }
         for name in merge.names {
             match fs::remove_file(folder.join(name)) {
@@ -444,7 +444,7 @@ mod tests {
     fn facts_in_a_large_segment_are_readable_after_it_was_merged_and_removed() {
         let rig = Rig::new();
         let mut appender = Appender::default();
-        let facts: Vec<_> = (0..40_u8).map(|of| (Digest::of(&[of]), vec![b'0' + of; SMALL_BYTES / 20])).collect();
+        let facts: Vec<_> = (0..40_u8).map(|of| (Digest::sha256(&[of]), vec![b'0' + of; SMALL_BYTES / 20])).collect();
         for (digest, json) in &facts {
             let record = Record { kind: RecordKind::Content, key: digest.as_str(), value: json };
             assert!(appender.append(&record.frame().unwrap(), &rig.folder));

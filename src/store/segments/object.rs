@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::{StreamExt as _, stream};
 
 use super::{LISTINGS, MOST_SMALL, Records, SegmentMerge, is_segment, is_small, new_name, record};
-use crate::store::{OnlyIf, Result, Store};
+use crate::store::{Result, Store, WriteCondition};
 
 /// Prefix of segments in a store.
 const SEGMENTS: &str = "catalog/v4/segments/";
@@ -28,7 +28,7 @@ pub(in crate::store) async fn read(store: &dyn Store) -> (Records, Result<()>) {
 
 /// Reads the segments that are not `known`. Returns whether some vanished in the meantime.
 async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<String>) -> Result<bool> {
-    let mut names = store.names(SEGMENTS).await?;
+    let mut names = store.list(SEGMENTS).await?;
     names.retain(|name| is_segment(name) && !known.contains(name));
     let reads = names.into_iter().map(|name| async move {
         let read = store.read(&name).await;
@@ -46,7 +46,7 @@ async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<
                 if let Some(segment) = record::parse(&stored.bytes) {
                     segment.bodies.into_iter().for_each(|body| records.add(body));
                 } else {
-                    tracing::debug!("{}/{name} is not a segment of this version", store.place());
+                    tracing::debug!("{}/{name} is not a segment of this version", store.location());
                 }
             }
             Err(error) => tracing::warn!("cannot read a part of the catalog, it is fetched again: {error}"),
@@ -59,12 +59,12 @@ async fn read_new(records: &mut Records, store: &dyn Store, known: &mut HashSet<
 /// Writes a segment.
 pub(in crate::store) async fn write(store: &dyn Store, segment: Vec<u8>) -> Result<()> {
     let name = format!("{SEGMENTS}{}", new_name(segment.len()));
-    store.write(&name, segment, OnlyIf::Absent).await.map(drop)
+    store.write(&name, segment, WriteCondition::Absent).await.map(drop)
 }
 
 /// Merges small segments if there are many, and removes them once the merged segment is written.
 pub(in crate::store) async fn compact(store: &dyn Store) -> Result<()> {
-    let mut names = store.names(SEGMENTS).await?;
+    let mut names = store.list(SEGMENTS).await?;
     names.retain(|name| is_small(name));
     if names.len() <= MOST_SMALL {
         return Ok(());

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 
 use super::{PART_BYTES, Record, RecordKind, StoredFact, record};
 use crate::{
-    image::{Content, Digest, Repository},
-    store::RepositoryMemory,
+    image::{Digest, DigestContent, Repository},
+    store::RepositoryRecord,
 };
 
 /// Length of the time in the value of a note, in bytes.
@@ -156,13 +156,13 @@ pub(in crate::store) fn parts<T>(
 
 /// Whether `one` is preferred to `other` as facts of the same digest: the readable one, or the longer one.
 fn is_better(one: &[u8], other: &[u8]) -> bool {
-    let is_readable = |json| serde_json::from_slice::<Content>(json).is_ok();
+    let is_readable = |json| serde_json::from_slice::<DigestContent>(json).is_ok();
     one != other && (is_readable(one), one.len(), one) > (is_readable(other), other.len(), other)
 }
 
 /// Merges the parts of a repository record. Unreadable parts stay as they are.
 fn one_of(parts: BTreeSet<Box<[u8]>>) -> BTreeSet<Box<[u8]>> {
-    let mut memory = RepositoryMemory::default();
+    let mut memory = RepositoryRecord::default();
     let mut unreadable = BTreeSet::new();
     for part in parts {
         match serde_json::from_slice(&part) {
@@ -170,7 +170,7 @@ fn one_of(parts: BTreeSet<Box<[u8]>>) -> BTreeSet<Box<[u8]>> {
             Err(_) => drop(unreadable.insert(part)),
         }
     }
-    if memory != RepositoryMemory::default()
+    if memory != RepositoryRecord::default()
         && let Ok(json) = serde_json::to_vec(&memory)
     {
         unreadable.insert(json.into());
@@ -214,9 +214,9 @@ mod tests {
     fn bodies() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let moving = |tag: u8, of: u8, at: i64, more: i64| {
             let instant = |at| DateTime::from_timestamp(at, 0).unwrap();
-            let mut seen = crate::store::Seen::new(Digest::of(&[of]), None, instant(at));
-            seen.see_again(instant(at + more));
-            let mut memory = RepositoryMemory::default();
+            let mut seen = crate::store::TagObservation::new(Digest::sha256(&[of]), None, instant(at));
+            seen.extend_to(instant(at + more));
+            let mut memory = RepositoryRecord::default();
             memory.carried.insert(tag.to_string(), seen.clone());
             memory.moving.insert(tag.to_string(), vec![seen]);
             body(RecordKind::Repository, "public.ecr.aws/lambda/java", &serde_json::to_vec(&memory).unwrap())
@@ -224,7 +224,7 @@ mod tests {
         let fact = |of: u8, value: u8| {
             let index = r#"{"index":{"children":[]}}"#;
             let json = ["{", index, "[]"][usize::from(value)];
-            body(RecordKind::Content, Digest::of(&[of]).as_str(), json.as_bytes())
+            body(RecordKind::Content, Digest::sha256(&[of]).as_str(), json.as_bytes())
         };
         let note = |name: u8, at: i64, value: u8| {
             let note = StoredNote { at, json: vec![b'0' + value] };
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn readable_facts_replace_unreadable_ones() {
-        let digest = Digest::of(b"x");
+        let digest = Digest::sha256(b"x");
         let good = br#"{"index":{"children":[]}}"#;
         let long = format!("{{\"index\":{}", " ".repeat(100));
         for bodies in [[long.as_bytes(), good], [good, long.as_bytes()]] {

@@ -3,44 +3,44 @@
 use serde_json::{Value, json};
 
 use super::{
-    ImageStatus, Repository, StoredImage,
-    wire::{Here, LIMITS},
+    CloudImage, CloudRepository, ImageStatus,
+    wire::{EcrCall, LIMITS},
 };
 use crate::aws::loopback::{
-    paging::{Limits, page},
-    reply::Refusal,
+    paging::{PageLimits, page},
+    reply::CallRefusal,
 };
 
 /// How many images may be named in one call.
 const MOST_IDS: usize = 100;
 /// How large the pages of referrers are.
-const REFERRERS: Limits = Limits { default: 20, most: 50 };
+const REFERRERS: PageLimits = PageLimits { default: 20, most: 50 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html>
-pub(super) fn describe(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
+pub(super) fn describe(here: &EcrCall<'_>, repository: &CloudRepository) -> Result<Value, CallRefusal> {
     let filter = here.asked.body.get("filter");
     let wanted = |name: &str| filter.and_then(|filter| filter.get(name)).and_then(Value::as_str);
     let (tag_status, status) = (wanted("tagStatus").unwrap_or("ANY"), wanted("imageStatus").unwrap_or("ACTIVE"));
     if !["ANY", "TAGGED", "UNTAGGED"].contains(&tag_status) {
-        return Err(Refusal::invalid(here.asked, format!("tagStatus cannot be {tag_status}")));
+        return Err(CallRefusal::invalid(here.asked, format!("tagStatus cannot be {tag_status}")));
     }
     if !["ANY", "ACTIVE", "ARCHIVED", "ACTIVATING"].contains(&status) {
-        return Err(Refusal::invalid(here.asked, format!("imageStatus cannot be {status}")));
+        return Err(CallRefusal::invalid(here.asked, format!("imageStatus cannot be {status}")));
     }
-    let holds = |image: &StoredImage| {
+    let holds = |image: &CloudImage| {
         let tags_hold = tag_status == "ANY" || (tag_status == "UNTAGGED") == image.tags.is_empty();
         tags_hold && (status == "ANY" || status == image.status.word())
     };
-    let details = |images: &[&StoredImage]| images.iter().map(|image| detail(here, image)).collect::<Vec<_>>();
+    let details = |images: &[&CloudImage]| images.iter().map(|image| detail(here, image)).collect::<Vec<_>>();
     let Some(ids) = ids(here)? else {
         let images = repository.images.values().filter(|image| holds(image));
         let page = page(here.asked, images, ("nextToken", "maxResults"), LIMITS)?;
         return Ok(json!({ "imageDetails": details(&page.items), "nextToken": page.next }));
     };
     if here.asked.body.get("maxResults").is_some() || here.asked.body.get("nextToken").is_some() {
-        return Err(Refusal::invalid(here.asked, "maxResults and nextToken cannot be used with imageIds"));
+        return Err(CallRefusal::invalid(here.asked, "maxResults and nextToken cannot be used with imageIds"));
     }
-    let mut images: Vec<&StoredImage> = Vec::new();
+    let mut images: Vec<&CloudImage> = Vec::new();
     for id in ids {
         let image = find(repository, id).ok().filter(|image| holds(image)).ok_or_else(|| missing(here, id))?;
         if images.iter().all(|known| known.digest != image.digest) {
@@ -51,8 +51,8 @@ pub(super) fn describe(here: &Here<'_>, repository: &Repository) -> Result<Value
 }
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html>
-pub(super) fn batch_get(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
-    let ids = ids(here)?.ok_or_else(|| Refusal::invalid(here.asked, "imageIds must have 1 to 100 members"))?;
+pub(super) fn batch_get(here: &EcrCall<'_>, repository: &CloudRepository) -> Result<Value, CallRefusal> {
+    let ids = ids(here)?.ok_or_else(|| CallRefusal::invalid(here.asked, "imageIds must have 1 to 100 members"))?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for id in ids {
         let image = find(repository, id).and_then(|image| match image.status {
@@ -76,9 +76,9 @@ pub(super) fn batch_get(here: &Here<'_>, repository: &Repository) -> Result<Valu
 }
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html>
-pub(super) fn referrers(here: &Here<'_>, repository: &Repository) -> Result<Value, Refusal> {
+pub(super) fn referrers(here: &EcrCall<'_>, repository: &CloudRepository) -> Result<Value, CallRefusal> {
     let subject = here.asked.body["subjectId"]["imageDigest"].as_str();
-    let subject = subject.ok_or_else(|| Refusal::invalid(here.asked, "subjectId must have an imageDigest"))?;
+    let subject = subject.ok_or_else(|| CallRefusal::invalid(here.asked, "subjectId must have an imageDigest"))?;
     let wanted = here.asked.body["filter"]["artifactStatus"].as_str().unwrap_or("ACTIVE");
     let listed = repository.images.values().filter_map(|image| {
         let document = image.document();
@@ -101,17 +101,17 @@ pub(super) fn referrers(here: &Here<'_>, repository: &Repository) -> Result<Valu
 }
 
 /// The images that are named one by one, if any are.
-fn ids<'a>(here: &Here<'a>) -> Result<Option<&'a Vec<Value>>, Refusal> {
+fn ids<'a>(here: &EcrCall<'a>) -> Result<Option<&'a Vec<Value>>, CallRefusal> {
     match here.asked.body.get("imageIds").and_then(Value::as_array) {
         Some(ids) if ids.is_empty() || ids.len() > MOST_IDS => {
-            Err(Refusal::invalid(here.asked, format!("imageIds must have 1 to {MOST_IDS} members")))
+            Err(CallRefusal::invalid(here.asked, format!("imageIds must have 1 to {MOST_IDS} members")))
         }
         ids => Ok(ids),
     }
 }
 
 /// The image that `id` names, or the code and the words of why there is none.
-fn find<'a>(repository: &'a Repository, id: &Value) -> Result<&'a StoredImage, (&'static str, &'static str)> {
+fn find<'a>(repository: &'a CloudRepository, id: &Value) -> Result<&'a CloudImage, (&'static str, &'static str)> {
     let (digest, tag) = (id["imageDigest"].as_str(), id["imageTag"].as_str());
     let by_digest = |digest: &str| Some(repository.images.get(&digest.parse().ok()?));
     let by_tag = |tag: &str| repository.images.values().find(|image| image.tags.iter().any(|known| known == tag));
@@ -127,7 +127,7 @@ fn find<'a>(repository: &'a Repository, id: &Value) -> Result<&'a StoredImage, (
     }
 }
 
-fn missing(here: &Here<'_>, id: &Value) -> Refusal {
+fn missing(here: &EcrCall<'_>, id: &Value) -> CallRefusal {
     let part = |name: &str| id[name].as_str().unwrap_or("null");
     let message = format!(
         "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the repository with name \
@@ -137,12 +137,12 @@ fn missing(here: &Here<'_>, id: &Value) -> Refusal {
         here.repository_name(),
         here.owner,
     );
-    Refusal::new(400, "ImageNotFoundException", message)
+    CallRefusal::new(400, "ImageNotFoundException", message)
 }
 
 /// The metadata of an image without its manifest
 /// (<https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageDetail.html>).
-fn detail(here: &Here<'_>, image: &StoredImage) -> Value {
+fn detail(here: &EcrCall<'_>, image: &CloudImage) -> Value {
     let document = image.document();
     let layers = document["layers"].as_array().into_iter().flatten();
     let size = layers.filter_map(|layer| layer["size"].as_u64()).sum::<u64>();

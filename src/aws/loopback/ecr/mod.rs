@@ -16,7 +16,7 @@ pub(super) use wire::respond;
 
 /// An image, index or artifact in a repository, with the bytes that a registry serves for it.
 #[derive(Clone, Debug)]
-pub struct StoredImage {
+pub struct CloudImage {
     digest: Digest,
     media_type: String,
     manifest: Bytes,
@@ -49,7 +49,7 @@ impl ImageStatus {
 
 /// A rule that makes repositories below a prefix a cache of another registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullThroughRule {
+pub struct CloudCacheRule {
     /// `ecr-public`, or `ROOT` for all repositories.
     pub prefix: String,
     /// The host: `public.ecr.aws`.
@@ -60,7 +60,7 @@ pub struct PullThroughRule {
     pub upstream_prefix: Option<String>,
 }
 
-impl PullThroughRule {
+impl CloudCacheRule {
     /// The rule that AWS's console proposes for ECR Public.
     #[must_use]
     pub fn ecr_public(prefix: &str) -> Self {
@@ -75,13 +75,13 @@ impl PullThroughRule {
 
 /// One repository.
 #[derive(Debug, Default)]
-pub(super) struct Repository {
-    images: BTreeMap<Digest, StoredImage>,
+pub(super) struct CloudRepository {
+    images: BTreeMap<Digest, CloudImage>,
     tags: Tags,
 }
 
-impl Repository {
-    fn put(&mut self, mut image: StoredImage) {
+impl CloudRepository {
+    fn put(&mut self, mut image: CloudImage) {
         if let Some(known) = self.images.remove(&image.digest) {
             let kept = known.tags.into_iter().filter(|tag| !image.tags.contains(tag)).collect::<Vec<_>>();
             image.tags.extend(kept);
@@ -93,11 +93,11 @@ impl Repository {
     }
 }
 
-impl StoredImage {
+impl CloudImage {
     /// What `name`, a tag or a digest, is in the repository of that name in `stock`; without tags, pushed at the
     /// epoch, and active.
     #[must_use]
-    pub fn of(stock: &Stock, repository: &str, name: &str) -> Option<Self> {
+    pub fn from_stock(stock: &Stock, repository: &str, name: &str) -> Option<Self> {
         let found = stock.manifest(repository, name)?;
         Some(Self {
             digest: found.digest,
@@ -149,7 +149,7 @@ impl Cloud {
     }
 
     /// Puts `image` into a repository. Its tags move to it; those that the same image had before it keeps.
-    pub fn push(&self, account: &str, region: &str, repository: &str, image: StoredImage) {
+    pub fn push(&self, account: &str, region: &str, repository: &str, image: CloudImage) {
         let mut world = self.change();
         world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
     }
@@ -168,14 +168,14 @@ impl Cloud {
         let here = world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default();
         let mut is_whole = true;
         for tag in tags {
-            let Some(image) = StoredImage::of(stock, repository, tag) else {
+            let Some(image) = CloudImage::from_stock(stock, repository, tag) else {
                 is_whole = false;
                 continue;
             };
             let document = image.document();
             let children = document["manifests"].as_array().into_iter().flatten();
             for child in children.filter_map(|child| child["digest"].as_str()) {
-                match StoredImage::of(stock, repository, child) {
+                match CloudImage::from_stock(stock, repository, child) {
                     Some(child) if here.images.contains_key(&child.digest) => {}
                     Some(child) => here.put(child.pushed(pushed_at)),
                     None => is_whole = false,
@@ -204,7 +204,7 @@ impl Cloud {
     }
 
     /// Adds a pull-through cache rule.
-    pub fn pull_through(&self, account: &str, region: &str, rule: PullThroughRule) {
+    pub fn pull_through(&self, account: &str, region: &str, rule: CloudCacheRule) {
         self.change().place_mut(account, region).rules.push(rule);
     }
 

@@ -4,35 +4,39 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{Repository, images};
+use super::{CloudRepository, images};
 use crate::aws::loopback::{
-    paging::{Limits, page},
-    reply::{Refusal, Reply},
-    request::Asked,
+    paging::{PageLimits, page},
+    reply::{CallRefusal, Reply},
+    request::CallRequest,
     sessions::Caller,
-    world::{Place, World},
+    world::{CloudRegion, CloudWorld},
 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html>
-pub(super) const LIMITS: Limits = Limits { default: 100, most: 1000 };
+pub(super) const LIMITS: PageLimits = PageLimits { default: 100, most: 1000 };
 /// When everything was created, in seconds of the epoch.
 const CREATED_AT: u32 = 1_600_000_000;
 const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
 /// ECR in one region, as one account's registry shows itself to the caller.
-pub(super) struct Here<'a> {
-    pub(super) asked: &'a Asked,
+pub(super) struct EcrCall<'a> {
+    pub(super) asked: &'a CallRequest,
     caller: &'a Caller,
     /// The account of the registry.
     pub(super) owner: &'a str,
-    place: Option<&'a Place>,
+    place: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
+pub(in crate::aws::loopback) fn respond(
+    world: &CloudWorld,
+    asked: &CallRequest,
+    caller: &Caller,
+) -> Result<Reply, CallRefusal> {
     let owner = asked.text("registryId").unwrap_or(&caller.account);
-    let here = Here { asked, caller, owner, place: world.place(owner, &asked.region) };
+    let here = EcrCall { asked, caller, owner, place: world.place(owner, &asked.region) };
     if owner != caller.account && !world.shared_registries.contains(owner) {
-        return Err(Refusal::denied(asked, caller, &here.arn(asked.text("repositoryName").unwrap_or("*"))));
+        return Err(CallRefusal::denied(asked, caller, &here.arn(asked.text("repositoryName").unwrap_or("*"))));
     }
     let body = match asked.operation.as_str() {
         "DescribeRepositories" => here.repositories(),
@@ -43,19 +47,19 @@ pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &C
         "ListTagsForResource" => here.tags(),
         "DescribePullThroughCacheRules" => here.rules(),
         "DescribeRegistry" => Ok(json!({ "registryId": owner, "replicationConfiguration": { "rules": [] } })),
-        _ => Err(Refusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(asked)),
     }?;
     Ok(Reply::json(asked, &body))
 }
 
-impl<'a> Here<'a> {
-    fn repositories(&self) -> Result<Value, Refusal> {
+impl<'a> EcrCall<'a> {
+    fn repositories(&self) -> Result<Value, CallRefusal> {
         let wanted = self.asked.texts("repositoryNames");
         if let Some(missing) = wanted.iter().find(|name| self.named(name).is_none()) {
             return Err(self.no_repository(missing));
         }
         if wanted.len() > 100 {
-            return Err(Refusal::invalid(self.asked, "repositoryNames must have at most 100 members"));
+            return Err(CallRefusal::invalid(self.asked, "repositoryNames must have at most 100 members"));
         }
         let names = self.place.into_iter().flat_map(|place| place.repositories.keys());
         let names = names.filter(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
@@ -85,23 +89,26 @@ impl<'a> Here<'a> {
         ] })
     }
 
-    fn tags(&self) -> Result<Value, Refusal> {
+    fn tags(&self) -> Result<Value, CallRefusal> {
         let arn = self.asked.text("resourceArn").unwrap_or_default();
         let name = arn.split_once(":repository/").map(|(_, name)| name).unwrap_or_default();
         if arn != self.arn(name) {
-            return Err(Refusal::invalid(self.asked, format!("{arn} is not a repository of this registry and region")));
+            return Err(CallRefusal::invalid(
+                self.asked,
+                format!("{arn} is not a repository of this registry and region"),
+            ));
         }
         let repository = self.named(name).ok_or_else(|| self.no_repository(name))?;
         let tags: Vec<_> = repository.tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
         Ok(json!({ "tags": tags }))
     }
 
-    fn rules(&self) -> Result<Value, Refusal> {
+    fn rules(&self) -> Result<Value, CallRefusal> {
         let wanted = self.asked.texts("ecrRepositoryPrefixes");
         let rules = || self.place.into_iter().flat_map(|place| &place.rules);
         if let Some(missing) = wanted.iter().find(|prefix| rules().all(|rule| rule.prefix != **prefix)) {
             let message = format!("The pull through cache rule with prefix '{missing}' does not exist");
-            return Err(Refusal::new(400, "PullThroughCacheRuleNotFoundException", message));
+            return Err(CallRefusal::new(400, "PullThroughCacheRuleNotFoundException", message));
         }
         let rules = rules().filter(|rule| wanted.is_empty() || wanted.contains(&rule.prefix.as_str()));
         let page = page(self.asked, rules, CURSOR, LIMITS)?;
@@ -122,7 +129,7 @@ impl<'a> Here<'a> {
         Ok(json!({ "pullThroughCacheRules": described.collect::<Vec<_>>(), "nextToken": page.next }))
     }
 
-    fn repository(&self) -> Result<&'a Repository, Refusal> {
+    fn repository(&self) -> Result<&'a CloudRepository, CallRefusal> {
         let name = self.repository_name();
         self.named(name).ok_or_else(|| self.no_repository(name))
     }
@@ -131,14 +138,14 @@ impl<'a> Here<'a> {
         self.asked.text("repositoryName").unwrap_or_default()
     }
 
-    fn named(&self, name: &str) -> Option<&'a Repository> {
+    fn named(&self, name: &str) -> Option<&'a CloudRepository> {
         self.place?.repositories.get(name)
     }
 
-    fn no_repository(&self, name: &str) -> Refusal {
+    fn no_repository(&self, name: &str) -> CallRefusal {
         let owner = self.owner;
         let message = format!("The repository with name '{name}' does not exist in the registry with id '{owner}'");
-        Refusal::new(400, "RepositoryNotFoundException", message)
+        CallRefusal::new(400, "RepositoryNotFoundException", message)
     }
 
     fn arn(&self, name: &str) -> String {

@@ -15,18 +15,18 @@ pub(super) use wire::respond;
 
 /// A cluster.
 #[derive(Clone, Debug, Default)]
-pub struct Cluster {
+pub struct CloudCluster {
     /// Its name.
     pub name: String,
     /// Its tags.
     pub tags: Tags,
-    pub(super) services: BTreeMap<String, Service>,
-    pub(super) tasks: Vec<Task>,
+    pub(super) services: BTreeMap<String, CloudService>,
+    pub(super) tasks: Vec<CloudTask>,
 }
 
 /// A service.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub struct CloudService {
     /// Its name.
     pub name: String,
     /// `family:revision`.
@@ -51,12 +51,12 @@ pub struct ServiceRevision {
     /// The task definition, `family:revision`; if empty, the service's.
     pub task_definition: String,
     /// The containers.
-    pub containers: Vec<Container>,
+    pub containers: Vec<CloudContainer>,
 }
 
 /// A container of a task or of a service revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Container {
+pub struct CloudContainer {
     /// Its name in the task definition.
     pub name: String,
     /// The image as the task definition has it.
@@ -67,7 +67,7 @@ pub struct Container {
 
 /// A task.
 #[derive(Clone, Debug)]
-pub struct Task {
+pub struct CloudTask {
     /// The last part of its ARN.
     pub id: String,
     /// `service:NAME` for those of a service, else `family:NAME`.
@@ -77,7 +77,7 @@ pub struct Task {
     /// The task definition, `family:revision`.
     pub task_definition: String,
     /// The containers.
-    pub containers: Vec<Container>,
+    pub containers: Vec<CloudContainer>,
     /// Attributes by name: `ecs.cpu-architecture` is `x86_64` or `arm64`.
     pub attributes: BTreeMap<String, String>,
     /// When it started; none while it is pending.
@@ -116,7 +116,7 @@ pub struct ContainerDefinition {
     pub is_essential: bool,
 }
 
-impl Container {
+impl CloudContainer {
     /// A container of `image`, resolved to `digest`.
     #[must_use]
     pub fn new(name: &str, image: &str, digest: Option<&Digest>) -> Self {
@@ -132,7 +132,7 @@ impl ContainerDefinition {
     }
 }
 
-impl Default for Service {
+impl Default for CloudService {
     fn default() -> Self {
         Self {
             name: String::new(),
@@ -145,10 +145,10 @@ impl Default for Service {
     }
 }
 
-impl Service {
+impl CloudService {
     /// A service of `task_definition` (`family:revision`) that runs these containers.
     #[must_use]
-    pub fn new(name: &str, task_definition: &str, containers: Vec<Container>) -> Self {
+    pub fn new(name: &str, task_definition: &str, containers: Vec<CloudContainer>) -> Self {
         let revision = ServiceRevision { id: "1000000000000000001".into(), containers, ..ServiceRevision::default() };
         Self {
             name: name.to_owned(),
@@ -166,7 +166,7 @@ impl Service {
     }
 }
 
-impl Default for Task {
+impl Default for CloudTask {
     fn default() -> Self {
         Self {
             id: String::new(),
@@ -182,10 +182,10 @@ impl Default for Task {
     }
 }
 
-impl Task {
+impl CloudTask {
     /// A running task of no service.
     #[must_use]
-    pub fn standalone(id: &str, task_definition: &str, containers: Vec<Container>) -> Self {
+    pub fn standalone(id: &str, task_definition: &str, containers: Vec<CloudContainer>) -> Self {
         let family = task_definition.split(':').next().unwrap_or_default();
         Self {
             id: id.to_owned(),
@@ -218,14 +218,14 @@ impl Cloud {
     }
 
     /// Adds a service, or replaces the one of that name.
-    pub fn service(&self, account: &str, region: &str, cluster: &str, service: Service) {
+    pub fn service(&self, account: &str, region: &str, cluster: &str, service: CloudService) {
         self.in_cluster(account, region, cluster, |cluster| {
             cluster.services.insert(service.name.clone(), service);
         });
     }
 
     /// Adds a task, or replaces the one of that id.
-    pub fn task(&self, account: &str, region: &str, cluster: &str, task: Task) {
+    pub fn task(&self, account: &str, region: &str, cluster: &str, task: CloudTask) {
         self.in_cluster(account, region, cluster, |cluster| {
             cluster.tasks.retain(|known| known.id != task.id);
             cluster.tasks.push(task);
@@ -238,10 +238,10 @@ impl Cloud {
         self.change().place_mut(account, region).task_definitions.insert(key, definition);
     }
 
-    fn in_cluster(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut Cluster)) {
+    fn in_cluster(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut CloudCluster)) {
         let mut world = self.change();
         let clusters = &mut world.place_mut(account, region).clusters;
-        let new = || Cluster { name: name.to_owned(), ..Cluster::default() };
+        let new = || CloudCluster { name: name.to_owned(), ..CloudCluster::default() };
         change(clusters.entry(name.to_owned()).or_insert_with(new));
     }
 }

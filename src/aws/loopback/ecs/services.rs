@@ -3,28 +3,28 @@
 use serde_json::{Value, json};
 
 use super::{
-    Cluster, Container, Service, ServiceRevision,
-    wire::{Here, last, missing},
+    CloudCluster, CloudContainer, CloudService, ServiceRevision,
+    wire::{EcsCall, last, missing},
 };
-use crate::aws::loopback::{paging::Limits, reply::Refusal};
+use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
-const LIMITS: Limits = Limits { default: 10, most: 100 };
+const LIMITS: PageLimits = PageLimits { default: 10, most: 100 };
 /// How many services may be described at once.
 const MOST_SERVICES: usize = 10;
 /// How many service revisions may be described at once.
 const MOST_REVISIONS: usize = 20;
 
-pub(super) fn list(here: &Here<'_>) -> Result<Value, Refusal> {
+pub(super) fn list(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     here.list("serviceArns", cluster.services.keys().map(|name| service_arn(here, cluster, name)), LIMITS)
 }
 
-pub(super) fn describe(here: &Here<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     let names = here.named("services", MOST_SERVICES)?;
     if names.is_empty() {
-        return Err(Refusal::invalid(here.asked, "Services cannot be empty."));
+        return Err(CallRefusal::invalid(here.asked, "Services cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -37,7 +37,7 @@ pub(super) fn describe(here: &Here<'_>) -> Result<Value, Refusal> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html>
-fn described(here: &Here<'_>, cluster: &Cluster, service: &Service) -> Value {
+fn described(here: &EcsCall<'_>, cluster: &CloudCluster, service: &CloudService) -> Value {
     let running = |revision: &ServiceRevision| {
         json!({
             "arn": revision_arn(here, cluster, service, revision),
@@ -68,10 +68,10 @@ fn described(here: &Here<'_>, cluster: &Cluster, service: &Service) -> Value {
 }
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServiceRevisions.html>
-pub(super) fn describe_revisions(here: &Here<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe_revisions(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let arns = here.named("serviceRevisionArns", MOST_REVISIONS)?;
     if arns.is_empty() {
-        return Err(Refusal::invalid(here.asked, "serviceRevisionArns cannot be empty."));
+        return Err(CallRefusal::invalid(here.asked, "serviceRevisionArns cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {
@@ -91,7 +91,7 @@ pub(super) fn describe_revisions(here: &Here<'_>) -> Result<Value, Refusal> {
     Ok(json!({ "serviceRevisions": found, "failures": failures }))
 }
 
-fn find<'a>(here: &Here<'a>, arn: &str) -> Option<(&'a Cluster, &'a Service, &'a ServiceRevision)> {
+fn find<'a>(here: &EcsCall<'a>, arn: &str) -> Option<(&'a CloudCluster, &'a CloudService, &'a ServiceRevision)> {
     let mut parts = arn.rsplit('/');
     let (id, service, cluster) = (parts.next()?, parts.next()?, parts.next()?);
     let cluster = here.find_cluster(cluster)?;
@@ -100,11 +100,11 @@ fn find<'a>(here: &Here<'a>, arn: &str) -> Option<(&'a Cluster, &'a Service, &'a
     (arn == revision_arn(here, cluster, service, revision)).then_some((cluster, service, revision))
 }
 
-fn definition<'a>(service: &'a Service, revision: &'a ServiceRevision) -> &'a str {
+fn definition<'a>(service: &'a CloudService, revision: &'a ServiceRevision) -> &'a str {
     if revision.task_definition.is_empty() { &service.task_definition } else { &revision.task_definition }
 }
 
-fn image(container: &Container) -> Value {
+fn image(container: &CloudContainer) -> Value {
     let mut image = json!({ "containerName": container.name, "image": container.image });
     if let Some(digest) = &container.digest {
         image["imageDigest"] = json!(digest);
@@ -112,10 +112,15 @@ fn image(container: &Container) -> Value {
     image
 }
 
-fn service_arn(here: &Here<'_>, cluster: &Cluster, service: &str) -> String {
+fn service_arn(here: &EcsCall<'_>, cluster: &CloudCluster, service: &str) -> String {
     here.arn(&format!("service/{}/{service}", cluster.name))
 }
 
-fn revision_arn(here: &Here<'_>, cluster: &Cluster, service: &Service, revision: &ServiceRevision) -> String {
+fn revision_arn(
+    here: &EcsCall<'_>,
+    cluster: &CloudCluster,
+    service: &CloudService,
+    revision: &ServiceRevision,
+) -> String {
     here.arn(&format!("service-revision/{}/{}/{}", cluster.name, service.name, revision.id))
 }

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 
 use super::{
-    Cluster, Container, Task, TaskDefinition,
-    wire::{Here, last, missing, tags},
+    CloudCluster, CloudContainer, CloudTask, TaskDefinition,
+    wire::{EcsCall, last, missing, tags},
 };
-use crate::aws::loopback::{paging::Limits, reply::Refusal};
+use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
-const LIMITS: Limits = Limits { default: 100, most: 100 };
+const LIMITS: PageLimits = PageLimits { default: 100, most: 100 };
 /// How many tasks may be described at once.
 const MOST_TASKS: usize = 100;
 
-pub(super) fn list(here: &Here<'_>) -> Result<Value, Refusal> {
+pub(super) fn list(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     let wanted_status = here.asked.text("desiredStatus").unwrap_or("RUNNING");
     let service = here.asked.text("serviceName").map(|name| format!("service:{}", last(name)));
@@ -27,11 +27,11 @@ pub(super) fn list(here: &Here<'_>) -> Result<Value, Refusal> {
     here.list("taskArns", tasks.map(|task| task_arn(here, cluster, &task.id)), LIMITS)
 }
 
-pub(super) fn describe(here: &Here<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     let names = here.named("tasks", MOST_TASKS)?;
     if names.is_empty() {
-        return Err(Refusal::invalid(here.asked, "Tasks cannot be empty."));
+        return Err(CallRefusal::invalid(here.asked, "Tasks cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -44,7 +44,7 @@ pub(super) fn describe(here: &Here<'_>) -> Result<Value, Refusal> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html>
-fn described(here: &Here<'_>, cluster: &Cluster, task: &Task) -> Value {
+fn described(here: &EcsCall<'_>, cluster: &CloudCluster, task: &CloudTask) -> Value {
     let arn = task_arn(here, cluster, &task.id);
     let attributes = task.attributes.iter().map(|(name, value)| json!({ "name": name, "value": value }));
     let containers = task.containers.iter().map(|container| container_of(here, cluster, task, container));
@@ -73,7 +73,7 @@ fn described(here: &Here<'_>, cluster: &Cluster, task: &Task) -> Value {
     described
 }
 
-fn container_of(here: &Here<'_>, cluster: &Cluster, task: &Task, container: &Container) -> Value {
+fn container_of(here: &EcsCall<'_>, cluster: &CloudCluster, task: &CloudTask, container: &CloudContainer) -> Value {
     let mut described = json!({
         "containerArn": here.arn(&format!("container/{}/{}/{}", cluster.name, task.id, container.name)),
         "taskArn": task_arn(here, cluster, &task.id),
@@ -89,7 +89,7 @@ fn container_of(here: &Here<'_>, cluster: &Cluster, task: &Task, container: &Con
 
 /// A family alone means its newest revision
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html>).
-pub(super) fn describe_definition(here: &Here<'_>) -> Result<Value, Refusal> {
+pub(super) fn describe_definition(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let named = last(here.asked.text("taskDefinition").unwrap_or_default());
     let (family, revision) = match named.split_once(':') {
         Some((family, revision)) => (family, Some(revision)),
@@ -100,7 +100,7 @@ pub(super) fn describe_definition(here: &Here<'_>) -> Result<Value, Refusal> {
         .filter(|known| known.family == family)
         .rfind(|known| revision.is_none_or(|revision| known.revision.to_string() == revision));
     let definition =
-        found.ok_or_else(|| Refusal::new(400, "ClientException", "Unable to describe task definition."))?;
+        found.ok_or_else(|| CallRefusal::new(400, "ClientException", "Unable to describe task definition."))?;
     let mut answer = json!({ "taskDefinition": definition_of(here, definition) });
     if here.asked.texts("include").contains(&"TAGS") {
         answer["tags"] = tags(&definition.tags);
@@ -108,7 +108,7 @@ pub(super) fn describe_definition(here: &Here<'_>) -> Result<Value, Refusal> {
     Ok(answer)
 }
 
-fn definition_of(here: &Here<'_>, definition: &TaskDefinition) -> Value {
+fn definition_of(here: &EcsCall<'_>, definition: &TaskDefinition) -> Value {
     let containers = definition.containers.iter().map(|container| {
         json!({ "name": container.name, "image": container.image, "essential": container.is_essential, "cpu": 0 })
     });
@@ -134,10 +134,10 @@ fn definition_of(here: &Here<'_>, definition: &TaskDefinition) -> Value {
 }
 
 /// What ECS wants of a task: a pending one shall run.
-fn desired_status(task: &Task) -> &'static str {
+fn desired_status(task: &CloudTask) -> &'static str {
     if task.last_status == "STOPPED" { "STOPPED" } else { "RUNNING" }
 }
 
-fn task_arn(here: &Here<'_>, cluster: &Cluster, id: &str) -> String {
+fn task_arn(here: &EcsCall<'_>, cluster: &CloudCluster, id: &str) -> String {
     here.arn(&format!("task/{}/{id}", cluster.name))
 }

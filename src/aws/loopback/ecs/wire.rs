@@ -2,27 +2,31 @@
 
 use serde_json::{Value, json};
 
-use super::{Cluster, services, tasks};
+use super::{CloudCluster, services, tasks};
 use crate::aws::loopback::{
     Tags,
-    paging::{Limits, page},
-    reply::{Refusal, Reply},
-    request::Asked,
+    paging::{PageLimits, page},
+    reply::{CallRefusal, Reply},
+    request::CallRequest,
     sessions::Caller,
-    world::{Place, World},
+    world::{CloudRegion, CloudWorld},
 };
 
 const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
 /// ECS in one region of one account.
-pub(super) struct Here<'a> {
-    pub(super) asked: &'a Asked,
+pub(super) struct EcsCall<'a> {
+    pub(super) asked: &'a CallRequest,
     caller: &'a Caller,
-    pub(super) place: Option<&'a Place>,
+    pub(super) place: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
-    let here = Here { asked, caller, place: world.place(&caller.account, &asked.region) };
+pub(in crate::aws::loopback) fn respond(
+    world: &CloudWorld,
+    asked: &CallRequest,
+    caller: &Caller,
+) -> Result<Reply, CallRefusal> {
+    let here = EcsCall { asked, caller, place: world.place(&caller.account, &asked.region) };
     let body = match asked.operation.as_str() {
         "ListClusters" => here.clusters(),
         "DescribeClusters" => here.cluster_details(),
@@ -32,18 +36,18 @@ pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &C
         "ListTasks" => tasks::list(&here),
         "DescribeTasks" => tasks::describe(&here),
         "DescribeTaskDefinition" => tasks::describe_definition(&here),
-        _ => Err(Refusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(asked)),
     }?;
     Ok(Reply::json(asked, &body))
 }
 
-impl<'a> Here<'a> {
-    fn clusters(&self) -> Result<Value, Refusal> {
+impl<'a> EcsCall<'a> {
+    fn clusters(&self) -> Result<Value, CallRefusal> {
         let names = self.place.into_iter().flat_map(|place| place.clusters.keys());
-        self.list("clusterArns", names.map(|name| self.cluster_arn(name)), Limits { default: 100, most: 100 })
+        self.list("clusterArns", names.map(|name| self.cluster_arn(name)), PageLimits { default: 100, most: 100 })
     }
 
-    fn cluster_details(&self) -> Result<Value, Refusal> {
+    fn cluster_details(&self) -> Result<Value, CallRefusal> {
         let mut names = self.named("clusters", 100)?;
         if names.is_empty() {
             names.push("default");
@@ -73,28 +77,28 @@ impl<'a> Here<'a> {
         &self,
         field: &str,
         arns: impl Iterator<Item = String>,
-        limits: Limits,
-    ) -> Result<Value, Refusal> {
+        limits: PageLimits,
+    ) -> Result<Value, CallRefusal> {
         let page = page(self.asked, arns, CURSOR, limits)?;
         Ok(json!({ field: page.items, "nextToken": page.next }))
     }
 
     /// The texts of the list `field`, at most `most`.
-    pub(super) fn named(&self, field: &str, most: usize) -> Result<Vec<&'a str>, Refusal> {
+    pub(super) fn named(&self, field: &str, most: usize) -> Result<Vec<&'a str>, CallRefusal> {
         let named = self.asked.texts(field);
         if named.len() > most {
-            return Err(Refusal::invalid(self.asked, format!("{field} must have at most {most} members")));
+            return Err(CallRefusal::invalid(self.asked, format!("{field} must have at most {most} members")));
         }
         Ok(named)
     }
 
     /// The cluster of the call; `default` if omitted.
-    pub(super) fn cluster(&self) -> Result<&'a Cluster, Refusal> {
+    pub(super) fn cluster(&self) -> Result<&'a CloudCluster, CallRefusal> {
         let cluster = self.find_cluster(self.asked.text("cluster").unwrap_or("default"));
-        cluster.ok_or_else(|| Refusal::new(400, "ClusterNotFoundException", "Cluster not found."))
+        cluster.ok_or_else(|| CallRefusal::new(400, "ClusterNotFoundException", "Cluster not found."))
     }
 
-    pub(super) fn find_cluster(&self, name: &str) -> Option<&'a Cluster> {
+    pub(super) fn find_cluster(&self, name: &str) -> Option<&'a CloudCluster> {
         let cluster = self.place?.clusters.get(last(name))?;
         (!name.contains(':') || name == self.cluster_arn(&cluster.name)).then_some(cluster)
     }

@@ -7,36 +7,36 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Cloud, Tags};
-use crate::image::{Arch, Digest};
+use crate::image::{Digest, LambdaArch};
 
 pub(super) use wire::respond;
 
 /// A function.
 #[derive(Clone, Debug, Default)]
-pub struct Function {
+pub struct CloudFunction {
     /// Its name.
     pub name: String,
     /// `$LATEST`.
-    pub latest: Version,
+    pub latest: CloudVersion,
     /// The published versions, by number.
-    pub published: BTreeMap<u32, Version>,
+    pub published: BTreeMap<u32, CloudVersion>,
     /// Whether it runs on Lambda Managed Instances, where `$LATEST` is a draft.
     pub is_managed: bool,
     /// `$LATEST.PUBLISHED`, which only functions on Lambda Managed Instances have.
-    pub latest_published: Option<Version>,
+    pub latest_published: Option<CloudVersion>,
     /// The aliases.
-    pub aliases: Vec<Alias>,
+    pub aliases: Vec<CloudAlias>,
     /// Its tags.
     pub tags: Tags,
 }
 
 /// One version of a function, `$LATEST` among them.
 #[derive(Clone, Debug)]
-pub struct Version {
+pub struct CloudVersion {
     /// What it is deployed from.
     pub package: Package,
     /// What it runs on.
-    pub architecture: Arch,
+    pub architecture: LambdaArch,
     /// Its memory, in MB.
     pub memory_mb: u32,
     /// Whether it can run.
@@ -97,7 +97,7 @@ impl FunctionState {
 
 /// A name for a version.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Alias {
+pub struct CloudAlias {
     /// The name: `live`.
     pub name: String,
     /// The number of the version, `$LATEST` or `$LATEST.PUBLISHED`.
@@ -106,11 +106,11 @@ pub struct Alias {
     pub additional: Option<(u32, f64)>,
 }
 
-impl Default for Version {
+impl Default for CloudVersion {
     fn default() -> Self {
         Self {
             package: Package::Image { uri: String::new(), digest: None, command: Vec::new() },
-            architecture: Arch::X86_64,
+            architecture: LambdaArch::X86_64,
             memory_mb: 128,
             state: FunctionState::active(),
             failed_update: None,
@@ -121,7 +121,7 @@ impl Default for Version {
     }
 }
 
-impl Version {
+impl CloudVersion {
     /// A version with an image: the reference that it was deployed by, and the digest of that.
     #[must_use]
     pub fn image(uri: &str, digest: &Digest) -> Self {
@@ -137,7 +137,7 @@ impl Version {
 
     /// The same on `architecture`.
     #[must_use]
-    pub fn on(self, architecture: Arch) -> Self {
+    pub fn on(self, architecture: LambdaArch) -> Self {
         Self { architecture, ..self }
     }
 
@@ -163,16 +163,16 @@ impl Version {
     }
 }
 
-impl Function {
+impl CloudFunction {
     /// A function whose `$LATEST` is `latest`.
     #[must_use]
-    pub fn new(name: &str, latest: Version) -> Self {
+    pub fn new(name: &str, latest: CloudVersion) -> Self {
         Self { name: name.to_owned(), latest, ..Self::default() }
     }
 
     /// The same with `version` published under the next number.
     #[must_use]
-    pub fn publishing(mut self, version: Version) -> Self {
+    pub fn publishing(mut self, version: CloudVersion) -> Self {
         let next = self.published.keys().next_back().map_or(1, |last| last + 1);
         self.published.insert(next, version);
         self
@@ -180,14 +180,14 @@ impl Function {
 
     /// The same on Lambda Managed Instances, with `version` as `$LATEST.PUBLISHED`.
     #[must_use]
-    pub fn managed(self, version: Version) -> Self {
+    pub fn managed(self, version: CloudVersion) -> Self {
         Self { is_managed: true, latest_published: Some(version), ..self }
     }
 
     /// The same with an alias for a published version.
     #[must_use]
     pub fn alias(mut self, name: &str, version: u32) -> Self {
-        self.aliases.push(Alias { name: name.to_owned(), version: version.to_string(), additional: None });
+        self.aliases.push(CloudAlias { name: name.to_owned(), version: version.to_string(), additional: None });
         self
     }
 
@@ -195,7 +195,7 @@ impl Function {
     #[must_use]
     pub fn weighted_alias(mut self, name: &str, version: u32, other: u32, weight: f64) -> Self {
         let additional = Some((other, weight));
-        self.aliases.push(Alias { name: name.to_owned(), version: version.to_string(), additional });
+        self.aliases.push(CloudAlias { name: name.to_owned(), version: version.to_string(), additional });
         self
     }
 
@@ -209,13 +209,19 @@ impl Function {
 
 impl Cloud {
     /// Adds a function, or replaces the one of that name.
-    pub fn function(&self, account: &str, region: &str, function: Function) {
+    pub fn function(&self, account: &str, region: &str, function: CloudFunction) {
         self.change().place_mut(account, region).functions.insert(function.name.clone(), function);
     }
 
     /// Changes a function as a deployment does: `$LATEST` gets another revision id, and another code hash if it
     /// gets another image. Whether there is such a function.
-    pub fn update_function(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut Function)) -> bool {
+    pub fn update_function(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+        change: impl FnOnce(&mut CloudFunction),
+    ) -> bool {
         self.change_function(account, region, name, |function| {
             change(function);
             function.latest.revision += 1;
@@ -224,7 +230,13 @@ impl Cloud {
 
     /// Changes a function as time does: the state of a version, say, with no new revision id. Whether there is such
     /// a function.
-    pub fn change_function(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut Function)) -> bool {
+    pub fn change_function(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+        change: impl FnOnce(&mut CloudFunction),
+    ) -> bool {
         let mut world = self.change();
         let function = world.place_mut(account, region).functions.get_mut(name);
         function.map(change).is_some()

@@ -5,14 +5,14 @@ use std::{ops::Bound, str::FromStr};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
-use super::{Alias, Function, Package, Version};
+use super::{CloudAlias, CloudFunction, CloudVersion, Package};
 use crate::{
     aws::loopback::{
         paging::{opened, sealed},
-        reply::{Refusal, Reply},
-        request::Asked,
+        reply::{CallRefusal, Reply},
+        request::CallRequest,
         sessions::Caller,
-        world::{Place, World},
+        world::{CloudRegion, CloudWorld},
     },
     image::Digest,
 };
@@ -25,30 +25,34 @@ const LATEST: &str = "$LATEST";
 const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
 /// Lambda in one region of one account.
-struct Here<'a> {
-    asked: &'a Asked,
+struct LambdaCall<'a> {
+    asked: &'a CallRequest,
     caller: &'a Caller,
-    place: Option<&'a Place>,
+    place: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws::loopback) fn respond(world: &World, asked: &Asked, caller: &Caller) -> Result<Reply, Refusal> {
-    let here = Here { asked, caller, place: world.place(&caller.account, &asked.region) };
+pub(in crate::aws::loopback) fn respond(
+    world: &CloudWorld,
+    asked: &CallRequest,
+    caller: &Caller,
+) -> Result<Reply, CallRefusal> {
+    let here = LambdaCall { asked, caller, place: world.place(&caller.account, &asked.region) };
     match asked.operation.as_str() {
         "ListFunctions" => here.functions(),
         "GetFunction" => here.details(),
         "ListAliases" => here.aliases(),
-        _ => Err(Refusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(asked)),
     }
 }
 
-impl<'a> Here<'a> {
+impl<'a> LambdaCall<'a> {
     /// The functions, or with `FunctionVersion=ALL` all their versions. The marker names the first entry of the next
     /// page, so that a list stays whole while functions come and go.
-    fn functions(&self) -> Result<Reply, Refusal> {
+    fn functions(&self) -> Result<Reply, CallRefusal> {
         let all = match self.parameter("FunctionVersion") {
             None => false,
             Some("ALL") => true,
-            Some(other) => return Err(Refusal::invalid(self.asked, format!("FunctionVersion {other} is not ALL"))),
+            Some(other) => return Err(CallRefusal::invalid(self.asked, format!("FunctionVersion {other} is not ALL"))),
         };
         let size = self.size()?;
         let (first, skipped) = match self.parameter("Marker") {
@@ -75,7 +79,7 @@ impl<'a> Here<'a> {
         Ok(Reply::json(self.asked, &json!({ "Functions": listed, "NextMarker": next })))
     }
 
-    fn details(&self) -> Result<Reply, Refusal> {
+    fn details(&self) -> Result<Reply, CallRefusal> {
         let (function, in_name) = self.function()?;
         let qualifier = self.parameter("Qualifier").or(in_name);
         let number = match qualifier {
@@ -99,10 +103,10 @@ impl<'a> Here<'a> {
         Ok(Reply::json(self.asked, &answer))
     }
 
-    fn aliases(&self) -> Result<Reply, Refusal> {
+    fn aliases(&self) -> Result<Reply, CallRefusal> {
         let (function, _) = self.function()?;
         let wanted = self.parameter("FunctionVersion");
-        let points_there = |alias: &&Alias| wanted.is_none_or(|wanted| alias.version == wanted);
+        let points_there = |alias: &&CloudAlias| wanted.is_none_or(|wanted| alias.version == wanted);
         let start = match self.parameter("Marker") {
             None => 0,
             Some(marker) => self.place_of(marker)?.1,
@@ -135,28 +139,28 @@ impl<'a> Here<'a> {
         self.asked.parameters.get(name).map(String::as_str)
     }
 
-    fn size(&self) -> Result<usize, Refusal> {
+    fn size(&self) -> Result<usize, CallRefusal> {
         match self.parameter("MaxItems").map(usize::from_str) {
             None => Ok(PAGE),
             Some(Ok(size)) if (1..=10_000).contains(&size) => Ok(size.min(PAGE)),
-            Some(_) => Err(Refusal::invalid(self.asked, "MaxItems must be from 1 to 10000")),
+            Some(_) => Err(CallRefusal::invalid(self.asked, "MaxItems must be from 1 to 10000")),
         }
     }
 
     /// The function's name and the place within it that a marker holds.
-    fn place_of(&self, marker: &str) -> Result<(String, usize), Refusal> {
+    fn place_of(&self, marker: &str) -> Result<(String, usize), CallRefusal> {
         let held = opened(marker);
         let parts = held.as_deref().and_then(|held| held.split_once(' '));
         let place = parts.and_then(|(name, place)| Some((name.to_owned(), place.parse().ok()?)));
-        place.ok_or_else(|| Refusal::invalid(self.asked, "The provided marker is invalid"))
+        place.ok_or_else(|| CallRefusal::invalid(self.asked, "The provided marker is invalid"))
     }
 
     /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
-    fn function(&self) -> Result<(&'a Function, Option<&'a str>), Refusal> {
+    fn function(&self) -> Result<(&'a CloudFunction, Option<&'a str>), CallRefusal> {
         let named = self.asked.segments.get(2).map(String::as_str).unwrap_or_default();
         let named = match named.strip_prefix(self.arn("", None).as_str()) {
             Some(name) => name,
-            None if named.starts_with("arn:") => return Err(Refusal::denied(self.asked, self.caller, named)),
+            None if named.starts_with("arn:") => return Err(CallRefusal::denied(self.asked, self.caller, named)),
             None => named,
         };
         let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, rest)| (name, Some(rest)));
@@ -164,9 +168,9 @@ impl<'a> Here<'a> {
         Ok((function.ok_or_else(|| self.not_found(name, qualifier))?, qualifier))
     }
 
-    fn not_found(&self, name: &str, qualifier: Option<&str>) -> Refusal {
+    fn not_found(&self, name: &str, qualifier: Option<&str>) -> CallRefusal {
         let arn = self.arn(name, qualifier);
-        Refusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
+        CallRefusal::new(404, "ResourceNotFoundException", format!("Function not found: {arn}"))
     }
 
     fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
@@ -178,9 +182,9 @@ impl<'a> Here<'a> {
     /// (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
     fn configuration(
         &self,
-        function: &Function,
+        function: &CloudFunction,
         number: &str,
-        version: &Version,
+        version: &CloudVersion,
         qualifier: Option<&str>,
     ) -> Map<String, Value> {
         let account = &self.caller.account;
@@ -224,7 +228,7 @@ impl<'a> Here<'a> {
 
 /// Adds the fields that only GetFunction has. That a list has no `ImageConfigResponse` is not documented: it is left
 /// out of lists so that no client depends on it.
-fn describe_state(described: &mut Map<String, Value>, version: &Version) {
+fn describe_state(described: &mut Map<String, Value>, version: &CloudVersion) {
     let mut put = |name: &str, value: Value| described.insert(name.to_owned(), value);
     let state = &version.state;
     put("State", json!(state.name));
@@ -249,7 +253,7 @@ fn describe_state(described: &mut Map<String, Value>, version: &Version) {
 }
 
 /// Where the code is (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
-fn code(version: &Version) -> Value {
+fn code(version: &CloudVersion) -> Value {
     match &version.package {
         Package::Zip { .. } => json!({ "RepositoryType": "S3", "Location": "https://example.invalid/code.zip" }),
         Package::Image { uri, digest, .. } => {
@@ -269,17 +273,17 @@ fn repository(uri: &str) -> &str {
     named[path..].rfind(':').map_or(named, |colon| &named[..path + colon])
 }
 
-fn code_sha256(version: &Version) -> String {
+fn code_sha256(version: &CloudVersion) -> String {
     match (&version.code_sha256, &version.package) {
         (Some(given), _) => given.clone(),
         (None, Package::Image { digest: Some(digest), .. }) => digest.hex().to_owned(),
-        (None, package) => Digest::of(format!("{package:?}").as_bytes()).hex().to_owned(),
+        (None, package) => Digest::sha256(format!("{package:?}").as_bytes()).hex().to_owned(),
     }
 }
 
 /// A UUID that is the same for the same text.
 fn uuid(text: &str) -> String {
-    let digest = Digest::of(text.as_bytes());
+    let digest = Digest::sha256(text.as_bytes());
     let hex = digest.hex();
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
     format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))

@@ -8,7 +8,7 @@ const JAVA: &str = "public.ecr.aws/lambda/java:21";
 /// The function `name` on a company base, whose own base is behind; `adopted` says whether the current release of the
 /// company base is built on the current release of that.
 fn built_on_company_base(name: &str, adopted: Option<bool>) -> Finding {
-    let digest = |name: &str| crate::image::Digest::of(name.as_bytes());
+    let digest = |name: &str| crate::image::Digest::sha256(name.as_bytes());
     let line = format!("{REGISTRY}/acme/base:1");
     let mut finding = serde_json::to_value(finding(name, "high", Some("payments"))).unwrap();
     finding["base"] = json!({
@@ -123,6 +123,6 @@ fn a_base_in_the_inventory_has_only_its_own_alert() {
 fn a_partial_audit_of_an_image_does_not_notify_of_its_base() {
     let mut fleet = Fleet::new();
     let report = report(fleet.now, &[], &[built_on_company_base("orders", Some(false))]);
-    plan_part(&mut fleet.ledger, News { report: &report, place: None }, &fleet.settings, false);
+    plan_part(&mut fleet.ledger, NotificationContext { report: &report, place: None }, &fleet.settings, false);
     assert!(fleet.ledger.outbox.is_empty() && fleet.ledger.alerts.is_empty());
 }

@@ -10,7 +10,7 @@ fn tag(name: &str, content: &str, severity: &str) -> Finding {
     tag.id = format!("ecr:eu-west-1:123456789012:{name}");
     tag.deployment.kind = crate::inventory::DeploymentKind::Ecr;
     tag.image.reference = format!("123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}").into();
-    tag.image.digest = Some(crate::image::Digest::of(format!("{repository} {content}").as_bytes()));
+    tag.image.digest = Some(crate::image::Digest::sha256(format!("{repository} {content}").as_bytes()));
     tag
 }
 
@@ -19,7 +19,7 @@ impl Fleet {
     fn push(&mut self, tags: &[Finding]) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &[], tags);
-        plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, false);
+        plan_part(&mut self.ledger, NotificationContext { report: &report, place: None }, &self.settings, false);
         items(self.ledger.outbox[before..].iter().map(|due| &due.message))
     }
 
@@ -28,7 +28,7 @@ impl Fleet {
         self.ledger.alerts.get_key_value(&AlertKey::new(&finding, AlertSubject::Base)).unwrap().0.clone()
     }
 
-    fn event(&self, name: &str) -> &Event {
+    fn event(&self, name: &str) -> &AlertEvent {
         self.ledger.alerts[&self.key(name)].deliveries[TOPIC].events.last().unwrap()
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    notify::{Channel, Event, MessageFormat, QuietHours, SnsSettings, State},
+    notify::{AlertEvent, AlertState, ChannelKind, MessageFormat, QuietHours, SnsSettings},
     report::{ErrorEntry, Finding, Report},
 };
 
@@ -20,7 +20,7 @@ const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:basewatch";
 /// A fleet that is audited day after day, and the notifications of its channels.
 struct Fleet {
     ledger: Ledger,
-    settings: Settings,
+    settings: NotifySettings,
     now: DateTime<Utc>,
     findings: Vec<Finding>,
     errors: Vec<ErrorEntry>,
@@ -30,7 +30,7 @@ impl Fleet {
     fn new() -> Self {
         Self {
             ledger: Ledger::default(),
-            settings: Settings { channels: vec![channel(TOPIC)], ..Settings::default() },
+            settings: NotifySettings { channels: vec![channel(TOPIC)], ..NotifySettings::default() },
             now: "2026-11-02T09:00:00Z".parse().unwrap(),
             findings: Vec::new(),
             errors: Vec::new(),
@@ -72,7 +72,7 @@ impl Fleet {
     fn plan(&mut self) -> Vec<Message> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &self.errors, &self.findings);
-        plan(&mut self.ledger, News { report: &report, place: None }, &self.settings);
+        plan(&mut self.ledger, NotificationContext { report: &report, place: None }, &self.settings);
         self.ledger.outbox[before..].iter().map(|due| due.message.clone()).collect()
     }
 
@@ -80,7 +80,7 @@ impl Fleet {
     fn audit_one(&mut self, name: &str, severity: &str, is_unlisted: bool) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &[], &[finding(name, severity, Some("payments"))]);
-        plan_part(&mut self.ledger, News { report: &report, place: None }, &self.settings, is_unlisted);
+        plan_part(&mut self.ledger, NotificationContext { report: &report, place: None }, &self.settings, is_unlisted);
         let messages = self.ledger.outbox[before..].iter().map(|due| &due.message);
         let items = messages.flat_map(|message| &message.items);
         items.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
@@ -92,9 +92,15 @@ impl Fleet {
     }
 }
 
-fn channel(id: &str) -> Receiver {
+fn channel(id: &str) -> NotificationChannel {
     let topic = SnsSettings { topic_arn: TOPIC.parse().unwrap(), format: MessageFormat::Text, formats: [].into() };
-    Receiver { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind: Channel::Sns(topic) }
+    NotificationChannel {
+        id: id.to_owned(),
+        owners: Vec::new(),
+        threshold: None,
+        resolved: true,
+        kind: ChannelKind::Sns(topic),
+    }
 }
 
 fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {
@@ -119,7 +125,7 @@ fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {
 }
 
 fn report(now: DateTime<Utc>, errors: &[ErrorEntry], findings: &[Finding]) -> Report {
-    let summary = crate::report::Summary::of(findings);
+    let summary = crate::report::Summary::new(findings);
     serde_json::from_value(json!({
         "schema": "basewatch.report/v1", "run_id": now.timestamp().to_string(), "generated_at": now,
         "complete": errors.is_empty(), "policy": { "max_age_days": 45, "grace_days": 14 }, "summary": summary,
@@ -148,7 +154,7 @@ fn a_finding_is_triggered_once_reminded_weekly_escalated_and_resolved() {
     assert_eq!(fleet.after(30).run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders triggered"]);
     let history = &fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC];
-    assert_eq!((history.episode, history.count, history.state()), (2, 6, State::Sent));
+    assert_eq!((history.episode, history.count, history.state()), (2, 6, AlertState::Sent));
 }
 
 #[test]
@@ -315,7 +321,7 @@ fn a_report_older_than_the_last_run_plans_nothing() {
     fleet.now -= Duration::minutes(5);
     fleet.set("orders", "high");
     let report = report(fleet.now, &[], &fleet.findings);
-    let planned = plan(&mut fleet.ledger, News { report: &report, place: None }, &fleet.settings);
+    let planned = plan(&mut fleet.ledger, NotificationContext { report: &report, place: None }, &fleet.settings);
     assert!(planned.is_superseded && fleet.ledger.outbox.is_empty());
 }
 
@@ -325,7 +331,7 @@ fn a_channel_without_resolved_is_not_notified_of_ends_but_the_ledger_records_the
     fleet.settings.channels[0].resolved = false;
     fleet.set("orders", "high").run();
     assert_eq!(fleet.after(1).set("orders", "none").run(), NOTHING);
-    assert_eq!(fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].state(), State::Resolved);
+    assert_eq!(fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].state(), AlertState::Resolved);
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
 }
 
@@ -341,17 +347,17 @@ fn rebuild_notices_are_sent_from_the_threshold_of_the_channel_up() {
             "dedup_key": "k", "run_id": "r", "at": fleet.now, "registry": "r.example.com", "repository": "orders",
             "line": "l:1", "base": "l@d", "base_digest": "d", "from": [], "deployments": [], "deployment_count": 1,
         });
-        let rebuild = rebuild::ToldRebuild {
+        let rebuild = rebuild::RebuildNotice {
             key: "k".into(),
             dedup_key: "k".into(),
-            what: rebuild::What::Overdue,
+            what: rebuild::NoticeKind::Overdue,
             severity,
             request: serde_json::from_value(request).unwrap(),
             text: "no new image".into(),
         };
-        [rebuild::Told { owner: Some("payments".into()), rebuilds: vec![rebuild] }]
+        [rebuild::OwnerNotices { owner: Some("payments".into()), rebuilds: vec![rebuild] }]
     };
-    let context = News { report: &report, place: None };
+    let context = NotificationContext { report: &report, place: None };
     for (severity, channels) in [(Severity::Medium, vec![TOPIC]), (Severity::High, vec![TOPIC, "pager"])] {
         let mut ledger = Ledger::default();
         notify_of_rebuilds(&mut ledger, &notices(severity), context, &fleet.settings);
@@ -367,7 +373,7 @@ fn the_ledger_prunes_old_alerts_and_keeps_the_first_and_latest_events() {
         fleet.after(7).run();
     }
     let events = &fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].events;
-    let kinds: Vec<_> = events.iter().map(|event: &Event| event.kind).collect();
+    let kinds: Vec<_> = events.iter().map(|event: &AlertEvent| event.kind).collect();
     assert_eq!((kinds.len(), kinds[0]), (6, EventKind::Triggered));
     fleet.after(1).remove("orders").run();
     assert_eq!(fleet.ledger.alerts.len(), 1);
@@ -397,12 +403,12 @@ fn a_rebuild_of_two_owners_is_two_messages_on_a_shared_channel() {
         "base": "public.ecr.aws/lambda/java:21", "base_digest": "sha256:0", "from": [], "deployments": [],
         "deployment_count": 2,
     });
-    let notices = |owner: &str| rebuild::Told {
+    let notices = |owner: &str| rebuild::OwnerNotices {
         owner: Some(owner.to_owned()),
-        rebuilds: vec![rebuild::ToldRebuild {
+        rebuilds: vec![rebuild::RebuildNotice {
             key: "0".to_owned(),
             dedup_key: "0".repeat(64),
-            what: rebuild::What::Overdue,
+            what: rebuild::NoticeKind::Overdue,
             severity: Severity::Medium,
             request: serde_json::from_value(request.clone()).unwrap(),
             text: "no new image has been pushed".to_owned(),
@@ -410,7 +416,7 @@ fn a_rebuild_of_two_owners_is_two_messages_on_a_shared_channel() {
     };
     let mut fleet = Fleet::new();
     let report = report(fleet.now, &[], &[]);
-    let context = News { report: &report, place: None };
+    let context = NotificationContext { report: &report, place: None };
     notify_of_rebuilds(&mut fleet.ledger, &[notices("payments"), notices("web")], context, &fleet.settings);
     let keys: Vec<_> = fleet.ledger.outbox.iter().map(|due| due.message.dedup_key.clone()).collect();
     assert_eq!(keys.len(), 2);

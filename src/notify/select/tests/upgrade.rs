@@ -27,8 +27,10 @@ fn old_ledger(now: DateTime<Utc>, verdict: &str, severity: &str, action: &str, s
 }
 
 fn open(ledger: &Ledger) -> Vec<&'static str> {
-    let open =
-        ledger.alerts.iter().filter(|(_, alert)| alert.deliveries.values().any(super::super::super::Told::is_open));
+    let open = ledger
+        .alerts
+        .iter()
+        .filter(|(_, alert)| alert.deliveries.values().any(super::super::super::DeliveryHistory::is_open));
     open.map(|(key, _)| key.about.as_str()).collect()
 }
 

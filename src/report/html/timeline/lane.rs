@@ -8,26 +8,26 @@ use chrono::{DateTime, Utc};
 use super::{
     super::{
         links,
-        look::{self, Look, Part, counted, grouped, number, shown},
+        verdict_style::{self, BarSegment, VerdictStyle, counted, grouped, number, shown},
     },
-    scale::Scale,
+    scale::TimeScale,
 };
 use crate::{
     judge::Verdict,
-    report::{LineFields, LineRelease, RuntimeFields, words},
-    resolve::PublishedSource,
+    report::{LineFields, LineRelease, RuntimeFields, format},
+    resolve::PublishDateSource,
 };
 
 /// The drawing of circles: the distance in percent of the axis below which releases share a circle, and the minimum
 /// radius with the range above it.
 #[derive(Clone, Copy)]
-struct Circles {
+struct CircleSizes {
     apart: f64,
     radius: (f64, f64),
 }
 
-const WIDE: Circles = Circles { apart: 3.0, radius: (6.0, 15.0) };
-const NARROW: Circles = Circles { apart: 9.0, radius: (6.0, 9.0) };
+const WIDE: CircleSizes = CircleSizes { apart: 3.0, radius: (6.0, 15.0) };
+const NARROW: CircleSizes = CircleSizes { apart: 9.0, radius: (6.0, 9.0) };
 /// The distance below which unused releases share a stroke.
 const STROKES_APART: f64 = 0.4;
 /// The minimum radius of a circle with its number inside, and the addition per digit.
@@ -68,25 +68,25 @@ const ROOMY: (f64, f64) = (2.0, 3.8);
 </div>
 "##
 )]
-pub(super) struct Lane {
+pub(super) struct TimelineLane {
     name: String,
     link: String,
     runtime: Option<(String, &'static str)>,
-    parts: Vec<Part>,
+    parts: Vec<BarSegment>,
     aside: String,
     limit_at: String,
     /// An SVG path, in percent of the axis.
     strokes: String,
     current: Option<String>,
     /// The circles for wide and for narrow windows.
-    stops: [(&'static str, Vec<Stop>); 2],
+    stops: [(&'static str, Vec<TimelineCircle>); 2],
 }
 
-impl HtmlSafe for Lane {}
+impl HtmlSafe for TimelineLane {}
 
 /// A circle for deployments on adjacent releases.
-struct Stop {
-    look: Look,
+struct TimelineCircle {
+    look: VerdictStyle,
     at: String,
     radius: String,
     text_y: String,
@@ -103,8 +103,8 @@ pub(super) fn age_days(release: &LineRelease, now: DateTime<Utc>) -> Option<f64>
     Some((now - release.published_at?).num_minutes() as f64 / 1440.0)
 }
 
-impl Lane {
-    pub(super) fn of(line: &LineFields, now: DateTime<Utc>, scale: Scale, limit: f64, most: u64) -> Self {
+impl TimelineLane {
+    pub(super) fn new(line: &LineFields, now: DateTime<Utc>, scale: TimeScale, limit: f64, most: u64) -> Self {
         let place = |release: &LineRelease| age_days(release, now).map(|age| scale.at(age));
         let used = line.releases.iter().filter(|release| release.deployments > 0);
         let undated: u64 =
@@ -116,17 +116,17 @@ impl Lane {
             .iter()
             .filter(|release| release.deployments == 0 && !release.current && release.hold.is_none());
         Self {
-            name: shown(words::short_name(&line.reference)),
+            name: shown(format::short_name(&line.reference)),
             link: links::only("line", &line.reference),
             runtime: line.runtime.as_ref().map(runtime),
-            parts: look::parts(&line.by_verdict, line.deployments),
+            parts: verdict_style::parts(&line.by_verdict, line.deployments),
             aside: aside(line, undated),
             limit_at: number(scale.at(limit)),
             strokes: strokes(unused.filter_map(place)),
             current: current.and_then(place).map(number),
             stops: [("wide", WIDE), ("narrow", NARROW)].map(|(class, circles)| {
                 let groups = merged(&dated, circles.apart);
-                (class, groups.iter().map(|group| Stop::of(line, group, now, circles, most)).collect())
+                (class, groups.iter().map(|group| TimelineCircle::new(line, group, now, circles, most)).collect())
             }),
         }
     }
@@ -183,9 +183,15 @@ fn merged<'a>(dated: &[(f64, &'a LineRelease)], apart: f64) -> Vec<Vec<(f64, &'a
     groups
 }
 
-impl Stop {
+impl TimelineCircle {
     #[expect(clippy::cast_precision_loss, reason = "a radius needs no more than a few digits")]
-    fn of(line: &LineFields, group: &[(f64, &LineRelease)], now: DateTime<Utc>, circles: Circles, most: u64) -> Self {
+    fn new(
+        line: &LineFields,
+        group: &[(f64, &LineRelease)],
+        now: DateTime<Utc>,
+        circles: CircleSizes,
+        most: u64,
+    ) -> Self {
         let count: u64 = group.iter().map(|(_, release)| release.deployments).sum();
         let at = group.iter().map(|(at, release)| at * release.deployments as f64).sum::<f64>() / count.max(1) as f64;
         let radius = circles.radius.0 + circles.radius.1 * (count as f64 / most.max(1) as f64).min(1.0).sqrt();
@@ -196,7 +202,7 @@ impl Stop {
         let number_shown = grouped(count);
         let is_roomy = radius >= ROOMY.0 + ROOMY.1 * number_shown.len() as f64;
         Self {
-            look: Look::of(look::worst(&by_verdict)),
+            look: VerdictStyle::new(verdict_style::worst(&by_verdict)),
             at: number(at),
             radius: number(radius),
             text_y: number(if is_roomy { 4.0 } else { -radius - 4.0 }),
@@ -210,11 +216,11 @@ impl Stop {
 }
 
 fn is_bound(release: &LineRelease) -> bool {
-    release.published_source.is_some_and(PublishedSource::is_bound)
+    release.published_source.is_some_and(PublishDateSource::is_bound)
 }
 
 fn title(group: &[(f64, &LineRelease)], by_verdict: &BTreeMap<Verdict, u64>, now: DateTime<Utc>) -> String {
-    let verdicts = words::tally(by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
+    let verdicts = format::tally(by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
     let text = match group {
         [(_, release)] => {
             let held = if release.hold.is_some() { ", held" } else { "" };
@@ -230,14 +236,14 @@ fn title(group: &[(f64, &LineRelease)], by_verdict: &BTreeMap<Verdict, u64>, now
 }
 
 fn name(release: &LineRelease) -> String {
-    let digest = || release.digest.as_ref().map(words::short_digest);
+    let digest = || release.digest.as_ref().map(format::short_digest);
     release.release.clone().or_else(digest).unwrap_or_else(|| "release of unknown name".to_owned())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "whole days of an age fit")]
 fn age(release: &LineRelease, now: DateTime<Utc>) -> String {
     let days = age_days(release, now).map(|days| days.floor() as i64);
-    words::age(days, release.published_source)
+    format::age(days, release.published_source)
 }
 
 /// A link to the deployments on these releases, or on the line if a release has no dated tag to filter by.
@@ -249,7 +255,7 @@ fn link(line: &LineFields, group: &[(f64, &LineRelease)]) -> String {
 }
 
 /// A row of the table with the same data.
-pub(super) struct Row {
+pub(super) struct TimelineRow {
     pub(super) line: String,
     pub(super) release: String,
     pub(super) link: Option<String>,
@@ -263,18 +269,18 @@ pub(super) struct Row {
 }
 
 /// The rows of `line`: the current release, releases in use and held releases.
-pub(super) fn rows(line: &LineFields, now: DateTime<Utc>) -> impl Iterator<Item = Row> {
+pub(super) fn rows(line: &LineFields, now: DateTime<Utc>) -> impl Iterator<Item = TimelineRow> {
     let used =
         line.releases.iter().filter(|release| release.current || release.deployments > 0 || release.hold.is_some());
-    used.map(move |release| Row {
-        line: shown(words::short_name(&line.reference)),
+    used.map(move |release| TimelineRow {
+        line: shown(format::short_name(&line.reference)),
         release: shown(&name(release)),
         link: (release.deployments > 0).then(|| link(line, &[(0.0, release)])),
         is_current: release.current,
         held: release.hold.as_ref().map(|hold| shown(&format!("held until {}: {}", hold.until, hold.reason))),
-        published: release.published_at.map_or_else(|| words::NOTHING.to_owned(), words::instant),
+        published: release.published_at.map_or_else(|| format::NOTHING.to_owned(), format::instant),
         age: age(release, now),
         deployments: grouped(release.deployments),
-        verdicts: words::tally(release.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
+        verdicts: format::tally(release.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
     })
 }

@@ -22,20 +22,20 @@ const FAR_APART: f64 = 13.0;
 
 /// An axis from the oldest age to today.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scale {
+pub(super) struct TimeScale {
     oldest: f64,
 }
 
 /// A tick of the axis.
 #[derive(Debug, PartialEq)]
-pub(super) struct Tick {
+pub(super) struct AxisTick {
     pub(super) at: f64,
     pub(super) name: &'static str,
     /// Whether the tick is hidden in narrow windows.
     pub(super) is_minor: bool,
 }
 
-impl Scale {
+impl TimeScale {
     /// An axis up to `oldest` days, with some space beyond `limit`.
     pub(super) fn new(oldest: f64, limit: f64) -> Self {
         Self { oldest: oldest.max(limit * 1.4).max(14.0) }
@@ -48,7 +48,7 @@ impl Scale {
     }
 
     /// The ticks that fit, recent ones first, not too close to the limit or today.
-    pub(super) fn ticks(self, limit: f64) -> Vec<Tick> {
+    pub(super) fn ticks(self, limit: f64) -> Vec<AxisTick> {
         let mut taken = vec![self.at(limit), self.at(0.0)];
         let mut major = taken.clone();
         let mut ticks = Vec::new();
@@ -58,7 +58,7 @@ impl Scale {
                 taken.push(at);
                 let is_minor = major.iter().any(|other| (other - at).abs() < FAR_APART);
                 major.extend((!is_minor).then_some(at));
-                ticks.push(Tick { at, name, is_minor });
+                ticks.push(AxisTick { at, name, is_minor });
             }
         }
         ticks
@@ -71,20 +71,20 @@ mod tests {
 
     #[test]
     fn older_ages_are_further_left_and_within_the_axis() {
-        let scale = Scale::new(400.0, 45.0);
+        let scale = TimeScale::new(400.0, 45.0);
         let ages = [0.0, 1.0, 7.0, 45.0, 200.0, 400.0];
         assert!(ages.windows(2).all(|two| scale.at(two[0]) > scale.at(two[1])));
         for days in [-5.0, 0.0, 400.0, 1e9] {
             assert!((MARGIN..=100.0 - MARGIN).contains(&scale.at(days)), "{days}");
         }
-        assert!(Scale::new(0.0, 45.0).at(45.0) > MARGIN, "there is room left of the limit");
+        assert!(TimeScale::new(0.0, 45.0).at(45.0) > MARGIN, "there is room left of the limit");
     }
 
     #[test]
     fn ticks_do_not_overlap() {
         for oldest in [10.0, 45.0, 100.0, 400.0, 3000.0] {
             for limit in [1.0, 30.0, 45.0, 365.0] {
-                let scale = Scale::new(oldest, limit);
+                let scale = TimeScale::new(oldest, limit);
                 let mut places: Vec<_> = scale.ticks(limit).iter().map(|tick| tick.at).collect();
                 places.extend([scale.at(limit), scale.at(0.0)]);
                 places.sort_by(f64::total_cmp);

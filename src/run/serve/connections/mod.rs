@@ -30,7 +30,7 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::{answer::Problem, progress::WriteDeadline, routes};
+use super::{progress::WriteDeadline, response::HttpProblem, routes};
 
 /// The maximum lifetime of a connection.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -43,7 +43,7 @@ const FULL: Duration = Duration::from_secs(5);
 
 /// The limits of connections.
 #[derive(Clone, Debug)]
-pub(super) struct Limits {
+pub(super) struct ConnectionLimits {
     /// Maximum number of connections that are served fully.
     slots: usize,
     /// Maximum number of these per peer: an IPv4 address or an IPv6 /64 network.
@@ -60,7 +60,7 @@ pub(super) struct Limits {
     write: Duration,
 }
 
-impl Limits {
+impl ConnectionLimits {
     /// The default limits, with proxies in the networks of `shared`.
     pub(super) fn new(shared: Vec<IpNet>) -> Self {
         Self {
@@ -76,8 +76,13 @@ impl Limits {
 }
 
 /// Serves `router` on `listener` within `limits` until `stopped` is true.
-pub(super) async fn answer(listener: TcpListener, router: Router, limits: Limits, mut stopped: watch::Receiver<bool>) {
-    let slots = Arc::new(Slots::default());
+pub(super) async fn answer(
+    listener: TcpListener,
+    router: Router,
+    limits: ConnectionLimits,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let slots = Arc::new(ConnectionSlots::default());
     let mut connections = JoinSet::new();
     let mut waiting: VecDeque<AbortHandle> = VecDeque::new();
     loop {
@@ -123,11 +128,11 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
 
 /// The slots in use, by peer.
 #[derive(Debug, Default)]
-struct Slots(Mutex<HashMap<IpAddr, usize>>);
+struct ConnectionSlots(Mutex<HashMap<IpAddr, usize>>);
 
-impl Slots {
+impl ConnectionSlots {
     /// Takes a slot for `peer`, if available.
-    fn take(self: &Arc<Self>, limits: &Limits, peer: IpAddr) -> Option<Slot> {
+    fn take(self: &Arc<Self>, limits: &ConnectionLimits, peer: IpAddr) -> Option<ConnectionSlot> {
         let peer = peer.to_canonical();
         let is_shared = limits.shared.iter().any(|network| network.contains(&peer));
         let peer = counted_as(peer);
@@ -137,7 +142,7 @@ impl Slots {
             return None;
         }
         used.insert(peer, own + 1);
-        Some(Slot { slots: Arc::clone(self), peer })
+        Some(ConnectionSlot { slots: Arc::clone(self), peer })
     }
 }
 
@@ -151,12 +156,12 @@ fn counted_as(peer: IpAddr) -> IpAddr {
 
 /// A slot in use; released when dropped.
 #[derive(Debug)]
-struct Slot {
-    slots: Arc<Slots>,
+struct ConnectionSlot {
+    slots: Arc<ConnectionSlots>,
     peer: IpAddr,
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut used = self.slots.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(own) = used.get_mut(&self.peer) {
@@ -173,8 +178,8 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    slot: Option<Slot>,
-    limits: Limits,
+    slot: Option<ConnectionSlot>,
+    limits: ConnectionLimits,
     mut stopped: watch::Receiver<bool>,
 ) {
     let has_slot = slot.is_some();
@@ -213,7 +218,7 @@ async fn respond(router: Router, request: Request<Body>, has_slot: bool) -> Resu
     if has_slot || routes::is_health(request.uri().path()) {
         return router.oneshot(request).await;
     }
-    let full = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections").after(FULL);
+    let full = HttpProblem::new(StatusCode::SERVICE_UNAVAILABLE, "too many connections").after(FULL);
     Ok(full.into_response())
 }
 

@@ -24,7 +24,7 @@ struct Server {
 }
 
 impl Server {
-    async fn start(limits: Limits) -> Self {
+    async fn start(limits: ConnectionLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let large = Bytes::from(vec![b'x'; LARGE]);
@@ -79,7 +79,7 @@ impl Server {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_checks_are_answered_within_a_second_while_540_connections_read_nothing() {
-    let server = Server::start(Limits::new(Vec::new())).await;
+    let server = Server::start(ConnectionLimits::new(Vec::new())).await;
     let unread = server.attack("127.0.0.1", 540, UNREAD).await;
     for from in ["127.0.0.1", "127.0.0.2"] {
         // Retries, because the test machine may be busy.
@@ -97,7 +97,7 @@ async fn health_checks_are_answered_within_a_second_while_540_connections_read_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_checks_are_answered_within_a_second_while_1500_requests_are_half_sent() {
-    let server = Server::start(Limits::new(Vec::new())).await;
+    let server = Server::start(ConnectionLimits::new(Vec::new())).await;
     let mut half = Vec::new();
     for _ in 0..15 {
         half.extend(server.attack("127.0.0.1", 100, HALF).await);
@@ -111,7 +111,7 @@ async fn health_checks_are_answered_within_a_second_while_1500_requests_are_half
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_checks_are_answered_when_many_peers_hold_every_slot() {
-    let server = Server::start(Limits::new(Vec::new())).await;
+    let server = Server::start(ConnectionLimits::new(Vec::new())).await;
     let mut held = Vec::new();
     for peer in 1..=6 {
         held.extend(server.attack(&format!("127.0.0.{peer}"), 100, UNREAD).await);
@@ -125,7 +125,7 @@ async fn health_checks_are_answered_when_many_peers_hold_every_slot() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_is_released_after_the_write_deadline() {
-    let limits = Limits { slots: 4, write: Duration::from_millis(300), ..Limits::new(Vec::new()) };
+    let limits = ConnectionLimits { slots: 4, write: Duration::from_millis(300), ..ConnectionLimits::new(Vec::new()) };
     let server = Server::start(limits).await;
     let unread = server.attack("127.0.0.1", 4, UNREAD).await;
     let begun = Instant::now();
@@ -139,7 +139,7 @@ async fn a_slot_is_released_after_the_write_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_has_no_limit_per_peer() {
-    let limits = Limits { slots_each: 2, ..Limits::new(vec!["127.0.0.1/32".parse().unwrap()]) };
+    let limits = ConnectionLimits { slots_each: 2, ..ConnectionLimits::new(vec!["127.0.0.1/32".parse().unwrap()]) };
     let server = Server::start(limits).await;
     let held = [server.attack("127.0.0.1", 20, HALF).await, server.attack("127.0.0.2", 20, HALF).await];
     assert_eq!(server.status("127.0.0.1", "/small").await, "HTTP/1.1 200 OK");
@@ -150,8 +150,8 @@ async fn a_proxy_has_no_limit_per_peer() {
 
 #[test]
 fn an_ipv6_network_counts_as_one_peer() {
-    let limits = Limits { slots_each: 2, ..Limits::new(Vec::new()) };
-    let slots = Arc::new(Slots::default());
+    let limits = ConnectionLimits { slots_each: 2, ..ConnectionLimits::new(Vec::new()) };
+    let slots = Arc::new(ConnectionSlots::default());
     let take = |peer: &str| slots.take(&limits, peer.parse().unwrap());
     let held = [take("2001:db8::1"), take("2001:db8::2"), take("192.0.2.1"), take("::ffff:192.0.2.1")];
     assert!(held.iter().all(Option::is_some));

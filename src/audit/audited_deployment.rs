@@ -1,0 +1,246 @@
+//! The result of an audit, and the findings that it makes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    AuditOptions,
+    replacements::{NewerImage, NewerImages},
+};
+use crate::{
+    identify::{Identification, IdentifiedBase, OCI_BASE_NAME},
+    inventory::{CollectionError, Deployment},
+    judge::{ChainLink, JudgeInput, Judgement, PolicyScope, UnidentifiedImage, exemption_usage, judge, judge_chain},
+    report::{
+        ErrorEntry, ExemptionFields, Finding, FindingSubjects, LineFields, Note, ReplacementFields, SubjectFields,
+        SubjectNames,
+    },
+    resolve::{BaseQueryKey, Resolution},
+};
+
+/// The result of the first three stages of an audit.
+#[derive(Debug, Default)]
+pub struct AuditResult {
+    pub(super) deployments: Vec<ResolvedDeployment>,
+    /// The resolution of each base, without the ages of images.
+    pub(super) resolutions: BTreeMap<BaseQueryKey, Resolution>,
+    pub(super) replacements: NewerImages,
+    pub(super) collection_errors: Vec<CollectionError>,
+    /// Requests that the search for unrecorded bases has sent, without lists of tags.
+    pub(super) search_request_count: usize,
+    /// The positions of the configured holds that matched a release.
+    pub(super) matched_holds: BTreeSet<usize>,
+    /// Notes about base repositories.
+    pub(super) notes: Vec<Note>,
+}
+
+/// A deployment with its identification and resolutions.
+#[derive(Debug)]
+pub(super) struct ResolvedDeployment {
+    pub(super) deployment: Deployment,
+    pub(super) identification: Arc<Identification>,
+    /// One for each base in its chain, dated with the age of this image. Deployments with equal resolutions share them.
+    pub(super) resolutions: Vec<Arc<Resolution>>,
+}
+
+/// One deployment with all evidence about its base.
+#[derive(Clone, Copy, Debug)]
+pub struct AuditedDeployment<'a> {
+    /// The deployment.
+    pub deployment: &'a Deployment,
+    /// How its base was identified.
+    pub identification: &'a Identification,
+    /// The resolutions of that base and its inner bases; empty if it could not be identified.
+    pub resolutions: &'a [Arc<Resolution>],
+    /// A newer image in its repository on a better base.
+    pub replacement: Option<&'a NewerImage>,
+}
+
+impl AuditResult {
+    /// All deployments.
+    pub fn audited_deployments(&self) -> impl Iterator<Item = AuditedDeployment<'_>> {
+        self.deployments.iter().map(|ResolvedDeployment { deployment, identification, resolutions }| {
+            AuditedDeployment {
+                deployment,
+                identification,
+                resolutions,
+                replacement: self.replacements.for_deployment(deployment),
+            }
+        })
+    }
+
+    /// The fourth stage: the findings, worst first, and notes about base repositories, exemptions and holds.
+    #[must_use]
+    pub fn judge(&self, terms: &AuditOptions) -> (Vec<Finding>, Vec<Note>) {
+        let concluded: Vec<_> = self.audited_deployments().map(|traced| traced.conclude(terms)).collect();
+        let judged: Vec<_> = concluded.iter().map(|one| (one.subjects.subject(), &one.judgement)).collect();
+        let is_complete = self.is_complete();
+        // A base that could not be resolved hides no deployment, but might match a base pattern.
+        let is_whole = |scope: &PolicyScope| {
+            let is_listed = !self.collection_errors.iter().any(|gap| scope.may_match_in(&gap.affected));
+            !terms.is_part && is_listed && (is_complete || scope.base.is_none())
+        };
+        let of_holds = terms.resolve.holds.iter().enumerate().filter_map(|(place, hold)| {
+            let is_whole = !terms.is_part && is_complete && self.collection_errors.is_empty();
+            Note::hold(hold, self.matched_holds.contains(&place), is_whole, terms.now)
+        });
+        let met = exemption_usage(&terms.policy, &judged, terms.now);
+        let of_exemptions =
+            met.iter().filter_map(|met| Note::exemption(met, is_whole(&met.exemption.scope), terms.now));
+        let notes = self.notes.iter().cloned().chain(of_exemptions).chain(of_holds).collect();
+        let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
+        findings.sort_by(Finding::worst_first);
+        (findings, notes)
+    }
+
+    /// The release lines of `findings`.
+    #[must_use]
+    pub fn lines(&self, findings: &[Finding]) -> Vec<LineFields> {
+        LineFields::from_findings(findings, self.resolutions.values())
+    }
+
+    /// Requests that the search for unrecorded bases has sent. Lists of tags are not counted.
+    #[must_use]
+    pub fn search_request_count(&self) -> usize {
+        self.search_request_count
+    }
+
+    /// The errors: accounts, regions and registries that could not be read.
+    #[must_use]
+    pub fn errors(&self) -> Vec<ErrorEntry> {
+        let gaps = self.collection_errors.iter().cloned().map(ErrorEntry::from);
+        gaps.chain(ErrorEntry::from_resolutions(
+            self.resolutions.iter().map(|(key, answer)| (key.repository(), answer)),
+        ))
+        .collect()
+    }
+
+    /// Whether the audit is complete. A deleted image does not make it incomplete.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let is_told = |deployment: &Deployment| deployment.image.is_ok() || deployment.is_lost();
+        self.errors().is_empty() && self.deployments.iter().all(|dated| is_told(&dated.deployment))
+    }
+}
+
+impl<'a> AuditedDeployment<'a> {
+    /// The finding of this deployment.
+    #[must_use]
+    pub fn judge(&self, terms: &AuditOptions) -> Finding {
+        self.conclude(terms).finding(terms)
+    }
+
+    fn conclude(self, terms: &AuditOptions) -> FindingDraft<'a> {
+        let Self { deployment, identification, replacement, .. } = self;
+        let resolution = self.resolution();
+        let JudgedImage { chain, mut judgement } = self.judged(terms);
+        let mut fields = None;
+        if let (Some(newer), Some(resolution)) = (replacement, resolution) {
+            let other = newer.judged(deployment, terms);
+            let replacement = newer.replacement(&other);
+            if replacement.is_better(&judgement, resolution) {
+                fields = Some(newer.fields(&other));
+                judgement = judgement.with(&replacement);
+            }
+        }
+        FindingDraft {
+            traced: self,
+            chain,
+            subjects: SubjectNames::new(deployment, identification.base(), resolution),
+            workload: Judgement::for_workload(deployment),
+            base: judgement.clone(),
+            judgement: judgement.at(deployment, resolution),
+            replacement: fields,
+        }
+    }
+
+    /// The resolution of the image's own base.
+    #[must_use]
+    pub fn resolution(&self) -> Option<&'a Resolution> {
+        self.resolutions.first().map(Arc::as_ref)
+    }
+
+    /// The judgement of its image, without the workload.
+    pub(super) fn judgement(&self, terms: &AuditOptions) -> Judgement {
+        self.judged(terms).judgement
+    }
+
+    fn judged(&self, terms: &AuditOptions) -> JudgedImage<'a> {
+        let resolutions = self.resolutions.iter().map(Arc::as_ref);
+        judged(self.deployment, self.deployment, self.identification, resolutions, terms)
+    }
+}
+
+/// The judgements of a deployment, from which its finding is made.
+struct FindingDraft<'a> {
+    traced: AuditedDeployment<'a>,
+    chain: Vec<ChainLink<'a>>,
+    subjects: SubjectNames,
+    /// The combined judgement of base and workload.
+    judgement: Judgement,
+    /// The judgement of the base alone.
+    base: Judgement,
+    /// The judgement of the workload alone, if it has a problem.
+    workload: Option<Judgement>,
+    replacement: Option<ReplacementFields>,
+}
+
+impl FindingDraft<'_> {
+    fn finding(self, terms: &AuditOptions) -> Finding {
+        let Self { traced, chain, subjects: names, judgement, base, workload, replacement } = self;
+        let exemption_for = |judgement: &Judgement| terms.policy.exemption_for(names.subject(), judgement, terms.now);
+        let exemption = exemption_for(&judgement).map(ExemptionFields::new);
+        let alone = |judgement: &Judgement| SubjectFields::new(judgement, exemption_for(judgement).is_some());
+        let subjects = workload.map(|workload| FindingSubjects { base: alone(&base), workload: alone(&workload) });
+        let finding = Finding::new(traced.deployment, &chain, judgement, terms.now);
+        Finding { replacement, subjects, exemption, ..finding }
+    }
+}
+
+/// The judgements of one image.
+pub(super) struct JudgedImage<'a> {
+    /// Its bases, each with its own judgement.
+    pub(super) chain: Vec<ChainLink<'a>>,
+    /// The judgement of the chain.
+    pub(super) judgement: Judgement,
+}
+
+/// Judges the image of `candidate`, as if it were deployed instead of `deployment`.
+pub(super) fn judged<'a>(
+    deployment: &Deployment,
+    candidate: &'a Deployment,
+    identification: &'a Identification,
+    resolutions: impl Iterator<Item = &'a Resolution>,
+    terms: &AuditOptions,
+) -> JudgedImage<'a> {
+    let judge_as = |case: JudgeInput<'_>, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>| {
+        let subjects = SubjectNames::new(deployment, base, resolution);
+        judge(case, subjects.subject(), &terms.policy, terms.now)
+    };
+    let image = match &candidate.image {
+        Ok(image) => &*image.facts,
+        Err(unreadable) => {
+            return JudgedImage {
+                chain: Vec::new(),
+                judgement: judge_as(JudgeInput::Unreadable(unreadable), None, None),
+            };
+        }
+    };
+    let bases = identification.chain.iter().zip(resolutions).enumerate();
+    let chain: Vec<_> = bases
+        .map(|(place, (base, resolution))| {
+            let identification = (place == 0).then_some(identification);
+            let case = JudgeInput::Identified { image, identification, resolution };
+            ChainLink { base, resolution, judgement: judge_as(case, Some(base), Some(resolution)) }
+        })
+        .collect();
+    let unidentified = || {
+        let label = terms.identify.labels.first().map_or(OCI_BASE_NAME, String::as_str);
+        let case = UnidentifiedImage { image, identification, pushed_at: candidate.pushed_at, label };
+        judge_as(JudgeInput::Unidentified(case), None, None)
+    };
+    let judgement = judge_chain(&chain, image).unwrap_or_else(unidentified);
+    JudgedImage { chain, judgement }
+}

@@ -1,0 +1,216 @@
+//! The AWS scope of a run, shared by its inventories: accounts, regions, repositories, owners.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    AffectedScope, CollectionError, InventoryFilter, OwnerSettings, RegionSelection, RepositoryImages, ResourceTags,
+    account_region::AccountRegion,
+    ecr::{EcrRepository, repository_images},
+};
+use crate::{
+    aws::{Aws, AwsError},
+    image::{AccountId, ErrorCode, Region, Repository},
+    single_flight::SingleFlight,
+    store::{ImageReader, ResourceTagsRecord},
+};
+
+/// How long cached resource tags of a repository are used.
+const TAGS_LAST: TimeDelta = TimeDelta::days(1);
+
+/// Called with each AWS account whose repositories are read, before the first request to its registries.
+pub type AllowAccount = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Called with each upstream registry that has a pull-through cache, and with the cache.
+pub type RegisterCache = Arc<dyn Fn(&str, &str) + Send + Sync>;
+
+/// The accounts and regions that a run reads, with the data that is read once for all inventories.
+pub struct AwsScope {
+    /// AWS, with the sessions of all accounts.
+    pub(super) aws: Arc<Aws>,
+    /// Images, through the catalog.
+    pub(super) images: Arc<ImageReader>,
+    /// Allows the registries of an account.
+    allow_account: AllowAccount,
+    pub(super) register_cache: RegisterCache,
+    /// The number of concurrent requests.
+    pub(super) concurrency: usize,
+    /// How owners are determined.
+    pub(super) owners: OwnerSettings,
+    /// The filters of the command line.
+    pub(super) filter: InventoryFilter,
+    /// The time of the system clock when the run started.
+    pub(super) seen_at: DateTime<Utc>,
+    regions: SingleFlight<Option<AccountId>, Result<Vec<Region>, AwsError>>,
+    repository_images: SingleFlight<Repository, Result<Arc<RepositoryImages>, CollectionError>>,
+    tags: SingleFlight<Repository, Arc<ResourceTags>>,
+    errors: Mutex<BTreeMap<String, CollectionError>>,
+    accounts: Mutex<BTreeSet<String>>,
+}
+
+impl AwsScope {
+    /// The scope that `aws` can read. Images are read through `images`.
+    #[must_use]
+    pub fn new(aws: Arc<Aws>, images: Arc<ImageReader>, allow_account: AllowAccount, seen_at: DateTime<Utc>) -> Self {
+        Self {
+            aws,
+            images,
+            allow_account,
+            register_cache: Arc::new(|_, _| ()),
+            concurrency: 1,
+            owners: OwnerSettings::default(),
+            filter: InventoryFilter::default(),
+            seen_at,
+            regions: SingleFlight::default(),
+            repository_images: SingleFlight::default(),
+            tags: SingleFlight::default(),
+            errors: Mutex::default(),
+            accounts: Mutex::default(),
+        }
+    }
+
+    /// Sets the number of concurrent requests, at least 1.
+    #[must_use]
+    pub fn with_concurrency(self, concurrency: usize) -> Self {
+        Self { concurrency: concurrency.max(1), ..self }
+    }
+
+    /// Calls `offer_cache` for each pull-through cache.
+    #[must_use]
+    pub fn with_caches(self, offer_cache: RegisterCache) -> Self {
+        Self { register_cache: offer_cache, ..self }
+    }
+
+    /// Sets how owners are determined.
+    #[must_use]
+    pub fn with_owners(self, owners: OwnerSettings) -> Self {
+        Self { owners, ..self }
+    }
+
+    /// Restricts the scope to `filter`.
+    #[must_use]
+    pub fn with_filter(self, filter: InventoryFilter) -> Self {
+        Self { filter, ..self }
+    }
+
+    /// The selected regions of all accounts. Accounts whose regions cannot be listed are added to `gaps`.
+    pub(super) async fn account_regions(
+        &self,
+        regions: &RegionSelection,
+        gaps: &mut Vec<CollectionError>,
+    ) -> Vec<AccountRegion> {
+        let sessions = self.aws.sessions().await;
+        gaps.extend(sessions.errors.iter().map(|refused| {
+            let extent = AffectedScope::for_account(refused.account.as_ref());
+            CollectionError::new(refused.scope.clone(), extent, refused.failure.clone())
+        }));
+        let mut spots = Vec::new();
+        for session in &sessions.opened {
+            if session.account().is_some_and(|account| !self.filter.admits_account(account)) {
+                continue;
+            }
+            let regions = match regions {
+                RegionSelection::Listed(regions) => Ok(regions.clone()),
+                RegionSelection::Enabled => {
+                    let account = session.account().cloned();
+                    self.regions.get(account, async || session.enabled_regions().await).await
+                }
+            };
+            match regions {
+                Ok(regions) => {
+                    let regions: BTreeSet<_> = regions.into_iter().filter(|it| self.filter.admits_region(it)).collect();
+                    spots.extend(
+                        regions.into_iter().map(|region| AccountRegion { session: Arc::clone(session), region }),
+                    );
+                }
+                Err(failure) => {
+                    let scope = session.account().map(|account| format!(" of {account}")).unwrap_or_default();
+                    gaps.push(CollectionError::new(
+                        format!("account{scope}"),
+                        AffectedScope::for_account(session.account()),
+                        failure,
+                    ));
+                }
+            }
+        }
+        spots
+    }
+
+    /// Allows requests to the registries of `account`, whose images are audited.
+    pub(super) fn allow(&self, account: &str) {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.insert(account.to_owned()) {
+            (self.allow_account)(account);
+        }
+    }
+
+    /// Whether images of `account` are audited.
+    pub(super) fn is_allowed(&self, account: &str) -> bool {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
+    }
+
+    /// The images of a workload's `repository`: empty if it was deleted; `None`, with a recorded error, if it cannot be
+    /// listed.
+    pub(super) async fn images_of_deployed(&self, repository: &EcrRepository) -> Option<Arc<RepositoryImages>> {
+        match self.repository_images(repository).await {
+            Ok(listed) => Some(listed),
+            Err(gap) if gap.code == ErrorCode::NotFound => Some(Arc::default()),
+            Err(gap) => {
+                self.record_error(gap);
+                None
+            }
+        }
+    }
+
+    /// The images of `repository`, listed once a run.
+    pub(super) async fn repository_images(
+        &self,
+        repository: &EcrRepository,
+    ) -> Result<Arc<RepositoryImages>, CollectionError> {
+        self.repository_images
+            .get(repository.repository.clone(), async || repository_images(repository).await.map(Arc::new))
+            .await
+    }
+
+    /// The resource tags of `repository`, if owners are determined by tags or `is_needed` is set. Cached for a day.
+    pub(super) async fn repository_tags(&self, repository: &EcrRepository, is_needed: bool) -> Arc<ResourceTags> {
+        if self.owners.tags.is_empty() && !is_needed {
+            return Arc::default();
+        }
+        let ask = async || {
+            let name = &repository.repository;
+            let known = self.images.catalog().read_repository(name, |memory| memory.resource_tags.clone());
+            if let Some(known) = known.filter(|known| self.seen_at - known.read_at < TAGS_LAST) {
+                return Arc::new(known.tags);
+            }
+            match repository.resource_tags().await {
+                Ok(tags) => {
+                    let memory = ResourceTagsRecord { read_at: self.seen_at, tags: tags.clone() };
+                    self.images.catalog().update_repository(name, |known| known.resource_tags = Some(memory));
+                    Arc::new(tags)
+                }
+                Err(failure) => {
+                    // Only the owner is unknown then, but owners and tags may select what to read.
+                    self.record_error(CollectionError::new(repository.scope(), repository.extent(None), failure));
+                    Arc::default()
+                }
+            }
+        };
+        self.tags.get(repository.repository.clone(), ask).await
+    }
+
+    /// Records an error; errors of the same scope and code are merged.
+    pub(super) fn record_error(&self, gap: CollectionError) {
+        let mut gaps = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        gaps.entry(format!("{} {}", gap.scope, gap.code)).and_modify(|known| known.absorb(&gap)).or_insert(gap);
+    }
+
+    /// The errors recorded since the last call.
+    pub(super) fn take_errors(&self) -> Vec<CollectionError> {
+        std::mem::take(&mut *self.errors.lock().unwrap_or_else(PoisonError::into_inner)).into_values().collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! A session with the ledger under the store lock. Due messages are stored before they are sent, outcomes before the next
+//! message is sent.
+
+use std::sync::Arc;
+
+use futures::lock::Mutex;
+
+use super::{
+    Ledger,
+    journal::{DeliveryJournal, DeliveryRecord},
+};
+use crate::store::{self, Store, StoreLock, VersionedDocument};
+
+/// Number of journal entries after which the whole ledger is written.
+const MAX_JOURNAL_ENTRIES: usize = 200;
+
+/// The ledger while this process holds the store lock.
+#[derive(Debug)]
+pub struct LedgerSession {
+    store: Arc<dyn Store>,
+    lock: Box<dyn StoreLock>,
+    state: Mutex<LedgerDocuments>,
+}
+
+#[derive(Debug)]
+struct LedgerDocuments {
+    ledger: VersionedDocument<Ledger>,
+    journal: VersionedDocument<DeliveryJournal>,
+}
+
+/// The ledger of `store` with all recorded outcomes, for reading only.
+///
+/// # Errors
+///
+/// When it cannot be read, or a newer basewatch wrote it.
+pub async fn read(store: &dyn Store) -> store::Result<Ledger> {
+    Ok(LedgerDocuments::load(store).await?.ledger.document)
+}
+
+impl LedgerDocuments {
+    async fn load(store: &dyn Store) -> store::Result<Self> {
+        let mut state = Self { ledger: store::load(store).await?, journal: store::load(store).await? };
+        let (ledger, journal) = (&mut state.ledger.document, &mut state.journal.document);
+        if journal.generation == ledger.generation {
+            // A run was killed before it wrote these into the ledger.
+            journal.entries.iter().for_each(|entry| ledger.apply(entry));
+        } else {
+            *journal = DeliveryJournal { generation: ledger.generation, entries: Vec::new() };
+        }
+        Ok(state)
+    }
+
+    /// Writes the ledger, which contains the journal, and starts a new journal.
+    async fn settle(&mut self, store: &dyn Store) -> store::Result<()> {
+        self.ledger.document.generation += 1;
+        self.journal.document = DeliveryJournal { generation: self.ledger.document.generation, entries: Vec::new() };
+        self.ledger.save(store).await
+    }
+}
+
+impl LedgerSession {
+    /// Reads the ledger of `store` under its `lock`.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read, or a newer basewatch wrote it.
+    pub async fn open(store: Arc<dyn Store>, lock: Box<dyn StoreLock>) -> store::Result<Self> {
+        let state = Mutex::new(LedgerDocuments::load(&*store).await?);
+        Ok(Self { store, lock, state })
+    }
+
+    /// The ledger as it is now.
+    pub async fn ledger(&self) -> Ledger {
+        self.state.lock().await.ledger.document.clone()
+    }
+
+    /// Changes the ledger and returns once the change is stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be stored or the lock was lost. Nothing more may be sent then.
+    pub async fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> store::Result<T> {
+        let mut state = self.state.lock().await;
+        let before = state.ledger.document.clone();
+        let result = change(&mut state.ledger.document);
+        if state.ledger.document != before {
+            self.check()?;
+            state.settle(&*self.store).await?;
+        }
+        Ok(result)
+    }
+
+    /// Records the outcomes `entries` and returns once they are stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`LedgerSession::change`].
+    pub async fn record(&self, entries: Vec<DeliveryRecord>) -> store::Result<()> {
+        let mut state = self.state.lock().await;
+        for entry in &entries {
+            state.ledger.document.apply(entry);
+        }
+        state.journal.document.entries.extend(entries);
+        self.check()?;
+        if state.journal.document.entries.len() > MAX_JOURNAL_ENTRIES {
+            return state.settle(&*self.store).await;
+        }
+        state.journal.save(&*self.store).await
+    }
+
+    /// Fails if the lock may have passed to another process.
+    ///
+    /// # Errors
+    ///
+    /// [`store::Error::Busy`] then.
+    pub fn check(&self) -> store::Result<()> {
+        if self.lock.is_held() {
+            return Ok(());
+        }
+        Err(store::Error::Busy {
+            waited: std::time::Duration::ZERO,
+            holder: " (this run stalled and another took over)".to_owned(),
+        })
+    }
+
+    /// Writes the journal into the ledger and releases the lock.
+    pub async fn close(self) {
+        let mut state = self.state.into_inner();
+        if !state.journal.document.entries.is_empty()
+            && self.lock.is_held()
+            && let Err(error) = state.settle(&*self.store).await
+        {
+            // The next run reads the outcomes from the journal.
+            tracing::warn!("cannot write the ledger: {error}");
+        }
+        self.lock.release().await;
+    }
+}

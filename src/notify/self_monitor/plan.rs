@@ -1,0 +1,190 @@
+//! Self-monitoring alerts: which channels receive which, from the state of past runs. Reads no clock and does no I/O.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{
+    RunHealth, SEVERITY, SelfMonitorFields, SelfMonitorSettings, state::MonitorHistory, state::SelfMonitor,
+    state::TroubleStreak,
+};
+use crate::{
+    judge::Severity,
+    notify::{
+        AlertEvent, ChannelKind, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings,
+        OutboxEntry,
+        deliver::is_expired,
+        select::{blank_message, is_reminder_due, message_key, threshold},
+    },
+};
+
+/// How long the history of a channel is kept after its last notification.
+const HISTORY_RETENTION: Duration = Duration::days(90);
+
+/// The channels that receive self-monitoring alerts: those that `watch` names; else those subscribed to all owners; else
+/// all. Without an explicit list, only channels whose threshold lets [`SEVERITY`] through.
+#[must_use]
+pub fn addressed<'a>(settings: &'a NotifySettings, watch: &SelfMonitorSettings) -> Vec<&'a NotificationChannel> {
+    let channels = || settings.channels.iter();
+    if !watch.channels.is_empty() {
+        return channels().filter(|channel| watch.channels.contains(&channel.id)).collect();
+    }
+    let listeners: Vec<_> = channels().filter(|channel| threshold(channel, settings) <= SEVERITY).collect();
+    let general: Vec<_> = listeners.iter().copied().filter(|channel| channel.owners.is_empty()).collect();
+    if general.is_empty() { listeners } else { general }
+}
+
+/// Records in `watch` what is due at `now`, as messages in its outbox.
+pub(super) fn plan(
+    watch: &mut SelfMonitor,
+    settings: &NotifySettings,
+    terms: &SelfMonitorSettings,
+    run_id: &str,
+    place: &str,
+    now: DateTime<Utc>,
+) {
+    for channel in addressed(settings, terms) {
+        let Some(kind) = change(watch, channel, settings, terms, now) else { continue };
+        let Some(fields) = record(watch, channel, terms, kind, now) else { continue };
+        let is_wanted = channel.resolved || kind != EventKind::Resolved;
+        let key = key(watch, channel, kind);
+        let Some(event) = watch.deliveries.get_mut(&channel.id).and_then(|known| known.history.events.last_mut())
+        else {
+            continue;
+        };
+        if !is_wanted {
+            event.sent_at = Some(now);
+            continue;
+        }
+        event.dedup_key.clone_from(&key);
+        let message = Message { dedup_key: key, ..message(fields, channel, run_id, place, now) };
+        watch.outbox.push(OutboxEntry {
+            channel: channel.id.clone(),
+            message,
+            due_at: now,
+            alerts: Vec::new(),
+            attempts: 0,
+            not_before: None,
+            last_error: None,
+        });
+    }
+    let is_recent = |known: &MonitorHistory| known.history.last_at().is_some_and(|last| now - last < HISTORY_RETENTION);
+    let is_known = |id: &String| settings.channels.iter().any(|channel| channel.id == *id);
+    watch.deliveries.retain(|id, known| is_recent(known) || (is_known(id) && known.history.is_open()));
+}
+
+/// The event that `channel` is notified of now, if any.
+fn change(
+    watch: &SelfMonitor,
+    channel: &NotificationChannel,
+    settings: &NotifySettings,
+    terms: &SelfMonitorSettings,
+    now: DateTime<Utc>,
+) -> Option<EventKind> {
+    let open = watch.deliveries.get(&channel.id).filter(|known| known.history.is_open());
+    let due = watch.due(terms);
+    let kind = match open {
+        None => due.map(|_| EventKind::Triggered),
+        // Only a healthy run resolves it: a problem that alternates would otherwise notify on every run.
+        Some(_) if watch.trouble.is_none() => Some(EventKind::Resolved),
+        Some(known) if due > Some(known.worst) => Some(EventKind::Escalated),
+        Some(known) => is_reminder_due(&known.history, settings, now).then_some(EventKind::Reminded),
+    }?;
+    let urgency = (kind != EventKind::Resolved).then_some(SEVERITY);
+    let quiet = settings.quiet_hours.as_ref().filter(|hours| hours.hold(now));
+    quiet.is_none_or(|hours| urgency >= Some(hours.except)).then_some(kind)
+}
+
+/// Records that `channel` is notified of `kind`. Returns the fields of the message.
+fn record(
+    watch: &mut SelfMonitor,
+    channel: &NotificationChannel,
+    terms: &SelfMonitorSettings,
+    kind: EventKind,
+    now: DateTime<Utc>,
+) -> Option<SelfMonitorFields> {
+    let due = watch.due(terms).or(watch.trouble);
+    let known = watch.deliveries.get(&channel.id);
+    let trouble = due.or(known.map(|known| known.worst))?;
+    let new = || DeliveryHistory { episode: 0, count: 0, severity: SEVERITY, events: Vec::new() };
+    let known =
+        watch.deliveries.entry(channel.id.clone()).or_insert_with(|| MonitorHistory { history: new(), worst: trouble });
+    match kind {
+        EventKind::Triggered => {
+            known.history.episode += 1;
+            known.history.events.clear();
+            known.worst = trouble;
+        }
+        EventKind::Escalated => known.worst = trouble,
+        EventKind::Reminded | EventKind::Resolved => {}
+    }
+    let first_notified_at = known.history.since();
+    let (severity, dedup_key) = (SEVERITY, String::new());
+    known.history.push(AlertEvent { kind, severity, due_at: now, sent_at: None, message_id: None, dedup_key });
+    let trouble = if kind == EventKind::Resolved { known.worst } else { trouble };
+    let streak = match kind {
+        EventKind::Resolved => watch.last_streak,
+        _ => watch.streaks.get(&trouble).copied().or(watch.current_streak),
+    };
+    let TroubleStreak { runs, since } = streak.unwrap_or(TroubleStreak { runs: 1, since: now });
+    Some(SelfMonitorFields {
+        event: kind,
+        trouble,
+        runs,
+        since,
+        first_notified_at,
+        last_good_at: watch.last_good_at,
+        last_report_at: watch.last_report_at,
+        errors: if kind == EventKind::Resolved { Vec::new() } else { watch.errors.clone() },
+        errors_left_out: if kind == EventKind::Resolved { 0 } else { watch.errors_left_out },
+    })
+}
+
+/// The dedup key: a run repeated within the day yields the same key, every other event a different one.
+fn key(watch: &SelfMonitor, channel: &NotificationChannel, kind: EventKind) -> String {
+    let history = watch.deliveries.get(&channel.id).map(|known| &known.history);
+    let since = history.and_then(DeliveryHistory::since).unwrap_or_default().date_naive();
+    let (episode, count) = history.map_or((0, 0), |history| (history.episode, history.count));
+    message_key(&channel.id, [format!("watch {episode} {count} {since} {}", kind.as_str())].into_iter())
+}
+
+fn message(
+    fields: SelfMonitorFields,
+    channel: &NotificationChannel,
+    run_id: &str,
+    place: &str,
+    now: DateTime<Utc>,
+) -> Message {
+    let is_over = fields.event == EventKind::Resolved;
+    let what = match channel.kind {
+        ChannelKind::Sns(_) => "this topic",
+        ChannelKind::Webhook(_) => "this webhook",
+    };
+    let mut message = blank_message(MessageKind::Watch, run_id, now);
+    message.complete = is_over;
+    message.subscription_reason = format!("{what} is subscribed to self-monitoring");
+    message.severity = SEVERITY;
+    message.events.insert(fields.event, 1);
+    if !is_over {
+        message.severities.insert(Severity::High, 1);
+    }
+    // A failed run has no report: the latest is of an earlier run.
+    message.report = (fields.trouble != RunHealth::Failed || is_over).then(|| place.to_owned());
+    message.watch = Some(fields);
+    message
+}
+
+/// Drops expired messages and the events they carried, so that problems that persist trigger again. Returns the number of
+/// dropped messages.
+pub(super) fn give_up(watch: &mut SelfMonitor, settings: &NotifySettings, now: DateTime<Utc>) -> usize {
+    let (old, kept): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut watch.outbox).into_iter().partition(|due| is_expired(due, settings, now));
+    watch.outbox = kept;
+    for due in &old {
+        let Some(known) = watch.deliveries.get_mut(&due.channel) else { continue };
+        known.history.withdraw(&due.message.dedup_key);
+        known.worst = RunHealth::Incomplete;
+        if known.history.events.is_empty() {
+            watch.deliveries.remove(&due.channel);
+        }
+    }
+    old.len()
+}

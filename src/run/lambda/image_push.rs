@@ -1,0 +1,181 @@
+//! Audits of pushed images.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{
+    failure::{InvocationFailure, InvocationFailureKind},
+    handler::{InvocationResult, open},
+    metrics::LambdaMetrics,
+};
+use crate::{
+    audit::AuditSources,
+    aws::Aws,
+    config::Settings,
+    glob::Glob,
+    inventory::{DeploymentKind, EcrSettings, ImagePush, InventoryFilter, PushedInventory, RegionSelection, Selector},
+    judge::{ReasonCode, Verdict},
+    report::{Finding, Report},
+    run::{
+        AppContext, RunInstants,
+        audit::report_of,
+        inventories::estate,
+        pipeline::{self, Deadlines, keep_catalog, within},
+    },
+};
+
+/// Reasons of unreadable images for which a retry may help.
+const TRANSIENT: [ReasonCode; 2] = [ReasonCode::RegistryUnreachable, ReasonCode::RegistryThrottled];
+
+/// Reasons of unreadable images for which a retry does not help.
+const PERMANENT: [ReasonCode; 3] =
+    [ReasonCode::RegistryDenied, ReasonCode::RegistryMalformed, ReasonCode::ImageMalformed];
+
+/// The response to a push event.
+#[derive(Serialize)]
+struct PushResult {
+    /// The pushed image: `orders:421`.
+    image: String,
+    /// Its digest.
+    digest: String,
+    /// The verdict for each of its platforms.
+    findings: Vec<PushedFinding>,
+    /// The number of notifications sent.
+    messages: usize,
+    /// Why the push was ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PushedFinding {
+    id: String,
+    verdict: Verdict,
+}
+
+/// Audits a pushed image, and sends an alert if its base is outdated.
+pub(super) async fn audit(
+    settings: &Settings,
+    aws: &Aws,
+    push: ImagePush,
+    until: Deadlines,
+    metrics: &mut LambdaMetrics,
+) -> InvocationResult {
+    let settings = narrowed(settings, &push)?;
+    let world = open(&settings, aws, until).await?;
+    let done = Box::pin(audit_image(&settings, &world, push, until, metrics)).await;
+    metrics.count("Requests", world.clients.requests.total());
+    done
+}
+
+async fn audit_image(
+    settings: &Settings,
+    world: &AppContext,
+    push: ImagePush,
+    until: Deadlines,
+    metrics: &mut LambdaMetrics,
+) -> InvocationResult {
+    let name = format!("{}:{}", push.repository, push.tag);
+    let mut answer =
+        PushResult { image: name, digest: push.digest.to_string(), findings: Vec::new(), messages: 0, ignored: None };
+    let is_unlisted = settings.ecr.is_empty();
+    let tables = if is_unlisted { vec![everything()] } else { settings.ecr.clone() };
+    let instants = RunInstants::new(None);
+    let estate = estate(settings, &world.clients, instants);
+    let inventory = PushedInventory::new(push, &tables, Arc::clone(&estate));
+    let inventory = Arc::new(inventory);
+    let sources = AuditSources { inventories: vec![Box::new(Arc::clone(&inventory))], aws_scope: Some(estate) };
+    let report = report_of(&sources, settings, &world.clients, instants, &|_| ());
+    let Some(report) = within(until.audit, report).await else {
+        keep_catalog(world, until).await;
+        return Err(InvocationFailure::timed_out("the image was audited"));
+    };
+    if let Some(why) = inventory.ignored() {
+        tracing::info!("ignored: {} was pushed, but {}", answer.image, why.as_str());
+        answer.ignored = Some(why.as_str().to_owned());
+        keep_catalog(world, until).await;
+        return Ok(serde_json::to_value(answer).unwrap_or_default());
+    }
+    if let Some(why) = transient_failure(&report) {
+        keep_catalog(world, until).await;
+        return Err(InvocationFailure::new(
+            InvocationFailureKind::Failed,
+            format!("cannot audit {}: {why}", answer.image),
+        ));
+    }
+    let outcome = pipeline::notify_part(settings, world, &report, is_unlisted, until).await;
+    let outcome = outcome.map_err(|error| {
+        InvocationFailure::new(InvocationFailureKind::Failed, format!("no notification was sent: {error}"))
+    })?;
+    let Some(outcome) = outcome else { return Err(InvocationFailure::timed_out("all notifications were sent")) };
+    metrics.notified(&outcome);
+    answer.messages = outcome.messages.iter().filter(|message| message.sent).count();
+    answer.findings = report.findings.iter().map(PushedFinding::new).collect();
+    // If only the base is unreadable, the finding covers it.
+    if let Some(why) = unknown_for(&report, &PERMANENT, |finding| finding.base.is_none()) {
+        let why = format!("the pushed image {} cannot be audited: {why}", answer.image);
+        let sent = pipeline::push_failed(settings, world, instants.now, &answer.image, &why).await;
+        let sent = sent.map_err(|error| {
+            InvocationFailure::new(InvocationFailureKind::Failed, format!("{why}; no channel was notified: {error}"))
+        })?;
+        if sent == 0 {
+            return Err(InvocationFailure::new(InvocationFailureKind::Failed, why));
+        }
+        tracing::warn!("{why}");
+        answer.messages += sent;
+    }
+    outcome.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
+    tracing::info!("audited the pushed image {}; {} messages sent", answer.image, answer.messages);
+    Ok(serde_json::to_value(answer).unwrap_or_default())
+}
+
+impl PushedFinding {
+    fn new(finding: &Finding) -> Self {
+        Self { id: finding.id.clone(), verdict: finding.verdict }
+    }
+}
+
+/// `settings` limited to the account and region of `push`, so that no other role is assumed.
+fn narrowed(settings: &Settings, push: &ImagePush) -> Result<Settings, InvocationFailure> {
+    let only = |text: &str| {
+        let glob = text.parse::<Glob>();
+        glob.map(|glob| vec![glob]).map_err(|why| InvocationFailure::new(InvocationFailureKind::UnknownEvent, why))
+    };
+    let (accounts, regions) = (only(&push.account)?, only(&push.region)?);
+    let mut settings = settings.clone();
+    if let Some(of) = &mut settings.accounts {
+        of.only.clone_from(&accounts);
+    }
+    settings.filter =
+        InventoryFilter { accounts, regions, kinds: vec![DeploymentKind::Ecr], ..InventoryFilter::default() };
+    settings.is_part = true;
+    Ok(settings)
+}
+
+/// The selection without `[[inventory.ecr]]`: all images.
+fn everything() -> EcrSettings {
+    let all = Selector::default();
+    EcrSettings {
+        regions: RegionSelection::Enabled,
+        tags: all.include.clone(),
+        selector: all,
+        newest: None,
+        untagged: false,
+    }
+}
+
+/// The error of a transient failure, for which a retry may help.
+fn transient_failure(report: &Report) -> Option<String> {
+    if let Some(error) = report.errors.first() {
+        return Some(error.message.clone());
+    }
+    unknown_for(report, &TRANSIENT, |_| true)
+}
+
+/// The first reason with one of `codes`, among the `unknown` findings that `is_meant` selects.
+fn unknown_for(report: &Report, codes: &[ReasonCode], is_meant: impl Fn(&Finding) -> bool) -> Option<String> {
+    let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown && is_meant(finding));
+    let mut reasons = unknown.flat_map(|finding| &finding.reasons);
+    reasons.find(|reason| codes.iter().any(|code| code.as_str() == reason.code)).map(|reason| reason.message.clone())
+}

@@ -1,0 +1,62 @@
+//! Notification of a partial audit between two runs, such as of a pushed image. Stores no report and requests no rebuild.
+
+use std::sync::Arc;
+
+use super::{AppContext, Deadlines, LOCK_WAIT, RunReport, keep_catalog, within};
+use crate::{
+    config::Settings,
+    notify::{
+        self, LedgerSession,
+        select::{self, NotificationContext},
+    },
+    report::Report,
+    store,
+};
+
+/// Notifies of the findings in `report`. `is_unlisted`: no inventory lists them. Without due messages the store is not
+/// written.
+///
+/// `None` if the time ran out. Messages that were recorded stay in the outbox.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn notify_part(
+    settings: &Settings,
+    world: &AppContext,
+    report: &Report,
+    is_unlisted: bool,
+    until: Deadlines,
+) -> store::Result<Option<RunReport>> {
+    let mut outcome = RunReport::from_report(report, world.store.location());
+    let notified = within(until.notify, notify(settings, world, report, is_unlisted, &mut outcome)).await;
+    outcome.problems.extend(keep_catalog(world, until).await);
+    Ok(notified.transpose()?.map(|()| outcome))
+}
+
+async fn notify(
+    settings: &Settings,
+    world: &AppContext,
+    report: &Report,
+    is_unlisted: bool,
+    outcome: &mut RunReport,
+) -> store::Result<()> {
+    let context = NotificationContext { report, place: None };
+    let mut preview = notify::read(&*world.store).await?;
+    let due = preview.outbox.len();
+    let planned = select::plan_part(&mut preview, context, &settings.notify, is_unlisted);
+    outcome.findings_waiting += planned.waiting as u64;
+    if preview.outbox.len() == due && planned.joined == 0 {
+        return Ok(());
+    }
+    let lock = world.store.lock(&report.run_id, LOCK_WAIT).await?;
+    let session = LedgerSession::open(Arc::clone(&world.store), lock).await?;
+    let delivered = async {
+        session.change(|ledger| select::plan_part(ledger, context, &settings.notify, is_unlisted)).await?;
+        notify::deliver(&session, &world.outbound.notifiers, &settings.notify, report.generated_at).await
+    };
+    let delivered = delivered.await;
+    session.close().await;
+    outcome.add_deliveries(delivered?);
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Self-monitoring of runs: stores the health of each run, notifies of problems and calls the heartbeat URLs.
+
+use anyhow::Result;
+use chrono::{DateTime, Utc};
+
+use super::{AppContext, CompletedRun, heartbeat::beat, report_place};
+use crate::{
+    config::Settings,
+    image::ErrorCode,
+    notify::{
+        DeliverySummary,
+        self_monitor::{self, ObservedRun, RUN, RunError, RunHealth},
+    },
+    store,
+};
+
+/// Records the health of `cycle` and sends self-monitoring alerts; both are added to its result. A run over a part of the
+/// configuration is ignored.
+///
+/// A failure to do so is a problem in the result, or is logged if the run failed.
+pub async fn watch_over(settings: &Settings, world: &AppContext, now: DateTime<Utc>, cycle: &mut Result<CompletedRun>) {
+    if settings.is_part {
+        return;
+    }
+    match cycle {
+        Ok(cycle) => {
+            match observe(settings, world, &observed(settings, cycle)).await {
+                Ok(delivered) => cycle.outcome.add_deliveries(delivered),
+                Err(error) => cycle.outcome.problems.push(format!("self-monitoring failed: {error}")),
+            }
+            beat(world, settings.watch.heartbeat.as_ref()).await;
+        }
+        Err(error) => failed(settings, world, now, &format!("{error:#}")).await,
+    }
+}
+
+/// Records that the run as of `now` failed because of `why`, and notifies of it.
+pub async fn failed(settings: &Settings, world: &AppContext, now: DateTime<Utc>, why: &str) {
+    let run_id = ulid::Ulid::generate().to_string();
+    let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
+    match observe(settings, world, &ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors }).await {
+        Ok(delivered) => log(&delivered),
+        Err(error) => tracing::warn!("self-monitoring failed, no notification of the failed run was sent: {error}"),
+    }
+    beat(world, settings.watch.heartbeat_fail.as_ref()).await;
+}
+
+/// Records that the push of `image` could not be audited because of `why`, and notifies of it. Returns the number of sent
+/// messages.
+///
+/// # Errors
+///
+/// Those of the store.
+pub async fn push_failed(
+    settings: &Settings,
+    world: &AppContext,
+    now: DateTime<Utc>,
+    image: &str,
+    why: &str,
+) -> store::Result<usize> {
+    let run_id = ulid::Ulid::generate().to_string();
+    let errors = vec![RunError::new(&self_monitor::push_scope(image), ErrorCode::Failed.as_str(), why, now)];
+    let run = ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors };
+    let delivered = observe(settings, world, &run).await?;
+    log(&delivered);
+    Ok(delivered.tried.iter().filter(|delivery| delivery.outcome.is_ok()).count())
+}
+
+async fn observe(settings: &Settings, world: &AppContext, run: &ObservedRun) -> store::Result<DeliverySummary> {
+    let place = report_place(&*world.store);
+    self_monitor::observe(&*world.store, run, &settings.notify, &settings.watch, &place).await?;
+    self_monitor::deliver(&*world.store, &world.outbound.notifiers, &settings.notify, run.at).await
+}
+
+/// Logs deliveries of a run without a result.
+fn log(delivered: &DeliverySummary) {
+    for delivery in &delivered.tried {
+        match &delivery.outcome {
+            Ok(_) => tracing::info!("notified {} of the failure", delivery.channel),
+            Err(why) => tracing::warn!("cannot notify {} of the failure: {why}", delivery.channel),
+        }
+    }
+}
+
+/// The health of `cycle`.
+fn observed(settings: &Settings, cycle: &CompletedRun) -> ObservedRun {
+    let CompletedRun { report, outcome } = cycle;
+    let at = report.generated_at;
+    let unread = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
+    let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, self_monitor::PROBLEM, problem, at));
+    let unknown = report.most_unknown().map(|note| RunError::new(RUN, &note.code, &note.message, at));
+    let is_blind = unknown.is_some();
+    let errors: Vec<_> = unknown.into_iter().chain(unread).chain(problems).collect();
+    let is_empty = report.summary.deployments == 0 && !settings.kinds().is_empty();
+    let trouble = match () {
+        () if is_empty => Some(RunHealth::Empty),
+        () if is_blind => Some(RunHealth::Blind),
+        () if !report.complete || !errors.is_empty() => Some(RunHealth::Incomplete),
+        () => None,
+    };
+    ObservedRun { run_id: report.run_id.clone(), at, trouble, errors }
+}
