@@ -190,7 +190,7 @@ fn cloudwatch_metrics() -> BTreeSet<String> {
             && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
             && word.bytes().any(|byte| byte.is_ascii_lowercase())
     };
-    let sources = ["metrics.rs", "handler.rs", "pushed.rs", "direct.rs"];
+    let sources = ["metrics.rs", "handler.rs", "image_push.rs", "direct.rs"];
     let sources = sources.map(|name| text(&format!("src/run/lambda/{name}")));
     let quoted = sources
         .iter()
