@@ -22,7 +22,7 @@ use super::{
 use crate::image::{Digest, DigestContent, PlatformRelease, Repository};
 
 /// Format version, which is the name of the subfolder.
-const VERSION: &str = "v4";
+const VERSION: &str = "v1";
 
 /// Maximum delay of writing changes of repository records, which a run changes often.
 const SAVE_EVERY: Duration = Duration::from_secs(1);

@@ -60,7 +60,7 @@ mod tests {
         store::{FolderStore, TagObservation, WriteCondition},
     };
 
-    const SEGMENTS: &str = "catalog/v4/segments/";
+    const SEGMENTS: &str = "catalog/v1/segments/";
 
     fn content() -> DigestContent {
         DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() })

@@ -221,7 +221,7 @@ fn an_imported_catalog_is_used_by_audits_and_by_runs_with_a_folder_store() {
     succeeded(&program.run(&["catalog", "export", "--key", "secret.key", "releases.bin"]));
     succeeded(&program.run(&["catalog", "import", "releases.bin", "--public-key", &key]));
     for folder in ["store/catalog", ".cache/basewatch"] {
-        assert!(program.home().join(folder).join("v4/files/releases.bin").exists(), "{folder}");
+        assert!(program.home().join(folder).join("v1/files/releases.bin").exists(), "{folder}");
     }
     fs::write(program.home().join("basewatch.toml"), "[catalog]\nenabled = false\n").unwrap();
     failed(

@@ -17,7 +17,7 @@ use futures::future::join_all;
 
 use crate::contract::Shared;
 
-const SEGMENTS: &str = "catalog/v4/segments/";
+const SEGMENTS: &str = "catalog/v1/segments/";
 
 impl Shared {
     /// The catalog there, as a run of its own sees it.

@@ -301,7 +301,7 @@ mod tests {
     impl Rig {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let segments = SegmentFolder::new(folder.path().join("v4"));
+            let segments = SegmentFolder::new(folder.path().join("v1"));
             Self { _folder: folder, folder: segments }
         }
 
@@ -409,7 +409,7 @@ mod tests {
             ("00.segment", b"garbage"),
             ("01.segment", b"basewatch.catalog/v99\n"),
             ("02.txt", b"x"),
-            (".1.2.unfinished", b"basewatch.catalog/v4\n"),
+            (".1.2.unfinished", b"basewatch.catalog/v1\n"),
         ];
         for (name, bytes) in strange {
             fs::write(rig.path(name), bytes).unwrap();

@@ -8,7 +8,7 @@ use super::{LISTINGS, MOST_SMALL, Records, SegmentMerge, is_segment, is_small, n
 use crate::store::{Result, Store, WriteCondition};
 
 /// Prefix of segments in a store.
-const SEGMENTS: &str = "catalog/v4/segments/";
+const SEGMENTS: &str = "catalog/v1/segments/";
 /// Number of concurrent reads.
 const READ_AT_ONCE: usize = 8;
 

@@ -5,7 +5,7 @@
 //! 0. The checksum covers the length, so that zeros left by a file system after a crash are not a record.
 
 /// The first line of a segment.
-const HEADER: &[u8] = b"basewatch.catalog/v4\n";
+const HEADER: &[u8] = b"basewatch.catalog/v1\n";
 /// Number of bytes before the body of a record.
 const FRAME_BYTES: usize = 8;
 /// Number of bytes of a body before the key.
