@@ -42,7 +42,7 @@
     });
     show();
     const keys = make('button', { type: 'button', id: 'keys', textContent: 'Keys' });
-    keys.setAttribute('aria-label', 'Keyboard shortcuts');
+    keys.setAttribute('aria-label', 'Keys: keyboard shortcuts');
     keys.addEventListener('click', showKeys);
     find('#tools').append(button, keys);
   };
