@@ -21,9 +21,9 @@ const INDEXES: usize = 5;
 /// Reads attestations.
 pub(super) struct AttestationReader<'a> {
     pub(super) images: &'a Arc<ImageReader>,
-    pub(super) shelves: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
+    pub(super) images_by_repository: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
     pub(super) settings: &'a identify::IdentifySettings,
-    pub(super) terms: &'a AuditOptions,
+    pub(super) options: &'a AuditOptions,
 }
 
 impl AttestationReader<'_> {
@@ -48,13 +48,13 @@ impl AttestationReader<'_> {
                 distinct.entry(key).or_default().push(position);
             }
         }
-        let asked = distinct.into_values().map(|positions| {
+        let queries = distinct.into_values().map(|positions| {
             let deployment = &deployments[positions[0]].0;
             let is_wanted = positions.iter().any(|position| wanted.contains(position));
             async move { (positions, self.provenance(deployment, is_wanted).await) }
         });
-        let asked: Vec<_> = asked.collect();
-        let found: Vec<_> = stream::iter(asked).buffer_unordered(self.terms.concurrency).collect().await;
+        let queries: Vec<_> = queries.collect();
+        let found: Vec<_> = stream::iter(queries).buffer_unordered(self.options.concurrency).collect().await;
         let mut changed = Vec::new();
         for (positions, provenance) in found {
             let Some(provenance) = provenance.map(Arc::new) else { continue };
@@ -89,7 +89,7 @@ impl AttestationReader<'_> {
             let known = self.images.remembered_provenance(&image.digest);
             return (known.attestation_count > 0).then_some(known);
         }
-        let holds = self.shelves.get(repository);
+        let holds = self.images_by_repository.get(repository);
         let mut listed = image.attestations.to_vec();
         if let Some(holds) = holds {
             if listed.is_empty() {
@@ -101,7 +101,7 @@ impl AttestationReader<'_> {
         // The list of a repository includes the referrers of its images.
         Some(match holds {
             Some(_) => self.images.listed_provenance(repository, &image.digest, &listed).await,
-            None => self.images.provenance(repository, &image.digest, &listed, self.terms.seen_at).await,
+            None => self.images.provenance(repository, &image.digest, &listed, self.options.seen_at).await,
         })
     }
 

@@ -76,7 +76,7 @@ impl DeploymentKind {
     }
 }
 
-/// One place where an image runs or is meant to run.
+/// One place where an image runs or is selected to run.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// Stable across runs: `ecr:eu-west-1:123456789012:orders:421`, with the suffix `#linux/arm64` for one platform of

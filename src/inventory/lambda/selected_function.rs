@@ -33,7 +33,7 @@ pub(super) struct SelectedFunction {
 #[derive(Clone, Debug)]
 pub(super) enum VersionOutcome {
     /// It is being read.
-    Asked,
+    Requested,
     /// The response; with its cache entry if the version is listed.
     Known(Arc<FunctionDetails>, Option<CachedFunction>),
     /// It was deleted meanwhile.
@@ -69,8 +69,8 @@ impl SelectedFunction {
     }
 
     /// The change fields of `version` in the list.
-    pub(super) fn mark(&self, version: &FunctionVersion) -> Option<&VersionFingerprint> {
-        self.listed.iter().find(|(known, _)| known == version).map(|(_, mark)| mark)
+    pub(super) fn fingerprint(&self, version: &FunctionVersion) -> Option<&VersionFingerprint> {
+        self.listed.iter().find(|(known, _)| known == version).map(|(_, fingerprint)| fingerprint)
     }
 
     /// Whether it has a published version.
