@@ -277,9 +277,9 @@ impl Aws {
     /// If the request failed temporarily.
     async fn own_account(&self) -> Result<Option<AccountId>, AwsError> {
         let ask = || async {
-            let answer = self.own().await.sts().get_caller_identity().send().await;
-            match answer.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", &error)) {
-                Ok(answer) => Ok(answer.account.and_then(|account| account.parse().ok())),
+            let response = self.own().await.sts().get_caller_identity().send().await;
+            match response.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", &error)) {
+                Ok(response) => Ok(response.account.and_then(|account| account.parse().ok())),
                 Err(failure) if failure.is_transient() => Err(failure),
                 Err(_) => Ok(None),
             }

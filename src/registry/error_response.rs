@@ -78,11 +78,11 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The failure for the error response `answer` to a request for `what`.
-pub(super) fn failure(registry: &str, what: &str, answer: &RegistryResponse) -> AttemptError {
-    let (registry, what, status) = (registry.to_owned(), what.to_owned(), answer.status.as_u16());
-    let retry_after = answer.retry_after();
-    let said = ErrorMessage::read(&answer.body);
+/// The failure for the error response `response` to a request for `what`.
+pub(super) fn failure(registry: &str, what: &str, response: &RegistryResponse) -> AttemptError {
+    let (registry, what, status) = (registry.to_owned(), what.to_owned(), response.status.as_u16());
+    let retry_after = response.retry_after();
+    let said = ErrorMessage::read(&response.body);
     let mut is_lasting = false;
     let error = match status {
         407 => {
@@ -112,14 +112,14 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> RegistryResponse {
+    fn response(status: u16, body: &str) -> RegistryResponse {
         let status = StatusCode::from_u16(status).expect("a status");
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
         RegistryResponse { status, headers, body: Vec::from(body).into(), redacted: None, is_from_registry: true }
     }
 
     fn error(status: u16, body: &str) -> Error {
-        failure("r.io", "r.io/x:1", &answer(status, body)).error
+        failure("r.io", "r.io/x:1", &response(status, body)).error
     }
 
     #[test]

@@ -170,8 +170,8 @@ impl BaseResolver {
     /// When the catalog first observed the release at any moving tag of its repository, or ECR received it.
     fn first_seen(&self, candidate: &DatingInput<'_>) -> Option<DateTime<Utc>> {
         let digests = [candidate.release.digest, candidate.release.platform_digest];
-        let seen_in = self.recall_both(candidate.repository, |memory| {
-            let seen = memory.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
+        let seen_in = self.recall_both(candidate.repository, |record| {
+            let seen = record.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
             seen.map(|seen| seen.first_seen).min()
         });
         let on_line = candidate.observations.first(candidate.release).map(|stay| stay.first_seen);
@@ -202,8 +202,8 @@ impl BaseResolver {
         if let Some(known) = known.get(line) {
             return Arc::clone(known);
         }
-        let history: Vec<TagObservation> = self.images.catalog().read_repository(&line.0.repository, |memory| {
-            let history = memory.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
+        let history: Vec<TagObservation> = self.images.catalog().read_repository(&line.0.repository, |record| {
+            let history = record.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
             history[history.len().saturating_sub(MOST_STAYS)..].to_vec()
         });
         let stay = |seen: TagObservation| {

@@ -166,30 +166,30 @@ impl BaseResolver {
         self.shelves.get()?.get(repository)
     }
 
-    /// Resolves the base of `question` for an image of this `age`. Missing data is a [`ResolutionProblem`] of the resolution.
-    pub async fn resolve(&self, question: &BaseQuery, age: ImageAge) -> Resolution {
-        let found = self.find(question).await;
-        self.date(&BaseQueryKey::from(question), &found, age)
+    /// Resolves the base of `query` for an image of this `age`. Missing data is a [`ResolutionProblem`] of the resolution.
+    pub async fn resolve(&self, query: &BaseQuery, age: ImageAge) -> Resolution {
+        let found = self.find(query).await;
+        self.date(&BaseQueryKey::from(query), &found, age)
     }
 
     /// The first half of [`resolve`](Self::resolve), shared by all images that record this base: its digest, its line,
     /// and the line's current release. Done once a run. [`date`](Self::date) is the second half.
-    pub async fn find(&self, question: &BaseQuery) -> Resolution {
-        self.found.get(BaseQueryKey::from(question), async || self.resolve_uncached(question).await).await
+    pub async fn find(&self, query: &BaseQuery) -> Resolution {
+        self.found.get(BaseQueryKey::from(query), async || self.resolve_uncached(query).await).await
     }
 
-    async fn resolve_uncached(&self, question: &BaseQuery) -> Resolution {
+    async fn resolve_uncached(&self, query: &BaseQuery) -> Resolution {
         let mut resolution = Resolution::default();
-        self.find_base(question, &mut resolution).await;
-        self.compare_digests(question, &mut resolution).await;
-        self.find_line(question, &mut resolution).await;
+        self.find_base(query, &mut resolution).await;
+        self.compare_digests(query, &mut resolution).await;
+        self.find_line(query, &mut resolution).await;
         if let (Some((line, _)), Some(current)) = (resolution.line.clone(), resolution.current.clone()) {
-            self.compare_platforms(question, &current, &mut resolution).await;
+            self.compare_platforms(query, &current, &mut resolution).await;
             self.note_coverage(&line, &current, &mut resolution).await;
         }
-        self.find_hold(question, &mut resolution);
-        self.note_found(&question.platform, &resolution);
-        self.note_releases(question, &resolution);
+        self.find_hold(query, &mut resolution);
+        self.note_found(&query.platform, &resolution);
+        self.note_releases(query, &resolution);
         resolution
     }
 

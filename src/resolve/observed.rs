@@ -88,8 +88,8 @@ impl TagHistory {
             let is_first_stay = self.position(stay.release()) == Some(*at);
             *at > first && is_first_stay && stay.first_seen <= now && counts(stay)
         };
-        let mut newer = self.0.iter().enumerate().skip(last + 1).filter(is_newer).map(|(_, stay)| stay).peekable();
-        Some((newer.peek()?.first_seen, newer.count() as u64))
+        let mut later = self.0.iter().enumerate().skip(last + 1).filter(is_newer).map(|(_, stay)| stay).peekable();
+        Some((later.peek()?.first_seen, later.count() as u64))
     }
 
     /// The release that the tag pointed at on `instant`, if observed.

@@ -59,8 +59,8 @@ impl BaseResolver {
     /// The latest possible publish date of `release`: the catalog or ECR had it by then.
     fn known_since(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         let digests = [release.digest, release.platform_digest];
-        let recorded = self.images.catalog().read_repository(repository, |memory| {
-            let recorded = digests.into_iter().flatten().filter_map(|digest| memory.releases.get(digest));
+        let recorded = self.images.catalog().read_repository(repository, |record| {
+            let recorded = digests.into_iter().flatten().filter_map(|digest| record.releases.get(digest));
             recorded.map(|release| release.first_seen).min()
         });
         self.received_at(repository, release).into_iter().chain(recorded).min()

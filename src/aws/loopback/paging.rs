@@ -24,23 +24,23 @@ pub(super) struct CallPage<T> {
 
 /// The page of `items` that the JSON body asks for by `names.0` (cursor) and `names.1` (size).
 pub(super) fn page<T>(
-    asked: &CallRequest,
+    request: &CallRequest,
     items: impl Iterator<Item = T>,
     names: (&str, &str),
     limits: PageLimits,
 ) -> Result<CallPage<T>, CallRefusal> {
-    let size = match asked.body.get(names.1) {
+    let size = match request.body.get(names.1) {
         None | Some(Value::Null) => limits.default,
         Some(size) => match size.as_u64().and_then(|size| usize::try_from(size).ok()) {
             Some(size) if (1..=limits.most).contains(&size) => size,
-            _ => return Err(CallRefusal::invalid(asked, format!("{} must be from 1 to {}", names.1, limits.most))),
+            _ => return Err(CallRefusal::invalid(request, format!("{} must be from 1 to {}", names.1, limits.most))),
         },
     };
-    let start = match asked.text(names.0) {
+    let start = match request.text(names.0) {
         None => 0,
         Some(cursor) => opened(cursor)
             .and_then(|start| start.parse().ok())
-            .ok_or_else(|| CallRefusal::invalid(asked, format!("the {} is not valid", names.0)))?,
+            .ok_or_else(|| CallRefusal::invalid(request, format!("the {} is not valid", names.0)))?,
     };
     let mut items = items.skip(start);
     let items: (Vec<_>, Option<T>) = (items.by_ref().take(size).collect(), items.next());

@@ -129,7 +129,7 @@ fn pairs(form: &str) -> BTreeMap<String, String> {
     form.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
-/// `text` without percent-encoding; invalid encodings are kept.
+/// `text` without percent-encoding; invalid encodings are left as they are.
 fn decoded(text: &str, plus_is_space: bool) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -24,11 +24,11 @@ pub struct CloudImage {
     pub tags: Vec<String>,
     /// When it was pushed.
     pub pushed_at: DateTime<Utc>,
-    /// Where it is kept.
+    /// Where it is stored.
     pub status: ImageStatus,
 }
 
-/// Where an image is kept.
+/// Where an image is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImageStatus {
     /// At hand.
@@ -83,8 +83,8 @@ pub(super) struct CloudRepository {
 impl CloudRepository {
     fn put(&mut self, mut image: CloudImage) {
         if let Some(known) = self.images.remove(&image.digest) {
-            let kept = known.tags.into_iter().filter(|tag| !image.tags.contains(tag)).collect::<Vec<_>>();
-            image.tags.extend(kept);
+            let remaining = known.tags.into_iter().filter(|tag| !image.tags.contains(tag)).collect::<Vec<_>>();
+            image.tags.extend(remaining);
         }
         for other in self.images.values_mut() {
             other.tags.retain(|tag| !image.tags.contains(tag));

@@ -24,7 +24,7 @@ pub(super) fn describe(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     let names = here.named("services", MOST_SERVICES)?;
     if names.is_empty() {
-        return Err(CallRefusal::invalid(here.asked, "Services cannot be empty."));
+        return Err(CallRefusal::invalid(here.request, "Services cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -71,7 +71,7 @@ fn described(here: &EcsCall<'_>, cluster: &CloudCluster, service: &CloudService)
 pub(super) fn describe_revisions(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let arns = here.named("serviceRevisionArns", MOST_REVISIONS)?;
     if arns.is_empty() {
-        return Err(CallRefusal::invalid(here.asked, "serviceRevisionArns cannot be empty."));
+        return Err(CallRefusal::invalid(here.request, "serviceRevisionArns cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {

@@ -1,4 +1,4 @@
-//! What does ECS answer? Its JSON API over the clusters of a region.
+//! The JSON API of ECS over the clusters of a region.
 
 use serde_json::{Value, json};
 
@@ -16,18 +16,18 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
 /// ECS in one region of one account.
 pub(super) struct EcsCall<'a> {
-    pub(super) asked: &'a CallRequest,
+    pub(super) request: &'a CallRequest,
     caller: &'a Caller,
     pub(super) place: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
     world: &CloudWorld,
-    asked: &CallRequest,
+    request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let here = EcsCall { asked, caller, place: world.place(&caller.account, &asked.region) };
-    let body = match asked.operation.as_str() {
+    let here = EcsCall { request, caller, place: world.place(&caller.account, &request.region) };
+    let body = match request.operation.as_str() {
         "ListClusters" => here.clusters(),
         "DescribeClusters" => here.cluster_details(),
         "ListServices" => services::list(&here),
@@ -36,9 +36,9 @@ pub(in crate::aws::loopback) fn respond(
         "ListTasks" => tasks::list(&here),
         "DescribeTasks" => tasks::describe(&here),
         "DescribeTaskDefinition" => tasks::describe_definition(&here),
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }?;
-    Ok(Reply::json(asked, &body))
+    Ok(Reply::json(request, &body))
 }
 
 impl<'a> EcsCall<'a> {
@@ -79,22 +79,22 @@ impl<'a> EcsCall<'a> {
         arns: impl Iterator<Item = String>,
         limits: PageLimits,
     ) -> Result<Value, CallRefusal> {
-        let page = page(self.asked, arns, CURSOR, limits)?;
+        let page = page(self.request, arns, CURSOR, limits)?;
         Ok(json!({ field: page.items, "nextToken": page.next }))
     }
 
     /// The texts of the list `field`, at most `most`.
     pub(super) fn named(&self, field: &str, most: usize) -> Result<Vec<&'a str>, CallRefusal> {
-        let named = self.asked.texts(field);
+        let named = self.request.texts(field);
         if named.len() > most {
-            return Err(CallRefusal::invalid(self.asked, format!("{field} must have at most {most} members")));
+            return Err(CallRefusal::invalid(self.request, format!("{field} must have at most {most} members")));
         }
         Ok(named)
     }
 
     /// The cluster of the call; `default` if omitted.
     pub(super) fn cluster(&self) -> Result<&'a CloudCluster, CallRefusal> {
-        let cluster = self.find_cluster(self.asked.text("cluster").unwrap_or("default"));
+        let cluster = self.find_cluster(self.request.text("cluster").unwrap_or("default"));
         cluster.ok_or_else(|| CallRefusal::new(400, "ClusterNotFoundException", "Cluster not found."))
     }
 
@@ -105,7 +105,7 @@ impl<'a> EcsCall<'a> {
 
     /// The tags, if requested.
     pub(super) fn put_tags(&self, described: &mut Value, tags: &Tags) {
-        if self.asked.texts("include").contains(&"TAGS") {
+        if self.request.texts("include").contains(&"TAGS") {
             described["tags"] = self::tags(tags);
         }
     }
@@ -119,7 +119,7 @@ impl<'a> EcsCall<'a> {
     }
 
     pub(super) fn arn(&self, resource: &str) -> String {
-        format!("arn:aws:ecs:{}:{}:{resource}", self.asked.region, self.caller.account)
+        format!("arn:aws:ecs:{}:{}:{resource}", self.request.region, self.caller.account)
     }
 }
 

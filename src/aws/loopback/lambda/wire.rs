@@ -1,4 +1,4 @@
-//! What does Lambda answer? Its REST API over the functions of a region.
+//! The REST API of Lambda over the functions of a region.
 
 use std::{ops::Bound, str::FromStr};
 
@@ -26,22 +26,22 @@ const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
 /// Lambda in one region of one account.
 struct LambdaCall<'a> {
-    asked: &'a CallRequest,
+    request: &'a CallRequest,
     caller: &'a Caller,
     place: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
     world: &CloudWorld,
-    asked: &CallRequest,
+    request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let here = LambdaCall { asked, caller, place: world.place(&caller.account, &asked.region) };
-    match asked.operation.as_str() {
+    let here = LambdaCall { request, caller, place: world.place(&caller.account, &request.region) };
+    match request.operation.as_str() {
         "ListFunctions" => here.functions(),
         "GetFunction" => here.details(),
         "ListAliases" => here.aliases(),
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }
 }
 
@@ -52,7 +52,9 @@ impl<'a> LambdaCall<'a> {
         let all = match self.parameter("FunctionVersion") {
             None => false,
             Some("ALL") => true,
-            Some(other) => return Err(CallRefusal::invalid(self.asked, format!("FunctionVersion {other} is not ALL"))),
+            Some(other) => {
+                return Err(CallRefusal::invalid(self.request, format!("FunctionVersion {other} is not ALL")));
+            }
         };
         let size = self.size()?;
         let (first, skipped) = match self.parameter("Marker") {
@@ -76,7 +78,7 @@ impl<'a> LambdaCall<'a> {
             })
             .collect();
         let next = entries.next().map(|(place, function, ..)| sealed(&format!("{} {place}", function.name)));
-        Ok(Reply::json(self.asked, &json!({ "Functions": listed, "NextMarker": next })))
+        Ok(Reply::json(self.request, &json!({ "Functions": listed, "NextMarker": next })))
     }
 
     fn details(&self) -> Result<Reply, CallRefusal> {
@@ -96,17 +98,17 @@ impl<'a> LambdaCall<'a> {
         let version = version.ok_or_else(|| self.not_found(&function.name, qualifier))?;
         let mut configuration = self.configuration(function, number, version, qualifier);
         describe_state(&mut configuration, version);
-        let mut answer = json!({ "Configuration": configuration, "Code": code(version) });
+        let mut response = json!({ "Configuration": configuration, "Code": code(version) });
         if !function.tags.is_empty() {
-            answer["Tags"] = json!(function.tags);
+            response["Tags"] = json!(function.tags);
         }
-        Ok(Reply::json(self.asked, &answer))
+        Ok(Reply::json(self.request, &response))
     }
 
     fn aliases(&self) -> Result<Reply, CallRefusal> {
         let (function, _) = self.function()?;
-        let wanted = self.parameter("FunctionVersion");
-        let points_there = |alias: &&CloudAlias| wanted.is_none_or(|wanted| alias.version == wanted);
+        let requested = self.parameter("FunctionVersion");
+        let points_there = |alias: &&CloudAlias| requested.is_none_or(|requested| alias.version == requested);
         let start = match self.parameter("Marker") {
             None => 0,
             Some(marker) => self.place_of(marker)?.1,
@@ -132,18 +134,18 @@ impl<'a> LambdaCall<'a> {
             })
             .collect();
         let next = aliases.next().map(|_| sealed(&format!("{} {}", function.name, start + size)));
-        Ok(Reply::json(self.asked, &json!({ "Aliases": listed, "NextMarker": next })))
+        Ok(Reply::json(self.request, &json!({ "Aliases": listed, "NextMarker": next })))
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
-        self.asked.parameters.get(name).map(String::as_str)
+        self.request.parameters.get(name).map(String::as_str)
     }
 
     fn size(&self) -> Result<usize, CallRefusal> {
         match self.parameter("MaxItems").map(usize::from_str) {
             None => Ok(PAGE),
             Some(Ok(size)) if (1..=10_000).contains(&size) => Ok(size.min(PAGE)),
-            Some(_) => Err(CallRefusal::invalid(self.asked, "MaxItems must be from 1 to 10000")),
+            Some(_) => Err(CallRefusal::invalid(self.request, "MaxItems must be from 1 to 10000")),
         }
     }
 
@@ -152,15 +154,15 @@ impl<'a> LambdaCall<'a> {
         let held = opened(marker);
         let parts = held.as_deref().and_then(|held| held.split_once(' '));
         let place = parts.and_then(|(name, place)| Some((name.to_owned(), place.parse().ok()?)));
-        place.ok_or_else(|| CallRefusal::invalid(self.asked, "The provided marker is invalid"))
+        place.ok_or_else(|| CallRefusal::invalid(self.request, "The provided marker is invalid"))
     }
 
     /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
     fn function(&self) -> Result<(&'a CloudFunction, Option<&'a str>), CallRefusal> {
-        let named = self.asked.segments.get(2).map(String::as_str).unwrap_or_default();
+        let named = self.request.segments.get(2).map(String::as_str).unwrap_or_default();
         let named = match named.strip_prefix(self.arn("", None).as_str()) {
             Some(name) => name,
-            None if named.starts_with("arn:") => return Err(CallRefusal::denied(self.asked, self.caller, named)),
+            None if named.starts_with("arn:") => return Err(CallRefusal::denied(self.request, self.caller, named)),
             None => named,
         };
         let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, rest)| (name, Some(rest)));
@@ -174,7 +176,7 @@ impl<'a> LambdaCall<'a> {
     }
 
     fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
-        let arn = format!("arn:aws:lambda:{}:{}:function:{name}", self.asked.region, self.caller.account);
+        let arn = format!("arn:aws:lambda:{}:{}:function:{name}", self.request.region, self.caller.account);
         qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}"))
     }
 
@@ -210,7 +212,7 @@ impl<'a> LambdaCall<'a> {
         put("Architectures", json!([version.architecture.to_string()]));
         put("EphemeralStorage", json!({ "Size": 512 }));
         if function.is_managed {
-            let arn = format!("arn:aws:lambda:{}:{account}:capacity-provider:pool", self.asked.region);
+            let arn = format!("arn:aws:lambda:{}:{account}:capacity-provider:pool", self.request.region);
             let provider = json!({ "CapacityProviderArn": arn });
             put("CapacityProviderConfig", json!({ "LambdaManagedInstancesCapacityProviderConfig": provider }));
         }
