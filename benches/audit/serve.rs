@@ -40,7 +40,7 @@ const PATHS: [(&str, usize); 6] = [
     ("/?owner=team-07", 2),
 ];
 
-/// One answer.
+/// A response.
 struct Answer {
     took: Duration,
     status: u16,

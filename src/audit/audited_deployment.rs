@@ -86,9 +86,9 @@ impl AuditResult {
             let is_whole = !options.is_part && is_complete && self.collection_errors.is_empty();
             Note::hold(hold, self.matched_holds.contains(&index), is_whole, options.now)
         });
-        let met = exemption_usage(&options.policy, &judged, options.now);
+        let usages = exemption_usage(&options.policy, &judged, options.now);
         let of_exemptions =
-            met.iter().filter_map(|met| Note::exemption(met, is_whole(&met.exemption.scope), options.now));
+            usages.iter().filter_map(|usage| Note::exemption(usage, is_whole(&usage.exemption.scope), options.now));
         let notes = self.notes.iter().cloned().chain(of_exemptions).chain(of_holds).collect();
         let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(options)).collect();
         findings.sort_by(Finding::worst_first);
@@ -113,7 +113,7 @@ impl AuditResult {
         let errors = self.collection_errors.iter().cloned().map(ErrorEntry::from);
         errors
             .chain(ErrorEntry::from_resolutions(
-                self.resolutions.iter().map(|(key, answer)| (key.repository(), answer)),
+                self.resolutions.iter().map(|(key, resolution)| (key.repository(), resolution)),
             ))
             .collect()
     }

@@ -132,25 +132,25 @@ impl NewerImage {
 impl ReplacementSearch<'_> {
     /// The best newer image for each deployment that another image could improve.
     pub(super) async fn replacements(&self, audit: &AuditResult) -> NewerImages {
-        let mut wanted = BTreeMap::new();
-        let mut slots = Vec::new();
+        let mut required = BTreeMap::new();
+        let mut keys = Vec::new();
         for audited in audit.audited_deployments().filter(|audited| audited.deployment.is_running()) {
-            let Some(slot) = self.slot(&audited) else { continue };
-            if !wanted.contains_key(&slot) && audited.judgement(self.options).wants_another_image() {
-                wanted.insert(slot.clone(), audited);
+            let Some(key) = self.key(&audited) else { continue };
+            if !required.contains_key(&key) && audited.judgement(self.options).wants_another_image() {
+                required.insert(key.clone(), audited);
             }
-            slots.push((audited.deployment.id.clone(), slot));
+            keys.push((audited.deployment.id.clone(), key));
         }
-        let search = |(slot, audited)| async move { Some((slot, Arc::new(self.newer(audit, audited).await?))) };
+        let search = |(key, audited)| async move { Some((key, Arc::new(self.newer(audit, audited).await?))) };
         // Collected first: a stream that maps borrowed items lazily is not `Send`.
-        let searches: Vec<_> = wanted.into_iter().map(search).collect();
+        let searches: Vec<_> = required.into_iter().map(search).collect();
         let found: Vec<_> = stream::iter(searches).buffer_unordered(self.options.concurrency).collect().await;
         let found: BTreeMap<ReplacementKey, Arc<NewerImage>> = found.into_iter().flatten().collect();
-        let replaced = slots.into_iter().filter_map(|(id, slot)| Some((id, Arc::clone(found.get(&slot)?))));
+        let replaced = keys.into_iter().filter_map(|(id, key)| Some((id, Arc::clone(found.get(&key)?))));
         NewerImages(replaced.collect())
     }
 
-    fn slot(&self, audited: &AuditedDeployment<'_>) -> Option<ReplacementKey> {
+    fn key(&self, audited: &AuditedDeployment<'_>) -> Option<ReplacementKey> {
         let image = audited.deployment.image.as_ref().ok()?;
         let tag = match &audited.deployment.reference {
             ImageSource::Reference(reference) => reference.tag.clone(),
@@ -184,8 +184,8 @@ impl ReplacementSearch<'_> {
             let Some(newer) = self.look(audit, deployment, image, (stored_image, tag)).await else { continue };
             let judgement = newer.judged(deployment, self.options);
             let replacement = newer.replacement(&judgement);
-            let rival = best.as_ref().map(|best| (best.judged(deployment, self.options), best.resolution()));
-            let is_better = match (&rival, audited.resolution()) {
+            let current_best = best.as_ref().map(|best| (best.judged(deployment, self.options), best.resolution()));
+            let is_better = match (&current_best, audited.resolution()) {
                 (Some((judgement, resolution)), _) => replacement.is_better(judgement, resolution),
                 (None, Some(resolution)) => replacement.is_better(&audited.judgement(self.options), resolution),
                 (None, None) => false,

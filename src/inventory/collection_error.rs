@@ -6,7 +6,7 @@ use crate::{
     image::{AccountId, ErrorCode, Region},
 };
 
-/// The error that kept a part of the inventory from being read. The audit continues and is incomplete.
+/// Part of the inventory could not be read. The audit continues and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectionError {
     /// The part that could not be read: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.

@@ -65,7 +65,7 @@ pub(super) struct ListedChild {
     pub(super) index_annotations: Arc<Annotations>,
 }
 
-/// Contents by digest, whatever repository they were read from, and errors by digest and repository.
+/// Contents by digest, regardless of the repository they were read from, and errors by digest and repository.
 #[derive(Debug, Default)]
 pub(super) struct ImageContents {
     found: HashMap<Digest, ManifestContent>,

@@ -88,10 +88,10 @@ pub(super) struct AuthenticatorBuilder {
 
 impl AuthenticatorBuilder {
     pub(super) fn build(self) -> Authenticator {
-        let plan = plan(&self.issuer, self.auth, self.aws);
+        let source = credential_source(&self.issuer, self.auth, self.aws);
         Authenticator {
             host: self.host,
-            source: plan,
+            source,
             rules: self.rules,
             default_rates: self.default_rates,
             login: TokenCache::default(),
@@ -105,7 +105,7 @@ impl AuthenticatorBuilder {
     }
 }
 
-fn plan(host: &str, auth: AuthSettings, aws: Option<Arc<dyn AwsLogins>>) -> CredentialSource {
+fn credential_source(host: &str, auth: AuthSettings, aws: Option<Arc<dyn AwsLogins>>) -> CredentialSource {
     match (auth, EcrHost::parse(host), aws) {
         (AuthSettings::Auto, Some(ecr), Some(logins)) => {
             CredentialSource::Ecr { logins, account: ecr.account.to_owned(), region: ecr.region.to_owned() }
@@ -178,7 +178,7 @@ impl Authenticator {
         }
         if response.status.as_u16() == 401 {
             let values = response.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-            self.learn(repository, &challenge::parse(values))
+            self.store_scheme(repository, &challenge::parse(values))
                 .map_err(|why| Error::Malformed { what: request.what.clone(), why })?;
         }
         let scheme = lock(&self.scheme).clone();
@@ -194,7 +194,7 @@ impl Authenticator {
     }
 
     /// Stores the challenge of the registry; Bearer takes precedence over Basic.
-    fn learn(&self, repository: &str, challenges: &[AuthChallenge]) -> Result<(), String> {
+    fn store_scheme(&self, repository: &str, challenges: &[AuthChallenge]) -> Result<(), String> {
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         if let Some(bearer) = of("bearer") {
             let challenge = BearerChallenge::read(bearer)?;

@@ -144,7 +144,7 @@ impl RegistryTransport {
         }
         let response = response?;
         if !response.status.is_server_error() && response.status != StatusCode::TOO_MANY_REQUESTS {
-            self.circuit_breaker.answered();
+            self.circuit_breaker.record_success();
         }
         Ok(response)
     }
@@ -164,7 +164,7 @@ impl RegistryTransport {
         // A hanging registry costs two timeouts, not one for each attempt.
         let is_last = tries >= self.retry_policy.retries || begun.elapsed() >= self.retry_policy.request_timeout * 2;
         if is_last {
-            self.circuit_breaker.gave_up(begun, &failure.error);
+            self.circuit_breaker.record_failure(begun, &failure.error);
             return Err(failure.error);
         }
         let wait = retry::wait(tries, failure.retry_after, self.retry_policy.retry_wait);

@@ -174,18 +174,18 @@ impl BaseResolver {
             let seen = record.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
             seen.map(|seen| seen.first_seen).min()
         });
-        let on_line = candidate.observations.first(candidate.release).map(|stay| stay.first_seen);
+        let on_line = candidate.observations.first(candidate.release).map(|interval| interval.first_seen);
         let received = self.received_at(candidate.repository, candidate.release);
         seen_in.into_iter().flatten().chain(on_line).chain(received).min()
     }
 
-    /// The recorded build dates of `release`, if its configuration was read. `stay` may have the index that lists the
+    /// The recorded build dates of `release`, if its configuration was read. `interval` may have the index that lists the
     /// manifest.
-    fn build_dates(&self, release: ReleaseDigests<'_>, stay: Option<&TagInterval>) -> Option<BuildDates> {
+    fn build_dates(&self, release: ReleaseDigests<'_>, interval: Option<&TagInterval>) -> Option<BuildDates> {
         let catalog = self.images.catalog();
         let platform_digest = release.platform_digest.or(release.digest)?;
         let DigestContent::Image(facts) = &*catalog.content(platform_digest)? else { return None };
-        let indexes = [release.digest, stay.map(|stay| &stay.digest)];
+        let indexes = [release.digest, interval.map(|interval| &interval.digest)];
         let descriptor = indexes.into_iter().flatten().find_map(|digest| match &*catalog.content(digest)? {
             DigestContent::Index(index) => {
                 let child = index.children.iter().find(|child| child.digest == *platform_digest)?;
@@ -206,7 +206,7 @@ impl BaseResolver {
             let history = record.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
             history[history.len().saturating_sub(MOST_STAYS)..].to_vec()
         });
-        let stay = |seen: TagObservation| {
+        let interval = |seen: TagObservation| {
             let content = self.images.catalog().content(&seen.digest);
             TagInterval {
                 platform_digest: content.and_then(|content| platform_digest(&seen.digest, &content, &line.1)),
@@ -215,9 +215,9 @@ impl BaseResolver {
                 digest: seen.digest,
             }
         };
-        let observations = Arc::new(TagHistory::new(history.into_iter().map(stay)));
-        for stay in observations.stays() {
-            self.note_builds(line, stay.release());
+        let observations = Arc::new(TagHistory::new(history.into_iter().map(interval)));
+        for interval in observations.intervals() {
+            self.note_builds(line, interval.release());
         }
         known.insert(line.clone(), Arc::clone(&observations));
         observations

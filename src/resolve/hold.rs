@@ -119,8 +119,8 @@ impl BaseResolver {
     }
 
     /// The hold on an observed release of a line in `repository`.
-    pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &TagInterval) -> Option<Arc<ReleaseHold>> {
-        self.hold_of_digests(repository, [Some(&stay.digest), stay.platform_digest.as_ref()])
+    pub(super) fn hold_of_interval(&self, repository: &Repository, interval: &TagInterval) -> Option<Arc<ReleaseHold>> {
+        self.hold_of_digests(repository, [Some(&interval.digest), interval.platform_digest.as_ref()])
     }
 
     /// The hold on digests, or on the dated tag that is known to carry one of them.

@@ -34,7 +34,8 @@ impl BaseResolver {
     ) -> LaterReleases {
         let release = base.digests();
         let tagged = self.tagged_after(observations.last_seen(release), current, base);
-        let observed = observations.after(release, self.now, |stay| self.hold_of_stay(repository, stay).is_none());
+        let observed =
+            observations.after(release, self.now, |interval| self.hold_of_interval(repository, interval).is_none());
         let observed =
             observed.map(|(since, count)| LaterReleases { since: Some(since), count: Some(count), ..at_least_one() });
         let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));

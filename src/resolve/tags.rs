@@ -291,7 +291,8 @@ impl BaseResolver {
     }
 
     pub(super) fn candidates(&self, search: &TagSearch<'_>) -> Vec<LambdaTag> {
-        let distance = |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| gap(built_at, search.around));
+        let distance =
+            |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| distance_in_time(built_at, search.around));
         let dated = self.dated_tags(search.repository);
         let near = dated.partition_point(|tag| tag.built_at < Some(search.around - NEAR));
         let around = dated[near..].iter().take_while(|tag| tag.built_at <= Some(search.around + NEAR));
@@ -318,14 +319,15 @@ impl BaseResolver {
         if search.family.is_some() {
             return tags.into_iter().take(PROBES).collect();
         }
-        let is_same_hour = |tag: &LambdaTag| tag.built_at.is_some_and(|at| gap(at, search.around).is_zero());
+        let is_same_hour =
+            |tag: &LambdaTag| tag.built_at.is_some_and(|at| distance_in_time(at, search.around).is_zero());
         let same_hour = tags.iter().filter(|tag| is_same_hour(tag)).count();
         tags.into_iter().take(same_hour.min(SAME_HOUR) + PROBES).collect()
     }
 }
 
 /// The distance of `instant` from the hour that begins at `hour`, which is the hour of the build.
-fn gap(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
+fn distance_in_time(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
     if instant < hour { hour - instant } else { (instant - hour - Duration::hours(1)).max(Duration::zero()) }
 }
 

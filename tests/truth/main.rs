@@ -51,7 +51,7 @@ fn every_provable_base_of_the_held_out_fleet_is_named_and_none_is_claimed_wrongl
     without_configured_bases(&fleet);
 }
 
-/// Runs that may send few requests claim nothing wrong on the way, and end with the same answers.
+/// Runs with a small request budget report nothing wrong meanwhile, and end with the same results.
 fn small_budgets_in_a_row(fleet: &HeldOut, expected: &confusion::Confusion) {
     let program = fleet.program(&Settings { search_requests: 100, ..Settings::default() });
     for _ in 0..12 {

@@ -1,8 +1,7 @@
 //! In-process AWS on loopback, for the demo, the tests and the benchmark.
 //!
-//! One model in memory that answers as Lambda, ECR, ECS, STS, Organizations and Account Management do on the
-//! wire: a [`CloudTransport`] below the SDK, or a [`CloudServer`] over real HTTP. It checks no signatures, and
-//! knows nothing of who asks or why.
+//! An in-memory emulation of the wire protocols of Lambda, ECR, ECS, STS, Organizations and Account Management: a
+//! [`CloudTransport`] below the SDK, or a [`CloudServer`] over HTTP. Signatures are not checked.
 
 mod account;
 mod ecr;
@@ -83,7 +82,7 @@ impl Cloud {
         }))
     }
 
-    /// A transport for the SDK that asks this cloud, without sockets.
+    /// A transport for the SDK that sends requests to this cloud, without sockets.
     #[must_use]
     pub fn transport(&self) -> CloudTransport {
         CloudTransport::new(self.clone())
@@ -101,27 +100,27 @@ impl Cloud {
         self.log().list()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the log of calls.
     pub fn forget_calls(&self) {
         *self.log() = CallLog::default();
     }
 
-    /// Holds callers to `quotas` from now on, starting with full buckets.
+    /// Enforces `quotas` from now on, starting with full buckets.
     pub fn limit(&self, quotas: CloudQuotas) {
         *lock(&self.0.meter) = Meter::new(quotas);
     }
 
-    /// Makes every session that was handed out so far worthless.
+    /// Expires all sessions issued so far.
     pub fn expire_sessions(&self) {
         lock(&self.0.sessions).expire_all(Utc::now());
     }
 
-    /// Lets the sessions that are handed out from now on last `lifetime`, whatever the request.
+    /// Sessions issued from now on last `lifetime`, regardless of the request.
     pub fn let_sessions_last(&self, lifetime: Duration) {
         lock(&self.0.sessions).let_last(lifetime);
     }
 
-    fn response(&self, incoming: &Incoming<'_>) -> CallOutcome {
+    fn handle(&self, incoming: &Incoming<'_>) -> CallOutcome {
         let request = match CallRequest::read(incoming) {
             Ok(request) => request,
             Err(response) => return response,
@@ -142,8 +141,7 @@ impl Cloud {
         CallOutcome::Reply(reply.unwrap_or_else(|refusal| Reply::refusal(request.protocol, &refusal)))
     }
 
-    /// Whether the call gets as far as its service's own rules: who asks first, then how often, then whether
-    /// they may.
+    /// Checks credentials, then quotas, then permissions, before the service handles the call.
     fn admit(&self, request: &CallRequest, caller: &Caller, call: &CallKey) -> Result<(), CallRefusal> {
         if !caller.is_known {
             return Err(CallRefusal::unknown_key(request));

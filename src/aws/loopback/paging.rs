@@ -22,7 +22,7 @@ pub(super) struct CallPage<T> {
     pub(super) next: Option<String>,
 }
 
-/// The page of `items` that the JSON body asks for by `names.0` (cursor) and `names.1` (size).
+/// The page of `items` that the JSON body requests with `names.0` (cursor) and `names.1` (size).
 pub(super) fn page<T>(
     request: &CallRequest,
     items: impl Iterator<Item = T>,
@@ -47,9 +47,9 @@ pub(super) fn page<T>(
     Ok(CallPage { next: items.1.is_some().then(|| sealed(&(start + size).to_string())), items: items.0 })
 }
 
-/// A cursor that holds `place`.
-pub(super) fn sealed(place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("loopback {place}"))
+/// A cursor that holds `position`.
+pub(super) fn sealed(position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("loopback {position}"))
 }
 
 /// What a cursor holds, if it is one of ours.

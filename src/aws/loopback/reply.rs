@@ -1,4 +1,4 @@
-//! What does the wire carry back? Answers and refusals, in the words of each protocol.
+//! Responses and error responses in the format of each protocol.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use super::{
     sessions::Caller,
 };
 
-/// What comes of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(super) enum CallOutcome {
     Reply(Reply),
-    /// Nothing: the connection is refused, or ends without a byte.
+    /// The connection is refused, or closes without a response.
     NoConnection,
 }
 
@@ -111,7 +111,7 @@ impl CallRefusal {
         Self::new(403, code, message)
     }
 
-    /// The caller asks too often.
+    /// The caller exceeds its quota.
     pub(super) fn throttled(request: &CallRequest) -> Self {
         let (status, code) = match request.service.as_str() {
             "lambda" | "account" => (429, "TooManyRequestsException"),
@@ -122,7 +122,7 @@ impl CallRefusal {
         Self::new(status, code, "Rate exceeded")
     }
 
-    /// The session is over.
+    /// The session has expired.
     pub(super) fn expired(request: &CallRequest) -> Self {
         let code = if request.protocol == Protocol::Query { "ExpiredToken" } else { "ExpiredTokenException" };
         Self::new(403, code, "The security token included in the request is expired")

@@ -88,7 +88,7 @@ async fn respond(
     body: Bytes,
 ) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let response = cloud.response(&Incoming {
+    let response = cloud.handle(&Incoming {
         host: text("host").unwrap_or_default(),
         method: method.as_str(),
         path: uri.path_and_query().map_or("/", |path| path.as_str()),

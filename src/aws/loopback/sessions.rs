@@ -18,7 +18,7 @@ struct RoleSession {
     expires_at: DateTime<Utc>,
 }
 
-/// Who asks.
+/// The identity that signed a request.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) account: String,
@@ -30,7 +30,7 @@ pub(super) struct Caller {
     pub(super) is_known: bool,
 }
 
-/// A session that has just begun.
+/// A new session.
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     pub(super) key_id: String,

@@ -32,7 +32,7 @@ impl CloudTransport {
         let behind_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
         let host_end = behind_scheme.find(['/', '?']).unwrap_or(behind_scheme.len());
         let (host, path) = behind_scheme.split_at(host_end);
-        let response = self.0.response(&Incoming {
+        let response = self.0.handle(&Incoming {
             host,
             method: request.method(),
             path,

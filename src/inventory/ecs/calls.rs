@@ -18,7 +18,7 @@ pub(super) const PAGE: i32 = 100;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>), to end a list that never ends.
 const PAGES: usize = 1_000;
 /// The number of consecutive calls without a response, each with its retries, after which a region is given up.
-const HOPELESS: usize = 5;
+const MAX_CONSECUTIVE_FAILURES: usize = 5;
 
 /// ECS in one region of one account.
 pub(super) struct EcsClient<'a> {
@@ -28,7 +28,7 @@ pub(super) struct EcsClient<'a> {
     pub(super) account_region: &'a AccountRegion,
     aws_scope: &'a AwsScope,
     permits: &'a Semaphore,
-    in_a_row: AtomicUsize,
+    consecutive_failures: AtomicUsize,
 }
 
 /// The items of several responses.
@@ -60,7 +60,7 @@ impl<'a> EcsClient<'a> {
             account_region,
             aws_scope,
             permits,
-            in_a_row: AtomicUsize::new(0),
+            consecutive_failures: AtomicUsize::new(0),
         }
     }
 
@@ -82,12 +82,12 @@ impl<'a> EcsClient<'a> {
     /// Sends a call when a permit is free. A failure is recorded as an error of `scope`.
     pub(super) async fn send<T>(&self, scope: &str, sent: impl Future<Output = Result<T, AwsError>>) -> Option<T> {
         let _permit = self.permits.acquire().await;
-        if self.in_a_row.load(Ordering::Relaxed) >= HOPELESS {
+        if self.consecutive_failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
             return None;
         }
         match sent.await {
             Ok(response) => {
-                self.in_a_row.store(0, Ordering::Relaxed);
+                self.consecutive_failures.store(0, Ordering::Relaxed);
                 Some(response)
             }
             Err(failure) => {
@@ -159,7 +159,7 @@ impl<'a> EcsClient<'a> {
     fn failed(&self, scope: &str, failure: AwsError) {
         // A refusal is quick, and the next call may succeed.
         let is_silence = matches!(failure.code, ErrorCode::Throttled | ErrorCode::Unreachable | ErrorCode::Credentials);
-        if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
+        if is_silence && self.consecutive_failures.fetch_add(1, Ordering::Relaxed) + 1 == MAX_CONSECUTIVE_FAILURES {
             self.note(&self.scope(), failure.code, format!("{}; the rest of this region was skipped", failure.message));
         }
         self.aws_scope.record_error(self.error(scope, failure));

@@ -134,12 +134,12 @@ impl EcsTask {
 
 impl CachedDefinition {
     fn from_sdk(definition: types::TaskDefinition) -> Self {
-        let asked = definition.runtime_platform.and_then(|platform| platform.cpu_architecture);
+        let platform_architecture = definition.runtime_platform.and_then(|platform| platform.cpu_architecture);
         let containers = definition.container_definitions.unwrap_or_default().into_iter();
         let container =
             |it: types::ContainerDefinition| Some(ContainerImage { name: it.name?, image: it.image, digest: None });
         Self {
-            architecture: asked.as_ref().map(CpuArchitecture::as_str).and_then(architecture),
+            architecture: platform_architecture.as_ref().map(CpuArchitecture::as_str).and_then(architecture),
             containers: containers.filter_map(container).collect(),
         }
     }

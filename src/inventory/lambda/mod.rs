@@ -80,7 +80,7 @@ impl LambdaInventory {
         let catalog = self.aws_scope.images.catalog();
         let name = FunctionCache::name(account_region);
         let old = catalog.get_note(&name).unwrap_or_default();
-        let mut learning = SurveyGuard::new(
+        let mut guard = SurveyGuard::new(
             catalog,
             name,
             LambdaSurvey::new(
@@ -99,10 +99,10 @@ impl LambdaInventory {
                 }
             })
         };
-        if let Some(progress) = &mut learning.progress {
+        if let Some(progress) = &mut guard.progress {
             survey::survey(account_region, progress, self.aws_scope.concurrency, admits, read_ahead).await;
         }
-        let surveyed = learning.finish();
+        let surveyed = guard.finish();
         // Only tags that selectors or owners use are kept: a function may have fifty.
         let matters = |key: &str| needs_all_tags || owner_tags.iter().any(|tag| tag == key);
         let functions = surveyed.functions.iter();
@@ -114,8 +114,8 @@ impl LambdaInventory {
     /// Assigns `workload` to those settings of `selected` that select its name.
     fn assign(&self, workload: ObservedWorkload, selected: &[usize], chosen: &mut [Vec<ObservedWorkload>]) {
         let has_name = |index: &&usize| self.settings[**index].selector.admits_name(&workload.draft.deployment.name);
-        let takers: Vec<_> = selected.iter().filter(has_name).copied().collect();
-        if let Some((last, others)) = takers.split_last() {
+        let matching: Vec<_> = selected.iter().filter(has_name).copied().collect();
+        if let Some((last, others)) = matching.split_last() {
             for index in others {
                 chosen[*index].push(workload.clone());
             }

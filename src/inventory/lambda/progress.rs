@@ -20,10 +20,10 @@ use crate::{
 
 /// The number of consecutive failures of one operation, each after all its retries, after which a region is given up:
 /// thousands of throttled calls would take hours.
-const HOPELESS: usize = 10;
+const MAX_CONSECUTIVE_FAILURES: usize = 10;
 
 /// The number of versions from which reading them takes seconds, so that images are read meanwhile.
-const MANY: usize = 200;
+const READ_AHEAD_FROM: usize = 200;
 
 /// The survey of one region.
 pub(super) struct LambdaSurvey {
@@ -70,22 +70,22 @@ pub(super) struct LambdaSurveyResult {
 /// Consecutive failures of one operation.
 #[derive(Debug, Default)]
 struct FailureStreak {
-    in_a_row: usize,
-    lost: Option<AwsError>,
+    consecutive: usize,
+    fatal: Option<AwsError>,
 }
 
 impl FailureStreak {
     fn succeeded(&mut self) {
-        self.in_a_row = 0;
+        self.consecutive = 0;
     }
 
     /// A refusal is quick, and the next function may succeed.
     fn failed(&mut self, failure: &AwsError) {
         if !matches!(failure.code, ErrorCode::AccessDenied | ErrorCode::NotFound) {
-            self.in_a_row += 1;
+            self.consecutive += 1;
         }
-        if self.in_a_row >= HOPELESS {
-            self.lost.get_or_insert_with(|| failure.clone());
+        if self.consecutive >= MAX_CONSECUTIVE_FAILURES {
+            self.fatal.get_or_insert_with(|| failure.clone());
         }
     }
 }
@@ -113,7 +113,7 @@ impl LambdaSurvey {
     }
 
     /// Adds a page of the list, filtered by name with `admits`. Returns the marker of the next page.
-    pub(super) fn listed(
+    pub(super) fn add_page(
         &mut self,
         page: VersionPage,
         failure: Option<AwsError>,
@@ -121,7 +121,7 @@ impl LambdaSurvey {
     ) -> Option<ListMarker> {
         for version in page.versions {
             if admits(&version.function) {
-                self.version(version);
+                self.add_listed(version);
             } else if self.old.knows(&version.function) {
                 self.left_out.insert(version.function);
             }
@@ -134,13 +134,13 @@ impl LambdaSurvey {
         if page.next.is_none() {
             self.is_listed = true;
             for function in self.functions.keys().cloned().collect::<Vec<_>>() {
-                self.want_reached(&function);
+                self.request_reached(&function);
             }
         }
         page.next
     }
 
-    fn version(&mut self, ListedVersion { function, arn, number: version, is_managed, fingerprint }: ListedVersion) {
+    fn add_listed(&mut self, ListedVersion { function, arn, number: version, is_managed, fingerprint }: ListedVersion) {
         let selected = self.functions.entry(Arc::clone(&function)).or_insert_with(|| SelectedFunction::new(arn));
         if selected.fingerprint(&version).is_some() {
             return;
@@ -148,20 +148,20 @@ impl LambdaSurvey {
         // Only functions on Managed Instances have such a version.
         selected.is_managed |= is_managed || version == FunctionVersion::LatestPublished;
         // A draft is read only for the tags of the function, which the response without a qualifier has.
-        let is_wanted = version == FunctionVersion::Latest && selected.is_managed && self.cache_policy.needs_tags;
+        let is_required = version == FunctionVersion::Latest && selected.is_managed && self.cache_policy.needs_tags;
         selected.listed.push((version.clone(), fingerprint));
-        if is_wanted {
-            self.want(&function, &version);
+        if is_required {
+            self.request(&function, &version);
         }
-        self.want_reached(&function);
+        self.request_reached(&function);
     }
 
     /// The next function whose aliases are to be listed.
     pub(super) fn next_to_list(&mut self) -> Option<Arc<str>> {
-        if let Some(failure) = self.listing.lost.clone() {
-            let given_up = std::mem::take(&mut self.to_list);
-            self.note(failure, given_up.len());
-            for function in given_up {
+        if let Some(failure) = self.listing.fatal.clone() {
+            let abandoned = std::mem::take(&mut self.to_list);
+            self.note(failure, abandoned.len());
+            for function in abandoned {
                 self.without_aliases(&function);
             }
         }
@@ -169,14 +169,14 @@ impl LambdaSurvey {
     }
 
     /// Adds the aliases of `function`.
-    pub(super) fn aliased(&mut self, function: &Arc<str>, aliases: Result<Vec<FunctionAlias>, AwsError>) {
+    pub(super) fn add_aliases(&mut self, function: &Arc<str>, aliases: Result<Vec<FunctionAlias>, AwsError>) {
         match aliases {
             Ok(aliases) => {
                 self.listing.succeeded();
                 if let Some(selected) = self.functions.get_mut(function) {
                     selected.aliases = aliases;
                 }
-                self.want_reached(function);
+                self.request_reached(function);
             }
             // It was deleted meanwhile.
             Err(failure) if failure.code == ErrorCode::NotFound => self.listing.succeeded(),
@@ -196,10 +196,10 @@ impl LambdaSurvey {
 
     /// The next version to read.
     pub(super) fn next_to_get(&mut self) -> Option<VersionRequest> {
-        if let Some(failure) = self.getting.lost.clone() {
-            let given_up = std::mem::take(&mut self.to_get);
-            self.note(failure.clone(), given_up.len());
-            for request in given_up {
+        if let Some(failure) = self.getting.fatal.clone() {
+            let abandoned = std::mem::take(&mut self.to_get);
+            self.note(failure.clone(), abandoned.len());
+            for request in abandoned {
                 self.fall_back(&request, failure.clone());
             }
         }
@@ -209,7 +209,7 @@ impl LambdaSurvey {
     /// The images known after half of the versions, returned once so that they are read meanwhile. `None` for few
     /// versions.
     pub(super) fn known_halfway(&mut self) -> Option<BTreeSet<(Digest, Repository)>> {
-        let is_half = self.is_listed && self.requested >= MANY && self.to_get.len() <= self.requested / 2;
+        let is_half = self.is_listed && self.requested >= READ_AHEAD_FROM && self.to_get.len() <= self.requested / 2;
         if !is_half || std::mem::replace(&mut self.is_read_ahead, true) {
             return None;
         }
@@ -225,7 +225,11 @@ impl LambdaSurvey {
     }
 
     /// Adds the result for a version.
-    pub(super) fn got(&mut self, request: &VersionRequest, response: Result<FunctionDetails, FunctionReadError>) {
+    pub(super) fn add_version(
+        &mut self,
+        request: &VersionRequest,
+        response: Result<FunctionDetails, FunctionReadError>,
+    ) {
         match response {
             Ok(function) => {
                 self.getting.succeeded();
@@ -292,16 +296,16 @@ impl LambdaSurvey {
             && !selected.is_managed
         {
             selected.is_managed = true;
-            self.want_reached(name);
+            self.request_reached(name);
         }
     }
 
     /// Queues the versions of `function` that calls reach, and its aliases if it may have any. Versions that the list
     /// may still show are queued later, because a cached response may suffice.
-    fn want_reached(&mut self, function: &Arc<str>) {
+    fn request_reached(&mut self, function: &Arc<str>) {
         let Some(selected) = self.functions.get_mut(function) else { return };
-        if (selected.is_managed || selected.is_published()) && !selected.is_alias_wanted {
-            selected.is_alias_wanted = true;
+        if (selected.is_managed || selected.is_published()) && !selected.is_alias_requested {
+            selected.is_alias_requested = true;
             self.to_list.push_back(Arc::clone(function));
         }
         let shown: Vec<_> = selected
@@ -310,11 +314,11 @@ impl LambdaSurvey {
             .filter(|version| self.is_listed || selected.fingerprint(version).is_some())
             .collect();
         for version in shown {
-            self.want(function, &version);
+            self.request(function, &version);
         }
     }
 
-    fn want(&mut self, function: &Arc<str>, version: &FunctionVersion) {
+    fn request(&mut self, function: &Arc<str>, version: &FunctionVersion) {
         let Some(selected) = self.functions.get_mut(function) else { return };
         if selected.found(version).is_some() {
             return;
@@ -362,8 +366,8 @@ impl LambdaSurvey {
             }
         }
         cache.keep(&old, |name| {
-            let is_half_seen = functions.get(name).is_some_and(|selected| selected.is_alias_missing);
-            !is_complete || is_half_seen || left_out.contains(name)
+            let lacks_aliases = functions.get(name).is_some_and(|selected| selected.is_alias_missing);
+            !is_complete || lacks_aliases || left_out.contains(name)
         });
         let cache = (cache != old).then_some(cache);
         let errors = failures.into_values().map(|(failure, times)| {
@@ -453,7 +457,7 @@ mod tests {
     #[test]
     fn functions_are_read_while_the_list_continues() {
         let mut progress = progress(FunctionCache::default());
-        assert!(progress.listed(more(&[("a", LATEST), ("b", LATEST)]), None, |name| name != "b").is_some());
+        assert!(progress.add_page(more(&[("a", LATEST), ("b", LATEST)]), None, |name| name != "b").is_some());
         assert_eq!(requests(&mut progress), ["a:$LATEST"]);
         assert_eq!(progress.next_to_list(), None, "it has no published version");
     }
@@ -461,28 +465,28 @@ mod tests {
     #[test]
     fn a_version_of_an_alias_is_read_after_the_end_of_the_list() {
         let mut progress = progress(cache(&[("a", "2")]));
-        progress.listed(more(&[("a", LATEST), ("a", "1")]), None, |_| true);
+        progress.add_page(more(&[("a", LATEST), ("a", "1")]), None, |_| true);
         assert_eq!(progress.next_to_list().as_deref(), Some("a"));
-        progress.aliased(&"a".into(), Ok(vec![alias("1", &["2", "9"])]));
+        progress.add_aliases(&"a".into(), Ok(vec![alias("1", &["2", "9"])]));
         assert_eq!(requests(&mut progress), ["a:$LATEST", "a:1"]);
-        progress.listed(more(&[("a", "2")]), None, |_| true);
+        progress.add_page(more(&[("a", "2")]), None, |_| true);
         assert_eq!(requests(&mut progress), [""; 0], "version 2 is cached");
         assert_eq!(progress.next_to_list(), None, "its aliases are known");
-        progress.listed(page(&[]), None, |_| true);
+        progress.add_page(page(&[]), None, |_| true);
         assert_eq!(requests(&mut progress), ["a:9"], "published after the list was read");
     }
 
     #[test]
     fn images_known_halfway_are_read_ahead_once_if_there_are_many() {
-        for (number, expected) in [(MANY, Some(MANY / 2)), (MANY - 1, None)] {
+        for (number, expected) in [(READ_AHEAD_FROM, Some(READ_AHEAD_FROM / 2)), (READ_AHEAD_FROM - 1, None)] {
             let names: Vec<_> = (0..number).map(|number| format!("f{number:03}")).collect();
             let listed: Vec<_> = names.iter().map(|name| (name.as_str(), LATEST)).collect();
             let mut progress = progress(FunctionCache::default());
-            progress.listed(page(&listed), None, |_| true);
+            progress.add_page(page(&listed), None, |_| true);
             let mut ahead = Vec::new();
             while let Some(request) = progress.next_to_get() {
                 let digest = Digest::sha256(request.function.as_bytes());
-                progress.got(&request, Ok(FunctionDetails::resolved(&format!("quay.io/x@{digest}"))));
+                progress.add_version(&request, Ok(FunctionDetails::resolved(&format!("quay.io/x@{digest}"))));
                 ahead.extend(progress.known_halfway().map(|images| images.len()));
             }
             assert_eq!(ahead, Vec::from_iter(expected), "{number}");
@@ -502,9 +506,9 @@ mod tests {
         );
         old.insert(&"a".into(), &Latest, cached("older", 1));
         let mut progress = progress(old);
-        progress.listed(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
+        progress.add_page(page(&[("a", LATEST), ("b", LATEST)]), None, |_| true);
         while let Some(request) = progress.next_to_get() {
-            progress.got(&request, Err(FunctionReadError::Failed(failure(ErrorCode::Failed))));
+            progress.add_version(&request, Err(FunctionReadError::Failed(failure(ErrorCode::Failed))));
         }
         let surveyed = progress.finish();
         assert!(matches!(surveyed.functions["a"].found(&Latest), Some(VersionOutcome::Known(..))));
@@ -518,18 +522,18 @@ mod tests {
     fn a_region_where_every_call_fails_is_given_up() {
         let names: Vec<_> = (0..100).map(|n| format!("f{n:03}")).collect();
         let listed: Vec<_> = names.iter().flat_map(|name| [(name.as_str(), LATEST), (name.as_str(), "1")]).collect();
-        for (code, calls) in [(ErrorCode::Throttled, HOPELESS), (ErrorCode::AccessDenied, 100)] {
+        for (code, calls) in [(ErrorCode::Throttled, MAX_CONSECUTIVE_FAILURES), (ErrorCode::AccessDenied, 100)] {
             let mut progress = progress(FunctionCache::default());
-            progress.listed(page(&listed), None, |_| true);
+            progress.add_page(page(&listed), None, |_| true);
             let mut requested = 0;
             while let Some(request) = progress.next_to_get() {
                 requested += 1;
-                progress.got(&request, Err(FunctionReadError::Failed(failure(code))));
+                progress.add_version(&request, Err(FunctionReadError::Failed(failure(code))));
             }
             let mut aliases = 0;
             while let Some(function) = progress.next_to_list() {
                 aliases += 1;
-                progress.aliased(&function, Err(failure(code)));
+                progress.add_aliases(&function, Err(failure(code)));
             }
             assert_eq!((requested, aliases), (calls, calls), "{code}");
             let surveyed = progress.finish();
@@ -548,7 +552,7 @@ mod tests {
         let old = || cache(&[("a", LATEST), ("b", LATEST), ("c", LATEST)]);
         let kept = |failure: Option<AwsError>| {
             let mut progress = progress(old());
-            progress.listed(page(&[("a", LATEST), ("c", LATEST)]), failure, |name| name != "c");
+            progress.add_page(page(&[("a", LATEST), ("c", LATEST)]), failure, |name| name != "c");
             progress.finish().cache.map(|cache| ["a", "b", "c"].map(|name| cache.knows(name)))
         };
         assert_eq!(kept(None), Some([true, false, true]), "b is gone, c is not selected this time");
@@ -558,9 +562,9 @@ mod tests {
     #[test]
     fn versions_stay_cached_if_their_aliases_could_not_be_listed() {
         let mut progress = progress(cache(&[("a", LATEST), ("a", "1")]));
-        progress.listed(page(&[("a", LATEST), ("a", "1")]), None, |_| true);
+        progress.add_page(page(&[("a", LATEST), ("a", "1")]), None, |_| true);
         progress.next_to_list();
-        progress.aliased(&"a".into(), Err(failure(ErrorCode::Throttled)));
+        progress.add_aliases(&"a".into(), Err(failure(ErrorCode::Throttled)));
         assert!(progress.finish().cache.is_none(), "all of it stays");
     }
 
@@ -571,10 +575,10 @@ mod tests {
     #[test]
     fn on_managed_instances_the_latest_published_version_is_read_and_the_draft_is_not() {
         let mut progress = progress(FunctionCache::default());
-        progress.listed(VersionPage { versions: vec![managed("a")], ..page(&[("b", LATEST)]) }, None, |_| true);
+        progress.add_page(VersionPage { versions: vec![managed("a")], ..page(&[("b", LATEST)]) }, None, |_| true);
         assert_eq!(requests(&mut progress), ["a:$LATEST.PUBLISHED"]);
         assert_eq!(progress.next_to_list().as_deref(), Some("a"), "an alias may point to the latest published version");
-        progress.aliased(&"a".into(), Ok(vec![alias("$LATEST.PUBLISHED", &["3"])]));
+        progress.add_aliases(&"a".into(), Ok(vec![alias("$LATEST.PUBLISHED", &["3"])]));
         assert_eq!(requests(&mut progress), ["a:3"]);
         let selected = &progress.finish().functions["a"];
         assert_eq!(selected.unqualified(), [&LatestPublished]);
@@ -585,7 +589,7 @@ mod tests {
     fn the_draft_is_read_if_tags_are_needed_but_is_not_a_deployment() {
         let mut progress = progress(FunctionCache::default());
         progress.cache_policy.needs_tags = true;
-        progress.listed(VersionPage { versions: vec![managed("a")], ..VersionPage::default() }, None, |_| true);
+        progress.add_page(VersionPage { versions: vec![managed("a")], ..VersionPage::default() }, None, |_| true);
         assert_eq!(requests(&mut progress), ["a:$LATEST", "a:$LATEST.PUBLISHED"]);
         assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
     }
@@ -594,19 +598,19 @@ mod tests {
     fn a_function_is_managed_if_the_list_or_a_response_shows_it_for_one_version() {
         let by_list = [("a", LATEST), ("a", "$LATEST.PUBLISHED")];
         let mut progress = self::progress(FunctionCache::default());
-        progress.listed(page(&by_list), None, |_| true);
+        progress.add_page(page(&by_list), None, |_| true);
         assert_eq!(requests(&mut progress), ["a:$LATEST", "a:$LATEST.PUBLISHED"]);
         assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
 
         let mut progress = self::progress(FunctionCache::default());
-        progress.listed(page(&[("a", LATEST)]), None, |_| true);
+        progress.add_page(page(&[("a", LATEST)]), None, |_| true);
         let request = progress.next_to_get().unwrap();
-        progress.got(&request, Ok(FunctionDetails { is_managed: true, ..FunctionDetails::resolved("r@d") }));
+        progress.add_version(&request, Ok(FunctionDetails { is_managed: true, ..FunctionDetails::resolved("r@d") }));
         assert_eq!(requests(&mut progress), ["a:$LATEST.PUBLISHED"]);
         let cache = progress.finish().cache.unwrap();
 
         let mut progress = self::progress(cache);
-        progress.listed(page(&[("a", LATEST)]), None, |_| true);
+        progress.add_page(page(&[("a", LATEST)]), None, |_| true);
         assert_eq!(requests(&mut progress), ["a:$LATEST.PUBLISHED"], "the response for the draft is cached");
         assert_eq!(progress.finish().functions["a"].unqualified(), [&LatestPublished]);
     }
@@ -614,17 +618,17 @@ mod tests {
     #[test]
     fn a_latest_published_version_in_the_list_is_cached() {
         let mut progress = progress(cache(&[("a", "$LATEST.PUBLISHED")]));
-        progress.listed(page(&[("a", "$LATEST.PUBLISHED"), ("a", LATEST)]), None, |_| true);
+        progress.add_page(page(&[("a", "$LATEST.PUBLISHED"), ("a", LATEST)]), None, |_| true);
         assert_eq!(requests(&mut progress), [""; 0]);
     }
 
     #[test]
     fn a_version_of_an_unknown_form_is_a_deployment() {
         let mut progress = progress(FunctionCache::default());
-        progress.listed(page(&[("a", LATEST), ("a", "$LATEST.NEXT"), ("a", "7")]), None, |_| true);
+        progress.add_page(page(&[("a", LATEST), ("a", "$LATEST.NEXT"), ("a", "7")]), None, |_| true);
         assert_eq!(requests(&mut progress), ["a:$LATEST", "a:$LATEST.NEXT"]);
         progress.next_to_list();
-        progress.aliased(&"a".into(), Ok(vec![alias("BLUE", &["7"])]));
+        progress.add_aliases(&"a".into(), Ok(vec![alias("BLUE", &["7"])]));
         assert_eq!(requests(&mut progress), ["a:7", "a:BLUE"], "whatever it is, an alias points to it");
         let selected = &progress.finish().functions["a"];
         assert_eq!(selected.unqualified(), [&Latest, &FunctionVersion::Other("$LATEST.NEXT".into())]);

@@ -24,7 +24,7 @@ pub(super) struct SelectedFunction {
     /// Whether it runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
     /// Whether its aliases have to be listed.
-    pub(super) is_alias_wanted: bool,
+    pub(super) is_alias_requested: bool,
     /// Whether its aliases could not be listed.
     pub(super) is_alias_missing: bool,
 }
@@ -51,7 +51,7 @@ impl SelectedFunction {
             listed: Vec::new(),
             found: Vec::new(),
             is_managed: false,
-            is_alias_wanted: false,
+            is_alias_requested: false,
             is_alias_missing: false,
         }
     }

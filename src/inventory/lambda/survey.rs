@@ -59,17 +59,17 @@ pub(super) async fn survey<'a>(
         match under_way.next().await {
             None => return,
             Some(SurveyEvent::Page(listed, failure)) => {
-                if let Some(next) = progress.listed(listed, failure, &admits) {
+                if let Some(next) = progress.add_page(listed, failure, &admits) {
                     under_way.push(page(lambda, region, next));
                 }
             }
             Some(SurveyEvent::Aliases(function, aliases)) => {
                 listing -= 1;
-                progress.aliased(&function, aliases);
+                progress.add_aliases(&function, aliases);
             }
             Some(SurveyEvent::Version(request, response)) => {
                 getting -= 1;
-                progress.got(&request, response);
+                progress.add_version(&request, response);
                 if let Some(images) = progress.known_halfway() {
                     under_way.push(read_ahead(images).map(|()| SurveyEvent::ReadAhead).boxed());
                 }

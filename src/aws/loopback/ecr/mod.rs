@@ -138,20 +138,20 @@ impl Cloud {
     /// Adds an empty repository; pushing an image into one adds it as well.
     pub fn repository(&self, account: &str, region: &str, name: &str) {
         let mut world = self.change();
-        let _ = world.place_mut(account, region).repositories.entry(name.to_owned()).or_default();
+        let _ = world.region_mut(account, region).repositories.entry(name.to_owned()).or_default();
     }
 
     /// Tags a repository, as a resource.
     pub fn tag_repository(&self, account: &str, region: &str, name: &str, key: &str, value: &str) {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.entry(name.to_owned()).or_default();
+        let repository = world.region_mut(account, region).repositories.entry(name.to_owned()).or_default();
         repository.tags.insert(key.to_owned(), value.to_owned());
     }
 
     /// Puts `image` into a repository. Its tags move to it; those that the same image had before it keeps.
     pub fn push(&self, account: &str, region: &str, repository: &str, image: CloudImage) {
         let mut world = self.change();
-        world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
+        world.region_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
     }
 
     /// Puts everything that the repository of that name in `stock` has under these tags into a repository, pushed
@@ -165,7 +165,7 @@ impl Cloud {
         pushed_at: DateTime<Utc>,
     ) -> bool {
         let mut world = self.change();
-        let here = world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default();
+        let here = world.region_mut(account, region).repositories.entry(repository.to_owned()).or_default();
         let mut is_whole = true;
         for tag in tags {
             let Some(image) = CloudImage::from_stock(stock, repository, tag) else {
@@ -190,7 +190,7 @@ impl Cloud {
     #[must_use]
     pub fn remove_image(&self, account: &str, region: &str, repository: &str, digest: &Digest) -> bool {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.get_mut(repository);
+        let repository = world.region_mut(account, region).repositories.get_mut(repository);
         repository.is_some_and(|repository| repository.images.remove(digest).is_some())
     }
 
@@ -198,14 +198,14 @@ impl Cloud {
     #[must_use]
     pub fn archive_image(&self, account: &str, region: &str, repository: &str, digest: &Digest) -> bool {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.get_mut(repository);
+        let repository = world.region_mut(account, region).repositories.get_mut(repository);
         let image = repository.and_then(|repository| repository.images.get_mut(digest));
         image.map(|image| image.status = ImageStatus::Archived).is_some()
     }
 
     /// Adds a pull-through cache rule.
     pub fn pull_through(&self, account: &str, region: &str, rule: CloudCacheRule) {
-        self.change().place_mut(account, region).rules.push(rule);
+        self.change().region_mut(account, region).rules.push(rule);
     }
 
     /// Lets other accounts read the repositories of `account`, as repository policies do.

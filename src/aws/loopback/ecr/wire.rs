@@ -25,7 +25,7 @@ pub(super) struct EcrCall<'a> {
     caller: &'a Caller,
     /// The account of the registry.
     pub(super) owner: &'a str,
-    place: Option<&'a CloudRegion>,
+    region: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
@@ -34,7 +34,7 @@ pub(in crate::aws::loopback) fn respond(
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
     let owner = request.text("registryId").unwrap_or(&caller.account);
-    let here = EcrCall { request, caller, owner, place: world.place(owner, &request.region) };
+    let here = EcrCall { request, caller, owner, region: world.region(owner, &request.region) };
     if owner != caller.account && !world.shared_registries.contains(owner) {
         return Err(CallRefusal::denied(request, caller, &here.arn(request.text("repositoryName").unwrap_or("*"))));
     }
@@ -61,7 +61,7 @@ impl<'a> EcrCall<'a> {
         if requested.len() > 100 {
             return Err(CallRefusal::invalid(self.request, "repositoryNames must have at most 100 members"));
         }
-        let names = self.place.into_iter().flat_map(|place| place.repositories.keys());
+        let names = self.region.into_iter().flat_map(|region| region.repositories.keys());
         let names = names.filter(|name| requested.is_empty() || requested.contains(&name.as_str()));
         let page = page(self.request, names, CURSOR, LIMITS)?;
         let (owner, region) = (self.owner, &self.request.region);
@@ -105,7 +105,7 @@ impl<'a> EcrCall<'a> {
 
     fn rules(&self) -> Result<Value, CallRefusal> {
         let requested = self.request.texts("ecrRepositoryPrefixes");
-        let rules = || self.place.into_iter().flat_map(|place| &place.rules);
+        let rules = || self.region.into_iter().flat_map(|region| &region.rules);
         if let Some(missing) = requested.iter().find(|prefix| rules().all(|rule| rule.prefix != **prefix)) {
             let message = format!("The pull through cache rule with prefix '{missing}' does not exist");
             return Err(CallRefusal::new(400, "PullThroughCacheRuleNotFoundException", message));
@@ -139,7 +139,7 @@ impl<'a> EcrCall<'a> {
     }
 
     fn named(&self, name: &str) -> Option<&'a CloudRepository> {
-        self.place?.repositories.get(name)
+        self.region?.repositories.get(name)
     }
 
     fn no_repository(&self, name: &str) -> CallRefusal {

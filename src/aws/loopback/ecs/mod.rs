@@ -235,12 +235,12 @@ impl Cloud {
     /// Adds a task definition, or replaces the one of that family and revision.
     pub fn task_definition(&self, account: &str, region: &str, definition: TaskDefinition) {
         let key = (definition.family.clone(), definition.revision);
-        self.change().place_mut(account, region).task_definitions.insert(key, definition);
+        self.change().region_mut(account, region).task_definitions.insert(key, definition);
     }
 
     fn in_cluster(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut CloudCluster)) {
         let mut world = self.change();
-        let clusters = &mut world.place_mut(account, region).clusters;
+        let clusters = &mut world.region_mut(account, region).clusters;
         let new = || CloudCluster { name: name.to_owned(), ..CloudCluster::default() };
         change(clusters.entry(name.to_owned()).or_insert_with(new));
     }

@@ -95,7 +95,7 @@ pub(super) fn describe_definition(here: &EcsCall<'_>) -> Result<Value, CallRefus
         Some((family, revision)) => (family, Some(revision)),
         None => (named, None),
     };
-    let definitions = here.place.into_iter().flat_map(|place| place.task_definitions.values());
+    let definitions = here.region.into_iter().flat_map(|region| region.task_definitions.values());
     let found = definitions
         .filter(|known| known.family == family)
         .rfind(|known| revision.is_none_or(|revision| known.revision.to_string() == revision));

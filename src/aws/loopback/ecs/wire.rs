@@ -18,7 +18,7 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 pub(super) struct EcsCall<'a> {
     pub(super) request: &'a CallRequest,
     caller: &'a Caller,
-    pub(super) place: Option<&'a CloudRegion>,
+    pub(super) region: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
@@ -26,7 +26,7 @@ pub(in crate::aws::loopback) fn respond(
     request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let here = EcsCall { request, caller, place: world.place(&caller.account, &request.region) };
+    let here = EcsCall { request, caller, region: world.region(&caller.account, &request.region) };
     let body = match request.operation.as_str() {
         "ListClusters" => here.clusters(),
         "DescribeClusters" => here.cluster_details(),
@@ -43,7 +43,7 @@ pub(in crate::aws::loopback) fn respond(
 
 impl<'a> EcsCall<'a> {
     fn clusters(&self) -> Result<Value, CallRefusal> {
-        let names = self.place.into_iter().flat_map(|place| place.clusters.keys());
+        let names = self.region.into_iter().flat_map(|region| region.clusters.keys());
         self.list("clusterArns", names.map(|name| self.cluster_arn(name)), PageLimits { default: 100, most: 100 })
     }
 
@@ -99,7 +99,7 @@ impl<'a> EcsCall<'a> {
     }
 
     pub(super) fn find_cluster(&self, name: &str) -> Option<&'a CloudCluster> {
-        let cluster = self.place?.clusters.get(last(name))?;
+        let cluster = self.region?.clusters.get(last(name))?;
         (!name.contains(':') || name == self.cluster_arn(&cluster.name)).then_some(cluster)
     }
 

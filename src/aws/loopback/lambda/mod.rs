@@ -210,7 +210,7 @@ impl CloudFunction {
 impl Cloud {
     /// Adds a function, or replaces the one of that name.
     pub fn function(&self, account: &str, region: &str, function: CloudFunction) {
-        self.change().place_mut(account, region).functions.insert(function.name.clone(), function);
+        self.change().region_mut(account, region).functions.insert(function.name.clone(), function);
     }
 
     /// Changes a function as a deployment does: `$LATEST` gets another revision id, and another code hash if it
@@ -238,13 +238,13 @@ impl Cloud {
         change: impl FnOnce(&mut CloudFunction),
     ) -> bool {
         let mut world = self.change();
-        let function = world.place_mut(account, region).functions.get_mut(name);
+        let function = world.region_mut(account, region).functions.get_mut(name);
         function.map(change).is_some()
     }
 
     /// Removes a function. Whether it was there.
     #[must_use]
     pub fn remove_function(&self, account: &str, region: &str, name: &str) -> bool {
-        self.change().place_mut(account, region).functions.remove(name).is_some()
+        self.change().region_mut(account, region).functions.remove(name).is_some()
     }
 }

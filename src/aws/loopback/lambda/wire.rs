@@ -28,7 +28,7 @@ const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 struct LambdaCall<'a> {
     request: &'a CallRequest,
     caller: &'a Caller,
-    place: Option<&'a CloudRegion>,
+    region: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
@@ -36,7 +36,7 @@ pub(in crate::aws::loopback) fn respond(
     request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let here = LambdaCall { request, caller, place: world.place(&caller.account, &request.region) };
+    let here = LambdaCall { request, caller, region: world.region(&caller.account, &request.region) };
     match request.operation.as_str() {
         "ListFunctions" => here.functions(),
         "GetFunction" => here.details(),
@@ -59,16 +59,19 @@ impl<'a> LambdaCall<'a> {
         let size = self.size()?;
         let (first, skipped) = match self.parameter("Marker") {
             None => (String::new(), 0),
-            Some(marker) => self.place_of(marker)?,
+            Some(marker) => self.decode_marker(marker)?,
         };
         let bounds = (Bound::Included(first.as_str()), Bound::Unbounded);
-        let functions = self.place.into_iter().flat_map(|place| place.functions.range::<str, _>(bounds));
+        let functions = self.region.into_iter().flat_map(|region| region.functions.range::<str, _>(bounds));
         let mut entries = functions.flat_map(|(name, function)| {
             let published = function.published.iter().filter(move |_| all);
             let published = published.map(|(number, version)| (number.to_string(), version));
             let versions = std::iter::once((LATEST.to_owned(), &function.latest)).chain(published);
             let skipped = if *name == first { skipped } else { 0 };
-            versions.enumerate().skip(skipped).map(move |(place, (number, version))| (place, function, number, version))
+            versions
+                .enumerate()
+                .skip(skipped)
+                .map(move |(position, (number, version))| (position, function, number, version))
         });
         let listed: Vec<_> = entries
             .by_ref()
@@ -77,7 +80,7 @@ impl<'a> LambdaCall<'a> {
                 Value::Object(self.configuration(function, &number, version, all.then_some(number.as_str())))
             })
             .collect();
-        let next = entries.next().map(|(place, function, ..)| sealed(&format!("{} {place}", function.name)));
+        let next = entries.next().map(|(position, function, ..)| sealed(&format!("{} {position}", function.name)));
         Ok(Reply::json(self.request, &json!({ "Functions": listed, "NextMarker": next })))
     }
 
@@ -111,7 +114,7 @@ impl<'a> LambdaCall<'a> {
         let points_there = |alias: &&CloudAlias| requested.is_none_or(|requested| alias.version == requested);
         let start = match self.parameter("Marker") {
             None => 0,
-            Some(marker) => self.place_of(marker)?.1,
+            Some(marker) => self.decode_marker(marker)?.1,
         };
         let size = self.size()?;
         let mut aliases = function.aliases.iter().filter(points_there).skip(start);
@@ -149,12 +152,12 @@ impl<'a> LambdaCall<'a> {
         }
     }
 
-    /// The function's name and the place within it that a marker holds.
-    fn place_of(&self, marker: &str) -> Result<(String, usize), CallRefusal> {
-        let held = opened(marker);
-        let parts = held.as_deref().and_then(|held| held.split_once(' '));
-        let place = parts.and_then(|(name, place)| Some((name.to_owned(), place.parse().ok()?)));
-        place.ok_or_else(|| CallRefusal::invalid(self.request, "The provided marker is invalid"))
+    /// The function's name and the position within it that a marker holds.
+    fn decode_marker(&self, marker: &str) -> Result<(String, usize), CallRefusal> {
+        let text = opened(marker);
+        let parts = text.as_deref().and_then(|text| text.split_once(' '));
+        let position = parts.and_then(|(name, position)| Some((name.to_owned(), position.parse().ok()?)));
+        position.ok_or_else(|| CallRefusal::invalid(self.request, "The provided marker is invalid"))
     }
 
     /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
@@ -166,7 +169,7 @@ impl<'a> LambdaCall<'a> {
             None => named,
         };
         let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, rest)| (name, Some(rest)));
-        let function = self.place.and_then(|place| place.functions.get(name));
+        let function = self.region.and_then(|region| region.functions.get(name));
         Ok((function.ok_or_else(|| self.not_found(name, qualifier))?, qualifier))
     }
 
