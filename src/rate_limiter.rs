@@ -146,8 +146,8 @@ mod tests {
         let mut left = tasks.join_all().await;
         left.sort();
         for pair in left.windows(2) {
-            let gap = pair[1] - pair[0];
-            assert!(gap >= INTERVAL + Duration::from_millis(100) && gap < INTERVAL * 20, "{gap:?}");
+            let interval = pair[1] - pair[0];
+            assert!(interval >= INTERVAL + Duration::from_millis(100) && interval < INTERVAL * 20, "{interval:?}");
         }
     }
 

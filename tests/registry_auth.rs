@@ -126,11 +126,11 @@ async fn sixty_four_concurrent_requests_share_one_token() {
     let loopback = ecr_public();
     let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), AuthSettings::Auto)));
     let reference = reference(ECR_PUBLIC, "lambda/java");
-    let answers = join_all((0..64).map(|_| rig.client.head(&reference))).await;
-    assert!(answers.iter().all(Result::is_ok));
+    let responses = join_all((0..64).map(|_| rig.client.head(&reference))).await;
+    assert!(responses.iter().all(Result::is_ok));
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 1);
-    let refused = loopback.requests().iter().filter(|request| !request.is_authorized).count();
-    assert_eq!(refused, 2, "the first request and the token: no other request is sent to be refused");
+    let rejected = loopback.requests().iter().filter(|request| !request.is_authorized).count();
+    assert_eq!(rejected, 2, "the first request and the token: no other request is sent to be refused");
 }
 
 #[tokio::test]
@@ -144,8 +144,8 @@ async fn an_expired_token_that_gets_400_denied_is_renewed_once() {
     loopback.expire_tokens();
     rig.client.head(&reference).await.expect("a HEAD has no body to say so");
     loopback.expire_tokens();
-    let answers = join_all((0..32).map(|_| rig.client.manifest(&reference))).await;
-    assert!(answers.iter().all(Result::is_ok));
+    let responses = join_all((0..32).map(|_| rig.client.manifest(&reference))).await;
+    assert!(responses.iter().all(Result::is_ok));
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 4);
 }
 
@@ -195,12 +195,12 @@ async fn a_token_is_renewed_before_it_expires() {
     for _ in 0..4 {
         rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
     }
-    let refused = toxic
+    let rejected = toxic
         .log()
         .iter()
         .filter(|request| request.path.starts_with("/v2") && request.authorization().is_none())
         .count();
-    assert_eq!(refused, 1, "only the very first request");
+    assert_eq!(rejected, 1, "only the very first request");
     assert_eq!(rig.count(&toxic.host(), "token"), 4);
 }
 
@@ -233,8 +233,8 @@ async fn an_unavailable_token_server_is_an_error_for_all_waiting_requests() {
     });
     let rig = Rig::new(settings(&toxic.host()));
     let reference = reference(&toxic.host(), "x");
-    let answers = join_all((0..16).map(|_| rig.client.head(&reference))).await;
-    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Status { status: 503, .. }))), "{answers:?}");
+    let responses = join_all((0..16).map(|_| rig.client.head(&reference))).await;
+    assert!(responses.iter().all(|answer| matches!(answer, Err(Error::Status { status: 503, .. }))), "{responses:?}");
     assert!(rig.count(&toxic.host(), "token") <= 10, "{}", rig.count(&toxic.host(), "token"));
 }
 
@@ -572,9 +572,9 @@ fn a_login_of_dockers_config_is_used_if_there_is_no_other() {
 #[test]
 fn a_refresh_token_of_dockers_config_is_exchanged_by_form() {
     let toxic = Toxic::start(|request| {
-        let wanted = "service=registry&scope=repository%3Ax%3Apull&grant_type=refresh_token\
+        let expected_form = "service=registry&scope=repository%3Ax%3Apull&grant_type=refresh_token\
                       &client_id=basewatch&refresh_token=refresh%26me";
-        if request.path == "/auth" && request.method == "POST" && request.body == wanted {
+        if request.path == "/auth" && request.method == "POST" && request.body == expected_form {
             Reply::json(&json!({ "access_token": "t" }))
         } else if request.authorization() == Some("Bearer t") {
             good()
@@ -739,7 +739,7 @@ async fn a_token_repeated_by_a_registry_is_redacted() {
 
 #[tokio::test]
 async fn a_password_repeated_by_a_token_server_is_redacted() {
-    let answers: [fn(&Asked) -> Reply; 3] = [
+    let responses: [fn(&Asked) -> Reply; 3] = [
         |request| Reply::json(&json!({ "error_description": echo(request) })),
         |request| Reply::new(401, json!({ "error_description": echo(request) }).to_string()),
         |request| {
@@ -750,7 +750,7 @@ async fn a_password_repeated_by_a_token_server_is_redacted() {
             ))
         },
     ];
-    for answer in answers {
+    for answer in responses {
         let reported = everything_shown(move |request| match request.authorization() {
             Some(_) => answer(request),
             None => Reply::challenge(&format!("Bearer realm=\"{}/auth\"", request.endpoint)),

@@ -162,12 +162,12 @@ async fn a_throttled_request_pauses_the_whole_host() {
         tokio::spawn(async move { rig.client.head(&reference).await })
     };
     // The second request only starts once the first was refused, and another tag knows nothing of it.
-    let refused = async {
+    let rejected = async {
         while toxic.log().is_empty() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("the first request arrives");
+    tokio::time::timeout(Duration::from_secs(10), rejected).await.expect("the first request arrives");
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(rig.client.head(&Reference::tagged(repository, "2")).await.is_ok());
     assert!(first.await.expect("no panic").is_ok());

@@ -248,8 +248,8 @@ async fn anonymous_requests_to_ecr_public_are_a_second_apart() {
     let rig = Rig::new(ecr_public_settings(&loopback, None));
     let started_at = Instant::now();
     // A 401, a token and two answers; without retries, a single 429 would show.
-    let answers = join_all((0..2).map(|_| rig.client.head(&reference))).await;
-    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let responses = join_all((0..2).map(|_| rig.client.head(&reference))).await;
+    assert!(responses.iter().all(Result::is_ok), "{responses:?}");
     assert!(started_at.elapsed() >= Duration::from_secs(3), "{:?}", started_at.elapsed());
 }
 

@@ -176,13 +176,13 @@ async fn compare_attested(
     let (settings, options) = (attestations.settings, attestations.options);
     let unknown = without_base(&deployments);
     let known = searcher.with_known_base(unknown.iter().map(|at| deployments[*at].0.image.as_ref().ok())).await;
-    let wanted =
+    let required =
         unknown.iter().zip(known).filter_map(|(position, is_known)| (!is_known).then_some(*position)).collect();
-    attestations.read(&mut deployments, unknown, &wanted).await;
+    attestations.read(&mut deployments, unknown, &required).await;
     let mut deployments = compare_all(deployments, searcher, dates, settings, options).await;
     let unknown = without_base(&deployments);
-    let wanted = unknown.iter().copied().collect();
-    let attested = attestations.read(&mut deployments, unknown, &wanted).await;
+    let required = unknown.iter().copied().collect();
+    let attested = attestations.read(&mut deployments, unknown, &required).await;
     let again = attested.iter().map(|position| deployments[*position].clone()).collect();
     let again = compare_all(again, searcher, dates, settings, options).await;
     for (position, compared) in attested.into_iter().zip(again) {

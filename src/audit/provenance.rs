@@ -28,13 +28,13 @@ pub(super) struct AttestationReader<'a> {
 
 impl AttestationReader<'_> {
     /// Adds provenance to the identifications at `positions` of `deployments`, and returns the positions where it found
-    /// some. Cached provenance is used for all of them; registries are read only for those that are `wanted`, so that
+    /// some. Cached provenance is used for all of them; registries are read only for those that are `required`, so that
     /// repeated runs agree.
     pub(super) async fn read(
         &self,
         deployments: &mut [(Deployment, Arc<Identification>)],
         positions: Vec<usize>,
-        wanted: &BTreeSet<usize>,
+        required: &BTreeSet<usize>,
     ) -> Vec<usize> {
         let mut distinct = HashMap::<_, Vec<usize>>::new();
         for position in positions {
@@ -50,8 +50,8 @@ impl AttestationReader<'_> {
         }
         let queries = distinct.into_values().map(|positions| {
             let deployment = &deployments[positions[0]].0;
-            let is_wanted = positions.iter().any(|position| wanted.contains(position));
-            async move { (positions, self.provenance(deployment, is_wanted).await) }
+            let is_required = positions.iter().any(|position| required.contains(position));
+            async move { (positions, self.provenance(deployment, is_required).await) }
         });
         let queries: Vec<_> = queries.collect();
         let found: Vec<_> = stream::iter(queries).buffer_unordered(self.options.concurrency).collect().await;
@@ -78,14 +78,14 @@ impl AttestationReader<'_> {
 
     /// The provenance of the image of `deployment`; `None` if it is not needed. If it cannot be read, the base stays
     /// unknown.
-    async fn provenance(&self, deployment: &Deployment, is_wanted: bool) -> Option<Provenance> {
+    async fn provenance(&self, deployment: &Deployment, is_required: bool) -> Option<Provenance> {
         let image = deployment.image.as_ref().ok()?;
         let repository = match &deployment.reference {
             ImageSource::Layout { folder, .. } => return Some(layout_provenance(folder, image).await),
             ImageSource::Reference(reference) => &reference.repository,
             ImageSource::Unknown => return None,
         };
-        if !is_wanted {
+        if !is_required {
             let known = self.images.remembered_provenance(&image.digest);
             return (known.attestation_count > 0).then_some(known);
         }

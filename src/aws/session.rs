@@ -50,9 +50,9 @@ macro_rules! client {
             $(.interceptor($interceptor))?
             .interceptor(CountingInterceptor::new($service, Arc::clone(&$self.requests)));
         if let Some(retry) = $self.retry($service) {
-            let place = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
+            let partition = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
             // By default all accounts would share one retry budget.
-            config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(place));
+            config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(partition));
         }
         $(let config = $adjust(config);)?
         $sdk::Client::from_conf(config.build())

@@ -58,7 +58,7 @@ struct ProvenBase<'a> {
 
 impl<'a> ImageEvidence<'a> {
     fn chain(&self) -> Vec<IdentifiedBase> {
-        let mut chain = Vec::from_iter(self.answer());
+        let mut chain = Vec::from_iter(self.outermost());
         // Each base has fewer layers than the one before.
         while let Some(inner) = chain.last().and_then(|outer| self.below(outer)) {
             chain.push(inner);
@@ -66,7 +66,7 @@ impl<'a> ImageEvidence<'a> {
         chain
     }
 
-    fn answer(&self) -> Option<IdentifiedBase> {
+    fn outermost(&self) -> Option<IdentifiedBase> {
         if let Some(release) = self.own_release() {
             return Some(self.itself(release));
         }

@@ -31,14 +31,14 @@ impl DistributionClient {
     }
 
     pub(super) async fn config_of(&self, repository: &Repository, manifest: &ImageManifest) -> Result<ResponseBody> {
-        let wanted = BlobRequest {
+        let blob = BlobRequest {
             digest: &manifest.config,
             stated_bytes: manifest.config_bytes,
             limit_bytes: CONFIG_BYTES,
             what: format!("the configuration {repository}@{}", manifest.config),
             missing: MissingContent::Configuration(manifest.config.clone()),
         };
-        self.requested_blob(repository, wanted).await
+        self.requested_blob(repository, blob).await
     }
 
     pub(super) async fn statement_of(
@@ -46,18 +46,18 @@ impl DistributionClient {
         repository: &Repository,
         statement: &StatementDescriptor,
     ) -> Result<ResponseBody> {
-        let wanted = BlobRequest {
+        let blob = BlobRequest {
             digest: &statement.digest,
             stated_bytes: statement.bytes,
             limit_bytes: STATEMENT_BYTES,
             what: format!("the statement {repository}@{}", statement.digest),
             missing: MissingContent::Statement(statement.digest.clone()),
         };
-        self.requested_blob(repository, wanted).await
+        self.requested_blob(repository, blob).await
     }
 
-    async fn requested_blob(&self, repository: &Repository, wanted: BlobRequest<'_>) -> Result<ResponseBody> {
-        let BlobRequest { digest, stated_bytes, limit_bytes, what, missing } = wanted;
+    async fn requested_blob(&self, repository: &Repository, blob: BlobRequest<'_>) -> Result<ResponseBody> {
+        let BlobRequest { digest, stated_bytes, limit_bytes, what, missing } = blob;
         let host = self.host(repository)?;
         if stated_bytes.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(Error::TooLarge { what, limit_bytes });

@@ -319,12 +319,12 @@ pub(super) fn cached(cache: &str, repository: &Repository) -> Repository {
 /// endpoint, and caches repositories under a prefix only.
 fn mirror(host: &str, settings: &HostSettings, base: &Url) -> Option<String> {
     let is_itself = settings.endpoint.is_none() || settings.full_mirror || EcrHost::parse(host).is_some();
-    let place = match (base.host_str()?, base.port()) {
+    let address = match (base.host_str()?, base.port()) {
         (name, Some(port)) => format!("{name}:{port}"),
         (name, None) => name.to_owned(),
     };
-    let is_same = normalize_host(&place) == normalize_host(host);
-    (!is_itself && !is_same).then(|| format!("{place}{}", base.path().trim_end_matches('/')))
+    let is_same = normalize_host(&address) == normalize_host(host);
+    (!is_itself && !is_same).then(|| format!("{address}{}", base.path().trim_end_matches('/')))
 }
 
 fn default_endpoint(host: &str, settings: &HostSettings) -> String {

@@ -221,8 +221,8 @@ impl BaseResolver {
     }
 
     pub(super) async fn point(&self, line: &ReleaseLine) -> TagTargetResult {
-        let ask = async || self.images.resolve_tag(&line.reference(), self.seen_at).await;
-        self.pointers.get(line.clone(), ask).await
+        let fetch = async || self.images.resolve_tag(&line.reference(), self.seen_at).await;
+        self.pointers.get(line.clone(), fetch).await
     }
 
     async fn date_current(

@@ -125,7 +125,7 @@ pub struct BaseResolver {
     line_dates: dating::LineDates,
     holds: hold::ActiveHolds,
     /// The images of base repositories in private ECR, as far as they could be listed.
-    shelves: OnceLock<BTreeMap<Repository, Arc<RepositoryImages>>>,
+    images_by_repository: OnceLock<BTreeMap<Repository, Arc<RepositoryImages>>>,
 }
 
 impl BaseResolver {
@@ -151,19 +151,19 @@ impl BaseResolver {
             tags_asked: SingleFlight::default(),
             dated: Mutex::default(),
             line_dates: dating::LineDates::default(),
-            shelves: OnceLock::new(),
+            images_by_repository: OnceLock::new(),
         }
     }
 
     /// Sets the images of base repositories in private ECR. Only the first call has an effect.
-    pub fn set_repository_images(&self, shelves: BTreeMap<Repository, Arc<RepositoryImages>>) {
+    pub fn set_repository_images(&self, images_by_repository: BTreeMap<Repository, Arc<RepositoryImages>>) {
         // A second list would be of the same run.
-        let _ = self.shelves.set(shelves);
+        let _ = self.images_by_repository.set(images_by_repository);
     }
 
     /// The images of `repository` in private ECR, if it was listed.
-    fn shelf(&self, repository: &Repository) -> Option<&Arc<RepositoryImages>> {
-        self.shelves.get()?.get(repository)
+    fn repository_images(&self, repository: &Repository) -> Option<&Arc<RepositoryImages>> {
+        self.images_by_repository.get()?.get(repository)
     }
 
     /// Resolves the base of `query` for an image of this `age`. Missing data is a [`ResolutionProblem`] of the resolution.

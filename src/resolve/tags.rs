@@ -233,12 +233,12 @@ impl BaseResolver {
             return Ok(known);
         }
         let reference = Reference::tagged(repository.clone(), tag);
-        let ask = async || match self.read_dated(repository, tag).await? {
+        let fetch = async || match self.read_dated(repository, tag).await? {
             Some(seen) => Ok(Some(seen)),
             // A `GET` does not distinguish a missing tag from a missing manifest.
             None => self.ask_tag(&reference, tag).await,
         };
-        self.tags_asked.get(reference.clone(), ask).await
+        self.tags_asked.get(reference.clone(), fetch).await
     }
 
     /// Reads the image of the dated `tag` into the catalog.

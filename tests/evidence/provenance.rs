@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::rig::{BASE, Form, Rig, attestation, conclusion, index, now, statement};
 
-fn held(digest: &Digest, seconds: i64) -> StoredImage {
+fn stored_image(digest: &Digest, seconds: i64) -> StoredImage {
     StoredImage {
         digest: digest.clone(),
         tags: ["421".to_owned()].into(),
@@ -101,9 +101,9 @@ async fn without_the_referrers_api_the_referrers_tag_is_read() {
     let rig = Rig::new(false);
     let image = rig.image();
     assert_eq!(conclusion(&rig.named(&image).await), None);
-    let asked = rig.requests("/referrers/");
+    let requests = rig.requests("/referrers/");
     assert_eq!(conclusion(&rig.named(&image).await), None);
-    assert_eq!(rig.requests("/referrers/"), asked, "the absence is cached for days");
+    assert_eq!(rig.requests("/referrers/"), requests, "the absence is cached for days");
 
     let rig = Rig::new(false);
     let image = rig.image();
@@ -123,9 +123,9 @@ async fn the_attestation_of_a_function_image_is_found_in_the_index_that_lists_it
     let rig = Rig::new(false);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    let index = StoredImage { is_index: true, ..held(&rig.index(&image, &attestation), 2) };
-    let older = StoredImage { is_index: true, ..held(&Digest::sha256(b"gone"), 1) };
-    let found = rig.deployed(&image, vec![held(&image, 0), older, index]).await;
+    let index = StoredImage { is_index: true, ..stored_image(&rig.index(&image, &attestation), 2) };
+    let older = StoredImage { is_index: true, ..stored_image(&Digest::sha256(b"gone"), 1) };
+    let found = rig.deployed(&image, vec![stored_image(&image, 0), older, index]).await;
     assert_eq!(conclusion(&found), Some(expected(&rig)));
     assert_eq!(rig.requests("/referrers/"), 0, "a repository that was listed has said what refers to an image");
 }
@@ -135,8 +135,8 @@ async fn referrers_in_a_listed_repository_need_no_further_list() {
     let rig = Rig::new(true);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    let artifact = StoredImage { attested: Some(image.clone()), ..held(&attestation, 5000) };
-    let found = rig.deployed(&image, vec![held(&image, 0), artifact]).await;
+    let artifact = StoredImage { attested: Some(image.clone()), ..stored_image(&attestation, 5000) };
+    let found = rig.deployed(&image, vec![stored_image(&image, 0), artifact]).await;
     assert_eq!(conclusion(&found), Some(expected(&rig)));
     assert_eq!(rig.requests("/referrers/"), 0);
 }

@@ -117,8 +117,8 @@ async fn a_missing_resource_is_left_out_and_other_failures_are_errors() {
     };
     let gone = read_inventory(&faulty(failing("MISSING")), &[everything()]).await;
     assert_eq!((names(&gone), codes(&gone.errors)), (vec!["prod/orders", "prod/nightly"], vec![]));
-    let refused = read_inventory(&faulty(failing("ACCESS_DENIED")), &[everything()]).await;
-    assert_eq!(codes(&refused.errors), [("ecs eu-west-1 test", "access-denied")]);
+    let denied = read_inventory(&faulty(failing("ACCESS_DENIED")), &[everything()]).await;
+    assert_eq!(codes(&denied.errors), [("ecs eu-west-1 test", "access-denied")]);
     let broken = read_inventory(&faulty(failing("INTERNAL")), &[everything()]).await;
     assert_eq!(codes(&broken.errors), [("ecs eu-west-1 test", "failed")]);
     assert!(broken.errors[0].message.contains(": INTERNAL for arn:aws:ecs:"), "{}", broken.errors[0].message);

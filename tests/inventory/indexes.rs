@@ -42,9 +42,9 @@ fn on(os: &str, architecture: &str) -> Value {
 }
 
 /// The deployments of `image`, all of whose content is in the registry.
-async fn read_inventory(registry: &Arc<MemoryRegistry>, image: &Image, held: &[&Image]) -> InventoryResult {
-    for held in held {
-        registry.put(held.manifest.as_bytes());
+async fn read_inventory(registry: &Arc<MemoryRegistry>, image: &Image, pushed: &[&Image]) -> InventoryResult {
+    for pushed in pushed {
+        registry.put(pushed.manifest.as_bytes());
     }
     registry.tag("ghcr.io/a/x:1", image);
     let images = Arc::new(ImageReader::new(Arc::clone(registry) as _, Arc::new(Catalog::in_memory())));

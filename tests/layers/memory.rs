@@ -18,14 +18,14 @@ async fn a_search_out_of_requests_continues_in_the_next_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut env = SearchEnvironment::new(20).within(4);
     let image = build("22", 3, 9).image();
-    let mut asked = Vec::new();
+    let mut all_requests = Vec::new();
     for run in 1.. {
         // A new process each time.
         env.catalog = Arc::new(Catalog::in_folder(folder.path()));
         let evidence = env.compare_one(&image).await;
         let requests = env.requests();
         assert!(requests.len() <= 4, "{requests:#?}");
-        asked.extend(requests);
+        all_requests.extend(requests);
         if evidence.search == SearchCompletion::Idle {
             assert_base(&evidence, "nodejs:22.2026.08.03.13");
             break;
@@ -34,11 +34,11 @@ async fn a_search_out_of_requests_continues_in_the_next_run() {
             matches!(evidence.search, SearchCompletion::Unfinished { left_count, .. } if left_count > 0),
             "{evidence:?}"
         );
-        assert!(run < 20, "{asked:#?}");
+        assert!(run < 20, "{all_requests:#?}");
         env.catalog = Arc::new(Catalog::in_memory());
     }
-    let distinct: std::collections::BTreeSet<_> = asked.iter().collect();
-    assert_eq!(distinct.len(), asked.len(), "nothing is asked twice: {asked:#?}");
+    let distinct: std::collections::BTreeSet<_> = all_requests.iter().collect();
+    assert_eq!(distinct.len(), all_requests.len(), "nothing is requested twice: {all_requests:#?}");
 }
 
 #[tokio::test]
@@ -169,8 +169,8 @@ async fn a_list_read_again_during_a_search_updates_the_plans_of_other_groups() {
 fn forgetful(catalog: &Catalog) -> Catalog {
     let forgotten = Catalog::in_memory();
     for repository in catalog.repositories() {
-        let tags = catalog.read_repository(&repository, |memory| memory.tags.clone());
-        forgotten.update_repository(&repository, |memory| memory.tags = tags);
+        let tags = catalog.read_repository(&repository, |record| record.tags.clone());
+        forgotten.update_repository(&repository, |record| record.tags = tags);
     }
     forgotten
 }

@@ -154,8 +154,8 @@ async fn the_age_of_one_image_does_not_bound_the_base_of_another() {
     assert_eq!(base_of(&found["old"]), (Verdict::Stale, Some(60), Some("at-least"), true));
     assert_eq!(base_of(&found["new"]), (Verdict::Fresh, Some(1), Some("at-least"), true));
     assert_eq!(found["new"].base.as_ref().expect("a base").line, found["old"].base.as_ref().expect("a base").line);
-    let asked = registry.requests();
-    assert_eq!(asked.iter().filter(|request| *request == "GET lambda/java:21").count(), 1, "{asked:#?}");
+    let requests = registry.requests();
+    assert_eq!(requests.iter().filter(|request| *request == "GET lambda/java:21").count(), 1, "{requests:#?}");
     // Each alone is judged as both together.
     for (name, image) in [("new", fresh), ("old", old)] {
         let alone = findings(&line(), vec![named(image, name)]).await;

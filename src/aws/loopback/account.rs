@@ -1,4 +1,4 @@
-//! Account Management: which regions has an account?
+//! Account Management: the regions of an account.
 
 use serde_json::json;
 

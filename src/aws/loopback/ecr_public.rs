@@ -1,4 +1,4 @@
-//! ECR Public: who gets a token?
+//! ECR Public: authorization tokens.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{TimeDelta, Utc};

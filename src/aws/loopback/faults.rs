@@ -1,4 +1,4 @@
-//! What goes wrong on purpose? Denied accounts and operations, throttled and silent regions.
+//! Injected faults: denied accounts and operations, throttled and silent regions.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Organizations: which accounts are there?
+//! Organizations: the accounts of the organization.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! STS: who am I, and whom may I become?
+//! STS: caller identity and assumed roles.
 
 use std::time::Duration;
 
@@ -71,7 +71,7 @@ fn assume_role(cloud: &Cloud, request: &CallRequest, caller: &Caller) -> Result<
     Ok(result("AssumeRole", &body))
 }
 
-/// How long the session shall last.
+/// The duration of the session.
 fn duration(request: &CallRequest, caller: &Caller) -> Result<Duration, CallRefusal> {
     let Some(text) = request.parameters.get("DurationSeconds") else { return Ok(Duration::from_secs(HOUR)) };
     let seconds = text.parse().unwrap_or(0);

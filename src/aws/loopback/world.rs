@@ -116,7 +116,7 @@ impl CloudWorld {
 }
 
 impl Cloud {
-    /// Adds an account that is in no organization; filling one adds it as well.
+    /// Adds an account that is in no organization; adding a resource also adds its account.
     pub fn account(&self, id: &str) {
         let _ = self.change().account(id);
     }

@@ -200,7 +200,7 @@ mod tests {
             Some((ErrorCode::AccessDenied, "ACCESS_DENIED for arn:x".into()))
         );
         assert_eq!(refusal(&failure("Access denied")).unwrap().0, ErrorCode::AccessDenied);
-        let told = types::Failure::builder().reason("AGENT").detail("it is disconnected").build();
-        assert_eq!(refusal(&told), Some((ErrorCode::Failed, "AGENT for something: it is disconnected".into())));
+        let failure = types::Failure::builder().reason("AGENT").detail("it is disconnected").build();
+        assert_eq!(refusal(&failure), Some((ErrorCode::Failed, "AGENT for something: it is disconnected".into())));
     }
 }

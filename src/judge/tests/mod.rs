@@ -1,4 +1,4 @@
-//! The verdicts, one table a rule, `now` passed in.
+//! The verdicts, one table for each rule.
 
 mod chain;
 mod digests;

@@ -1,4 +1,4 @@
-//! What runs: better images at hand, images that are gone, functions that fail.
+//! Running workloads: better images in the repository, deleted images, failed functions.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The manners of a registry: whom it turns away, how it throttles, how it pages.
+//! The emulated behaviour of a registry: authentication, throttling, pagination.
 
 use std::{
     collections::{BTreeSet, VecDeque},

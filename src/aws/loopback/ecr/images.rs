@@ -11,9 +11,9 @@ use crate::aws::loopback::{
     reply::CallRefusal,
 };
 
-/// How many images may be named in one call.
+/// The maximum number of images in one call.
 const MOST_IDS: usize = 100;
-/// How large the pages of referrers are.
+/// The page sizes of referrers: default and maximum.
 const REFERRERS: PageLimits = PageLimits { default: 20, most: 50 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html>
@@ -100,7 +100,7 @@ pub(super) fn referrers(here: &EcrCall<'_>, repository: &CloudRepository) -> Res
     Ok(json!({ "referrers": page.items, "nextToken": page.next }))
 }
 
-/// The images that are named one by one, if any are.
+/// The images that the call names, if it names any.
 fn ids<'a>(here: &EcrCall<'a>) -> Result<Option<&'a Vec<Value>>, CallRefusal> {
     match here.request.body.get("imageIds").and_then(Value::as_array) {
         Some(ids) if ids.is_empty() || ids.len() > MOST_IDS => {
@@ -110,7 +110,7 @@ fn ids<'a>(here: &EcrCall<'a>) -> Result<Option<&'a Vec<Value>>, CallRefusal> {
     }
 }
 
-/// The image that `id` names, or the code and the words of why there is none.
+/// The image that `id` names, or the code and message of the failure.
 fn find<'a>(repository: &'a CloudRepository, id: &Value) -> Result<&'a CloudImage, (&'static str, &'static str)> {
     let (digest, tag) = (id["imageDigest"].as_str(), id["imageTag"].as_str());
     let by_digest = |digest: &str| Some(repository.images.get(&digest.parse().ok()?));

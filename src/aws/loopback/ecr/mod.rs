@@ -1,4 +1,4 @@
-//! ECR: repositories with their images, as they are put in.
+//! ECR: repositories with their images.
 
 mod images;
 mod wire;
@@ -24,14 +24,14 @@ pub struct CloudImage {
     pub tags: Vec<String>,
     /// When it was pushed.
     pub pushed_at: DateTime<Utc>,
-    /// Where it is stored.
+    /// Its storage class.
     pub status: ImageStatus,
 }
 
-/// Where an image is stored.
+/// The storage class of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImageStatus {
-    /// At hand.
+    /// In standard storage.
     #[default]
     Active,
     /// In the archive: it is listed on request, and cannot be pulled.
@@ -94,7 +94,7 @@ impl CloudRepository {
 }
 
 impl CloudImage {
-    /// What `name`, a tag or a digest, is in the repository of that name in `stock`; without tags, pushed at the
+    /// The image `name`, a tag or a digest, of the repository with this name in `stock`; without tags, pushed at the
     /// epoch, and active.
     #[must_use]
     pub fn from_stock(stock: &Stock, repository: &str, name: &str) -> Option<Self> {
@@ -116,7 +116,7 @@ impl CloudImage {
         self
     }
 
-    /// The same, pushed then.
+    /// The same with another push date.
     #[must_use]
     pub fn pushed(self, pushed_at: DateTime<Utc>) -> Self {
         Self { pushed_at, ..self }
@@ -128,14 +128,14 @@ impl CloudImage {
         &self.digest
     }
 
-    /// The manifest, as far as it is JSON.
+    /// The manifest, if it is JSON.
     fn document(&self) -> Value {
         serde_json::from_slice(&self.manifest).unwrap_or(Value::Null)
     }
 }
 
 impl Cloud {
-    /// Adds an empty repository; pushing an image into one adds it as well.
+    /// Adds an empty repository; pushing an image also adds its repository.
     pub fn repository(&self, account: &str, region: &str, name: &str) {
         let mut world = self.change();
         let _ = world.region_mut(account, region).repositories.entry(name.to_owned()).or_default();
@@ -148,7 +148,7 @@ impl Cloud {
         repository.tags.insert(key.to_owned(), value.to_owned());
     }
 
-    /// Puts `image` into a repository. Its tags move to it; those that the same image had before it keeps.
+    /// Pushes `image` into a repository. Its tags move to it; the image also keeps its earlier tags.
     pub fn push(&self, account: &str, region: &str, repository: &str, image: CloudImage) {
         let mut world = self.change();
         world.region_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
@@ -186,7 +186,7 @@ impl Cloud {
         is_whole
     }
 
-    /// Removes an image. Whether it was there.
+    /// Removes an image. Whether it existed.
     #[must_use]
     pub fn remove_image(&self, account: &str, region: &str, repository: &str, digest: &Digest) -> bool {
         let mut world = self.change();

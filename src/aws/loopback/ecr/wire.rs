@@ -19,7 +19,7 @@ pub(super) const LIMITS: PageLimits = PageLimits { default: 100, most: 1000 };
 const CREATED_AT: u32 = 1_600_000_000;
 const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
-/// ECR in one region, as one account's registry shows itself to the caller.
+/// The ECR registry of one account in one region, as the caller sees it.
 pub(super) struct EcrCall<'a> {
     pub(super) request: &'a CallRequest,
     caller: &'a Caller,

@@ -10,9 +10,9 @@ use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
 const LIMITS: PageLimits = PageLimits { default: 10, most: 100 };
-/// How many services may be described at once.
+/// The maximum number of services in one `DescribeServices` call.
 const MOST_SERVICES: usize = 10;
-/// How many service revisions may be described at once.
+/// The maximum number of service revisions in one `DescribeServiceRevisions` call.
 const MOST_REVISIONS: usize = 20;
 
 pub(super) fn list(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {

@@ -10,7 +10,7 @@ use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 const LIMITS: PageLimits = PageLimits { default: 100, most: 100 };
-/// How many tasks may be described at once.
+/// The maximum number of tasks in one `DescribeTasks` call.
 const MOST_TASKS: usize = 100;
 
 pub(super) fn list(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
@@ -133,7 +133,7 @@ fn definition_of(here: &EcsCall<'_>, definition: &TaskDefinition) -> Value {
     described
 }
 
-/// What ECS wants of a task: a pending one shall run.
+/// The desired status of a task: `RUNNING` for a pending one.
 fn desired_status(task: &CloudTask) -> &'static str {
     if task.last_status == "STOPPED" { "STOPPED" } else { "RUNNING" }
 }

@@ -21,7 +21,7 @@ use crate::{
 const PAGE: usize = 50;
 /// The name of the unpublished version.
 const LATEST: &str = "$LATEST";
-/// What calls without a qualifier reach on Lambda Managed Instances.
+/// The version that unqualified calls invoke on Lambda Managed Instances.
 const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
 /// Lambda in one region of one account.
@@ -47,7 +47,7 @@ pub(in crate::aws::loopback) fn respond(
 
 impl<'a> LambdaCall<'a> {
     /// The functions, or with `FunctionVersion=ALL` all their versions. The marker names the first entry of the next
-    /// page, so that a list stays whole while functions come and go.
+    /// page, so that a list stays complete while functions are added and deleted.
     fn functions(&self) -> Result<Reply, CallRefusal> {
         let all = match self.parameter("FunctionVersion") {
             None => false,
@@ -160,7 +160,7 @@ impl<'a> LambdaCall<'a> {
         position.ok_or_else(|| CallRefusal::invalid(self.request, "The provided marker is invalid"))
     }
 
-    /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
+    /// The function that the path names, by name or by ARN, and the qualifier after its name.
     fn function(&self) -> Result<(&'a CloudFunction, Option<&'a str>), CallRefusal> {
         let named = self.request.segments.get(2).map(String::as_str).unwrap_or_default();
         let named = match named.strip_prefix(self.arn("", None).as_str()) {
@@ -257,7 +257,7 @@ fn describe_state(described: &mut Map<String, Value>, version: &CloudVersion) {
     }
 }
 
-/// Where the code is (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
+/// The location of the code (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
 fn code(version: &CloudVersion) -> Value {
     match &version.package {
         Package::Zip { .. } => json!({ "RepositoryType": "S3", "Location": "https://example.invalid/code.zip" }),
