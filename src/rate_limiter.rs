@@ -131,42 +131,42 @@ mod tests {
 
     #[tokio::test]
     async fn at_a_slow_rate_the_interval_is_measured_from_the_response() {
-        let pace = Arc::new(RateLimiter::new(Some(RATE)));
+        let limiter = Arc::new(RateLimiter::new(Some(RATE)));
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..3 {
-            let pace = Arc::clone(&pace);
+            let limiter = Arc::clone(&limiter);
             tasks.spawn(async move {
-                let turn = pace.acquire().await;
+                let permit = limiter.acquire().await;
                 let left_at = Instant::now();
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                turn.answered();
+                permit.answered();
                 left_at
             });
         }
         let mut left = tasks.join_all().await;
         left.sort();
         for pair in left.windows(2) {
-            let gap = pair[1] - pair[0];
-            assert!(gap >= INTERVAL + Duration::from_millis(100) && gap < INTERVAL * 20, "{gap:?}");
+            let interval = pair[1] - pair[0];
+            assert!(interval >= INTERVAL + Duration::from_millis(100) && interval < INTERVAL * 20, "{interval:?}");
         }
     }
 
     #[tokio::test]
     async fn a_request_without_a_response_blocks_the_queue_for_two_intervals_only() {
-        let pace = RateLimiter::new(Some(RATE));
+        let limiter = RateLimiter::new(Some(RATE));
         let start = Instant::now();
         for _ in 0..2 {
-            let _ = pace.acquire().await;
+            let _ = limiter.acquire().await;
         }
         assert!(start.elapsed() >= INTERVAL * 2 && start.elapsed() < INTERVAL * 20, "{:?}", start.elapsed());
     }
 
     #[tokio::test]
     async fn a_rate_finer_than_timers_is_kept_on_average() {
-        let pace = RateLimiter::new(Some(10_000.0));
+        let limiter = RateLimiter::new(Some(10_000.0));
         let start = Instant::now();
         for _ in 0..10_000 {
-            let _ = pace.acquire().await;
+            let _ = limiter.acquire().await;
         }
         let elapsed = start.elapsed();
         assert!(elapsed >= Duration::from_millis(900) && elapsed < Duration::from_secs(6), "{elapsed:?}");
@@ -174,44 +174,44 @@ mod tests {
 
     #[tokio::test]
     async fn at_a_fast_rate_no_request_waits_for_responses() {
-        let pace = RateLimiter::new(Some(100.0));
+        let limiter = RateLimiter::new(Some(100.0));
         let start = Instant::now();
         for _ in 0..11 {
-            let _ = pace.acquire().await;
+            let _ = limiter.acquire().await;
         }
         assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
     }
 
     #[tokio::test]
     async fn a_pause_delays_every_request_of_the_host_and_is_never_shortened() {
-        let pace = RateLimiter::new(None);
+        let limiter = RateLimiter::new(None);
         let start = Instant::now();
-        pace.acquire().await.answered();
+        limiter.acquire().await.answered();
         assert!(start.elapsed() < Duration::from_millis(100));
-        pace.pause(Duration::from_millis(200));
-        pace.pause(Duration::from_millis(20));
-        pace.acquire().await.answered();
+        limiter.pause(Duration::from_millis(200));
+        limiter.pause(Duration::from_millis(20));
+        limiter.acquire().await.answered();
         assert!(start.elapsed() >= Duration::from_millis(200));
     }
 
     #[tokio::test]
     async fn a_cancelled_waiter_does_not_use_a_permit() {
-        let pace = RateLimiter::new(Some(RATE));
-        pace.acquire().await.answered();
+        let limiter = RateLimiter::new(Some(RATE));
+        limiter.acquire().await.answered();
         let start = Instant::now();
-        let gave_up = tokio::time::timeout(Duration::from_millis(50), pace.acquire()).await;
+        let gave_up = tokio::time::timeout(Duration::from_millis(50), limiter.acquire()).await;
         assert!(gave_up.is_err());
-        pace.acquire().await.answered();
+        limiter.acquire().await.answered();
         assert!(start.elapsed() < INTERVAL * 2, "{:?}", start.elapsed());
     }
 
     #[tokio::test]
     async fn a_rate_can_be_raised_while_requests_wait() {
-        let pace = RateLimiter::new(Some(RATE));
-        pace.set_rate(Some(1000.0));
+        let limiter = RateLimiter::new(Some(RATE));
+        limiter.set_rate(Some(1000.0));
         let start = Instant::now();
         for _ in 0..5 {
-            pace.acquire().await.answered();
+            limiter.acquire().await.answered();
         }
         assert!(start.elapsed() < INTERVAL, "{:?}", start.elapsed());
     }

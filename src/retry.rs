@@ -12,7 +12,7 @@ pub(crate) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> 
     let ceiling = BASE.saturating_mul(1 << tries.min(16)).min(cap);
     let jittered = ceiling.mul_f64(fastrand::f64());
     // A little jitter, so that clients with the same `Retry-After` do not return at the same instant.
-    retry_after.map_or(jittered, |asked| asked.saturating_add(jittered / 10)).max(jittered).min(cap)
+    retry_after.map_or(jittered, |requested| requested.saturating_add(jittered / 10)).max(jittered).min(cap)
 }
 
 /// The wait of a `Retry-After` header: seconds or an HTTP date (RFC 9110, section 10.2.3).
@@ -44,8 +44,8 @@ mod tests {
 
     #[test]
     fn retry_after_is_honoured_and_capped() {
-        let asked = Duration::from_secs(3);
-        assert!((0..100).all(|_| wait(0, Some(asked), CAP) >= asked));
+        let requested = Duration::from_secs(3);
+        assert!((0..100).all(|_| wait(0, Some(requested), CAP) >= requested));
         assert_eq!(wait(0, Some(Duration::from_hours(24)), CAP), CAP);
         assert_eq!(wait(0, Some(Duration::MAX), CAP), CAP);
     }

@@ -22,14 +22,14 @@ impl<K, V> Default for SingleFlight<K, V> {
 impl<K: Eq + Hash, V: Clone> SingleFlight<K, V> {
     /// The value for `key`; the first caller computes it, the others wait.
     pub async fn get(&self, key: K, work_out: impl AsyncFnOnce() -> V) -> V {
-        let slot = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(slots.entry(key).or_default())
+        let entry = {
+            let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(entries.entry(key).or_default())
         };
-        let mut answer = slot.lock().await;
-        if let Some(answer) = &*answer {
-            return answer.clone();
+        let mut value = entry.lock().await;
+        if let Some(value) = &*value {
+            return value.clone();
         }
-        answer.insert(work_out().await).clone()
+        value.insert(work_out().await).clone()
     }
 }

@@ -93,7 +93,7 @@ impl World {
         let client = DistributionClient::new(settings, None, Arc::new(RequestCounter::default())).expect("valid");
         let images = Arc::new(ImageReader::new(Arc::new(client), Arc::clone(&self.catalog)));
         let resolver = BaseResolver::new(images, ResolveSettings::default(), now(), now());
-        let questions: Vec<_> = self
+        let queries: Vec<_> = self
             .in_use
             .iter()
             .map(|(family, digest)| BaseQuery {
@@ -111,7 +111,7 @@ impl World {
                 built_at,
             })
             .collect();
-        join_all(questions.iter().map(|question| resolver.resolve(question, ImageAge::default()))).await
+        join_all(queries.iter().map(|query| resolver.resolve(query, ImageAge::default()))).await
     }
 
     /// The requests since the last call: for lines, tag pages, and tokens.
@@ -134,10 +134,10 @@ async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_single_reques
         (false, Some(built_at(IN_USE) + Duration::days(40))), // and the label holds a digest only
         (false, None),
     ] {
-        let mut world = World::new();
-        let cold = world.run(recorded, built_at).await;
-        let (requests, pages, handshake) = world.requests();
-        for (resolution, (family, _)) in cold.iter().zip(&world.in_use) {
+        let mut registry = World::new();
+        let cold = registry.run(recorded, built_at).await;
+        let (requests, pages, handshake) = registry.requests();
+        for (resolution, (family, _)) in cold.iter().zip(&registry.in_use) {
             let (line, source) = resolution.line.as_ref().expect("a line");
             assert_eq!((&line.tag, *source == LineSource::DatedTag), (family, !recorded));
             assert_eq!((resolution.later_releases.count, resolution.later_releases.is_exact), (Some(75), true));
@@ -148,8 +148,8 @@ async fn a_new_line_costs_at_most_eight_requests_and_a_known_one_a_single_reques
         assert_eq!(pages, (FAMILIES.len() * 120 * 3 + FAMILIES.len()).div_ceil(1000), "each page once");
         assert_eq!(handshake, 2, "one refusal and one token for all");
 
-        let warm = world.run(recorded, built_at).await;
-        let (requests, pages, handshake) = world.requests();
+        let warm = registry.run(recorded, built_at).await;
+        let (requests, pages, handshake) = registry.requests();
         assert!(requests.iter().all(|request| request.method == "HEAD"), "{requests:#?}");
         assert_eq!((requests.len(), pages, handshake), (lines, 0, 2), "{requests:#?}");
         assert_eq!(

@@ -37,8 +37,8 @@ fn labelled(values: &'static [&'static str]) -> Toxic {
         });
         config.to_string().into_bytes()
     };
-    Toxic::start(move |asked: &Asked| {
-        let name = asked.path.rsplit('/').next().unwrap_or_default();
+    Toxic::start(move |request: &Asked| {
+        let name = request.path.rsplit('/').next().unwrap_or_default();
         let configs = values.iter().map(|value| config(value));
         for (at, config) in configs.enumerate() {
             let manifest = manifest_of(&config);
@@ -92,15 +92,15 @@ fn a_label_can_neither_control_the_terminal_nor_redirect_requests() {
 
 #[test]
 fn an_image_that_records_its_own_moving_tag_is_not_behind_itself() {
-    let registry = Toxic::start(|asked: &Asked| {
-        let host = asked.endpoint.trim_start_matches("http://");
+    let registry = Toxic::start(|request: &Asked| {
+        let host = request.endpoint.trim_start_matches("http://");
         let config = json!({
             "architecture": "arm64", "os": "linux", "created": "2026-08-22T00:13:00Z",
             "config": { "Labels": { "sdkBaseVersion": format!("{host}/team/x:1") } },
             "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(b"layer")] },
         });
         let config = config.to_string().into_bytes();
-        let is_manifest = asked.path.contains("/manifests/");
+        let is_manifest = request.path.contains("/manifests/");
         if is_manifest { Reply::manifest(&manifest_of(&config)) } else { Reply::new(200, config) }
     });
     let folder = tempfile::tempdir().expect("a folder");
@@ -143,9 +143,9 @@ fn large_config(number: usize, label: &str) -> Vec<u8> {
 
 #[test]
 fn a_label_of_megabytes_is_cut_in_the_report() {
-    let registry = Toxic::start(|asked: &Asked| {
+    let registry = Toxic::start(|request: &Asked| {
         let config = large_config(0, "sdkBaseVersion");
-        let is_manifest = asked.path.contains("/manifests/");
+        let is_manifest = request.path.contains("/manifests/");
         if is_manifest { Reply::manifest(&manifest_of(&config)) } else { Reply::new(200, config) }
     });
     let folder = tempfile::tempdir().expect("a folder");
@@ -195,8 +195,8 @@ fn an_index_of_many_large_images_takes_little_memory() {
         configs.into_iter().map(|it| (Digest::sha256(&it).to_string(), it)).collect();
     let manifests: BTreeMap<String, Vec<u8>> =
         manifests.into_iter().map(|it| (Digest::sha256(&it).to_string(), it)).collect();
-    let registry = Toxic::start(move |asked: &Asked| {
-        let name = asked.path.rsplit('/').next().unwrap_or_default();
+    let registry = Toxic::start(move |request: &Asked| {
+        let name = request.path.rsplit('/').next().unwrap_or_default();
         match (manifests.get(name), blobs.get(name)) {
             (Some(manifest), _) => Reply::manifest(manifest),
             (None, Some(config)) => Reply::new(200, config.clone()),
@@ -363,23 +363,23 @@ fn files_below(folder: &Path, found: &mut Vec<(String, String)>) {
 #[test]
 fn credentials_repeated_by_a_registry_are_in_no_report_log_or_store() {
     const PASSWORD: &str = "correct-horse-battery-staple";
-    let registry = Toxic::start(|asked: &Asked| {
-        let Some(sent) = asked.authorization() else { return Reply::challenge("Basic realm=\"x\"") };
-        let said = format!("{sent} is {PASSWORD}");
-        if asked.path.contains("/denied/") {
-            return Reply::error(403, "DENIED", &said);
+    let registry = Toxic::start(|request: &Asked| {
+        let Some(sent) = request.authorization() else { return Reply::challenge("Basic realm=\"x\"") };
+        let echoed = format!("{sent} is {PASSWORD}");
+        if request.path.contains("/denied/") {
+            return Reply::error(403, "DENIED", &echoed);
         }
         let config = json!({
             "architecture": "arm64", "os": "linux", "created": "2026-08-22T00:13:00Z",
-            "config": { "Labels": { "sdkBaseVersion": said, "org.opencontainers.image.base.name": PASSWORD } },
+            "config": { "Labels": { "sdkBaseVersion": echoed, "org.opencontainers.image.base.name": PASSWORD } },
             "rootfs": { "type": "layers", "diff_ids": [Digest::sha256(b"layer")] },
         });
         let config = config.to_string().into_bytes();
-        if !asked.path.contains("/manifests/") {
+        if !request.path.contains("/manifests/") {
             return Reply::new(200, config);
         }
         let mut manifest: serde_json::Value = serde_json::from_slice(&manifest_of(&config)).expect("JSON");
-        manifest["annotations"] = json!({ "org.opencontainers.image.base.name": said });
+        manifest["annotations"] = json!({ "org.opencontainers.image.base.name": echoed });
         Reply::manifest(manifest.to_string().as_bytes())
     });
     let host = registry.host();
@@ -447,16 +447,16 @@ fn tag_list(dates: &[&str]) -> Reply {
 /// A registry with that line and the image `team/app:1`, which is built on its first release and records it at
 /// `upstream`, else at the registry itself. `fault` may respond instead.
 fn line(upstream: Option<&'static str>, fault: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) -> Toxic {
-    Toxic::start(move |asked: &Asked| {
-        if let Some(reply) = fault(asked) {
+    Toxic::start(move |request: &Asked| {
+        if let Some(reply) = fault(request) {
             return reply;
         }
-        let (path, name) = asked.path.rsplit_once('/').expect("a path");
+        let (path, name) = request.path.rsplit_once('/').expect("a path");
         if path.ends_with("/tags") {
             return tag_list(&RELEASES);
         }
         let base = Digest::sha256(&manifest_of(&release(RELEASES[0])));
-        let host = upstream.unwrap_or_else(|| asked.endpoint.trim_start_matches("http://"));
+        let host = upstream.unwrap_or_else(|| request.endpoint.trim_start_matches("http://"));
         let app = config("2026-10-16T02:00:00Z", &[RELEASES[0], "app"], Some(&format!("{host}/lambda/java:21@{base}")));
         let mut images: Vec<_> = RELEASES.map(|date| (release(date), dated_tags(date).to_vec())).into();
         images[2].1.push("21".to_owned());
@@ -514,13 +514,13 @@ fn an_unreadable_tag_list_never_improves_a_verdict_without_an_error() {
         ("incomplete", |_| {
             Reply::json(&json!({ "tags": ["21"] })).header("link", "</v2/lambda/java/tags/list?n=1000>; rel=\"next\"")
         }),
-        ("incomplete", |asked| {
-            let next = format!("</v2/lambda/java/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
+        ("incomplete", |request| {
+            let next = format!("</v2/lambda/java/tags/list?n=1000&last={}>; rel=\"next\"", request.nth);
             Reply::json(&json!({ "tags": ["21"] })).header("link", &next)
         }),
     ];
     for (code, fault) in faults {
-        let registry = line(None, move |asked| asked.path.contains("/tags/list").then(|| fault(asked)));
+        let registry = line(None, move |request| request.path.contains("/tags/list").then(|| fault(request)));
         let folder = tempfile::tempdir().expect("a folder");
         for run in ["first", "second"] {
             let (exit, report) = audit_app(folder.path(), &registry, "[network]\ntag_pages = 2\n");
@@ -538,7 +538,7 @@ fn an_unreadable_tag_list_never_improves_a_verdict_without_an_error() {
 #[test]
 fn a_registry_without_head_gives_the_same_verdict_in_every_run() {
     for status in [400, 403, 404, 501] {
-        let registry = line(None, move |asked| (asked.method == "HEAD").then(|| Reply::new(status, "")));
+        let registry = line(None, move |request| (request.method == "HEAD").then(|| Reply::new(status, "")));
         let folder = tempfile::tempdir().expect("a folder");
         for run in ["first", "second", "third"] {
             let (exit, report) = audit_app(folder.path(), &registry, "");
@@ -552,7 +552,7 @@ fn a_registry_without_head_gives_the_same_verdict_in_every_run() {
 fn missing_content_is_named_and_only_a_registry_failure_makes_the_audit_incomplete() {
     let lost = Digest::sha256(&release(RELEASES[2]));
     let is_lost = lost.clone();
-    let registry = line(None, move |asked| asked.path.ends_with(is_lost.as_str()).then(|| Reply::new(404, "")));
+    let registry = line(None, move |request| request.path.ends_with(is_lost.as_str()).then(|| Reply::new(404, "")));
     let folder = tempfile::tempdir().expect("a folder");
     let (exit, report) = audit_app(folder.path(), &registry, "");
     assert_eq!((exit, &report["complete"]), (Some(3), &json!(false)), "{report:#}");
@@ -561,7 +561,7 @@ fn missing_content_is_named_and_only_a_registry_failure_makes_the_audit_incomple
     let message = report["errors"][0]["message"].as_str().expect("a message");
     assert!(message.contains("the configuration") && message.contains(lost.as_str()), "{message}");
 
-    let registry = line(None, |asked| asked.path.ends_with("/manifests/21").then(|| Reply::new(404, "")));
+    let registry = line(None, |request| request.path.ends_with("/manifests/21").then(|| Reply::new(404, "")));
     let folder = tempfile::tempdir().expect("a folder");
     let (exit, report) = audit_app(folder.path(), &registry, "");
     assert_eq!((exit, &report["complete"], &report["errors"]), (Some(0), &json!(true), &json!([])), "{report:#}");
@@ -574,12 +574,12 @@ fn missing_content_is_named_and_only_a_registry_failure_makes_the_audit_incomple
 #[test]
 fn a_mirror_gives_bounds_unless_it_is_configured_as_complete() {
     // It has pulled the first and the last release, and lists no other.
-    let is_in_it = |asked: &Asked| !dated_tags(RELEASES[1]).iter().any(|tag| asked.path.ends_with(tag.as_str()));
-    let mirror = line(Some("upstream.test"), move |asked| {
-        if asked.path.contains("/tags/list") {
+    let is_in_it = |request: &Asked| !dated_tags(RELEASES[1]).iter().any(|tag| request.path.ends_with(tag.as_str()));
+    let mirror = line(Some("upstream.test"), move |request| {
+        if request.path.contains("/tags/list") {
             Some(tag_list(&[RELEASES[0], RELEASES[2]]))
         } else {
-            (!is_in_it(asked)).then(|| Reply::new(404, ""))
+            (!is_in_it(request)).then(|| Reply::new(404, ""))
         }
     });
     let settings = |full_mirror: bool| {

@@ -126,11 +126,11 @@ async fn sixty_four_concurrent_requests_share_one_token() {
     let loopback = ecr_public();
     let rig = Rig::new(settings_with(ECR_PUBLIC, at(loopback.endpoint(), AuthSettings::Auto)));
     let reference = reference(ECR_PUBLIC, "lambda/java");
-    let answers = join_all((0..64).map(|_| rig.client.head(&reference))).await;
-    assert!(answers.iter().all(Result::is_ok));
+    let responses = join_all((0..64).map(|_| rig.client.head(&reference))).await;
+    assert!(responses.iter().all(Result::is_ok));
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 1);
-    let refused = loopback.requests().iter().filter(|request| !request.is_authorized).count();
-    assert_eq!(refused, 2, "the first request and the token: no other request is sent to be refused");
+    let rejected = loopback.requests().iter().filter(|request| !request.is_authorized).count();
+    assert_eq!(rejected, 2, "the first request and the token: no other request is sent to be refused");
 }
 
 #[tokio::test]
@@ -144,22 +144,22 @@ async fn an_expired_token_that_gets_400_denied_is_renewed_once() {
     loopback.expire_tokens();
     rig.client.head(&reference).await.expect("a HEAD has no body to say so");
     loopback.expire_tokens();
-    let answers = join_all((0..32).map(|_| rig.client.manifest(&reference))).await;
-    assert!(answers.iter().all(Result::is_ok));
+    let responses = join_all((0..32).map(|_| rig.client.manifest(&reference))).await;
+    assert!(responses.iter().all(Result::is_ok));
     assert_eq!(rig.count(ECR_PUBLIC, "token"), 4);
 }
 
 /// A token server and registry in one; `scope_of` is the scope in a repository's 401.
 fn token_registry(expires_in: serde_json::Value) -> Toxic {
-    Toxic::start(move |asked| {
-        if asked.path.starts_with("/auth") {
-            return Reply::json(&json!({ "access_token": format!("t{}", asked.nth), "expires_in": expires_in }));
+    Toxic::start(move |request| {
+        if request.path.starts_with("/auth") {
+            return Reply::json(&json!({ "access_token": format!("t{}", request.nth), "expires_in": expires_in }));
         }
-        if asked.authorization().is_some_and(|value| value.starts_with("Bearer t")) {
+        if request.authorization().is_some_and(|value| value.starts_with("Bearer t")) {
             return good();
         }
-        let repository = asked.path.trim_start_matches("/v2/").split("/manifests").next().unwrap_or_default();
-        let endpoint = &asked.endpoint;
+        let repository = request.path.trim_start_matches("/v2/").split("/manifests").next().unwrap_or_default();
+        let endpoint = &request.endpoint;
         Reply::challenge(&format!(
             "Bearer realm=\"{endpoint}/auth\",service=\"registry\",scope=\"repository:{repository}:pull\""
         ))
@@ -195,19 +195,22 @@ async fn a_token_is_renewed_before_it_expires() {
     for _ in 0..4 {
         rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
     }
-    let refused =
-        toxic.log().iter().filter(|asked| asked.path.starts_with("/v2") && asked.authorization().is_none()).count();
-    assert_eq!(refused, 1, "only the very first request");
+    let rejected = toxic
+        .log()
+        .iter()
+        .filter(|request| request.path.starts_with("/v2") && request.authorization().is_none())
+        .count();
+    assert_eq!(rejected, 1, "only the very first request");
     assert_eq!(rig.count(&toxic.host(), "token"), 4);
 }
 
 #[tokio::test]
 async fn a_token_that_is_always_refused_is_renewed_once_and_then_denied() {
-    let toxic = Toxic::start(|asked| {
-        if asked.path.starts_with("/auth") {
+    let toxic = Toxic::start(|request| {
+        if request.path.starts_with("/auth") {
             Reply::json(&json!({ "token": "useless" }))
         } else {
-            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", request.endpoint))
         }
     });
     let rig = Rig::new(settings(&toxic.host()));
@@ -221,27 +224,27 @@ async fn a_token_that_is_always_refused_is_renewed_once_and_then_denied() {
 
 #[tokio::test]
 async fn an_unavailable_token_server_is_an_error_for_all_waiting_requests() {
-    let toxic = Toxic::start(|asked| {
-        if asked.path.starts_with("/auth") {
+    let toxic = Toxic::start(|request| {
+        if request.path.starts_with("/auth") {
             Reply::new(503, "")
         } else {
-            Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"aws\"", asked.endpoint))
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"aws\"", request.endpoint))
         }
     });
     let rig = Rig::new(settings(&toxic.host()));
     let reference = reference(&toxic.host(), "x");
-    let answers = join_all((0..16).map(|_| rig.client.head(&reference))).await;
-    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Status { status: 503, .. }))), "{answers:?}");
+    let responses = join_all((0..16).map(|_| rig.client.head(&reference))).await;
+    assert!(responses.iter().all(|answer| matches!(answer, Err(Error::Status { status: 503, .. }))), "{responses:?}");
     assert!(rig.count(&toxic.host(), "token") <= 10, "{}", rig.count(&toxic.host(), "token"));
 }
 
 #[tokio::test]
 async fn a_missing_token_server_is_not_reported_as_a_missing_image() {
-    let toxic = Toxic::start(|asked| {
-        if asked.path.starts_with("/auth") {
+    let toxic = Toxic::start(|request| {
+        if request.path.starts_with("/auth") {
             Reply::error(404, "NOT_FOUND", "no such page")
         } else {
-            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", request.endpoint))
         }
     });
     let rig = Rig::new(settings(&toxic.host()));
@@ -258,7 +261,7 @@ async fn ecr_logins_are_sent_as_basic_without_a_challenge() {
     assert!(join_all((0..64).map(|_| rig.client.head(&reference))).await.iter().all(Result::is_ok));
     assert_eq!(aws.issued.load(Ordering::SeqCst), 1);
     let expected = basic("AWS", "123456789012-eu-west-1-1");
-    assert!(toxic.log().iter().all(|asked| asked.authorization() == Some(&expected)));
+    assert!(toxic.log().iter().all(|request| request.authorization() == Some(&expected)));
     assert_eq!(rig.client.authentication()[ECR], "ecr");
 }
 
@@ -276,9 +279,9 @@ async fn an_ecr_registry_of_an_audited_account_is_allowed_from_then_on() {
 
 #[tokio::test]
 async fn an_expired_ecr_login_is_renewed_once_and_another_403_is_denied() {
-    let toxic = Toxic::start(|asked| {
-        let is_second = asked.authorization() == Some(&basic("AWS", "123456789012-eu-west-1-2"));
-        match (asked.path.contains("/secret/"), is_second) {
+    let toxic = Toxic::start(|request| {
+        let is_second = request.authorization() == Some(&basic("AWS", "123456789012-eu-west-1-2"));
+        match (request.path.contains("/secret/"), is_second) {
             (true, _) => Reply::error(403, "DENIED", "not authorized to perform ecr:BatchGetImage"),
             (_, true) => good(),
             _ => Reply::error(403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."),
@@ -307,7 +310,7 @@ async fn an_ecr_login_issued_with_an_expiry_in_the_past_is_used() {
 #[tokio::test]
 async fn with_aws_credentials_ecr_public_receives_a_bearer_token() {
     for auth in [AuthSettings::Auto, AuthSettings::EcrPublic] {
-        let toxic = Toxic::start(|asked| match asked.authorization() {
+        let toxic = Toxic::start(|request| match request.authorization() {
             Some("Bearer public-2") => good(),
             _ => Reply::error(400, "DENIED", "Your Authorization Token is invalid."),
         });
@@ -315,7 +318,8 @@ async fn with_aws_credentials_ecr_public_receives_a_bearer_token() {
         let rig = Rig::with_aws(settings_with(ECR_PUBLIC, at(toxic.endpoint(), auth)), Some(aws));
         assert!(rig.client.manifest(&reference(ECR_PUBLIC, "lambda/java")).await.is_ok());
         assert_eq!(rig.client.authentication()[ECR_PUBLIC], "ecr-public");
-        let sent: Vec<_> = toxic.log().iter().map(|asked| asked.authorization().unwrap_or("none").to_owned()).collect();
+        let sent: Vec<_> =
+            toxic.log().iter().map(|request| request.authorization().unwrap_or("none").to_owned()).collect();
         assert_eq!(sent, ["Bearer public-1", "Bearer public-2"]);
     }
 }
@@ -366,8 +370,8 @@ async fn a_failed_login_is_classified_and_requested_again() {
 async fn with_anonymous_auth_an_existing_login_is_not_sent() {
     let toxic =
         Toxic::start(
-            |asked| {
-                if asked.authorization().is_none() { Reply::challenge("Basic realm=\"x\"") } else { good() }
+            |request| {
+                if request.authorization().is_none() { Reply::challenge("Basic realm=\"x\"") } else { good() }
             },
         );
     let aws = Arc::new(FakeAws { public: Some(Ok(())), ..FakeAws::default() });
@@ -378,7 +382,7 @@ async fn with_anonymous_auth_an_existing_login_is_not_sent() {
 }
 
 fn password_registry() -> Toxic {
-    Toxic::start(|asked| match asked.authorization() {
+    Toxic::start(|request| match request.authorization() {
         Some(sent) if sent == basic("alice", "hush") => good(),
         _ => Reply::challenge("Basic realm=\"Registry\""),
     })
@@ -393,7 +397,7 @@ async fn a_password_is_sent_after_the_first_challenge_and_then_without() {
         rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
     }
     assert_eq!(
-        toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>(),
+        toxic.log().iter().map(|request| request.authorization().is_some()).collect::<Vec<_>>(),
         [false, true, true, true]
     );
     assert_eq!(rig.client.authentication()[&toxic.host()], "basic");
@@ -416,17 +420,17 @@ async fn a_wrong_password_is_denied_without_a_retry_and_never_shown() {
 
 #[tokio::test]
 async fn a_password_is_sent_to_the_token_server_only() {
-    let toxic = Toxic::start(|asked| match asked.authorization() {
+    let toxic = Toxic::start(|request| match request.authorization() {
         Some("Bearer t") => good(),
-        Some(sent) if asked.path.starts_with("/auth") && sent == basic("alice", "hush") => {
+        Some(sent) if request.path.starts_with("/auth") && sent == basic("alice", "hush") => {
             Reply::json(&json!({ "token": "t" }))
         }
-        _ => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", asked.endpoint)),
+        _ => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", request.endpoint)),
     });
     let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
     rig.client.head(&reference(&toxic.host(), "x")).await.expect("there");
-    let sent: Vec<_> = toxic.log().iter().map(|asked| asked.authorization().map(str::to_owned)).collect();
+    let sent: Vec<_> = toxic.log().iter().map(|request| request.authorization().map(str::to_owned)).collect();
     assert_eq!(sent, [None, Some(basic("alice", "hush")), Some("Bearer t".into())]);
     assert_eq!(rig.client.authentication()[&toxic.host()], "basic");
 }
@@ -455,10 +459,10 @@ async fn no_log_has_a_password_or_a_token() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let toxic = Toxic::start(|asked| match asked.authorization() {
+    let toxic = Toxic::start(|request| match request.authorization() {
         Some("Bearer t0ken") => Reply::new(503, "t0ken"),
         Some(_) => Reply::json(&json!({ "token": "t0ken" })),
-        _ => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", asked.endpoint)),
+        _ => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", request.endpoint)),
     });
     let host = HostSettings { auth: given("alice", "hush"), ..HostSettings::default() };
     let rig = Rig::new(settings_with(&toxic.host(), host));
@@ -487,20 +491,20 @@ async fn a_password_is_never_sent_to_a_foreign_realm() {
 #[tokio::test]
 async fn authorization_is_not_sent_after_a_redirect_to_another_port_or_back() {
     let config = b"{}";
-    let store = Toxic::start(|asked| {
-        let home = asked.path.trim_start_matches("/back-to/").to_owned();
-        if asked.path.starts_with("/back-to/") {
+    let store = Toxic::start(|request| {
+        let home = request.path.trim_start_matches("/back-to/").to_owned();
+        if request.path.starts_with("/back-to/") {
             Reply::redirect(&format!("http://{home}/blob"))
         } else {
             Reply::new(404, "")
         }
     });
     let away = store.endpoint();
-    let toxic = Toxic::start(move |asked| {
-        if asked.path == "/blob" {
+    let toxic = Toxic::start(move |request| {
+        if request.path == "/blob" {
             Reply::new(200, config.as_slice())
         } else {
-            let host = asked.endpoint.trim_start_matches("http://");
+            let host = request.endpoint.trim_start_matches("http://");
             Reply::redirect(&format!("{away}/back-to/{host}"))
         }
     });
@@ -509,17 +513,17 @@ async fn authorization_is_not_sent_after_a_redirect_to_another_port_or_back() {
     let repository: Repository = format!("{ECR}/orders").parse().expect("a repository");
     let manifest = ImageManifest::new(Digest::sha256(config), Some(2));
     assert_eq!(rig.client.config(&repository, &manifest).await.expect("by redirects"), config);
-    let sent = |toxic: &Toxic| toxic.log().iter().map(|asked| asked.authorization().is_some()).collect::<Vec<_>>();
+    let sent = |toxic: &Toxic| toxic.log().iter().map(|request| request.authorization().is_some()).collect::<Vec<_>>();
     assert_eq!((sent(&toxic), sent(&store)), (vec![true, false], vec![false]));
 }
 
 #[tokio::test]
 async fn a_challenge_from_the_host_of_a_redirect_is_not_answered() {
-    let store = Toxic::start(|asked| {
-        if asked.path.starts_with("/token") {
+    let store = Toxic::start(|request| {
+        if request.path.starts_with("/token") {
             Reply::json(&json!({ "token": "t" }))
         } else {
-            Reply::challenge(&format!("Bearer realm=\"{}/token\"", asked.endpoint))
+            Reply::challenge(&format!("Bearer realm=\"{}/token\"", request.endpoint))
         }
     });
     let away = store.endpoint();
@@ -567,21 +571,21 @@ fn a_login_of_dockers_config_is_used_if_there_is_no_other() {
 
 #[test]
 fn a_refresh_token_of_dockers_config_is_exchanged_by_form() {
-    let toxic = Toxic::start(|asked| {
-        let wanted = "service=registry&scope=repository%3Ax%3Apull&grant_type=refresh_token\
+    let toxic = Toxic::start(|request| {
+        let expected_form = "service=registry&scope=repository%3Ax%3Apull&grant_type=refresh_token\
                       &client_id=basewatch&refresh_token=refresh%26me";
-        if asked.path == "/auth" && asked.method == "POST" && asked.body == wanted {
+        if request.path == "/auth" && request.method == "POST" && request.body == expected_form {
             Reply::json(&json!({ "access_token": "t" }))
-        } else if asked.authorization() == Some("Bearer t") {
+        } else if request.authorization() == Some("Bearer t") {
             good()
         } else {
-            let realm = format!("{}/auth", asked.endpoint);
+            let realm = format!("{}/auth", request.endpoint);
             Reply::challenge(&format!("Bearer realm=\"{realm}\",service=\"registry\",scope=\"repository:x:pull\""))
         }
     });
     let config = json!({ "auths": { toxic.host(): { "identitytoken": "refresh&me" } } });
     run_with_docker_config("head_with_dockers_login", &config, &toxic.host());
-    assert!(toxic.log().iter().any(|asked: &Asked| asked.method == "POST"));
+    assert!(toxic.log().iter().any(|request: &Asked| request.method == "POST"));
 }
 
 #[tokio::test]
@@ -611,11 +615,11 @@ fn without_a_docker_login_auto_is_anonymous_and_docker_config_fails() {
 #[tokio::test]
 async fn a_malformed_token_response_is_an_error_without_its_content() {
     for answer in ["", "{}", r#"{"token":5}"#, r#"{"token":"secret\nvalue"}"#, "<html>secret</html>"] {
-        let toxic = Toxic::start(move |asked| {
-            if asked.path.starts_with("/auth") {
+        let toxic = Toxic::start(move |request| {
+            if request.path.starts_with("/auth") {
                 Reply::new(200, answer)
             } else {
-                Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+                Reply::challenge(&format!("Bearer realm=\"{}/auth\"", request.endpoint))
             }
         });
         let rig = Rig::new(settings(&toxic.host()));
@@ -654,13 +658,13 @@ async fn everything_shown(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'stati
         reported.2.as_ref().err(),
     ];
     let errors: Vec<_> = errors.into_iter().flatten().map(ToString::to_string).collect();
-    assert!(toxic.log().iter().any(|asked| asked.authorization().is_some()), "it was sent what it could repeat");
+    assert!(toxic.log().iter().any(|request| request.authorization().is_some()), "it was sent what it could repeat");
     format!("{reported:?} {errors:?}")
 }
 
 /// The request, as a registry may repeat it.
-fn echo(asked: &Asked) -> String {
-    let sent = asked.authorization().unwrap_or_default().to_owned();
+fn echo(request: &Asked) -> String {
+    let sent = request.authorization().unwrap_or_default().to_owned();
     let url = PASSWORD.replace('/', "%2F").replace('+', "%2B").replace(' ', "+");
     format!("no access with {sent}, which is {PASSWORD} or {url}")
 }
@@ -669,37 +673,39 @@ fn echo(asked: &Asked) -> String {
 async fn credentials_repeated_by_a_registry_are_redacted() {
     type Repeats = fn(&Asked) -> Reply;
     let table: [(&str, Repeats); 11] = [
-        ("a refusal", |asked| Reply::error(403, "DENIED", &echo(asked))),
-        ("a refusal without JSON", |asked| Reply::new(403, echo(asked))),
-        ("an error code", |asked| Reply::error(403, &echo(asked), "")),
-        ("a refusal of the password", |asked| Reply::error(401, "UNAUTHORIZED", &echo(asked))),
-        ("a media type", |asked| {
+        ("a refusal", |request| Reply::error(403, "DENIED", &echo(request))),
+        ("a refusal without JSON", |request| Reply::new(403, echo(request))),
+        ("an error code", |request| Reply::error(403, &echo(request), "")),
+        ("a refusal of the password", |request| Reply::error(401, "UNAUTHORIZED", &echo(request))),
+        ("a media type", |request| {
             Reply::new(200, "{}")
-                .header("content-type", &format!("application/{}", asked.authorization().unwrap_or("x")))
+                .header("content-type", &format!("application/{}", request.authorization().unwrap_or("x")))
         }),
-        ("a redirect", |asked| {
-            let sent = asked.authorization().unwrap_or_default().replace(['=', ' '], "-").to_ascii_lowercase();
+        ("a redirect", |request| {
+            let sent = request.authorization().unwrap_or_default().replace(['=', ' '], "-").to_ascii_lowercase();
             Reply::redirect(&format!("https://{sent}.localhost/{sent}"))
         }),
-        ("JSON of another shape", |asked| Reply::json(&json!({ "tags": echo(asked), "schemaVersion": echo(asked) }))),
-        ("tags", |asked| {
-            let sent = asked.authorization().unwrap_or_default().trim_start_matches("Basic ").trim_end_matches('=');
+        ("JSON of another shape", |request| {
+            Reply::json(&json!({ "tags": echo(request), "schemaVersion": echo(request) }))
+        }),
+        ("tags", |request| {
+            let sent = request.authorization().unwrap_or_default().trim_start_matches("Basic ").trim_end_matches('=');
             Reply::json(&json!({ "tags": ["1", sent, format!("v{sent}")] }))
         }),
-        ("an annotation", |asked| {
+        ("an annotation", |request| {
             let mut manifest: serde_json::Value = serde_json::from_slice(&manifest_of(b"{}")).expect("JSON");
-            manifest["annotations"] = json!({ "org.opencontainers.image.base.name": echo(asked) });
+            manifest["annotations"] = json!({ "org.opencontainers.image.base.name": echo(request) });
             Reply::new(200, manifest.to_string()).header("content-type", basewatch::image::MANIFEST_MEDIA_TYPES[1])
         }),
-        ("a digest", |asked| Reply::manifest(b"{}").header("docker-content-digest", &echo(asked))),
-        ("a next page", |asked| {
-            let next = format!("<https://{}/x>; rel=\"next\"", asked.authorization().unwrap_or("x").replace(' ', ""));
+        ("a digest", |request| Reply::manifest(b"{}").header("docker-content-digest", &echo(request))),
+        ("a next page", |request| {
+            let next = format!("<https://{}/x>; rel=\"next\"", request.authorization().unwrap_or("x").replace(' ', ""));
             Reply::json(&json!({ "tags": [] })).header("link", &next)
         }),
     ];
     for (what, reply) in table {
-        let reported = everything_shown(move |asked| match asked.authorization() {
-            Some(_) => reply(asked),
+        let reported = everything_shown(move |request| match request.authorization() {
+            Some(_) => reply(request),
             None => Reply::challenge("Basic realm=\"x\""),
         })
         .await;
@@ -714,11 +720,11 @@ async fn credentials_repeated_by_a_registry_are_redacted() {
 
 #[tokio::test]
 async fn a_token_repeated_by_a_registry_is_redacted() {
-    let reported = everything_shown(|asked| match asked.authorization() {
+    let reported = everything_shown(|request| match request.authorization() {
         Some(sent) if sent.starts_with("Basic ") => Reply::json(&json!({ "token": TOKEN })),
-        Some(_) if asked.path.contains("/tags/") => Reply::json(&json!({ "tags": ["1", TOKEN] })),
+        Some(_) if request.path.contains("/tags/") => Reply::json(&json!({ "tags": ["1", TOKEN] })),
         Some(_) => Reply::error(403, "DENIED", &format!("{TOKEN} of {PASSWORD} may not, nor {}", &TOKEN[..30])),
-        None => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", asked.endpoint)),
+        None => Reply::challenge(&format!("Bearer realm=\"{}/auth\",scope=\"repository:x:pull\"", request.endpoint)),
     })
     .await;
     for secret in secrets() {
@@ -733,18 +739,21 @@ async fn a_token_repeated_by_a_registry_is_redacted() {
 
 #[tokio::test]
 async fn a_password_repeated_by_a_token_server_is_redacted() {
-    let answers: [fn(&Asked) -> Reply; 3] = [
-        |asked| Reply::json(&json!({ "error_description": echo(asked) })),
-        |asked| Reply::new(401, json!({ "error_description": echo(asked) }).to_string()),
-        |asked| {
-            let sent = asked.authorization().unwrap_or_default().replace(['=', ' '], "");
-            Reply::challenge(&format!("Bearer realm=\"https://{sent}.example.com/{sent}\",service=\"{}\"", echo(asked)))
+    let responses: [fn(&Asked) -> Reply; 3] = [
+        |request| Reply::json(&json!({ "error_description": echo(request) })),
+        |request| Reply::new(401, json!({ "error_description": echo(request) }).to_string()),
+        |request| {
+            let sent = request.authorization().unwrap_or_default().replace(['=', ' '], "");
+            Reply::challenge(&format!(
+                "Bearer realm=\"https://{sent}.example.com/{sent}\",service=\"{}\"",
+                echo(request)
+            ))
         },
     ];
-    for answer in answers {
-        let reported = everything_shown(move |asked| match asked.authorization() {
-            Some(_) => answer(asked),
-            None => Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint)),
+    for answer in responses {
+        let reported = everything_shown(move |request| match request.authorization() {
+            Some(_) => answer(request),
+            None => Reply::challenge(&format!("Bearer realm=\"{}/auth\"", request.endpoint)),
         })
         .await;
         for secret in secrets() {

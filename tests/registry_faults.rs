@@ -42,7 +42,7 @@ fn config_of(digest: Digest, config_bytes: u64) -> ImageManifest {
 async fn a_transient_failure_is_retried() {
     for status in [500, 502, 503, 504, 408, 429] {
         let (toxic, rig, reference) =
-            start(move |asked| if asked.nth < 2 { Reply::error(status, "UNKNOWN", "later") } else { good() });
+            start(move |request| if request.nth < 2 { Reply::error(status, "UNKNOWN", "later") } else { good() });
         assert_eq!(rig.client.head(&reference).await.expect("in the end").digest, good_digest(), "{status}");
         assert_eq!(toxic.log().len(), 3);
         assert_eq!(rig.count(&toxic.host(), "head"), 3, "retries are counted");
@@ -61,7 +61,7 @@ async fn a_permanent_failure_is_not_retried() {
 #[tokio::test]
 async fn a_refused_head_is_verified_by_a_get() {
     for status in [400, 403, 404, 405, 501] {
-        let refuse = move |asked: &Asked| if asked.method == "HEAD" { Reply::new(status, "") } else { good() };
+        let refuse = move |request: &Asked| if request.method == "HEAD" { Reply::new(status, "") } else { good() };
         let (toxic, rig, reference) = start(refuse);
         assert_eq!(rig.client.head(&reference).await.expect("by GET").digest, good_digest(), "{status}");
         assert_eq!(rig.client.head(&reference).await.expect("by GET").digest, good_digest(), "{status}");
@@ -74,7 +74,7 @@ async fn a_refused_head_is_verified_by_a_get() {
 async fn a_head_that_finds_nothing_is_trusted_after_a_successful_head() {
     for status in [403, 404] {
         let (toxic, rig, reference) =
-            start(move |asked| if asked.path.ends_with("/1") { good() } else { Reply::new(status, "") });
+            start(move |request| if request.path.ends_with("/1") { good() } else { Reply::new(status, "") });
         assert!(rig.client.head(&reference).await.is_ok());
         assert!(rig.client.head(&Reference::tagged(reference.repository, "2")).await.is_err());
         assert_eq!(toxic.lines(), ["HEAD /v2/x/manifests/1", "HEAD /v2/x/manifests/2"], "{status}");
@@ -84,11 +84,11 @@ async fn a_head_that_finds_nothing_is_trusted_after_a_successful_head() {
 #[tokio::test]
 async fn the_result_of_the_get_after_a_refused_head_counts() {
     let (_toxic, rig, reference) =
-        start(|asked| Reply::new(if asked.method == "HEAD" { 404 } else { 503 }, "").after(Duration::ZERO));
+        start(|request| Reply::new(if request.method == "HEAD" { 404 } else { 503 }, "").after(Duration::ZERO));
     let error = rig.client.head(&reference).await.expect_err("not known");
     assert!(matches!(error, Error::Status { status: 503, .. }), "{error:?}");
 
-    let denied = |asked: &Asked| match asked.method.as_str() {
+    let denied = |request: &Asked| match request.method.as_str() {
         "HEAD" => Reply::new(404, ""),
         _ => Reply::error(403, "DENIED", "pull access denied"),
     };
@@ -131,7 +131,7 @@ async fn a_continued_failure_is_reported_after_the_last_attempt() {
 #[tokio::test]
 async fn retry_after_is_waited_for() {
     let (toxic, _, reference) =
-        start(|asked| if asked.nth == 0 { Reply::new(503, "").header("retry-after", "1") } else { good() });
+        start(|request| if request.nth == 0 { Reply::new(503, "").header("retry-after", "1") } else { good() });
     let rig = Rig::new(NetworkSettings { retry_wait: Duration::from_secs(5), ..settings(&toxic.host()) });
     assert!(rig.client.head(&reference).await.is_ok());
     let log = toxic.log();
@@ -150,7 +150,7 @@ async fn a_retry_after_of_a_day_is_capped_and_reported() {
 
 #[tokio::test]
 async fn a_throttled_request_pauses_the_whole_host() {
-    let toxic = Toxic::start(|asked| match (asked.nth, asked.path.ends_with("/1")) {
+    let toxic = Toxic::start(|request| match (request.nth, request.path.ends_with("/1")) {
         (0, _) => Reply::new(429, "").header("retry-after", "1"),
         _ => good(),
     });
@@ -162,12 +162,12 @@ async fn a_throttled_request_pauses_the_whole_host() {
         tokio::spawn(async move { rig.client.head(&reference).await })
     };
     // The second request only starts once the first was refused, and another tag knows nothing of it.
-    let refused = async {
+    let rejected = async {
         while toxic.log().is_empty() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("the first request arrives");
+    tokio::time::timeout(Duration::from_secs(10), rejected).await.expect("the first request arrives");
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(rig.client.head(&Reference::tagged(repository, "2")).await.is_ok());
     assert!(first.await.expect("no panic").is_ok());
@@ -178,7 +178,7 @@ async fn a_throttled_request_pauses_the_whole_host() {
 
 #[tokio::test]
 async fn a_truncated_body_is_fetched_again() {
-    let (toxic, rig, reference) = start(|asked| if asked.nth == 0 { good().cut_after(40) } else { good() });
+    let (toxic, rig, reference) = start(|request| if request.nth == 0 { good().cut_after(40) } else { good() });
     assert_eq!(rig.client.manifest(&reference).await.expect("in the end").digest, good_digest());
     assert_eq!(toxic.log().len(), 2);
 
@@ -230,7 +230,8 @@ async fn requests_after_the_circuit_opened_fail_at_once() {
 
 #[tokio::test]
 async fn one_failing_document_does_not_open_the_circuit() {
-    let (toxic, rig, reference) = start(|asked| if asked.path.ends_with("/bad") { good().cut_head() } else { good() });
+    let (toxic, rig, reference) =
+        start(|request| if request.path.ends_with("/bad") { good().cut_head() } else { good() });
     let bad = Reference::tagged(reference.repository.clone(), "bad");
     let (failed, answered) = tokio::join!(rig.client.head(&bad), async {
         let mut answered = Vec::new();
@@ -248,10 +249,10 @@ async fn one_failing_document_does_not_open_the_circuit() {
 #[tokio::test]
 async fn a_head_without_a_valid_digest_is_followed_by_a_get() {
     for digest in [None, Some("latest"), Some("sha256:00"), Some("not a digest")] {
-        let (toxic, rig, reference) = start(move |asked| {
+        let (toxic, rig, reference) = start(move |request| {
             let bare = good().without_header("docker-content-digest");
             match digest {
-                Some(digest) if asked.method == "HEAD" => bare.header("docker-content-digest", digest),
+                Some(digest) if request.method == "HEAD" => bare.header("docker-content-digest", digest),
                 _ => bare,
             }
         });
@@ -263,7 +264,7 @@ async fn a_head_without_a_valid_digest_is_followed_by_a_get() {
 
 #[tokio::test]
 async fn a_registry_without_head_is_read_by_get() {
-    let (toxic, rig, reference) = start(|asked| if asked.method == "HEAD" { Reply::new(405, "") } else { good() });
+    let (toxic, rig, reference) = start(|request| if request.method == "HEAD" { Reply::new(405, "") } else { good() });
     assert_eq!(rig.client.head(&reference).await.expect("by GET").digest, good_digest());
     assert_eq!(toxic.log().len(), 2);
 }
@@ -309,10 +310,10 @@ async fn all_four_manifest_types_are_accepted_and_the_user_agent_is_sent() {
     let (toxic, rig, reference) = start(|_| good());
     rig.client.head(&reference).await.expect("there");
     rig.client.manifest(&reference).await.expect("there");
-    for asked in toxic.log() {
-        let accepted: Vec<_> = asked.header("accept").expect("an Accept header").split(',').map(str::trim).collect();
+    for request in toxic.log() {
+        let accepted: Vec<_> = request.header("accept").expect("an Accept header").split(',').map(str::trim).collect();
         assert_eq!(accepted, MANIFEST_MEDIA_TYPES);
-        assert_eq!(asked.header("user-agent"), Some(concat!("basewatch/", env!("CARGO_PKG_VERSION"))));
+        assert_eq!(request.header("user-agent"), Some(concat!("basewatch/", env!("CARGO_PKG_VERSION"))));
     }
 }
 
@@ -332,10 +333,10 @@ async fn a_configuration_is_verified_by_digest_and_length() {
 
 #[tokio::test]
 async fn a_blob_from_another_host_is_verified_as_well() {
-    let store = Toxic::start(|asked| Reply::new(200, if asked.path == "/good" { CONFIG } else { b"evil" }));
+    let store = Toxic::start(|request| Reply::new(200, if request.path == "/good" { CONFIG } else { b"evil" }));
     let endpoint = store.endpoint();
     let (toxic, rig, reference) =
-        start(move |asked| Reply::redirect(&format!("{endpoint}/{}", if asked.nth == 0 { "good" } else { "bad" })));
+        start(move |request| Reply::redirect(&format!("{endpoint}/{}", if request.nth == 0 { "good" } else { "bad" })));
     let manifest = config_of(Digest::sha256(CONFIG), CONFIG.len() as u64);
     assert_eq!(rig.client.config(&reference.repository, &manifest).await.expect("by redirect"), CONFIG);
     let evil = config_of(Digest::sha256(CONFIG), 4);
@@ -348,7 +349,7 @@ async fn a_blob_from_another_host_is_verified_as_well() {
 async fn manifests_and_tags_from_another_host_are_refused() {
     let other = Toxic::start(|_| good());
     let endpoint = other.endpoint();
-    let (_toxic, rig, reference) = start(move |asked| Reply::redirect(&format!("{endpoint}{}", asked.path)));
+    let (_toxic, rig, reference) = start(move |request| Reply::redirect(&format!("{endpoint}{}", request.path)));
     for error in [
         rig.client.head(&reference).await.expect_err("elsewhere"),
         rig.client.manifest(&reference).await.expect_err("elsewhere"),
@@ -361,7 +362,7 @@ async fn manifests_and_tags_from_another_host_are_refused() {
 
 #[tokio::test]
 async fn redirects_end_after_five_hops() {
-    let (toxic, rig, reference) = start(|asked| Reply::redirect(&format!("/hop/{}", asked.nth)));
+    let (toxic, rig, reference) = start(|request| Reply::redirect(&format!("/hop/{}", request.nth)));
     let error = rig.client.manifest(&reference).await.expect_err("never arrives");
     assert!(matches!(&error, Error::Redirected { why, .. } if why == "too many redirects"), "{error:?}");
     assert_eq!(toxic.log().len(), 6);
@@ -383,8 +384,12 @@ async fn the_foreign_urls_of_a_descriptor_are_never_followed() {
         manifest["config"]["urls"] = serde_json::json!([url]);
         manifest.to_string().into_bytes()
     };
-    let (_toxic, rig, reference) = start(move |asked| {
-        if asked.path.contains("/blobs/") { Reply::error(404, "BLOB_UNKNOWN", "gone") } else { Reply::manifest(&body) }
+    let (_toxic, rig, reference) = start(move |request| {
+        if request.path.contains("/blobs/") {
+            Reply::error(404, "BLOB_UNKNOWN", "gone")
+        } else {
+            Reply::manifest(&body)
+        }
     });
     let fetched = rig.client.manifest(&reference).await.expect("there");
     let basewatch::image::ManifestDocument::Manifest(manifest) = fetched.document else { panic!("a manifest") };

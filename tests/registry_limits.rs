@@ -92,8 +92,8 @@ async fn large_bodies_over_the_memory_budget_are_read_sequentially() {
 
 #[tokio::test]
 async fn slow_bodies_do_not_delay_small_ones() {
-    let (_toxic, rig, reference) = start(|asked| {
-        if asked.path.contains("/blobs/") {
+    let (_toxic, rig, reference) = start(|request| {
+        if request.path.contains("/blobs/") {
             Reply::new(200, vec![b'a'; MIB]).dripping(Duration::from_millis(1))
         } else {
             Reply::manifest(&manifest_of(b"{}"))
@@ -120,11 +120,11 @@ async fn a_page_with_too_many_tags_is_cut_and_incomplete() {
 
 #[tokio::test]
 async fn a_token_over_a_quarter_mebibyte_is_too_large() {
-    let (_toxic, rig, reference) = start(|asked| {
-        if asked.path.starts_with("/auth") {
+    let (_toxic, rig, reference) = start(|request| {
+        if request.path.starts_with("/auth") {
             Reply::endless(200)
         } else {
-            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", asked.endpoint))
+            Reply::challenge(&format!("Bearer realm=\"{}/auth\"", request.endpoint))
         }
     });
     too_large(&rig.client.head(&reference).await, MIB / 4);
@@ -149,8 +149,8 @@ fn page(tags: &[String], next: Option<&str>) -> Reply {
 
 #[tokio::test]
 async fn an_endless_tag_list_is_read_up_to_the_page_limit_and_is_incomplete() {
-    let toxic = Toxic::start(|asked| {
-        page(&[format!("t{}", asked.nth)], Some(&format!("/v2/x/tags/list?n=1000&last={}", asked.nth)))
+    let toxic = Toxic::start(|request| {
+        page(&[format!("t{}", request.nth)], Some(&format!("/v2/x/tags/list?n=1000&last={}", request.nth)))
     });
     let rig = Rig::new(NetworkSettings { tag_pages: 7, ..settings(&toxic.host()) });
     let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
@@ -161,9 +161,9 @@ async fn an_endless_tag_list_is_read_up_to_the_page_limit_and_is_incomplete() {
 
 #[tokio::test]
 async fn a_cyclic_tag_list_ends_and_is_incomplete() {
-    let (toxic, rig, reference) = start(|asked| {
-        let next = if asked.path.contains("last=a") { "?n=1000&last=b" } else { "?n=1000&last=a" };
-        page(&[format!("t{}", asked.nth)], Some(next))
+    let (toxic, rig, reference) = start(|request| {
+        let next = if request.path.contains("last=a") { "?n=1000&last=b" } else { "?n=1000&last=a" };
+        page(&[format!("t{}", request.nth)], Some(next))
     });
     let list = rig.client.tags(&reference.repository).await.expect("some");
     assert_eq!(list, TagList { tags: vec!["t0".into(), "t1".into(), "t2".into()], is_complete: false });
@@ -172,9 +172,9 @@ async fn a_cyclic_tag_list_ends_and_is_incomplete() {
 
 #[tokio::test]
 async fn oversized_pages_do_not_exhaust_memory() {
-    let toxic = Toxic::start(|asked| {
-        let tags: Vec<_> = (0..5000).map(|number| format!("{}-{number}", asked.nth)).collect();
-        page(&tags, Some(&format!("/v2/x/tags/list?last={}", asked.nth)))
+    let toxic = Toxic::start(|request| {
+        let tags: Vec<_> = (0..5000).map(|number| format!("{}-{number}", request.nth)).collect();
+        page(&tags, Some(&format!("/v2/x/tags/list?last={}", request.nth)))
     });
     let rig = Rig::new(NetworkSettings { tag_pages: 10, ..settings(&toxic.host()) });
     let repository: Repository = format!("{}/x", toxic.host()).parse().expect("a repository");
@@ -194,8 +194,8 @@ async fn a_next_page_at_another_host_is_malformed() {
 
 #[tokio::test]
 async fn a_failing_later_page_is_an_error() {
-    let (_toxic, rig, reference) = start(|asked| {
-        if asked.nth == 0 {
+    let (_toxic, rig, reference) = start(|request| {
+        if request.nth == 0 {
             page(&["t".into()], Some("?last=x"))
         } else {
             Reply::error(405, "UNSUPPORTED", "Invalid parameter at 'NextToken'")
@@ -207,7 +207,7 @@ async fn a_failing_later_page_is_an_error() {
 
 #[tokio::test]
 async fn malformed_tags_are_left_out() {
-    let (_toxic, rig, reference) = start(|asked| match asked.nth {
+    let (_toxic, rig, reference) = start(|request| match request.nth {
         0 => Reply::json(&json!({ "tags": ["21", "\u{1b}[31m", "", "../x", "a b", "21.2026.07.16.13-x86_64"] })),
         1 => Reply::json(&json!({ "tags": null })),
         _ => Reply::new(200, "<html>"),
@@ -248,8 +248,8 @@ async fn anonymous_requests_to_ecr_public_are_a_second_apart() {
     let rig = Rig::new(ecr_public_settings(&loopback, None));
     let started_at = Instant::now();
     // A 401, a token and two answers; without retries, a single 429 would show.
-    let answers = join_all((0..2).map(|_| rig.client.head(&reference))).await;
-    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    let responses = join_all((0..2).map(|_| rig.client.head(&reference))).await;
+    assert!(responses.iter().all(Result::is_ok), "{responses:?}");
     assert!(started_at.elapsed() >= Duration::from_secs(3), "{:?}", started_at.elapsed());
 }
 
@@ -315,9 +315,9 @@ fn invalid_settings_are_rejected_before_any_request() {
 
 /// A registry whose tag list has a next page for ever, each `after` so long.
 fn endless_tags(after: Duration) -> Toxic {
-    Toxic::start(move |asked| {
-        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
-        let tag = format!("3.12-{}", asked.nth);
+    Toxic::start(move |request| {
+        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", request.nth);
+        let tag = format!("3.12-{}", request.nth);
         Reply::json(&json!({ "name": "x", "tags": [tag] })).header("link", &next).after(after)
     })
 }
@@ -338,9 +338,9 @@ async fn a_slow_tag_list_ends_at_its_total_deadline() {
 
 #[tokio::test]
 async fn retries_of_pages_count_towards_the_deadline_of_the_list() {
-    let toxic = Toxic::start(|asked| {
-        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
-        match asked.nth % 2 {
+    let toxic = Toxic::start(|request| {
+        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", request.nth);
+        match request.nth % 2 {
             0 => Reply::new(503, "").after(Duration::from_millis(250)),
             _ => Reply::json(&json!({ "name": "x", "tags": ["1"] })).header("link", &next),
         }
@@ -354,10 +354,10 @@ async fn retries_of_pages_count_towards_the_deadline_of_the_list() {
 
 #[tokio::test]
 async fn waiting_for_the_rate_limiter_does_not_count_towards_the_deadline_of_a_list() {
-    let toxic = Toxic::start(|asked| {
-        let page = Reply::json(&json!({ "name": "x", "tags": [format!("1.{}", asked.nth)] }));
-        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", asked.nth);
-        if asked.nth < 11 { page.header("link", &next) } else { page }
+    let toxic = Toxic::start(|request| {
+        let page = Reply::json(&json!({ "name": "x", "tags": [format!("1.{}", request.nth)] }));
+        let next = format!("</v2/x/tags/list?n=1000&last={}>; rel=\"next\"", request.nth);
+        if request.nth < 11 { page.header("link", &next) } else { page }
     });
     let host = HostSettings { rate: Some(3.0), ..HostSettings::default() };
     let patience =

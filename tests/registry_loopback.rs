@@ -215,11 +215,11 @@ async fn a_line_is_read_through_a_pull_through_cache() {
     let caches = BTreeMap::from([("public.ecr.aws".to_owned(), format!("{CACHE}/ecr-public"))]);
     assert_eq!(client.caches(), caches);
 
-    let place = format!("{CACHE}/ecr-public/lambda/java").parse().expect("a repository");
-    assert_eq!(client.cache_of(&line.repository).as_ref(), Some(&place));
+    let cache = format!("{CACHE}/ecr-public/lambda/java").parse().expect("a repository");
+    assert_eq!(client.cache_of(&line.repository).as_ref(), Some(&cache));
     let uncached = Reference::tagged(line.repository.clone(), "17");
     let missing = MissingContent::Tag("17".into());
-    let expected = Error::NotFound { repository: line.repository, missing, cache: Some(place) };
+    let expected = Error::NotFound { repository: line.repository, missing, cache: Some(cache) };
     assert_eq!(client.head(&uncached).await, Err(expected));
 }
 

@@ -14,7 +14,7 @@ const LINES: usize = 40;
 /// Releases of each line that are in use.
 const IN_USE: usize = 6;
 
-/// Audits them, counts, prints.
+/// Audits them and prints the counts.
 pub async fn count() {
     let fleet = Fleet::fill(IMAGES, LINES, IN_USE).await;
     println!("{DEPLOYMENTS} deployments of {IMAGES} images on {LINES} lines");

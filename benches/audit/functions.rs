@@ -12,7 +12,7 @@ use basewatch::{
 };
 
 use crate::{
-    estate::{self, Estate, FUNCTIONS, Place},
+    aws_fleet::{self, AwsFleet, FUNCTIONS, FleetRegion},
     measure::{self, Measured, megabytes, row},
     rivals::{audit, check},
 };
@@ -23,42 +23,42 @@ const OTHERS: f64 = 15.0;
 /// The interval of checks whether Lambda is still called.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Audits them, cold and warm; counts, prints.
+/// Audits them, cold and warm, and prints the counts.
 pub async fn count() {
-    let estate = estate::fill();
-    let server = CloudServer::start(estate.cloud.clone()).expect("a loopback port");
-    let registry = Loopback::start(estate.stock.clone()).expect("a loopback port");
-    let program = estate.program(server.endpoint(), &registry.endpoint());
+    let aws_fleet = aws_fleet::fill();
+    let server = CloudServer::start(aws_fleet.cloud.clone()).expect("a loopback port");
+    let registry = Loopback::start(aws_fleet.stock.clone()).expect("a loopback port");
+    let program = aws_fleet.program(server.endpoint(), &registry.endpoint());
     println!(
-        "{FUNCTIONS} functions, {} with what aliases point to, in {} places with the quotas of AWS",
-        estate.deployments,
-        estate.places.len()
+        "{FUNCTIONS} functions, {} with what aliases point to, in {} regions with the quotas of AWS",
+        aws_fleet.deployments,
+        aws_fleet.regions.len()
     );
 
-    estate.cloud.limit(CloudQuotas::real());
-    let (cold, asked_for) = run(audit(&program), &estate.cloud).await;
-    check(&cold, estate.deployments);
-    let calls = estate.cloud.calls();
-    let (least, why) = least(&estate);
+    aws_fleet.cloud.limit(CloudQuotas::real());
+    let (cold, asked_for) = run(audit(&program), &aws_fleet.cloud).await;
+    check(&cold, aws_fleet.deployments);
+    let calls = aws_fleet.cloud.calls();
+    let (least, why) = least(&aws_fleet);
     row("cold audit", format!("{:.2?}, peak {} MB  (below 150)", cold.wall, megabytes(cold.peak_bytes)));
     row("  the quotas allow at best", format!("{least:.2} s: {why}"));
     row("  times as long", format!("{:.2}  (at most 1.2)", cold.wall.as_secs_f64() / least));
     row("  until Lambda's last answer, and from then on", phases(&cold, asked_for));
     row("  GetFunction, others of Lambda that it takes", {
-        let sum = |count: fn(&Place) -> usize| estate.places.iter().map(count).sum::<usize>();
-        format!("{}, {}", sum(Place::gets), sum(Place::lists))
+        let sum = |count: fn(&FleetRegion) -> usize| aws_fleet.regions.iter().map(count).sum::<usize>();
+        format!("{}, {}", sum(FleetRegion::gets), sum(FleetRegion::lists))
     });
     row("  calls that were throttled, that were refused", endings(&calls));
     row("  calls of AWS", actions(&calls));
     let requests = registry.requests().len();
     row("  requests to registries about images, about bases", about(&registry, 0));
 
-    estate.cloud.forget_calls();
+    aws_fleet.cloud.forget_calls();
     // A minute later, the buckets are full again.
-    estate.cloud.limit(CloudQuotas::real());
-    let (warm, asked_for) = run(audit(&program), &estate.cloud).await;
-    check(&warm, estate.deployments);
-    let calls = estate.cloud.calls();
+    aws_fleet.cloud.limit(CloudQuotas::real());
+    let (warm, asked_for) = run(audit(&program), &aws_fleet.cloud).await;
+    check(&warm, aws_fleet.deployments);
+    let calls = aws_fleet.cloud.calls();
     row("warm audit", format!("{:.2?}, peak {} MB  (below 150)", warm.wall, megabytes(warm.peak_bytes)));
     row("  until Lambda's last answer, and from then on", phases(&warm, asked_for));
     row("  calls of Lambda that are not lists", format!("{}  (none)", not_lists(&calls)));
@@ -88,18 +88,18 @@ fn phases(run: &Measured, asked_for: Duration) -> String {
     format!("{asked_for:.2?}, {:.2?}", run.wall.saturating_sub(asked_for))
 }
 
-/// The seconds of the slowest place if every call is made as early as the rates allow, and its limiting quota. Each quota
-/// is for one account and region; places do not wait for each other. Bursts within a quota are not considered.
-fn least(estate: &Estate) -> (f64, String) {
+/// The seconds of the slowest region if every call is made as early as the rates allow, and its limiting quota. Each quota
+/// is for one account and region; regions do not wait for each other. Bursts within a quota are not considered.
+fn least(aws_fleet: &AwsFleet) -> (f64, String) {
     let seconds = |count: usize, rate: f64| measure::ratio(count, 1) / rate;
-    let places = estate.places.iter().flat_map(|place| {
-        let (gets, lists) = (place.gets(), place.lists());
+    let regions = aws_fleet.regions.iter().flat_map(|region| {
+        let (gets, lists) = (region.gets(), region.lists());
         [
-            (seconds(gets, GET_FUNCTION), format!("{gets} GetFunction at {GET_FUNCTION}/s in one place")),
-            (seconds(lists, OTHERS), format!("{lists} other calls at {OTHERS}/s in one place")),
+            (seconds(gets, GET_FUNCTION), format!("{gets} GetFunction at {GET_FUNCTION}/s in one region")),
+            (seconds(lists, OTHERS), format!("{lists} other calls at {OTHERS}/s in one region")),
         ]
     });
-    places.max_by(|one, other| one.0.total_cmp(&other.0)).expect("there are places")
+    regions.max_by(|one, other| one.0.total_cmp(&other.0)).expect("there are regions")
 }
 
 fn endings(calls: &Calls) -> String {

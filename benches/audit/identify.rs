@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::held_out::{HeldOut, Settings, requests};
 
-/// Builds the images, audits them cold and warm, and prints how the answers compare with the truth.
+/// Builds the images, audits them cold and warm, and compares the results with the truth.
 pub fn compare() {
     println!("identify: images by buildah, skopeo and umoci over stand-in bases");
     let fleet = HeldOut::build();

@@ -27,9 +27,9 @@
 )]
 
 mod alerts;
+mod aws_fleet;
 mod catalog;
 mod deployments;
-mod estate;
 mod fleet;
 mod functions;
 mod identify;

@@ -20,7 +20,7 @@ const RELEASES: i64 = 120;
 /// The release in use of each line, counted back from the newest.
 const IN_USE: i64 = 75;
 
-/// Audits an image on each line, cold and warm; counts, prints.
+/// Audits an image on each line, cold and warm, and prints the counts.
 pub async fn count() {
     let now: DateTime<Utc> = NOW.parse().expect("an instant");
     let (bases, apps) = (Stock::new(), Stock::new());

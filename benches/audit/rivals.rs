@@ -165,11 +165,11 @@ async fn fetch(endpoint: &str, documents: &BTreeSet<&String>, at_once: usize) ->
             let mut words = request.split(' ');
             let method: Method = words.next().expect("a method").parse().expect("a method");
             let url = format!("{endpoint}{}", words.next().expect("a path"));
-            let answer =
+            let response =
                 client.request(method, url).header("Accept", basewatch::image::MANIFEST_MEDIA_TYPES.join(", "));
-            let answer = answer.send().await.expect("an answer");
-            assert_eq!(Some(answer.status().as_str()), words.next(), "{request}");
-            answer.bytes().await.expect("a body").len()
+            let response = response.send().await.expect("an answer");
+            assert_eq!(Some(response.status().as_str()), words.next(), "{request}");
+            response.bytes().await.expect("a body").len()
         })
         .buffer_unordered(at_once)
         .count()

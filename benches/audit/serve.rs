@@ -40,7 +40,7 @@ const PATHS: [(&str, usize); 6] = [
     ("/?owner=team-07", 2),
 ];
 
-/// One answer.
+/// A response.
 struct Answer {
     took: Duration,
     status: u16,
@@ -58,9 +58,9 @@ pub async fn load() {
     let tag = client.get(url("/api/v1/report")).send().await.unwrap().headers()[header::ETAG].clone();
     row("memory before, idle", format!("{} MB", megabytes(resident(&child))));
 
-    let asked = client.post(url("/api/v1/audit")).send().await.unwrap();
-    assert_eq!(asked.status(), 202, "a run begins");
-    let answers = Arc::new(Mutex::new(Vec::new()));
+    let response = client.post(url("/api/v1/audit")).send().await.unwrap();
+    assert_eq!(response.status(), 202, "a run begins");
+    let responses = Arc::new(Mutex::new(Vec::new()));
     let (mut most, mut requests) = (0, JoinSet::new());
     let begun = Instant::now();
     let schedule: Vec<_> = PATHS.iter().flat_map(|(path, times)| vec![*path; *times]).collect();
@@ -74,7 +74,7 @@ pub async fn load() {
         if schedule[index] == "/api/v1/report" {
             request = request.header(header::IF_NONE_MATCH, tag.clone());
         }
-        let answers = Arc::clone(&answers);
+        let responses = Arc::clone(&responses);
         requests.spawn(async move {
             let begun = Instant::now();
             let response = request.send().await;
@@ -84,7 +84,7 @@ pub async fn load() {
                 Err(_) => false,
             };
             let status = if is_whole { status } else { 0 };
-            answers.lock().unwrap().push(Answer { took: begun.elapsed(), status });
+            responses.lock().unwrap().push(Answer { took: begun.elapsed(), status });
         });
         if nth % RATE == 0 {
             most = most.max(resident(&child));
@@ -94,7 +94,7 @@ pub async fn load() {
     let wall = begun.elapsed();
     let status: serde_json::Value = client.get(url("/api/v1/status")).send().await.unwrap().json().await.unwrap();
     row("the run was still on at the end of the load", !status["running"].is_null());
-    print(&answers.lock().unwrap(), wall);
+    print(&responses.lock().unwrap(), wall);
     row("memory at most", format!("{} MB", megabytes(most.max(resident(&child)))));
     ended(&client, &url("/api/v1/status")).await;
     row("memory after the run", format!("{} MB", megabytes(resident(&child))));
@@ -102,15 +102,15 @@ pub async fn load() {
     child.wait().unwrap();
 }
 
-fn print(answers: &[Answer], wall: Duration) {
-    let good = answers.iter().filter(|answer| matches!(answer.status, 200 | 304)).count();
-    let mut took: Vec<_> = answers.iter().map(|answer| answer.took).collect();
+fn print(responses: &[Answer], wall: Duration) {
+    let good = responses.iter().filter(|response| matches!(response.status, 200 | 304)).count();
+    let mut took: Vec<_> = responses.iter().map(|response| response.took).collect();
     took.sort();
     let rank = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
-    row("requests, answered as they should be, in", format!("{}, {good}, {wall:.1?}", answers.len()));
+    row("requests, responses with the expected status, in", format!("{}, {good}, {wall:.1?}", responses.len()));
     row("requests a second", format!("{:.0}", crate::measure::rate(good, wall)));
     let half = median(took.clone());
-    row("half of the answers within, 99 %, all", format!("{half:.1?}, {:.1?}, {:.1?}", rank(99), rank(100)));
+    row("latency: median, 99th percentile, maximum", format!("{half:.1?}, {:.1?}, {:.1?}", rank(99), rank(100)));
 }
 
 /// Waits until the run is over.

@@ -30,8 +30,8 @@ pub fn measure() {
 
 fn once(arguments: &[&str]) -> Duration {
     let aws = Toxic::start(|_| Reply::error(403, "AccessDenied", "not here"));
-    let runtime = Toxic::start(|asked| {
-        if !asked.path.ends_with("/invocation/next") {
+    let runtime = Toxic::start(|request| {
+        if !request.path.ends_with("/invocation/next") {
             return Reply::new(202, "");
         }
         let in_a_minute = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_mins(1);

@@ -73,24 +73,24 @@ impl AuditResult {
 
     /// The fourth stage: the findings, worst first, and notes about base repositories, exemptions and holds.
     #[must_use]
-    pub fn judge(&self, terms: &AuditOptions) -> (Vec<Finding>, Vec<Note>) {
-        let concluded: Vec<_> = self.audited_deployments().map(|traced| traced.conclude(terms)).collect();
+    pub fn judge(&self, options: &AuditOptions) -> (Vec<Finding>, Vec<Note>) {
+        let concluded: Vec<_> = self.audited_deployments().map(|audited| audited.conclude(options)).collect();
         let judged: Vec<_> = concluded.iter().map(|one| (one.subjects.subject(), &one.judgement)).collect();
         let is_complete = self.is_complete();
         // A base that could not be resolved hides no deployment, but might match a base pattern.
         let is_whole = |scope: &PolicyScope| {
-            let is_listed = !self.collection_errors.iter().any(|gap| scope.may_match_in(&gap.affected));
-            !terms.is_part && is_listed && (is_complete || scope.base.is_none())
+            let is_listed = !self.collection_errors.iter().any(|error| scope.may_match_in(&error.affected));
+            !options.is_part && is_listed && (is_complete || scope.base.is_none())
         };
-        let of_holds = terms.resolve.holds.iter().enumerate().filter_map(|(place, hold)| {
-            let is_whole = !terms.is_part && is_complete && self.collection_errors.is_empty();
-            Note::hold(hold, self.matched_holds.contains(&place), is_whole, terms.now)
+        let of_holds = options.resolve.holds.iter().enumerate().filter_map(|(index, hold)| {
+            let is_whole = !options.is_part && is_complete && self.collection_errors.is_empty();
+            Note::hold(hold, self.matched_holds.contains(&index), is_whole, options.now)
         });
-        let met = exemption_usage(&terms.policy, &judged, terms.now);
+        let usages = exemption_usage(&options.policy, &judged, options.now);
         let of_exemptions =
-            met.iter().filter_map(|met| Note::exemption(met, is_whole(&met.exemption.scope), terms.now));
+            usages.iter().filter_map(|usage| Note::exemption(usage, is_whole(&usage.exemption.scope), options.now));
         let notes = self.notes.iter().cloned().chain(of_exemptions).chain(of_holds).collect();
-        let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(terms)).collect();
+        let mut findings: Vec<_> = concluded.into_iter().map(|one| one.finding(options)).collect();
         findings.sort_by(Finding::worst_first);
         (findings, notes)
     }
@@ -110,11 +110,12 @@ impl AuditResult {
     /// The errors: accounts, regions and registries that could not be read.
     #[must_use]
     pub fn errors(&self) -> Vec<ErrorEntry> {
-        let gaps = self.collection_errors.iter().cloned().map(ErrorEntry::from);
-        gaps.chain(ErrorEntry::from_resolutions(
-            self.resolutions.iter().map(|(key, answer)| (key.repository(), answer)),
-        ))
-        .collect()
+        let errors = self.collection_errors.iter().cloned().map(ErrorEntry::from);
+        errors
+            .chain(ErrorEntry::from_resolutions(
+                self.resolutions.iter().map(|(key, resolution)| (key.repository(), resolution)),
+            ))
+            .collect()
     }
 
     /// Whether the audit is complete. A deleted image does not make it incomplete.
@@ -128,17 +129,17 @@ impl AuditResult {
 impl<'a> AuditedDeployment<'a> {
     /// The finding of this deployment.
     #[must_use]
-    pub fn judge(&self, terms: &AuditOptions) -> Finding {
-        self.conclude(terms).finding(terms)
+    pub fn judge(&self, options: &AuditOptions) -> Finding {
+        self.conclude(options).finding(options)
     }
 
-    fn conclude(self, terms: &AuditOptions) -> FindingDraft<'a> {
+    fn conclude(self, options: &AuditOptions) -> FindingDraft<'a> {
         let Self { deployment, identification, replacement, .. } = self;
         let resolution = self.resolution();
-        let JudgedImage { chain, mut judgement } = self.judged(terms);
+        let JudgedImage { chain, mut judgement } = self.judged(options);
         let mut fields = None;
         if let (Some(newer), Some(resolution)) = (replacement, resolution) {
-            let other = newer.judged(deployment, terms);
+            let other = newer.judged(deployment, options);
             let replacement = newer.replacement(&other);
             if replacement.is_better(&judgement, resolution) {
                 fields = Some(newer.fields(&other));
@@ -146,7 +147,7 @@ impl<'a> AuditedDeployment<'a> {
             }
         }
         FindingDraft {
-            traced: self,
+            audited: self,
             chain,
             subjects: SubjectNames::new(deployment, identification.base(), resolution),
             workload: Judgement::for_workload(deployment),
@@ -163,19 +164,19 @@ impl<'a> AuditedDeployment<'a> {
     }
 
     /// The judgement of its image, without the workload.
-    pub(super) fn judgement(&self, terms: &AuditOptions) -> Judgement {
-        self.judged(terms).judgement
+    pub(super) fn judgement(&self, options: &AuditOptions) -> Judgement {
+        self.judged(options).judgement
     }
 
-    fn judged(&self, terms: &AuditOptions) -> JudgedImage<'a> {
+    fn judged(&self, options: &AuditOptions) -> JudgedImage<'a> {
         let resolutions = self.resolutions.iter().map(Arc::as_ref);
-        judged(self.deployment, self.deployment, self.identification, resolutions, terms)
+        judged(self.deployment, self.deployment, self.identification, resolutions, options)
     }
 }
 
 /// The judgements of a deployment, from which its finding is made.
 struct FindingDraft<'a> {
-    traced: AuditedDeployment<'a>,
+    audited: AuditedDeployment<'a>,
     chain: Vec<ChainLink<'a>>,
     subjects: SubjectNames,
     /// The combined judgement of base and workload.
@@ -188,13 +189,14 @@ struct FindingDraft<'a> {
 }
 
 impl FindingDraft<'_> {
-    fn finding(self, terms: &AuditOptions) -> Finding {
-        let Self { traced, chain, subjects: names, judgement, base, workload, replacement } = self;
-        let exemption_for = |judgement: &Judgement| terms.policy.exemption_for(names.subject(), judgement, terms.now);
+    fn finding(self, options: &AuditOptions) -> Finding {
+        let Self { audited, chain, subjects: names, judgement, base, workload, replacement } = self;
+        let exemption_for =
+            |judgement: &Judgement| options.policy.exemption_for(names.subject(), judgement, options.now);
         let exemption = exemption_for(&judgement).map(ExemptionFields::new);
         let alone = |judgement: &Judgement| SubjectFields::new(judgement, exemption_for(judgement).is_some());
         let subjects = workload.map(|workload| FindingSubjects { base: alone(&base), workload: alone(&workload) });
-        let finding = Finding::new(traced.deployment, &chain, judgement, terms.now);
+        let finding = Finding::new(audited.deployment, &chain, judgement, options.now);
         Finding { replacement, subjects, exemption, ..finding }
     }
 }
@@ -213,11 +215,11 @@ pub(super) fn judged<'a>(
     candidate: &'a Deployment,
     identification: &'a Identification,
     resolutions: impl Iterator<Item = &'a Resolution>,
-    terms: &AuditOptions,
+    options: &AuditOptions,
 ) -> JudgedImage<'a> {
-    let judge_as = |case: JudgeInput<'_>, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>| {
+    let judge_as = |input: JudgeInput<'_>, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>| {
         let subjects = SubjectNames::new(deployment, base, resolution);
-        judge(case, subjects.subject(), &terms.policy, terms.now)
+        judge(input, subjects.subject(), &options.policy, options.now)
     };
     let image = match &candidate.image {
         Ok(image) => &*image.facts,
@@ -230,16 +232,16 @@ pub(super) fn judged<'a>(
     };
     let bases = identification.chain.iter().zip(resolutions).enumerate();
     let chain: Vec<_> = bases
-        .map(|(place, (base, resolution))| {
-            let identification = (place == 0).then_some(identification);
-            let case = JudgeInput::Identified { image, identification, resolution };
-            ChainLink { base, resolution, judgement: judge_as(case, Some(base), Some(resolution)) }
+        .map(|(index, (base, resolution))| {
+            let identification = (index == 0).then_some(identification);
+            let input = JudgeInput::Identified { image, identification, resolution };
+            ChainLink { base, resolution, judgement: judge_as(input, Some(base), Some(resolution)) }
         })
         .collect();
     let unidentified = || {
-        let label = terms.identify.labels.first().map_or(OCI_BASE_NAME, String::as_str);
-        let case = UnidentifiedImage { image, identification, pushed_at: candidate.pushed_at, label };
-        judge_as(JudgeInput::Unidentified(case), None, None)
+        let label = options.identify.labels.first().map_or(OCI_BASE_NAME, String::as_str);
+        let input = UnidentifiedImage { image, identification, pushed_at: candidate.pushed_at, label };
+        judge_as(JudgeInput::Unidentified(input), None, None)
     };
     let judgement = judge_chain(&chain, image).unwrap_or_else(unidentified);
     JudgedImage { chain, judgement }

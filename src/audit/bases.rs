@@ -18,10 +18,10 @@ pub(super) async fn read_bases(
     sources: &AuditSources,
     images: &ImageReader,
 ) -> BaseRepositories {
-    let Some(estate) = sources.aws_scope.as_ref().filter(|_| !deployments.is_empty()) else {
+    let Some(aws_scope) = sources.aws_scope.as_ref().filter(|_| !deployments.is_empty()) else {
         return BaseRepositories::default();
     };
-    let readings = deployments.iter().flat_map(|(_, said)| &said.records);
+    let readings = deployments.iter().flat_map(|(_, identification)| &identification.records);
     let named = readings.filter_map(|reading| Some(reading.base.as_ref().ok()?.repository.clone()));
     let known = images.catalog().repositories();
     let rules = settings.bases.as_slice();
@@ -32,5 +32,5 @@ pub(super) async fn read_bases(
         |repository: &Repository| settings.mirrors.iter().any(|mirror| mirror.upstream_of(repository).is_some());
     repositories.retain(|repository| settings.bases.is_base(repository) && !is_cached(repository));
     let patterns: Vec<_> = rules.iter().map(|rule| &rule.repository).collect();
-    estate.read_bases(repositories, &patterns).await
+    aws_scope.read_bases(repositories, &patterns).await
 }

@@ -20,17 +20,17 @@ use crate::{
 pub(super) struct EagerResolver<'a> {
     pub(super) resolver: &'a BaseResolver,
     pub(super) searcher: &'a LayerSearcher<'a>,
-    pub(super) terms: &'a AuditOptions,
+    pub(super) options: &'a AuditOptions,
 }
 
 impl EagerResolver<'_> {
     /// Resolves the bases of `images` as they arrive.
     pub(super) async fn resolve(&self, images: UnboundedReceiver<InventoryImage>) {
         // It is unknown yet which images the filter admits.
-        if self.terms.filter != InventoryFilter::default() {
+        if self.options.filter != InventoryFilter::default() {
             return;
         }
-        let mut under_way = images.map(|image| self.resolve_base(image)).buffer_unordered(self.terms.concurrency);
+        let mut under_way = images.map(|image| self.resolve_base(image)).buffer_unordered(self.options.concurrency);
         while under_way.next().await.is_some() {}
     }
 
@@ -45,19 +45,19 @@ impl EagerResolver<'_> {
             attestations: Arc::default(),
         };
         let repository = Some(&read.repository);
-        let identification = identify(&image, repository, &self.terms.identify);
+        let identification = identify(&image, repository, &self.options.identify);
         let compared =
             ComparedImage { image: &image, repository, tag: None, identification: &identification, existed_at: None };
         let Some(layers) = self.searcher.confirm_ahead(compared).await else { return };
         let readings = identification.records.clone();
-        let identification = combine(readings, Arc::new(layers), &image, repository, &self.terms.identify);
+        let identification = combine(readings, Arc::new(layers), &image, repository, &self.options.identify);
         // Inner bases are known after all layers were compared.
         let Some(identified) = identification.chain.first().filter(|base| base.confidence == Confidence::Confirmed)
         else {
             return;
         };
         let base = Base { mirror: None, ..identified.base.clone() };
-        let question = BaseQuery { base, platform: facts.platform.clone(), built_at: facts.created_at };
-        self.resolver.find(&question).await;
+        let query = BaseQuery { base, platform: facts.platform.clone(), built_at: facts.created_at };
+        self.resolver.find(&query).await;
     }
 }

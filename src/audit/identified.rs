@@ -20,19 +20,19 @@ pub(super) async fn identify_all(
     sources: &AuditSources,
 ) -> (Vec<(Deployment, Arc<Identification>)>, identify::IdentifySettings) {
     let mut settings = settings.clone();
-    let said = identify_each(&deployments, &settings);
-    let bases = said.iter().filter_map(|said| said.best());
+    let identification = identify_each(&deployments, &settings);
+    let bases = identification.iter().filter_map(|identification| identification.best());
     let hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
     let rules = match &sources.aws_scope {
-        Some(estate) => estate.pull_through_rules(hosts).await,
+        Some(aws_scope) => aws_scope.pull_through_rules(hosts).await,
         None => Vec::new(),
     };
     let is_known = rules.is_empty();
     // Configured mirrors come last and win for the same prefix.
     let rules = rules.into_iter().map(|rule| RegistryMirror { prefix: rule.prefix, upstream: rule.upstream });
     settings.mirrors.splice(0..0, rules);
-    let said = if is_known { said } else { identify_each(&deployments, &settings) };
-    (deployments.into_iter().zip(said).collect(), settings)
+    let identification = if is_known { identification } else { identify_each(&deployments, &settings) };
+    (deployments.into_iter().zip(identification).collect(), settings)
 }
 
 /// Combines records and layer evidence for each deployment, once for each image.
@@ -42,12 +42,12 @@ pub(super) fn combine_all(
     settings: &identify::IdentifySettings,
 ) -> Vec<(Deployment, Arc<Identification>)> {
     let mut known: HashMap<(Digest, Option<Repository>), Arc<Identification>> = HashMap::new();
-    let combined = deployments.into_iter().zip(evidence).map(|((deployment, said), layers)| {
-        let Ok(image) = &deployment.image else { return (deployment, said) };
+    let combined = deployments.into_iter().zip(evidence).map(|((deployment, identification), layers)| {
+        let Ok(image) = &deployment.image else { return (deployment, identification) };
         let repository = deployment.repository();
         let concluded = || {
-            let concluded = combine(said.records.clone(), layers, image, repository, settings);
-            Arc::new(Identification { provenance: said.provenance.clone(), ..concluded })
+            let concluded = combine(identification.records.clone(), layers, image, repository, settings);
+            Arc::new(Identification { provenance: identification.provenance.clone(), ..concluded })
         };
         let concluded = known.entry((image.digest.clone(), repository.cloned())).or_insert_with(concluded);
         let concluded = Arc::clone(concluded);
@@ -59,11 +59,11 @@ pub(super) fn combine_all(
 /// Identifies each image once, however many deployments run it.
 fn identify_each(deployments: &[Deployment], settings: &identify::IdentifySettings) -> Vec<Arc<Identification>> {
     let mut known: HashMap<(&Digest, Option<&Repository>), Arc<Identification>> = HashMap::new();
-    let said = deployments.iter().map(|deployment| {
+    let identification = deployments.iter().map(|deployment| {
         let Ok(image) = &deployment.image else { return Arc::default() };
         let repository = deployment.repository();
-        let said = || Arc::new(identify(image, repository, settings));
-        Arc::clone(known.entry((&image.digest, repository)).or_insert_with(said))
+        let identification = || Arc::new(identify(image, repository, settings));
+        Arc::clone(known.entry((&image.digest, repository)).or_insert_with(identification))
     });
-    said.collect()
+    identification.collect()
 }

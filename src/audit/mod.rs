@@ -92,36 +92,41 @@ pub enum AuditProgress {
 pub async fn audit(
     sources: &AuditSources,
     images: &Arc<ImageReader>,
-    terms: &AuditOptions,
+    options: &AuditOptions,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> AuditResult {
     progress(AuditProgress::Inventory);
-    let resolver = BaseResolver::new(Arc::clone(images), terms.resolve.clone(), terms.now, terms.seen_at);
-    let searcher = LayerSearcher::new(&resolver, terms.identify.search);
-    let ahead = EagerResolver { resolver: &resolver, searcher: &searcher, terms };
-    let InventoryResult { deployments, errors: gaps, repository_images: shelves } =
+    let resolver = BaseResolver::new(Arc::clone(images), options.resolve.clone(), options.now, options.seen_at);
+    let searcher = LayerSearcher::new(&resolver, options.identify.search);
+    let ahead = EagerResolver { resolver: &resolver, searcher: &searcher, options };
+    let InventoryResult { deployments, errors, repository_images: images_by_repository } =
         read_inventories(sources, images, &ahead).await;
-    let gaps = CollectionError::merged(gaps);
+    let errors = CollectionError::merged(errors);
 
-    let (deployments, identify) = identify_all(select_deployments(deployments, terms), &terms.identify, sources).await;
+    let (deployments, identify) =
+        identify_all(select_deployments(deployments, options), &options.identify, sources).await;
     let dates = ImageDates::new(deployments.iter().map(|(deployment, _)| deployment));
     // Boxed: the futures of the SDK are deeply nested.
     let bases = Box::pin(read_bases(&deployments, &identify, sources, images)).await;
     resolver.set_repository_images(bases.images);
-    let attestations = AttestationReader { images, shelves: &shelves, settings: &identify, terms };
+    let attestations =
+        AttestationReader { images, images_by_repository: &images_by_repository, settings: &identify, options };
     let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
-    let asked = base_queries(deployments.iter().map(|(deployment, said)| (deployment, &**said)), terms.seen_at);
-    let resolutions = find_all(asked, &resolver, terms, progress).await;
-    let deployments = date_all(deployments, &resolutions, &resolver, &dates, terms);
-    let notes = bases.unread.iter().map(|(place, why)| Note::unread_base(place, why)).collect();
-    let audit = AuditResult { deployments, resolutions, collection_errors: gaps, notes, ..AuditResult::default() };
+    let queries = base_queries(
+        deployments.iter().map(|(deployment, identification)| (deployment, &**identification)),
+        options.seen_at,
+    );
+    let resolutions = find_all(queries, &resolver, options, progress).await;
+    let deployments = date_all(deployments, &resolutions, &resolver, &dates, options);
+    let notes = bases.unread.iter().map(|(repository, why)| Note::unread_base(repository, why)).collect();
+    let audit = AuditResult { deployments, resolutions, collection_errors: errors, notes, ..AuditResult::default() };
     let search = ReplacementSearch {
         images,
         resolver: &resolver,
         searcher: &searcher,
-        terms,
+        options,
         identify: &identify,
-        shelves: &shelves,
+        images_by_repository: &images_by_repository,
         dates: &dates,
     };
     let replacements = search.replacements(&audit).await;
@@ -148,14 +153,14 @@ async fn read_inventories(sources: &AuditSources, images: &ImageReader, ahead: &
 }
 
 /// The deployments that the filter admits, sorted by name, each once and with its owner.
-fn select_deployments(mut deployments: Vec<Deployment>, terms: &AuditOptions) -> Vec<Deployment> {
+fn select_deployments(mut deployments: Vec<Deployment>, options: &AuditOptions) -> Vec<Deployment> {
     deployments.sort_by(|one, other| one.id.cmp(&other.id));
     deployments.dedup_by(|one, other| one.id == other.id);
     for deployment in deployments.iter_mut().filter(|deployment| deployment.owner.is_none()) {
         let repository = deployment.repository().map(|repository| &*repository.name);
-        deployment.owner = terms.owners.ruled(&deployment.name, repository).map(str::to_owned);
+        deployment.owner = options.owners.ruled(&deployment.name, repository).map(str::to_owned);
     }
-    deployments.retain(|deployment| terms.filter.admits(deployment));
+    deployments.retain(|deployment| options.filter.admits(deployment));
     deployments
 }
 
@@ -168,18 +173,18 @@ async fn compare_attested(
     searcher: &LayerSearcher<'_>,
     dates: &ImageDates,
 ) -> Vec<(Deployment, Arc<Identification>)> {
-    let (settings, terms) = (attestations.settings, attestations.terms);
+    let (settings, options) = (attestations.settings, attestations.options);
     let unknown = without_base(&deployments);
     let known = searcher.with_known_base(unknown.iter().map(|at| deployments[*at].0.image.as_ref().ok())).await;
-    let wanted =
+    let required =
         unknown.iter().zip(known).filter_map(|(position, is_known)| (!is_known).then_some(*position)).collect();
-    attestations.read(&mut deployments, unknown, &wanted).await;
-    let mut deployments = compare_all(deployments, searcher, dates, settings, terms).await;
+    attestations.read(&mut deployments, unknown, &required).await;
+    let mut deployments = compare_all(deployments, searcher, dates, settings, options).await;
     let unknown = without_base(&deployments);
-    let wanted = unknown.iter().copied().collect();
-    let attested = attestations.read(&mut deployments, unknown, &wanted).await;
+    let required = unknown.iter().copied().collect();
+    let attested = attestations.read(&mut deployments, unknown, &required).await;
     let again = attested.iter().map(|position| deployments[*position].clone()).collect();
-    let again = compare_all(again, searcher, dates, settings, terms).await;
+    let again = compare_all(again, searcher, dates, settings, options).await;
     for (position, compared) in attested.into_iter().zip(again) {
         deployments[position] = compared;
     }
@@ -198,10 +203,10 @@ async fn compare_all(
     searcher: &LayerSearcher<'_>,
     dates: &ImageDates,
     settings: &identify::IdentifySettings,
-    terms: &AuditOptions,
+    options: &AuditOptions,
 ) -> Vec<(Deployment, Arc<Identification>)> {
     let images = deployments.iter().map(|(deployment, identification)| {
-        let existed_at = dates.age(deployment, terms.seen_at).existed_at;
+        let existed_at = dates.age(deployment, options.seen_at).existed_at;
         ComparedImage::new(deployment, identification, existed_at)
     });
     let images: Vec<_> = images.collect();
@@ -213,16 +218,16 @@ async fn compare_all(
 }
 
 async fn find_all(
-    questions: BTreeMap<BaseQueryKey, BaseQuery>,
+    queries: BTreeMap<BaseQueryKey, BaseQuery>,
     resolver: &BaseResolver,
-    terms: &AuditOptions,
+    options: &AuditOptions,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> BTreeMap<BaseQueryKey, Resolution> {
-    let total = questions.len();
+    let total = queries.len();
     progress(AuditProgress::Bases { done: 0, total });
-    let mut under_way = stream::iter(questions)
-        .map(|(key, question)| async move { (key, resolver.find(&question).await) })
-        .buffer_unordered(terms.concurrency);
+    let mut under_way = stream::iter(queries)
+        .map(|(key, query)| async move { (key, resolver.find(&query).await) })
+        .buffer_unordered(options.concurrency);
     let mut resolutions = BTreeMap::new();
     while let Some((key, resolution)) = under_way.next().await {
         resolutions.insert(key, resolution);
@@ -238,19 +243,19 @@ fn date_all(
     found: &BTreeMap<BaseQueryKey, Resolution>,
     resolver: &BaseResolver,
     dates: &ImageDates,
-    terms: &AuditOptions,
+    options: &AuditOptions,
 ) -> Vec<ResolvedDeployment> {
     let mut known: HashMap<(BaseQueryKey, ImageAge), Arc<Resolution>> = HashMap::new();
     let mut resolve = |deployment: &Deployment, key: BaseQueryKey| {
         let found = found.get(&key)?;
         let has_tag = found.base.published.is_some();
-        let age = if has_tag { ImageAge::default() } else { dates.age(deployment, terms.seen_at) };
-        let asked = (key, age);
-        if let Some(known) = known.get(&asked) {
+        let age = if has_tag { ImageAge::default() } else { dates.age(deployment, options.seen_at) };
+        let queries = (key, age);
+        if let Some(known) = known.get(&queries) {
             return Some(Arc::clone(known));
         }
-        let resolution = Arc::new(resolver.date(&asked.0, found, age));
-        known.insert(asked, Arc::clone(&resolution));
+        let resolution = Arc::new(resolver.date(&queries.0, found, age));
+        known.insert(queries, Arc::clone(&resolution));
         Some(resolution)
     };
     let with_resolution = |(deployment, identification): (Deployment, Arc<Identification>)| {

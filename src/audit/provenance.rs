@@ -21,20 +21,20 @@ const INDEXES: usize = 5;
 /// Reads attestations.
 pub(super) struct AttestationReader<'a> {
     pub(super) images: &'a Arc<ImageReader>,
-    pub(super) shelves: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
+    pub(super) images_by_repository: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
     pub(super) settings: &'a identify::IdentifySettings,
-    pub(super) terms: &'a AuditOptions,
+    pub(super) options: &'a AuditOptions,
 }
 
 impl AttestationReader<'_> {
     /// Adds provenance to the identifications at `positions` of `deployments`, and returns the positions where it found
-    /// some. Cached provenance is used for all of them; registries are read only for those that are `wanted`, so that
+    /// some. Cached provenance is used for all of them; registries are read only for those that are `required`, so that
     /// repeated runs agree.
     pub(super) async fn read(
         &self,
         deployments: &mut [(Deployment, Arc<Identification>)],
         positions: Vec<usize>,
-        wanted: &BTreeSet<usize>,
+        required: &BTreeSet<usize>,
     ) -> Vec<usize> {
         let mut distinct = HashMap::<_, Vec<usize>>::new();
         for position in positions {
@@ -48,13 +48,13 @@ impl AttestationReader<'_> {
                 distinct.entry(key).or_default().push(position);
             }
         }
-        let asked = distinct.into_values().map(|positions| {
+        let queries = distinct.into_values().map(|positions| {
             let deployment = &deployments[positions[0]].0;
-            let is_wanted = positions.iter().any(|position| wanted.contains(position));
-            async move { (positions, self.provenance(deployment, is_wanted).await) }
+            let is_required = positions.iter().any(|position| required.contains(position));
+            async move { (positions, self.provenance(deployment, is_required).await) }
         });
-        let asked: Vec<_> = asked.collect();
-        let found: Vec<_> = stream::iter(asked).buffer_unordered(self.terms.concurrency).collect().await;
+        let queries: Vec<_> = queries.collect();
+        let found: Vec<_> = stream::iter(queries).buffer_unordered(self.options.concurrency).collect().await;
         let mut changed = Vec::new();
         for (positions, provenance) in found {
             let Some(provenance) = provenance.map(Arc::new) else { continue };
@@ -78,18 +78,18 @@ impl AttestationReader<'_> {
 
     /// The provenance of the image of `deployment`; `None` if it is not needed. If it cannot be read, the base stays
     /// unknown.
-    async fn provenance(&self, deployment: &Deployment, is_wanted: bool) -> Option<Provenance> {
+    async fn provenance(&self, deployment: &Deployment, is_required: bool) -> Option<Provenance> {
         let image = deployment.image.as_ref().ok()?;
         let repository = match &deployment.reference {
             ImageSource::Layout { folder, .. } => return Some(layout_provenance(folder, image).await),
             ImageSource::Reference(reference) => &reference.repository,
             ImageSource::Unknown => return None,
         };
-        if !is_wanted {
+        if !is_required {
             let known = self.images.remembered_provenance(&image.digest);
             return (known.attestation_count > 0).then_some(known);
         }
-        let holds = self.shelves.get(repository);
+        let holds = self.images_by_repository.get(repository);
         let mut listed = image.attestations.to_vec();
         if let Some(holds) = holds {
             if listed.is_empty() {
@@ -101,7 +101,7 @@ impl AttestationReader<'_> {
         // The list of a repository includes the referrers of its images.
         Some(match holds {
             Some(_) => self.images.listed_provenance(repository, &image.digest, &listed).await,
-            None => self.images.provenance(repository, &image.digest, &listed, self.terms.seen_at).await,
+            None => self.images.provenance(repository, &image.digest, &listed, self.options.seen_at).await,
         })
     }
 

@@ -25,9 +25,9 @@ pub(super) struct ReplacementSearch<'a> {
     pub(super) images: &'a ImageReader,
     pub(super) resolver: &'a BaseResolver,
     pub(super) searcher: &'a LayerSearcher<'a>,
-    pub(super) terms: &'a AuditOptions,
+    pub(super) options: &'a AuditOptions,
     pub(super) identify: &'a identify::IdentifySettings,
-    pub(super) shelves: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
+    pub(super) images_by_repository: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
     pub(super) dates: &'a ImageDates,
 }
 
@@ -52,9 +52,9 @@ enum ReplacementCandidates<'a> {
 }
 
 impl<'a> ReplacementCandidates<'a> {
-    /// The candidates for `deployment`, whose repository has the images `shelf`. For an image deployed by digest, the
+    /// The candidates for `deployment`, whose repository has the images `repository_images`. For an image deployed by digest, the
     /// tags in its repository count.
-    fn new(deployment: &Deployment, shelf: &RepositoryImages, rule: Option<&'a RedeployRule>) -> Self {
+    fn new(deployment: &Deployment, repository_images: &RepositoryImages, rule: Option<&'a RedeployRule>) -> Self {
         if let Some(rule) = rule {
             return Self::Named(rule);
         }
@@ -62,15 +62,20 @@ impl<'a> ReplacementCandidates<'a> {
             ImageSource::Reference(Reference { tag, digest, .. }) => (tag.as_deref(), digest.as_ref()),
             _ => (None, None),
         };
-        let shown = || digest.and_then(|digest| shelf.image(digest)).into_iter().flat_map(|held| &held.tags);
+        let shown = || {
+            digest
+                .and_then(|digest| repository_images.image(digest))
+                .into_iter()
+                .flat_map(|stored_image| &stored_image.tags)
+        };
         let tags: Vec<&str> = named.map_or_else(|| shown().map(String::as_str).collect(), |tag| vec![tag]);
-        let series: TagSeries = shelf.tags().collect();
+        let series: TagSeries = repository_images.tags().collect();
         let shapes = tags.into_iter().filter_map(|tag| series.shape(tag)).collect();
         Self::Following(series, shapes)
     }
 
-    /// The tag that makes `held` a candidate.
-    fn tag<'h>(&self, held: &'h StoredImage) -> Option<&'h str> {
+    /// The tag that makes `stored_image` a candidate.
+    fn tag<'h>(&self, stored_image: &'h StoredImage) -> Option<&'h str> {
         let is_candidate = |tag: &&String| match self {
             Self::Named(rule) => rule.admits(tag),
             Self::Following(series, deployed) => {
@@ -78,7 +83,7 @@ impl<'a> ReplacementCandidates<'a> {
                 shape.is_some_and(|shape| deployed.iter().any(|deployed| deployed.is_followed_by(&shape)))
             }
         };
-        held.tags.iter().find(is_candidate).map(String::as_str)
+        stored_image.tags.iter().find(is_candidate).map(String::as_str)
     }
 }
 
@@ -99,8 +104,8 @@ impl NewerImages {
 
 impl NewerImage {
     /// Its judgement, as if it were deployed instead of `deployment`.
-    pub(super) fn judged(&self, deployment: &Deployment, terms: &AuditOptions) -> Judgement {
-        judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), terms).judgement
+    pub(super) fn judged(&self, deployment: &Deployment, options: &AuditOptions) -> Judgement {
+        judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), options).judgement
     }
 
     fn resolution(&self) -> &Resolution {
@@ -127,62 +132,62 @@ impl NewerImage {
 impl ReplacementSearch<'_> {
     /// The best newer image for each deployment that another image could improve.
     pub(super) async fn replacements(&self, audit: &AuditResult) -> NewerImages {
-        let mut wanted = BTreeMap::new();
-        let mut slots = Vec::new();
-        for traced in audit.audited_deployments().filter(|traced| traced.deployment.is_running()) {
-            let Some(slot) = self.slot(&traced) else { continue };
-            if !wanted.contains_key(&slot) && traced.judgement(self.terms).wants_another_image() {
-                wanted.insert(slot.clone(), traced);
+        let mut required = BTreeMap::new();
+        let mut keys = Vec::new();
+        for audited in audit.audited_deployments().filter(|audited| audited.deployment.is_running()) {
+            let Some(key) = self.key(&audited) else { continue };
+            if !required.contains_key(&key) && audited.judgement(self.options).wants_another_image() {
+                required.insert(key.clone(), audited);
             }
-            slots.push((traced.deployment.id.clone(), slot));
+            keys.push((audited.deployment.id.clone(), key));
         }
-        let search = |(slot, traced)| async move { Some((slot, Arc::new(self.newer(audit, traced).await?))) };
+        let search = |(key, audited)| async move { Some((key, Arc::new(self.newer(audit, audited).await?))) };
         // Collected first: a stream that maps borrowed items lazily is not `Send`.
-        let searches: Vec<_> = wanted.into_iter().map(search).collect();
-        let found: Vec<_> = stream::iter(searches).buffer_unordered(self.terms.concurrency).collect().await;
+        let searches: Vec<_> = required.into_iter().map(search).collect();
+        let found: Vec<_> = stream::iter(searches).buffer_unordered(self.options.concurrency).collect().await;
         let found: BTreeMap<ReplacementKey, Arc<NewerImage>> = found.into_iter().flatten().collect();
-        let replaced = slots.into_iter().filter_map(|(id, slot)| Some((id, Arc::clone(found.get(&slot)?))));
+        let replaced = keys.into_iter().filter_map(|(id, key)| Some((id, Arc::clone(found.get(&key)?))));
         NewerImages(replaced.collect())
     }
 
-    fn slot(&self, traced: &AuditedDeployment<'_>) -> Option<ReplacementKey> {
-        let image = traced.deployment.image.as_ref().ok()?;
-        let tag = match &traced.deployment.reference {
+    fn key(&self, audited: &AuditedDeployment<'_>) -> Option<ReplacementKey> {
+        let image = audited.deployment.image.as_ref().ok()?;
+        let tag = match &audited.deployment.reference {
             ImageSource::Reference(reference) => reference.tag.clone(),
             _ => None,
         };
-        let rule = self.rule(traced).map(|(place, _)| place);
-        Some((traced.deployment.repository()?.clone(), image.digest.clone(), tag, rule))
+        let rule = self.rule(audited).map(|(index, _)| index);
+        Some((audited.deployment.repository()?.clone(), image.digest.clone(), tag, rule))
     }
 
-    fn rule(&self, traced: &AuditedDeployment<'_>) -> Option<(usize, &RedeployRule)> {
-        let policy = &self.terms.policy;
+    fn rule(&self, audited: &AuditedDeployment<'_>) -> Option<(usize, &RedeployRule)> {
+        let policy = &self.options.policy;
         if policy.redeploy.is_empty() {
             return None;
         }
-        let subjects = SubjectNames::new(traced.deployment, traced.identification.base(), traced.resolution());
+        let subjects = SubjectNames::new(audited.deployment, audited.identification.base(), audited.resolution());
         policy.redeploy_rule_for(subjects.subject())
     }
 
     /// The first newer image that needs no rebuild, else the best of those judged.
-    async fn newer(&self, audit: &AuditResult, traced: AuditedDeployment<'_>) -> Option<NewerImage> {
-        let deployment = traced.deployment;
+    async fn newer(&self, audit: &AuditResult, audited: AuditedDeployment<'_>) -> Option<NewerImage> {
+        let deployment = audited.deployment;
         let image = deployment.image.as_ref().ok()?;
         // The push date of a deleted image is unknown.
         let since = deployment.pushed_at.or(image.facts.created_at)?;
-        let stored = self.shelves.get(deployment.repository()?)?;
-        let candidates = ReplacementCandidates::new(deployment, stored, self.rule(&traced).map(|(_, rule)| rule));
-        let tagged = |held| Some((held, candidates.tag(held)?));
+        let stored = self.images_by_repository.get(deployment.repository()?)?;
+        let candidates = ReplacementCandidates::new(deployment, stored, self.rule(&audited).map(|(_, rule)| rule));
+        let tagged = |stored_image| Some((stored_image, candidates.tag(stored_image)?));
         let newer: Vec<_> = stored.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
         let mut best: Option<NewerImage> = None;
-        for (held, tag) in newer {
-            let Some(newer) = self.look(audit, deployment, image, (held, tag)).await else { continue };
-            let judgement = newer.judged(deployment, self.terms);
+        for (stored_image, tag) in newer {
+            let Some(newer) = self.look(audit, deployment, image, (stored_image, tag)).await else { continue };
+            let judgement = newer.judged(deployment, self.options);
             let replacement = newer.replacement(&judgement);
-            let rival = best.as_ref().map(|best| (best.judged(deployment, self.terms), best.resolution()));
-            let is_better = match (&rival, traced.resolution()) {
+            let current_best = best.as_ref().map(|best| (best.judged(deployment, self.options), best.resolution()));
+            let is_better = match (&current_best, audited.resolution()) {
                 (Some((judgement, resolution)), _) => replacement.is_better(judgement, resolution),
-                (None, Some(resolution)) => replacement.is_better(&traced.judgement(self.terms), resolution),
+                (None, Some(resolution)) => replacement.is_better(&audited.judgement(self.options), resolution),
                 (None, None) => false,
             };
             let is_enough = replacement.is_enough();
@@ -196,18 +201,19 @@ impl ReplacementSearch<'_> {
         best
     }
 
-    /// The image of `held` for the platform of `image`; `None` if it has none, cannot be read, or has no known base.
+    /// The image of `stored_image` for the platform of `image`; `None` if it has none, cannot be read, or has no known base.
     async fn look(
         &self,
         audit: &AuditResult,
         deployment: &Deployment,
         image: &DeployedImage,
-        (held, tag): (&StoredImage, &str),
+        (stored_image, tag): (&StoredImage, &str),
     ) -> Option<NewerImage> {
         let repository = deployment.repository()?;
         let platform = &image.facts.platform;
-        let content = self.images.content(repository, &held.digest).await.ok()?;
-        let (entry, known) = self.images.image_for(repository, &held.digest, &content, platform).await.ok()??;
+        let content = self.images.content(repository, &stored_image.digest).await.ok()?;
+        let (entry, known) =
+            self.images.image_for(repository, &stored_image.digest, &content, platform).await.ok()??;
         let DigestContent::Image(facts) = &*known else { return None };
         if entry.digest == image.digest {
             return None;
@@ -222,7 +228,7 @@ impl ReplacementSearch<'_> {
         let reference = Reference { repository: repository.clone(), tag: Some(tag.to_owned()), digest: None };
         let deployment = Deployment {
             reference: ImageSource::Reference(reference),
-            pushed_at: held.pushed_at,
+            pushed_at: stored_image.pushed_at,
             holding: ImageAvailability::Held,
             workload: deployment.workload.as_deref().map(|workload| Arc::new(workload.with_another_image())),
             image: Ok(DeployedImage {
@@ -235,28 +241,28 @@ impl ReplacementSearch<'_> {
             ..deployment.clone()
         };
         let identification = self.identified(&deployment).await?;
-        let asked = base_queries(iter::once((&deployment, &identification)), self.terms.seen_at);
-        let age = self.dates.age(&deployment, self.terms.seen_at);
+        let queries = base_queries(iter::once((&deployment, &identification)), self.options.seen_at);
+        let age = self.dates.age(&deployment, self.options.seen_at);
         let mut resolutions = Vec::new();
         for key in BaseQueryKey::all(&deployment, &identification) {
             let found = match audit.resolutions.get(&key) {
                 Some(known) => known,
-                None => &self.resolver.find(asked.get(&key)?).await,
+                None => &self.resolver.find(queries.get(&key)?).await,
             };
             resolutions.push(self.resolver.date(&key, found, age));
         }
         let name = format!("{}:{tag}", repository.name);
-        let newer = NewerImage { deployment, digest: held.digest.clone(), name, identification, resolutions };
+        let newer = NewerImage { deployment, digest: stored_image.digest.clone(), name, identification, resolutions };
         (!newer.resolutions.is_empty()).then_some(newer)
     }
 
     /// Identifies the base of the image of `deployment`.
     async fn identified(&self, deployment: &Deployment) -> Option<Identification> {
         let (image, repository) = (deployment.image.as_ref().ok()?, deployment.repository());
-        let said = identify(image, repository, self.identify);
-        let existed_at = self.dates.age(deployment, self.terms.seen_at).existed_at;
-        let compared = ComparedImage::new(deployment, &said, existed_at)?;
+        let identification = identify(image, repository, self.identify);
+        let existed_at = self.dates.age(deployment, self.options.seen_at).existed_at;
+        let compared = ComparedImage::new(deployment, &identification, existed_at)?;
         let layers = self.searcher.compare(&[compared]).await.pop()?;
-        Some(combine(said.records, layers, image, repository, self.identify))
+        Some(combine(identification.records, layers, image, repository, self.identify))
     }
 }

@@ -135,8 +135,8 @@ impl AccountSessions {
     fn find(&self, account: &AccountId) -> Option<Result<Arc<AwsSession>, AwsError>> {
         let opened = self.opened.iter().find(|session| session.account() == Some(account));
         let scope = account_scope(account);
-        let refused = || self.errors.iter().find(|refused| refused.scope == scope);
-        opened.map(|session| Ok(Arc::clone(session))).or_else(|| refused().map(|it| Err(it.failure.clone())))
+        let error = || self.errors.iter().find(|error| error.scope == scope);
+        opened.map(|session| Ok(Arc::clone(session))).or_else(|| error().map(|it| Err(it.failure.clone())))
     }
 }
 
@@ -183,12 +183,12 @@ impl Aws {
     }
 
     async fn open_sessions(&self) -> AccountSessions {
-        let refused = |scope: &str, failure| AccountSessions {
+        let failed = |scope: &str, failure| AccountSessions {
             opened: Vec::new(),
             errors: vec![AccountError { scope: scope.to_owned(), account: None, failure }],
         };
         if let Err(failure) = self.require_credentials().await {
-            return refused("aws", failure);
+            return failed("aws", failure);
         }
         let Some(settings) = &self.accounts else {
             return AccountSessions { opened: vec![self.own().await], errors: Vec::new() };
@@ -197,35 +197,35 @@ impl Aws {
             AccountSelection::Listed(accounts) => accounts.clone(),
             AccountSelection::Organization { exclude } => match self.organization().await {
                 Ok(accounts) => accounts.difference(exclude).cloned().collect(),
-                Err(failure) => return refused("organization", failure),
+                Err(failure) => return failed("organization", failure),
             },
         };
-        let is_meant = |account: &AccountId| {
+        let is_selected = |account: &AccountId| {
             settings.only.is_empty() || settings.only.iter().any(|pattern| pattern.matches(account))
         };
-        let meant: Vec<_> = accounts.into_iter().filter(is_meant).collect();
-        if meant.is_empty() {
+        let selected: Vec<_> = accounts.into_iter().filter(is_selected).collect();
+        if selected.is_empty() {
             let message = "no account is selected".to_owned();
-            return refused("accounts", AwsError { code: ErrorCode::NotFound, message });
+            return failed("accounts", AwsError { code: ErrorCode::NotFound, message });
         }
-        let mut under_way = stream::iter(meant)
+        let mut under_way = stream::iter(selected)
             .map(|account| async move {
                 let session = self.assume(settings, &account).await;
                 (account, session)
             })
             .buffer_unordered(CONCURRENCY);
         let mut opened = BTreeMap::new();
-        let mut refused = BTreeMap::new();
+        let mut failures = BTreeMap::new();
         while let Some((account, session)) = under_way.next().await {
             match session {
                 Ok(session) => drop(opened.insert(account, session)),
-                Err(failure) => drop(refused.insert(account, failure)),
+                Err(failure) => drop(failures.insert(account, failure)),
             }
         }
-        let refused = refused.into_iter();
         AccountSessions {
             opened: opened.into_values().collect(),
-            errors: refused
+            errors: failures
+                .into_iter()
                 .map(|(account, failure)| AccountError {
                     scope: account_scope(&account),
                     account: Some(account),
@@ -276,15 +276,15 @@ impl Aws {
     ///
     /// If the request failed temporarily.
     async fn own_account(&self) -> Result<Option<AccountId>, AwsError> {
-        let ask = || async {
-            let answer = self.own().await.sts().get_caller_identity().send().await;
-            match answer.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", &error)) {
-                Ok(answer) => Ok(answer.account.and_then(|account| account.parse().ok())),
+        let request = || async {
+            let response = self.own().await.sts().get_caller_identity().send().await;
+            match response.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", &error)) {
+                Ok(response) => Ok(response.account.and_then(|account| account.parse().ok())),
                 Err(failure) if failure.is_transient() => Err(failure),
                 Err(_) => Ok(None),
             }
         };
-        self.own_account.get_or_init(ask).await.clone()
+        self.own_account.get_or_init(request).await.clone()
     }
 }
 
@@ -311,23 +311,23 @@ impl AssumedRole {
     }
 
     async fn prime(&self) -> Result<(), CredentialsError> {
-        let credentials = self.ask().await?;
+        let credentials = self.request().await?;
         *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials);
         Ok(())
     }
 
-    async fn ask(&self) -> Result<Credentials, CredentialsError> {
+    async fn request(&self) -> Result<Credentials, CredentialsError> {
         self.requests.count("sts", RequestKind::Api);
         self.provider.provide_credentials().await
     }
 
-    async fn first_or_ask(&self) -> Result<Credentials, CredentialsError> {
+    async fn first_or_request(&self) -> Result<Credentials, CredentialsError> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The last of many accounts may be read long after its role was assumed.
         let lasts = |first: &Credentials| first.expiry().is_none_or(|until| until > SystemTime::now() + LEAST_LEFT);
         match first.filter(lasts) {
             Some(first) => Ok(first),
-            None => self.ask().await,
+            None => self.request().await,
         }
     }
 }
@@ -337,6 +337,6 @@ impl ProvideCredentials for AssumedRole {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(self.first_or_ask())
+        future::ProvideCredentials::new(self.first_or_request())
     }
 }

@@ -44,12 +44,12 @@ impl CredentialLookup {
             return Self::Nothing(why);
         }
         // The location is only in a warning of the SDK.
-        let place = if why.contains("parse profile file") {
+        let advice = if why.contains("parse profile file") {
             "; check ~/.aws/config and ~/.aws/credentials, and set BASEWATCH_LOG=warn to see the line"
         } else {
             ""
         };
-        let message = format!("the configured AWS credentials cannot be used: {why}{place}");
+        let message = format!("the configured AWS credentials cannot be used: {why}{advice}");
         Self::Broken(AwsError { code: error::code_of_credentials(error), message })
     }
 }

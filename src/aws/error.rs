@@ -54,12 +54,12 @@ impl AwsError {
         if status == 407 {
             return Self { code: ErrorCode::Unreachable, message: format!("{call}: {WANTS_LOGIN}") };
         }
-        let Some(answer) = error.as_service_error() else {
+        let Some(response) = error.as_service_error() else {
             return Self::without_answer(call, error, status);
         };
-        let meta = answer.meta();
+        let meta = response.meta();
         let (code, advice) = classify(meta.code().unwrap_or_default(), status);
-        let mut message = format!("{call}: {}", said(meta.code(), meta.message(), status));
+        let mut message = format!("{call}: {}", describe(meta.code(), meta.message(), status));
         if let Some(advice) = advice {
             message = format!("{message}; {advice}");
         }
@@ -71,13 +71,13 @@ impl AwsError {
 
     /// The failure of `call`, which requested credentials.
     pub(super) fn from_credentials(call: &str, error: &CredentialsError) -> Self {
-        let answer = causes(error).find_map(|cause| cause.downcast_ref::<AssumeRoleError>());
-        let Some(answer) = answer.filter(|answer| answer.code().is_some()) else {
+        let response = causes(error).find_map(|cause| cause.downcast_ref::<AssumeRoleError>());
+        let Some(response) = response.filter(|response| response.code().is_some()) else {
             return Self { code: code_of_credentials(error), message: format!("{call}: {}", chain(error)) };
         };
-        let (code, advice) = classify(answer.code().unwrap_or_default(), 0);
+        let (code, advice) = classify(response.code().unwrap_or_default(), 0);
         let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
-        Self { code, message: format!("{call}: {}{advice}", said(answer.code(), answer.message(), 0)) }
+        Self { code, message: format!("{call}: {}{advice}", describe(response.code(), response.message(), 0)) }
     }
 
     fn without_answer<E: Error + 'static>(call: &str, error: &SdkError<E, Response>, status: u16) -> Self {
@@ -104,7 +104,7 @@ impl From<AwsError> for LoginError {
 
 /// The message of the service. Messages about a wrong signature quote the signed request with the session token, so
 /// they are left out.
-fn said(code: Option<&str>, message: Option<&str>, status: u16) -> String {
+fn describe(code: Option<&str>, message: Option<&str>, status: u16) -> String {
     match (code, message) {
         (Some(code), _) if code.contains("Signature") => format!("{code}: the signature of the request was rejected"),
         (Some(code), Some(message)) => format!("{code}: {}", shorten(message)),
@@ -187,12 +187,12 @@ where
 {
     let error = cause.downcast_ref::<SdkError<E, Response>>()?;
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    let said = error.as_service_error().and_then(|answer| answer.meta().code()).unwrap_or_default();
+    let code = error.as_service_error().and_then(|response| response.meta().code()).unwrap_or_default();
     match error {
         SdkError::TimeoutError(_) => Some(ErrorCode::Unreachable),
-        _ if classify(said, status).0 == ErrorCode::Throttled => Some(ErrorCode::Throttled),
+        _ if classify(code, status).0 == ErrorCode::Throttled => Some(ErrorCode::Throttled),
         // STS could not reach the identity provider.
-        _ if status >= 500 || status == 407 || said == "IDPCommunicationError" => Some(ErrorCode::Unreachable),
+        _ if status >= 500 || status == 407 || code == "IDPCommunicationError" => Some(ErrorCode::Unreachable),
         _ => None,
     }
 }
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_rejected_signature_is_reported_without_the_quoted_request() {
         let quoted = "The Canonical String should have been 'x-amz-security-token:FwoGsecret'";
-        assert!(!said(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
+        assert!(!describe(Some("InvalidSignatureException"), Some(quoted), 403).contains("FwoGsecret"));
         assert_eq!(classify("SignatureDoesNotMatch", 403).0, ErrorCode::Credentials);
     }
 

@@ -85,8 +85,8 @@ impl Intercept for ThrottleInterceptor {
     ) -> Result<(), BoxError> {
         if context.response().status().as_u16() == 429 {
             let is_get_function = config.load::<Metadata>().is_some_and(|call| call.name() == "GetFunction");
-            let pace = if is_get_function { &self.0.get_function } else { &self.0.others };
-            pace.pause(EASE);
+            let limiter = if is_get_function { &self.0.get_function } else { &self.0.others };
+            limiter.pause(EASE);
         }
         Ok(())
     }

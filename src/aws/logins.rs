@@ -43,7 +43,7 @@ impl Aws {
     async fn ecr_login(&self, account: &str, region: &str) -> Result<IssuedLogin, AwsError> {
         self.require_credentials().await?;
         let call = format!("ecr:GetAuthorizationToken in {region}");
-        let answer = self
+        let response = self
             .session_of(account)
             .await?
             .ecr(region)
@@ -51,7 +51,7 @@ impl Aws {
             .send()
             .await
             .map_err(|error| AwsError::from_sdk(&call, &error))?;
-        let issued = answer.authorization_data().first();
+        let issued = response.authorization_data().first();
         let unusable =
             || AwsError { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
         let login = issued.and_then(|issued| basic(issued.authorization_token()?)).ok_or_else(unusable)?;
@@ -72,7 +72,7 @@ impl Aws {
             }
         }
         let call = "ecr-public:GetAuthorizationToken";
-        let answer = self.ecr_public().await.get_authorization_token().send().await.map_err(|error| {
+        let response = self.ecr_public().await.get_authorization_token().send().await.map_err(|error| {
             let mut failure = AwsError::from_sdk(call, &error);
             if failure.code == ErrorCode::AccessDenied {
                 failure.message += "; allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken";
@@ -81,7 +81,7 @@ impl Aws {
         })?;
         let unusable =
             || AwsError { code: ErrorCode::Failed, message: format!("{call}: the response has no usable token") };
-        let issued = answer.authorization_data().ok_or_else(unusable)?;
+        let issued = response.authorization_data().ok_or_else(unusable)?;
         let token = issued.authorization_token().ok_or_else(unusable)?;
         Ok(Some(IssuedLogin {
             login: RegistryLogin::Bearer(Secret::new(token.to_owned())),

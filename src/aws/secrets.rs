@@ -27,10 +27,10 @@ impl Aws {
     async fn fetch_secret(&self, arn: &Arn, key: Option<&str>) -> Result<Secret, AwsError> {
         self.require_credentials().await?;
         let client = self.own().await.secrets_manager(arn.parts().region);
-        let answer = client.get_secret_value().secret_id(arn.as_str()).send().await;
-        let answer =
-            answer.map_err(|error| AwsError::from_sdk(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
-        let text = answer.secret_string.ok_or_else(|| unusable(arn, "it is not text"))?;
+        let response = client.get_secret_value().secret_id(arn.as_str()).send().await;
+        let response =
+            response.map_err(|error| AwsError::from_sdk(&format!("secretsmanager:GetSecretValue of {arn}"), &error))?;
+        let text = response.secret_string.ok_or_else(|| unusable(arn, "it is not text"))?;
         let value = match key {
             None => text,
             Some(key) => {

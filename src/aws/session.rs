@@ -50,9 +50,9 @@ macro_rules! client {
             $(.interceptor($interceptor))?
             .interceptor(CountingInterceptor::new($service, Arc::clone(&$self.requests)));
         if let Some(retry) = $self.retry($service) {
-            let place = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
+            let partition = format!("{}-{}-{}", $service, $self.account.as_deref().unwrap_or("own"), $region);
             // By default all accounts would share one retry budget.
-            config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(place));
+            config = config.retry_config(retry).retry_partition($sdk::config::retry::RetryPartition::new(partition));
         }
         $(let config = $adjust(config);)?
         $sdk::Client::from_conf(config.build())
@@ -90,17 +90,17 @@ impl AwsSession {
 
     /// Private ECR in `region`.
     pub(crate) fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
-        once(&self.clients.ecr, region, || client!(self, region, aws_sdk_ecr, "ecr"))
+        get_or_create(&self.clients.ecr, region, || client!(self, region, aws_sdk_ecr, "ecr"))
     }
 
     /// ECS in `region`.
     pub(crate) fn ecs(&self, region: &str) -> aws_sdk_ecs::Client {
-        once(&self.clients.ecs, region, || client!(self, region, aws_sdk_ecs, "ecs"))
+        get_or_create(&self.clients.ecs, region, || client!(self, region, aws_sdk_ecs, "ecs"))
     }
 
     /// Lambda in `region`, with its quotas.
     pub(crate) fn lambda(&self, region: &str) -> LambdaClient {
-        once(&self.clients.lambda, region, || {
+        get_or_create(&self.clients.lambda, region, || {
             let quotas = Arc::new(LambdaQuotas::default());
             LambdaClient::new(
                 client!(self, region, aws_sdk_lambda, "lambda", ThrottleInterceptor::new(&quotas)),
@@ -128,7 +128,7 @@ impl AwsSession {
     pub(crate) fn s3(&self, region: &str) -> aws_sdk_s3::Client {
         let is_elsewhere = self.config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let adjust = |config: aws_sdk_s3::config::Builder| config.force_path_style(is_elsewhere);
-        once(&self.clients.s3, region, || client!(self, region, aws_sdk_s3, "s3"; adjust))
+        get_or_create(&self.clients.s3, region, || client!(self, region, aws_sdk_s3, "s3"; adjust))
     }
 
     /// The region of the environment.
@@ -173,7 +173,7 @@ impl AwsSession {
     }
 }
 
-fn once<T: Clone>(clients: &PerRegion<T>, region: &str, make: impl FnOnce() -> T) -> T {
+fn get_or_create<T: Clone>(clients: &PerRegion<T>, region: &str, make: impl FnOnce() -> T) -> T {
     let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
     clients.entry(region.to_owned()).or_insert_with(make).clone()
 }

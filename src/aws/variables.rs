@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn wrong(name: &'static str, value: &str) -> Vec<(&'static str, String)> {
-        unusable_variables(|asked| (asked == name).then(|| value.to_owned()))
+        unusable_variables(|request| (request == name).then(|| value.to_owned()))
     }
 
     #[test]

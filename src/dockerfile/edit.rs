@@ -95,36 +95,36 @@ impl BuildPlan<'_> {
     /// labels of `keys` that name it already.
     #[must_use]
     pub fn edits(&self, pins: &BTreeMap<usize, ImagePin>, keys: &[String]) -> DockerfileEdits {
-        let mut wanted: BTreeMap<usize, BTreeSet<TextEdit>> = BTreeMap::new();
+        let mut edits_by_from: BTreeMap<usize, BTreeSet<TextEdit>> = BTreeMap::new();
         let mut edits = DockerfileEdits::default();
         for (position, pin) in pins {
             match self.froms.get(*position).map(|from| pinned(&from.resolved, &from.parts, pin)) {
-                Some(Ok(needed)) => drop(wanted.insert(*position, needed)),
+                Some(Ok(needed)) => drop(edits_by_from.insert(*position, needed)),
                 Some(Err(why)) => drop(edits.refused.insert(*position, why.to_owned())),
                 None => {}
             }
         }
         // Refusing one may remove an edit that others need. Each round refuses at least one, so this terminates.
         loop {
-            let shared = self.shared(&wanted);
+            let shared = self.shared(&edits_by_from);
             if shared.is_empty() {
                 break;
             }
-            wanted.retain(|position, _| !shared.contains_key(position));
+            edits_by_from.retain(|position, _| !shared.contains_key(position));
             edits.refused.extend(shared);
         }
-        edits.all.extend(wanted.values().flatten().cloned());
+        edits.all.extend(edits_by_from.values().flatten().cloned());
         if let Some(ships) = self.froms.iter().position(|from| from.ships) {
-            let pin = pins.get(&ships).filter(|_| wanted.contains_key(&ships));
+            let pin = pins.get(&ships).filter(|_| edits_by_from.contains_key(&ships));
             self.record(ships, pin, keys, &mut edits);
         }
         edits
     }
 
     /// The `FROM` instructions whose edits would have side effects, with the reasons.
-    fn shared(&self, wanted: &BTreeMap<usize, BTreeSet<TextEdit>>) -> BTreeMap<usize, String> {
-        let shared = wanted.iter().filter_map(|(position, edits)| {
-            let why = edits.iter().find_map(|edit| self.also_changed(*position, edit, wanted))?;
+    fn shared(&self, edits_by_from: &BTreeMap<usize, BTreeSet<TextEdit>>) -> BTreeMap<usize, String> {
+        let shared = edits_by_from.iter().filter_map(|(position, edits)| {
+            let why = edits.iter().find_map(|edit| self.also_changed(*position, edit, edits_by_from))?;
             Some((*position, why))
         });
         shared.collect()
@@ -134,10 +134,10 @@ impl BuildPlan<'_> {
         &self,
         position: usize,
         edit: &TextEdit,
-        wanted: &BTreeMap<usize, BTreeSet<TextEdit>>,
+        edits_by_from: &BTreeMap<usize, BTreeSet<TextEdit>>,
     ) -> Option<String> {
         for (other, from) in self.froms.iter().enumerate().filter(|(other, _)| *other != position) {
-            let agrees = wanted.get(&other).is_some_and(|edits| edits.contains(edit));
+            let agrees = edits_by_from.get(&other).is_some_and(|edits| edits.contains(edit));
             if edit.touches(&from.resolved) && !agrees {
                 return Some(format!("the FROM in line {} uses the same ARG", from.line));
             }
@@ -266,8 +266,8 @@ fn replacement(text: &SourceText, range: Range<usize>, by: &str) -> Result<Optio
     if &text.as_str()[range.clone()] == by {
         return Ok(None);
     }
-    let place = text.contiguous(range).ok_or("it is composed of several parts, or comes from --build-arg")?;
-    Ok(Some(TextEdit::new(place, by)))
+    let range = text.contiguous(range).ok_or("it is composed of several parts, or comes from --build-arg")?;
+    Ok(Some(TextEdit::new(range, by)))
 }
 
 /// The edits that set `label` to `target`.

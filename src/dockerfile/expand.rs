@@ -201,26 +201,26 @@ impl<'a> Expander<'a> {
 
     fn value(&self, name: &str, operation: Option<VariableModifier>) -> Expansion {
         let mut names = vec![name.to_owned()];
-        let held = (self.variable)(name);
+        let value = (self.variable)(name);
         let unknown = |why: UnknownCause, names: Vec<String>| Expansion {
             unknown: BTreeMap::from([(name.to_owned(), why)]),
             names,
             ..Expansion::default()
         };
         let Some(VariableModifier { operator, is_empty_unset, word }) = operation else {
-            return match held {
+            return match value {
                 VariableValue::Known(text) => Expansion { text, names, ..Expansion::default() },
                 VariableValue::Unset(why) | VariableValue::Unknown(why) => unknown(why, names),
             };
         };
-        let is_set = match &held {
+        let is_set = match &value {
             VariableValue::Known(text) => !(is_empty_unset && text.is_empty()),
             VariableValue::Unset(UnknownCause::InsideStage | UnknownCause::NotDeclared | UnknownCause::NoDefault) => {
                 false
             }
             VariableValue::Unset(why) | VariableValue::Unknown(why) => return unknown(*why, names),
         };
-        let text = match held {
+        let text = match value {
             VariableValue::Known(text) => text,
             VariableValue::Unset(_) | VariableValue::Unknown(_) => SourceText::default(),
         };

@@ -59,8 +59,8 @@ impl<'a> SourceLine<'a> {
 fn lines(text: &str) -> impl Iterator<Item = SourceLine<'_>> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut offset = start;
-    text[start..].split_inclusive('\n').enumerate().map(move |(place, whole)| {
-        let line = SourceLine { text: whole.trim_end_matches(['\r', '\n']), offset, number: place + 1 };
+    text[start..].split_inclusive('\n').enumerate().map(move |(index, whole)| {
+        let line = SourceLine { text: whole.trim_end_matches(['\r', '\n']), offset, number: index + 1 };
         offset += whole.len();
         line
     })

@@ -48,7 +48,7 @@ impl SourceText {
     /// The byte range in the file of `range`, if contiguous.
     pub(super) fn contiguous(&self, range: Range<usize>) -> Option<Range<usize>> {
         let first = self.offset(range.start)?;
-        let is_next = |(place, position): (usize, usize)| self.offset(position) == Some(first + place);
+        let is_next = |(index, position): (usize, usize)| self.offset(position) == Some(first + index);
         let length = range.len();
         range.enumerate().all(is_next).then_some(first..first + length)
     }

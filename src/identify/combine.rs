@@ -58,7 +58,7 @@ struct ProvenBase<'a> {
 
 impl<'a> ImageEvidence<'a> {
     fn chain(&self) -> Vec<IdentifiedBase> {
-        let mut chain = Vec::from_iter(self.answer());
+        let mut chain = Vec::from_iter(self.outermost());
         // Each base has fewer layers than the one before.
         while let Some(inner) = chain.last().and_then(|outer| self.below(outer)) {
             chain.push(inner);
@@ -66,7 +66,7 @@ impl<'a> ImageEvidence<'a> {
         chain
     }
 
-    fn answer(&self) -> Option<IdentifiedBase> {
+    fn outermost(&self) -> Option<IdentifiedBase> {
         if let Some(release) = self.own_release() {
             return Some(self.itself(release));
         }
@@ -491,7 +491,7 @@ mod tests {
     }
 
     /// `java:21.2026.08.10.13 by layers, confirmed; on …; not 0`.
-    fn said(found: &Identification) -> String {
+    fn summary(found: &Identification) -> String {
         let base = |base: &IdentifiedBase| {
             let IdentifiedBase { base, evidence, confidence, equal_releases, .. } = base;
             let short = |name: String| {
@@ -505,8 +505,8 @@ mod tests {
         };
         let chain: Vec<_> = found.chain.iter().map(base).collect();
         let not: Vec<_> = found.contradicted.iter().map(|position| format!("; not {position}")).collect();
-        let said = if chain.is_empty() { "unknown".to_owned() } else { chain.join(" on ") };
-        format!("{said}{}", not.concat())
+        let chain = if chain.is_empty() { "unknown".to_owned() } else { chain.join(" on ") };
+        format!("{chain}{}", not.concat())
     }
 
     type Read = &'static [(EvidenceKind, &'static str, Option<PrefixCheck>)];
@@ -839,23 +839,23 @@ mod tests {
     fn evidence_is_combined_by_the_rules() {
         for (name, readings, prefixes, length, search, expected) in RULES {
             let row = Row { readings, prefixes, length: *length, search: search.clone() };
-            assert_eq!(said(&identified(&row)), *expected, "{name}");
+            assert_eq!(summary(&identified(&row)), *expected, "{name}");
         }
     }
 
     #[test]
     fn the_order_of_discovery_of_releases_makes_no_difference() {
         let names = ["java:21.2026.08.11.13", "java@m", "java:21.2026.08.10.13", "python:3.12.2026.08.10.12"];
-        let mut answers = BTreeSet::new();
+        let mut summaries = BTreeSet::new();
         for turn in 0..names.len() {
             let mut names = names;
             names.rotate_left(turn);
             for names in [names, [names[1], names[0], names[3], names[2]]] {
                 let row = Row { readings: &[], prefixes: &[(6, &names)], length: 9, search: SEARCHED };
-                answers.insert(said(&identified(&row)));
+                summaries.insert(summary(&identified(&row)));
             }
         }
-        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!(summaries.len(), 1, "{summaries:?}");
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(super) struct RawHistory {
     bases: Vec<(EntryPosition, Reference)>,
     updates: Vec<(EntryPosition, PackageUpdate)>,
     dates: Vec<LayerDate>,
-    look: RawProfile,
+    profile: RawProfile,
 }
 
 /// The position of an entry.
@@ -171,25 +171,25 @@ impl RawHistory {
     }
 
     fn add(&mut self, entry: RawEntry) {
-        let place = EntryPosition { below: self.layer_entries, exported: self.exporter_entries };
+        let position = EntryPosition { below: self.layer_entries, exported: self.exporter_entries };
         self.youngest = self.youngest.max(entry.created_at);
-        self.look.add(&entry);
+        self.profile.add(&entry);
         // Whole seconds, as stored.
         let at = entry.created_at.and_then(|at| DateTime::from_timestamp(at.timestamp(), 0));
         let is_exported = matches!(entry.comment, EntryComment::Exporter);
         if let EntryComment::From(reference) = entry.comment {
-            push_latest(&mut self.bases, (place, reference), BUILDER_BASES);
+            push_latest(&mut self.bases, (position, reference), BUILDER_BASES);
         }
         if let Some((manager, is_partial)) = entry.command.update {
             let update = PackageUpdate { manager, at, layer: None, is_partial };
-            push_latest(&mut self.updates, (place, update), PACKAGE_UPDATES);
+            push_latest(&mut self.updates, (position, update), PACKAGE_UPDATES);
         }
         if entry.is_empty {
             return;
         }
         let is_new = self.dates.last().is_none_or(|last| last.at != at);
         if is_new && self.dates.len() < LAYER_DATES {
-            self.dates.push(LayerDate { layer: place.below, at });
+            self.dates.push(LayerDate { layer: position.below, at });
         }
         self.layer_entries += 1;
         self.exporter_entries += usize::from(is_exported);
@@ -206,17 +206,17 @@ impl RawHistory {
         };
         // A base without history is below all entries. `BuildKit` appends missing entries after its own, with the dates
         // in the order of the layers (exporter/containerimage/writer.go, `normalizeLayersAndHistory`).
-        let layer = |place: EntryPosition| place.below + missing + (self.exporter_entries - place.exported);
+        let layer = |position: EntryPosition| position.below + missing + (self.exporter_entries - position.exported);
         let dated = BuildHistory {
             layer_dates: self.dates.into_iter().map(|date| LayerDate { layer: date.layer + missing, ..date }).collect(),
             ..BuildHistory::default()
         };
-        let base = |(place, reference): (EntryPosition, Reference)| {
-            BuilderBase::new(reference, Some(layer(place)).filter(|count| *count > 0))
+        let base = |(position, reference): (EntryPosition, Reference)| {
+            BuilderBase::new(reference, Some(layer(position)).filter(|count| *count > 0))
         };
-        let update = |(place, update): (EntryPosition, PackageUpdate)| {
-            let layer = layer(place);
-            let at = if layer == place.below + missing { update.at } else { dated.made_at(layer) };
+        let update = |(position, update): (EntryPosition, PackageUpdate)| {
+            let layer = layer(position);
+            let at = if layer == position.below + missing { update.at } else { dated.made_at(layer) };
             PackageUpdate { at, layer: Some(layer).filter(|layer| *layer < layer_count), ..update }
         };
         BuildHistory {
@@ -227,8 +227,8 @@ impl RawHistory {
     }
 
     /// The profile of an image with `layer_count` layers and this history.
-    pub(super) fn look(&self, layer_count: usize) -> ImageProfile {
-        let RawProfile { distribution, first, manager, has_step_without_layer, has_runtime_client } = self.look;
+    pub(super) fn profile(&self, layer_count: usize) -> ImageProfile {
+        let RawProfile { distribution, first, manager, has_step_without_layer, has_runtime_client } = self.profile;
         let copied = first.filter(|_| self.layer_entries == layer_count && self.exporter_entries == 0);
         let copied = copied.and_then(|step| match step {
             EntryStep::Copy => Some(RootFileSystem::Scratch),
@@ -529,17 +529,21 @@ mod tests {
             (json!({"created_by": "/bin/sh"}), None),
             (json!({}), None),
         ] {
-            let look = read(&json!([entry])).look(1);
-            assert_eq!((look.root, look.is_squashed, look.has_runtime_client), (root, false, false), "{entry}");
+            let profile = read(&json!([entry])).profile(1);
+            assert_eq!(
+                (profile.root, profile.is_squashed, profile.has_runtime_client),
+                (root, false, false),
+                "{entry}"
+            );
         }
         let client = json!([{"created_by": "RUN /bin/sh -c pip install awslambdaric # buildkit"}]);
-        assert!(read(&client).look(2).has_runtime_client);
+        assert!(read(&client).profile(2).has_runtime_client);
         let copied = json!([{"created_by": "COPY app /app # buildkit"}]);
-        assert_eq!(read(&copied).look(7).root, None, "the layers below have no history");
+        assert_eq!(read(&copied).profile(7).root, None, "the layers below have no history");
         let squashed = json!([
             {"created_by": "/bin/sh -c #(nop) COPY file:79 in /app ", "empty_layer": true},
             {"created_by": "/bin/sh -c #(nop) CMD [\"app\"]", "comment": format!("FROM {PYTHON}")},
         ]);
-        assert!(read(&squashed).look(1).is_squashed && !read(&squashed).look(7).is_squashed);
+        assert!(read(&squashed).profile(1).is_squashed && !read(&squashed).profile(7).is_squashed);
     }
 }

@@ -11,15 +11,15 @@ pub enum ErrorCode {
     Credentials,
     /// Any other failure.
     Failed,
-    /// The answer holds only a part.
+    /// The response is incomplete.
     Incomplete,
-    /// The answer, or a file, cannot be understood.
+    /// The response, or a file, cannot be parsed.
     Malformed,
     /// What was requested does not exist.
     NotFound,
     /// The request was throttled, after all retries.
     Throttled,
-    /// There was no connection, no answer in time, or a server error from a registry.
+    /// There was no connection, no response in time, or a server error from a registry.
     Unreachable,
 }
 

@@ -108,7 +108,7 @@ impl ImageFacts {
         let settings = read.config.unwrap_or_default();
         let diff_ids = read.rootfs.and_then(RawRootfs::diff_ids).unwrap_or_default();
         let layer_count = diff_ids.len().max(manifest.layers.len());
-        let look = read.history.look(layer_count);
+        let profile = read.history.profile(layer_count);
         Ok(Self {
             platform,
             config: manifest.config,
@@ -120,9 +120,9 @@ impl ImageFacts {
             fingerprint: LambdaFingerprint::new(&settings.environment, &settings.labels, manifest.has_lambda_sizes),
             build: read.history.build(layer_count),
             profile: ImageProfile {
-                root: profile::labelled(&settings.labels).or(look.root),
-                has_runtime_client: look.has_runtime_client || settings.entrypoint || settings.command,
-                ..look
+                root: profile::labelled(&settings.labels).or(profile.root),
+                has_runtime_client: profile.has_runtime_client || settings.entrypoint || settings.command,
+                ..profile
             },
             labels: settings.labels,
         })

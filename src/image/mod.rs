@@ -1,4 +1,4 @@
-//! The vocabulary: images in the terms of the OCI specification.
+//! Images in the terms of the OCI specification.
 //!
 //! Pure: no registry, no clock, no policy. External input is parsed into these types.
 

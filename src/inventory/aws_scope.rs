@@ -97,18 +97,18 @@ impl AwsScope {
         Self { filter, ..self }
     }
 
-    /// The selected regions of all accounts. Accounts whose regions cannot be listed are added to `gaps`.
+    /// The selected regions of all accounts. Accounts whose regions cannot be listed are added to `errors`.
     pub(super) async fn account_regions(
         &self,
         regions: &RegionSelection,
-        gaps: &mut Vec<CollectionError>,
+        errors: &mut Vec<CollectionError>,
     ) -> Vec<AccountRegion> {
         let sessions = self.aws.sessions().await;
-        gaps.extend(sessions.errors.iter().map(|refused| {
-            let extent = AffectedScope::for_account(refused.account.as_ref());
-            CollectionError::new(refused.scope.clone(), extent, refused.failure.clone())
+        errors.extend(sessions.errors.iter().map(|error| {
+            let extent = AffectedScope::for_account(error.account.as_ref());
+            CollectionError::new(error.scope.clone(), extent, error.failure.clone())
         }));
-        let mut spots = Vec::new();
+        let mut account_regions = Vec::new();
         for session in &sessions.opened {
             if session.account().is_some_and(|account| !self.filter.admits_account(account)) {
                 continue;
@@ -123,13 +123,13 @@ impl AwsScope {
             match regions {
                 Ok(regions) => {
                     let regions: BTreeSet<_> = regions.into_iter().filter(|it| self.filter.admits_region(it)).collect();
-                    spots.extend(
+                    account_regions.extend(
                         regions.into_iter().map(|region| AccountRegion { session: Arc::clone(session), region }),
                     );
                 }
                 Err(failure) => {
                     let scope = session.account().map(|account| format!(" of {account}")).unwrap_or_default();
-                    gaps.push(CollectionError::new(
+                    errors.push(CollectionError::new(
                         format!("account{scope}"),
                         AffectedScope::for_account(session.account()),
                         failure,
@@ -137,7 +137,7 @@ impl AwsScope {
                 }
             }
         }
-        spots
+        account_regions
     }
 
     /// Allows requests to the registries of `account`, whose images are audited.
@@ -158,9 +158,9 @@ impl AwsScope {
     pub(super) async fn images_of_deployed(&self, repository: &EcrRepository) -> Option<Arc<RepositoryImages>> {
         match self.repository_images(repository).await {
             Ok(listed) => Some(listed),
-            Err(gap) if gap.code == ErrorCode::NotFound => Some(Arc::default()),
-            Err(gap) => {
-                self.record_error(gap);
+            Err(error) if error.code == ErrorCode::NotFound => Some(Arc::default()),
+            Err(error) => {
+                self.record_error(error);
                 None
             }
         }
@@ -181,16 +181,16 @@ impl AwsScope {
         if self.owners.tags.is_empty() && !is_needed {
             return Arc::default();
         }
-        let ask = async || {
+        let read_tags = async || {
             let name = &repository.repository;
-            let known = self.images.catalog().read_repository(name, |memory| memory.resource_tags.clone());
+            let known = self.images.catalog().read_repository(name, |record| record.resource_tags.clone());
             if let Some(known) = known.filter(|known| self.seen_at - known.read_at < TAGS_LAST) {
                 return Arc::new(known.tags);
             }
             match repository.resource_tags().await {
                 Ok(tags) => {
-                    let memory = ResourceTagsRecord { read_at: self.seen_at, tags: tags.clone() };
-                    self.images.catalog().update_repository(name, |known| known.resource_tags = Some(memory));
+                    let record = ResourceTagsRecord { read_at: self.seen_at, tags: tags.clone() };
+                    self.images.catalog().update_repository(name, |known| known.resource_tags = Some(record));
                     Arc::new(tags)
                 }
                 Err(failure) => {
@@ -200,13 +200,16 @@ impl AwsScope {
                 }
             }
         };
-        self.tags.get(repository.repository.clone(), ask).await
+        self.tags.get(repository.repository.clone(), read_tags).await
     }
 
     /// Records an error; errors of the same scope and code are merged.
-    pub(super) fn record_error(&self, gap: CollectionError) {
-        let mut gaps = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        gaps.entry(format!("{} {}", gap.scope, gap.code)).and_modify(|known| known.absorb(&gap)).or_insert(gap);
+    pub(super) fn record_error(&self, error: CollectionError) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors
+            .entry(format!("{} {}", error.scope, error.code))
+            .and_modify(|known| known.absorb(&error))
+            .or_insert(error);
     }
 
     /// The errors recorded since the last call.

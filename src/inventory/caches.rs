@@ -24,12 +24,12 @@ impl AwsScope {
     /// The rules of those registries of `hosts` that are in audited accounts. Without permission there are none; the
     /// caches can be configured instead.
     pub async fn pull_through_rules(&self, hosts: BTreeSet<String>) -> Vec<PullThroughCacheRule> {
-        let asked: Vec<_> = hosts.into_iter().filter(|host| self.is_audited(host)).collect();
-        let answers = stream::iter(asked).map(|host| async move {
+        let audited: Vec<_> = hosts.into_iter().filter(|host| self.is_audited(host)).collect();
+        let responses = stream::iter(audited).map(|host| async move {
             let rules = self.rules_of(&host).await;
             rules.inspect_err(|why| tracing::info!("the pull-through caches of {host} could not be listed: {why}"))
         });
-        let rules: Vec<_> = answers.buffer_unordered(self.concurrency).collect().await;
+        let rules: Vec<_> = responses.buffer_unordered(self.concurrency).collect().await;
         let mut rules: Vec<_> = rules.into_iter().flatten().flatten().collect();
         rules.sort();
         for rule in rules.iter().filter(|rule| !rule.upstream.contains('/')) {

@@ -6,7 +6,7 @@ use crate::{
     image::{AccountId, ErrorCode, Region},
 };
 
-/// The error that kept a part of the inventory from being read. The audit continues and is incomplete.
+/// Part of the inventory could not be read. The audit continues and is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectionError {
     /// The part that could not be read: `ecr eu-west-1`, `ecr eu-west-1 orders`, `account 210987654321`.
@@ -66,16 +66,16 @@ impl CollectionError {
 
     /// Merges errors of the same scope and code into one that covers the deployments of all.
     #[must_use]
-    pub fn merged(mut gaps: Vec<Self>) -> Vec<Self> {
-        gaps.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
-        gaps.dedup_by(|later, earlier| {
+    pub fn merged(mut errors: Vec<Self>) -> Vec<Self> {
+        errors.sort_by(|one, other| (&one.scope, one.code).cmp(&(&other.scope, other.code)));
+        errors.dedup_by(|later, earlier| {
             let is_same = (&later.scope, later.code) == (&earlier.scope, earlier.code);
             if is_same {
                 earlier.absorb(later);
             }
             is_same
         });
-        gaps
+        errors
     }
 
     /// Covers the deployments of `other`, too.
@@ -96,17 +96,21 @@ mod tests {
             region: "eu-west-1".parse().ok(),
             repository: Some(repository.into()),
         };
-        let gap = |scope: &str, code, message: &str, extent| CollectionError {
+        let error = |scope: &str, code, message: &str, extent| CollectionError {
             scope: scope.into(),
             affected: extent,
             code,
             message: message.into(),
         };
-        let listed =
-            gap("ecr eu-west-1 orders", ErrorCode::AccessDenied, "images", extent(Some(DeploymentKind::Ecr), "orders"));
-        let tags = gap("ecr eu-west-1 orders", ErrorCode::AccessDenied, "tags", extent(None, "orders"));
+        let listed = error(
+            "ecr eu-west-1 orders",
+            ErrorCode::AccessDenied,
+            "images",
+            extent(Some(DeploymentKind::Ecr), "orders"),
+        );
+        let tags = error("ecr eu-west-1 orders", ErrorCode::AccessDenied, "tags", extent(None, "orders"));
         let other =
-            gap("ecr eu-west-1 orders", ErrorCode::Throttled, "images", extent(Some(DeploymentKind::Ecr), "orders"));
+            error("ecr eu-west-1 orders", ErrorCode::Throttled, "images", extent(Some(DeploymentKind::Ecr), "orders"));
         let merged = CollectionError::merged(vec![other.clone(), listed.clone(), tags.clone()]);
         assert_eq!(merged, [CollectionError { affected: extent(None, "orders"), ..listed.clone() }, other]);
         assert_eq!(CollectionError::merged(vec![tags, listed]).len(), 1);

@@ -83,11 +83,11 @@ impl DeploymentDraft {
             choose_child(&children, machine).map(|child| child.digest.clone())
         };
         let chosen: BTreeSet<_> = systems.iter().filter_map(of_system).collect();
-        let is_meant = |image: &ListedChild| {
+        let is_selected = |image: &ListedChild| {
             let is_chosen = chosen.contains(&image.child.digest);
             is_chosen || (chosen.is_empty() && self.may_run(image.child.platform.as_ref()))
         };
-        images.into_iter().filter(is_meant).collect()
+        images.into_iter().filter(is_selected).collect()
     }
 
     /// The deployments of `digest` here.

@@ -65,7 +65,7 @@ pub(super) struct ListedChild {
     pub(super) index_annotations: Arc<Annotations>,
 }
 
-/// Contents by digest, whatever repository they were read from, and errors by digest and repository.
+/// Contents by digest, regardless of the repository they were read from, and errors by digest and repository.
 #[derive(Debug, Default)]
 pub(super) struct ImageContents {
     found: HashMap<Digest, ManifestContent>,
@@ -169,9 +169,9 @@ impl ImageContents {
     /// The content of `digest`, or the error of reading it from `repository`.
     pub(super) fn get(&self, digest: &Digest, repository: Option<&Repository>) -> Result<&ManifestContent, ImageError> {
         self.found.get(digest).ok_or_else(|| {
-            let place = (digest.clone(), repository.cloned());
+            let key = (digest.clone(), repository.cloned());
             let not_read = || ImageError::new(ImageErrorCode::RegistryUnreachable, "it was not read");
-            self.unreadable.get(&place).cloned().unwrap_or_else(not_read).about(digest)
+            self.unreadable.get(&key).cloned().unwrap_or_else(not_read).about(digest)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Several inventory tables of one kind: each region is read once, and its workloads are assigned to the tables that
+//! Several inventory rules of one kind: each region is read once, and its workloads are assigned to the rules that
 //! select them.
 
 use std::collections::BTreeMap;
@@ -8,10 +8,10 @@ use super::{
     read::ObservedWorkload,
 };
 
-/// A region, with the indexes of the tables that select it.
+/// A region, with the indexes of the rules that select it.
 pub(super) type SelectedRegion = (AccountRegion, Vec<usize>);
 
-/// An inventory table of the configuration that selects regions and workloads in them.
+/// An inventory rule of the configuration that selects regions and workloads in them.
 pub(super) trait InventoryRule {
     /// The regions that it selects.
     fn regions(&self) -> &RegionSelection;
@@ -20,33 +20,33 @@ pub(super) trait InventoryRule {
 }
 
 impl AwsScope {
-    /// The regions that at least one of `tables` selects, each once.
+    /// The regions that at least one of `rules` selects, each once.
     pub(super) async fn regions_for<T: InventoryRule>(
         &self,
-        tables: &[T],
-        gaps: &mut Vec<CollectionError>,
+        rules: &[T],
+        errors: &mut Vec<CollectionError>,
     ) -> Vec<SelectedRegion> {
-        let mut spots = BTreeMap::<_, SelectedRegion>::new();
-        for (index, table) in tables.iter().enumerate() {
-            for spot in self.account_regions(table.regions(), gaps).await {
-                let key = (spot.session.account().cloned(), spot.region.clone());
-                spots.entry(key).or_insert_with(|| (spot, Vec::new())).1.push(index);
+        let mut account_regions = BTreeMap::<_, SelectedRegion>::new();
+        for (index, rule) in rules.iter().enumerate() {
+            for account_region in self.account_regions(rule.regions(), errors).await {
+                let key = (account_region.session.account().cloned(), account_region.region.clone());
+                account_regions.entry(key).or_insert_with(|| (account_region, Vec::new())).1.push(index);
             }
         }
-        spots.into_values().collect()
+        account_regions.into_values().collect()
     }
 
-    /// The deployments of the workloads assigned to each of `tables`, each deployment once. `gaps` are earlier errors,
+    /// The deployments of the workloads assigned to each of `rules`, each deployment once. `errors` are earlier errors,
     /// which the result includes.
     pub(super) async fn read_all<T: InventoryRule>(
         &self,
-        tables: &[T],
-        sighted: Vec<Vec<ObservedWorkload>>,
-        gaps: Vec<CollectionError>,
+        rules: &[T],
+        workloads: Vec<Vec<ObservedWorkload>>,
+        errors: Vec<CollectionError>,
     ) -> InventoryResult {
-        let mut found = InventoryResult { errors: gaps, ..InventoryResult::default() };
-        for (table, sightings) in tables.iter().zip(sighted) {
-            let read = self.read(sightings, table.selector()).await;
+        let mut found = InventoryResult { errors, ..InventoryResult::default() };
+        for (rule, workloads) in rules.iter().zip(workloads) {
+            let read = self.read(workloads, rule.selector()).await;
             found.deployments.extend(read.deployments);
             found.repository_images.extend(read.repository_images);
             found.errors.extend(read.errors);

@@ -76,11 +76,12 @@ fn deployments(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
     let entries = entries(folder).and_then(|entries| select(folder, entries, tag));
     let images: Vec<_> = match entries {
         Ok(entries) => entries.into_iter().map(|entry| LayoutImage::read(folder, entry)).collect(),
-        Err(why) => return vec![place(folder, tag, None).unreadable(why)],
+        Err(why) => return vec![draft(folder, tag, None).unreadable(why)],
     };
     // Missing platforms are reported only if no image of that name is present.
-    let held: BTreeSet<_> = images.iter().filter(|image| !image.is_missing()).map(|image| image.name.clone()).collect();
-    let is_reported = |image: &LayoutImage| !image.is_missing() || !held.contains(&image.name);
+    let stored: BTreeSet<_> =
+        images.iter().filter(|image| !image.is_missing()).map(|image| image.name.clone()).collect();
+    let is_reported = |image: &LayoutImage| !image.is_missing() || !stored.contains(&image.name);
     let reported = images.into_iter().filter(is_reported);
     let mut deployments: Vec<_> = reported.flat_map(|image| image.deployments(folder)).collect();
     tell_apart(&mut deployments);
@@ -102,7 +103,7 @@ fn tell_apart(deployments: &mut [Deployment]) {
     }
 }
 
-fn place(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> DeploymentDraft {
+fn draft(folder: &Path, tag: Option<&str>, digest: Option<&Digest>) -> DeploymentDraft {
     let reference = ImageSource::Layout { folder: folder.to_owned(), tag: tag.map(str::to_owned) };
     let name = match (tag, digest) {
         (None, Some(digest)) => format!("{reference}@{digest}"),
@@ -192,8 +193,8 @@ impl LayoutImage {
 
     fn deployments(self, folder: &Path) -> Vec<Deployment> {
         let Self { name, child, findings } = self;
-        let place = place(folder, name.as_deref(), Some(&child.digest));
-        DeploymentDraft { descriptor_annotations: Arc::new(child.annotations), ..place }
+        let draft = draft(folder, name.as_deref(), Some(&child.digest));
+        DeploymentDraft { descriptor_annotations: Arc::new(child.annotations), ..draft }
             .deployments(&child.digest, &findings)
     }
 }

@@ -76,7 +76,7 @@ impl DeploymentKind {
     }
 }
 
-/// One place where an image runs or is meant to run.
+/// One place where an image runs or is selected to run.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// Stable across runs: `ecr:eu-west-1:123456789012:orders:421`, with the suffix `#linux/arm64` for one platform of
@@ -104,7 +104,7 @@ pub struct Deployment {
     pub pushed_at: Option<DateTime<Utc>>,
     /// Whether the repository still has the image.
     pub holding: ImageAvailability,
-    /// The image, or the error that kept it from being read.
+    /// The image, or the error that occurred while reading it.
     pub image: Result<DeployedImage, ImageError>,
 }
 
@@ -216,7 +216,7 @@ pub struct DeployedImage {
     pub attestations: Arc<[Digest]>,
 }
 
-/// The error that kept an image from being read. The deployment becomes a finding; the audit continues.
+/// An image could not be read. The deployment becomes a finding; the audit continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageError {
     /// The reason code: `image-missing`, `image-malformed`, `registry-denied`, `registry-unreachable`, …

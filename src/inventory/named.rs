@@ -58,29 +58,29 @@ impl NamedInventory {
             .await
     }
 
-    /// Reads the digests of `wanted`; one that is in several repositories is read once.
-    async fn read(&self, wanted: BTreeSet<(Digest, Repository)>, findings: &mut ImageContents) {
-        let mut answers = stream::iter(wanted)
+    /// Reads the digests of `required`; one that is in several repositories is read once.
+    async fn read(&self, required: BTreeSet<(Digest, Repository)>, findings: &mut ImageContents) {
+        let mut contents = stream::iter(required)
             .map(|(digest, repository)| async move {
                 let found = ManifestContent::read(&self.images, &repository, &digest).await;
                 (digest, repository, found)
             })
             .buffer_unordered(self.concurrency);
-        while let Some((digest, repository, found)) = answers.next().await {
+        while let Some((digest, repository, found)) = contents.next().await {
             findings.add(digest, Some(repository), found);
         }
     }
 
     async fn collect(&self) -> InventoryResult {
         let pointers = self.pointers().await;
-        let wanted: BTreeSet<_> = pointers
+        let required: BTreeSet<_> = pointers
             .iter()
             .filter_map(|(reference, digest)| Some((digest.as_ref().ok()?.clone(), reference.repository.clone())))
             .collect();
         let mut findings = ImageContents::default();
-        self.read(wanted.clone(), &mut findings).await;
+        self.read(required.clone(), &mut findings).await;
         for _ in 0..INDEX_DEPTH {
-            let unread = wanted.iter().flat_map(|(digest, repository)| {
+            let unread = required.iter().flat_map(|(digest, repository)| {
                 let images = findings.images(digest).into_iter().map(|image| image.child.digest);
                 let is_unread = |digest: &Digest| !findings.has_tried(digest, Some(repository));
                 images.filter(is_unread).map(|digest| (digest, repository.clone())).collect::<Vec<_>>()
@@ -110,10 +110,10 @@ fn deployments(reference: Reference, digest: Result<Digest, ImageError>, finding
     let region = host.and_then(|host| host.region.parse().ok());
     let source = ImageSource::Reference(reference);
     let deployment = Deployment::unread(DeploymentKind::Image, format!("image:{full}"), name, source);
-    let place = DeploymentDraft::from(Deployment { account, region, ..deployment });
+    let draft = DeploymentDraft::from(Deployment { account, region, ..deployment });
     match digest {
-        Ok(digest) => place.deployments(&digest, findings),
-        Err(why) => vec![place.unreadable(why)],
+        Ok(digest) => draft.deployments(&digest, findings),
+        Err(why) => vec![draft.unreadable(why)],
     }
 }
 

@@ -38,36 +38,39 @@ type EcrRepositories = BTreeMap<Repository, Arc<EcrRepository>>;
 type ImagesByRepository = BTreeMap<Repository, Arc<RepositoryImages>>;
 
 impl AwsScope {
-    /// The deployments of those `sightings` that `choice` and the command line admit.
-    pub(super) async fn read(&self, sightings: Vec<ObservedWorkload>, choice: &Selector) -> InventoryResult {
-        let seen = sightings.iter().filter_map(|sighting| Some((sighting.repository()?, &sighting.session)));
-        let repositories = self.repositories(seen).await;
-        let sightings = self.owned(sightings, &repositories, choice).await;
-        let named: BTreeSet<_> = sightings.iter().filter_map(|sighting| sighting.repository().cloned()).collect();
-        let shelves = self.shelves(&repositories, &named).await;
-        let findings = self.images(&sightings, &repositories, &shelves).await;
-        let mut deployments: Vec<_> =
-            sightings.into_iter().flat_map(|sighting| deployments(sighting, &shelves, &findings)).collect();
+    /// The deployments of those `workloads` that `selector` and the command line admit.
+    pub(super) async fn read(&self, workloads: Vec<ObservedWorkload>, selector: &Selector) -> InventoryResult {
+        let pulled = workloads.iter().filter_map(|workload| Some((workload.repository()?, &workload.session)));
+        let repositories = self.repositories(pulled).await;
+        let workloads = self.owned(workloads, &repositories, selector).await;
+        let named: BTreeSet<_> = workloads.iter().filter_map(|workload| workload.repository().cloned()).collect();
+        let images_by_repository = self.images_by_repository(&repositories, &named).await;
+        let findings = self.images(&workloads, &repositories, &images_by_repository).await;
+        let mut deployments: Vec<_> = workloads
+            .into_iter()
+            .flat_map(|workload| deployments(workload, &images_by_repository, &findings))
+            .collect();
         deployments.sort_by(|one, other| one.id.cmp(&other.id));
-        InventoryResult { deployments, errors: self.take_errors(), repository_images: shelves }
+        InventoryResult { deployments, errors: self.take_errors(), repository_images: images_by_repository }
     }
 
     /// Reads `images` as `session` into the catalog, before the list is complete.
     pub(super) async fn read_ahead(&self, images: BTreeSet<(Digest, Repository)>, session: &Arc<AwsSession>) {
         let repositories = self.repositories(images.iter().map(|(_, repository)| (repository, session))).await;
         let named = images.iter().map(|(_, repository)| repository.clone()).collect();
-        let shelves = self.shelves(&repositories, &named).await;
+        let images_by_repository = self.images_by_repository(&repositories, &named).await;
         let is_there = |(digest, repository): &(Digest, Repository)| {
-            let holding =
-                shelves.get(repository).map_or(ImageAvailability::Unknown, |shelf| shelf.availability(digest));
+            let holding = images_by_repository
+                .get(repository)
+                .map_or(ImageAvailability::Unknown, |repository_images| repository_images.availability(digest));
             matches!(holding, ImageAvailability::Unknown | ImageAvailability::Held)
         };
-        let wanted = images.into_iter().filter(is_there).collect();
+        let required = images.into_iter().filter(is_there).collect();
         // An image that cannot be read is read again when it is needed, and reported then.
-        self.fetch(wanted, &repositories, &mut ImageContents::default()).await;
+        self.fetch(required, &repositories, &mut ImageContents::default()).await;
     }
 
-    /// The ECR repositories of `sightings`, each with the session of its own account if that is audited.
+    /// The ECR repositories of `workloads`, each with the session of its own account if that is audited.
     async fn repositories<'a>(
         &self,
         named: impl Iterator<Item = (&'a Repository, &'a Arc<AwsSession>)> + Send,
@@ -91,43 +94,48 @@ impl AwsScope {
     /// The selected workloads, with their owners.
     async fn owned(
         &self,
-        sightings: Vec<ObservedWorkload>,
+        workloads: Vec<ObservedWorkload>,
         repositories: &EcrRepositories,
-        choice: &Selector,
+        selector: &Selector,
     ) -> Vec<ObservedWorkload> {
-        let asked: EcrRepositories = sightings
+        let requested: EcrRepositories = workloads
             .iter()
-            .filter(|sighting| self.owners.tagged(&sighting.tags).is_none())
-            .filter_map(|sighting| repositories.get_key_value(sighting.repository()?))
+            .filter(|workload| self.owners.tagged(&workload.tags).is_none())
+            .filter_map(|workload| repositories.get_key_value(workload.repository()?))
             .map(|(name, repository)| (name.clone(), Arc::clone(repository)))
             .collect();
-        let tags: HashMap<_, _> = stream::iter(asked)
+        let tags: HashMap<_, _> = stream::iter(requested)
             .map(|(name, repository)| async move { (name, self.repository_tags(&repository, false).await) })
             .buffer_unordered(self.concurrency)
             .collect()
             .await;
-        let own = |mut sighting: ObservedWorkload| {
-            let repository = sighting.repository();
+        let own = |mut workload: ObservedWorkload| {
+            let repository = workload.repository();
             let inherited = repository.and_then(|repository| tags.get(repository));
-            let tagged = self.owners.tagged(&sighting.tags);
+            let tagged = self.owners.tagged(&workload.tags);
             let tagged = tagged.or_else(|| self.owners.tagged(inherited?));
             let name = repository.map(|repository| &*repository.name);
-            let owner = tagged.or_else(|| self.owners.ruled(&sighting.draft.deployment.name, name)).map(str::to_owned);
-            let is_meant = choice.admits(&sighting.tags, owner.as_deref());
-            sighting.draft.deployment.owner = owner;
-            (is_meant && self.filter.admits(&sighting.draft.deployment)).then_some(sighting)
+            let owner = tagged.or_else(|| self.owners.ruled(&workload.draft.deployment.name, name)).map(str::to_owned);
+            let is_selected = selector.admits(&workload.tags, owner.as_deref());
+            workload.draft.deployment.owner = owner;
+            (is_selected && self.filter.admits(&workload.draft.deployment)).then_some(workload)
         };
-        sightings.into_iter().filter_map(own).collect()
+        workloads.into_iter().filter_map(own).collect()
     }
 
-    async fn shelves(&self, repositories: &EcrRepositories, named: &BTreeSet<Repository>) -> ImagesByRepository {
-        let asked: Vec<_> = repositories.values().filter(|it| named.contains(&it.repository)).map(Arc::clone).collect();
-        stream::iter(asked)
+    async fn images_by_repository(
+        &self,
+        repositories: &EcrRepositories,
+        named: &BTreeSet<Repository>,
+    ) -> ImagesByRepository {
+        let requested: Vec<_> =
+            repositories.values().filter(|it| named.contains(&it.repository)).map(Arc::clone).collect();
+        stream::iter(requested)
             .map(|repository| async move {
                 Some((repository.repository.clone(), self.images_of_deployed(&repository).await?))
             })
             .buffer_unordered(self.concurrency)
-            .filter_map(|shelf| async { shelf })
+            .filter_map(|repository_images| async { repository_images })
             .collect()
             .await
     }
@@ -135,33 +143,36 @@ impl AwsScope {
     /// The contents of the digests: first those that run, then the platforms of indexes.
     async fn images(
         &self,
-        sightings: &[ObservedWorkload],
+        workloads: &[ObservedWorkload],
         repositories: &EcrRepositories,
-        shelves: &ImagesByRepository,
+        images_by_repository: &ImagesByRepository,
     ) -> ImageContents {
         let mut findings = ImageContents::default();
-        let mut wanted = BTreeSet::new();
-        for sighting in sightings {
-            let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
-            match shelves.get(repository).map_or(ImageAvailability::Unknown, |shelf| shelf.availability(digest)) {
+        let mut required = BTreeSet::new();
+        for workload in workloads {
+            let (Ok(digest), Some(repository)) = (&workload.digest, workload.repository()) else { continue };
+            match images_by_repository
+                .get(repository)
+                .map_or(ImageAvailability::Unknown, |repository_images| repository_images.availability(digest))
+            {
                 ImageAvailability::Unknown | ImageAvailability::Held => {
-                    wanted.insert((digest.clone(), repository.clone()));
+                    required.insert((digest.clone(), repository.clone()));
                 }
                 lost => self.read_lost(digest, repository, lost, &mut findings),
             }
         }
-        self.fetch(wanted, repositories, &mut findings).await;
+        self.fetch(required, repositories, &mut findings).await;
         for _ in 0..INDEX_DEPTH {
-            let mut wanted = BTreeSet::new();
-            for sighting in sightings {
-                let (Ok(digest), Some(repository)) = (&sighting.digest, sighting.repository()) else { continue };
-                let unread = sighting.draft.unread(digest, &findings);
-                wanted.extend(unread.into_iter().map(|digest| (digest, repository.clone())));
+            let mut required = BTreeSet::new();
+            for workload in workloads {
+                let (Ok(digest), Some(repository)) = (&workload.digest, workload.repository()) else { continue };
+                let unread = workload.draft.unread(digest, &findings);
+                required.extend(unread.into_iter().map(|digest| (digest, repository.clone())));
             }
-            if wanted.is_empty() {
+            if required.is_empty() {
                 break;
             }
-            self.fetch(wanted, repositories, &mut findings).await;
+            self.fetch(required, repositories, &mut findings).await;
         }
         findings
     }
@@ -186,26 +197,26 @@ impl AwsScope {
 
     async fn fetch(
         &self,
-        wanted: BTreeSet<(Digest, Repository)>,
+        required: BTreeSet<(Digest, Repository)>,
         repositories: &EcrRepositories,
         findings: &mut ImageContents,
     ) {
         let mut in_ecr = manifests::WantedManifests::new();
         let mut elsewhere = Vec::new();
-        for (digest, repository) in wanted {
+        for (digest, repository) in required {
             match repositories.get(&repository) {
                 Some(holder) => in_ecr.entry(digest).or_default().push(Arc::clone(holder)),
                 None => elsewhere.push((digest, repository)),
             }
         }
         manifests::read(&self.images, self.concurrency, in_ecr, findings).await;
-        let mut answers = stream::iter(elsewhere)
+        let mut contents = stream::iter(elsewhere)
             .map(|(digest, repository)| async move {
                 let found = ManifestContent::read(&self.images, &repository, &digest).await;
                 (digest, repository, found)
             })
             .buffer_unordered(self.concurrency);
-        while let Some((digest, repository, found)) = answers.next().await {
+        while let Some((digest, repository, found)) = contents.next().await {
             findings.add(digest, Some(repository), found);
         }
     }
@@ -217,15 +228,21 @@ impl ObservedWorkload {
     }
 }
 
-fn deployments(sighting: ObservedWorkload, shelves: &ImagesByRepository, findings: &ImageContents) -> Vec<Deployment> {
-    let ObservedWorkload { draft: mut place, digest, .. } = sighting;
-    let shelf = place.deployment.repository().and_then(|repository| shelves.get(repository));
+fn deployments(
+    workload: ObservedWorkload,
+    images_by_repository: &ImagesByRepository,
+    findings: &ImageContents,
+) -> Vec<Deployment> {
+    let ObservedWorkload { mut draft, digest, .. } = workload;
+    let repository_images = draft.deployment.repository().and_then(|repository| images_by_repository.get(repository));
     match digest {
-        Err(why) => vec![place.unreadable(why)],
+        Err(why) => vec![draft.unreadable(why)],
         Ok(digest) => {
-            place.deployment.holding = shelf.map_or(ImageAvailability::Unknown, |shelf| shelf.availability(&digest));
-            place.deployment.pushed_at = shelf.and_then(|shelf| shelf.image(&digest)?.pushed_at);
-            place.deployments(&digest, findings)
+            draft.deployment.holding = repository_images
+                .map_or(ImageAvailability::Unknown, |repository_images| repository_images.availability(&digest));
+            draft.deployment.pushed_at =
+                repository_images.and_then(|repository_images| repository_images.image(&digest)?.pushed_at);
+            draft.deployments(&digest, findings)
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::glob::Glob;
 /// The tags of an AWS resource.
 pub type ResourceTags = BTreeMap<String, String>;
 
-/// The resources that one table of the configuration selects. Exclusions take precedence.
+/// The resources that one rule of the configuration selects. Exclusions take precedence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selector {
     /// Patterns of names; at least one has to match.
@@ -178,24 +178,24 @@ mod tests {
 
     #[test]
     fn exclusions_take_precedence() {
-        let choice = Selector {
+        let selector = Selector {
             exclude: vec!["sandbox-*".parse().unwrap()],
             resource_tags: vec!["env=prod".parse().unwrap()],
             exclude_resource_tags: vec!["basewatch=ignore".parse().unwrap()],
             exclude_owners: vec!["attic".parse().unwrap()],
             ..Selector::default()
         };
-        assert!(choice.admits_name("orders") && !choice.admits_name("sandbox-orders"));
-        assert!(choice.admits(&tags(&[("env", "prod")]), None));
-        assert!(!choice.admits(&tags(&[("env", "test")]), None));
-        assert!(!choice.admits(&tags(&[("env", "prod"), ("basewatch", "ignore")]), None));
-        assert!(!choice.admits(&tags(&[("env", "prod")]), Some("attic")));
+        assert!(selector.admits_name("orders") && !selector.admits_name("sandbox-orders"));
+        assert!(selector.admits(&tags(&[("env", "prod")]), None));
+        assert!(!selector.admits(&tags(&[("env", "test")]), None));
+        assert!(!selector.admits(&tags(&[("env", "prod"), ("basewatch", "ignore")]), None));
+        assert!(!selector.admits(&tags(&[("env", "prod")]), Some("attic")));
     }
 
     #[test]
     fn an_unknown_owner_matches_no_owner_pattern() {
-        let choice = Selector { owners: vec!["payments".parse().unwrap()], ..Selector::default() };
-        assert!(choice.admits(&ResourceTags::new(), Some("payments")));
-        assert!(!choice.admits(&ResourceTags::new(), Some("orders")) && !choice.admits(&ResourceTags::new(), None));
+        let selector = Selector { owners: vec!["payments".parse().unwrap()], ..Selector::default() };
+        assert!(selector.admits(&ResourceTags::new(), Some("payments")));
+        assert!(!selector.admits(&ResourceTags::new(), Some("orders")) && !selector.admits(&ResourceTags::new(), None));
     }
 }

@@ -31,7 +31,7 @@ impl ChainLink<'_> {
         let in_use = image.diff_ids.get(..self.base.layer_count?)?;
         match self.judgement.line_position {
             LinePosition::Unknown => None,
-            standing => is_prefix(in_use, current).then_some(standing.is_newest()),
+            position => is_prefix(in_use, current).then_some(position.is_newest()),
         }
     }
 
@@ -88,8 +88,8 @@ pub fn judge_chain(chain: &[ChainLink<'_>], image: &ImageFacts) -> Option<Judgem
         let reasons = link.judgement.reasons.iter();
         let reasons = reasons.map(|reason| Reason::new(reason.code, format!("{name}: {}", reason.message)));
         // The reasons of the worst base come first.
-        let place = if link.judgement.severity > outer.judgement.severity { 0 } else { judgement.reasons.len() };
-        judgement.reasons.splice(place..place, reasons);
+        let index = if link.judgement.severity > outer.judgement.severity { 0 } else { judgement.reasons.len() };
+        judgement.reasons.splice(index..index, reasons);
     }
     if let Some((above, inner)) = awaited(chain, image) {
         judgement.action = Action::None;

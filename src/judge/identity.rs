@@ -43,7 +43,7 @@ fn not_published(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> Opt
 
 /// What the image is built on as far as its history shows, and how to make its base known.
 fn looks_like(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> String {
-    let look = unidentified.image.profile;
+    let profile = unidentified.image.profile;
     if let Some(base) = unconfigured(unidentified.identification) {
         let advice = format!("to judge it, add [[identify.base]] with repository = \"{base}\"");
         return format!("it is built on {base}, which is not configured as a base; {advice}");
@@ -53,13 +53,13 @@ fn looks_like(unidentified: UnidentifiedImage<'_>, now: DateTime<Utc>) -> String
         let bound = bound(unidentified, now);
         return format!("it is recognizably built on an AWS Lambda base image{bound}; {advice}");
     }
-    let root = look.root.map(|root| match root {
+    let root = profile.root.map(|root| match root {
         RootFileSystem::Scratch => "built from scratch, without a base".to_owned(),
         RootFileSystem::Flattened => "flattened, so that the layers of its base are lost".to_owned(),
         root => format!("built on {}", root.as_str()),
     });
-    let client = look.has_runtime_client.then(|| "with its own Lambda runtime interface client".to_owned());
-    let squashed = look.is_squashed.then(|| "squashed into one layer".to_owned());
+    let client = profile.has_runtime_client.then(|| "with its own Lambda runtime interface client".to_owned());
+    let squashed = profile.is_squashed.then(|| "squashed into one layer".to_owned());
     let parts: Vec<_> = [root, client, squashed].into_iter().flatten().collect();
     if parts.is_empty() { advice } else { format!("it appears to be {}; {advice}", parts.join(", ")) }
 }

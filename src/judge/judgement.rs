@@ -76,27 +76,27 @@ pub struct Judgement {
 /// A base that could not be identified or resolved is [`Verdict::Unknown`], never fresh: a registry outage must not
 /// turn a dashboard green. A date that is a lower bound of the age can still prove a base stale.
 #[must_use]
-pub fn judge(case: JudgeInput<'_>, subject: PolicySubject<'_>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
-    let (terms, rule) = policy.thresholds_for(subject);
-    let judgement = match case {
-        JudgeInput::Unreadable(unreadable) => unknown(terms, reasons::unreadable_reasons(unreadable)),
-        JudgeInput::Unidentified(image) => unknown(terms, identity::unidentified_reasons(image, now)),
+pub fn judge(input: JudgeInput<'_>, subject: PolicySubject<'_>, policy: &Policy, now: DateTime<Utc>) -> Judgement {
+    let (thresholds, rule) = policy.thresholds_for(subject);
+    let judgement = match input {
+        JudgeInput::Unreadable(unreadable) => unknown(thresholds, reasons::unreadable_reasons(unreadable)),
+        JudgeInput::Unidentified(image) => unknown(thresholds, identity::unidentified_reasons(image, now)),
         JudgeInput::Identified { image, identification, resolution } => {
-            let runtime = runtime(resolution, &policy.calendar, terms, now);
-            identified(image, identification, resolution, runtime, terms, now)
+            let runtime = runtime(resolution, &policy.calendar, thresholds, now);
+            identified(image, identification, resolution, runtime, thresholds, now)
         }
     };
     Judgement { rule: rule.map(str::to_owned), ..judgement }
 }
 
-fn unknown(terms: &Thresholds, reasons: Vec<Reason>) -> Judgement {
+fn unknown(thresholds: &Thresholds, reasons: Vec<Reason>) -> Judgement {
     Judgement {
         verdict: Verdict::Unknown,
         is_stale: false,
         is_out_of_date: false,
         is_deprecated: false,
         runtime: None,
-        severity: severity(terms, Verdict::Unknown),
+        severity: severity(thresholds, Verdict::Unknown),
         action: Action::Investigate,
         reasons,
         line_position: LinePosition::Unknown,
@@ -110,18 +110,18 @@ fn identified(
     identification: Option<&Identification>,
     resolution: &Resolution,
     runtime: Option<(LambdaRuntime, RuntimeStatus)>,
-    terms: &Thresholds,
+    thresholds: &Thresholds,
     now: DateTime<Utc>,
 ) -> Judgement {
     let status = runtime.as_ref().map_or(RuntimeStatus::Supported, |(_, status)| *status);
     let is_deprecated = matches!(status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked);
-    let standing = LinePosition::from_resolution(resolution, image);
+    let position = LinePosition::from_resolution(resolution, image);
     let over = |since: Option<DateTime<Utc>>, limit: Duration| since.is_some_and(|since| now - since > limit);
-    let is_stale = over(resolution.base.published.map(|published| published.at), terms.max_age);
+    let is_stale = over(resolution.base.published.map(|published| published.at), thresholds.max_age);
     let is_held = resolution.base.hold.is_some();
     let is_out_of_date =
-        is_held || (standing == LinePosition::Behind && over(resolution.later_releases.since, terms.grace));
-    let verdict = match standing {
+        is_held || (position == LinePosition::Behind && over(resolution.later_releases.since, thresholds.grace));
+    let verdict = match position {
         _ if is_deprecated => Verdict::Deprecated,
         _ if is_stale => Verdict::Stale,
         _ if is_out_of_date => Verdict::OutOfDate,
@@ -130,11 +130,11 @@ fn identified(
         LinePosition::Unknown => Verdict::Unknown,
     };
     let severity = match verdict {
-        Verdict::Stale if standing.is_newest() => Severity::Low,
+        Verdict::Stale if position.is_newest() => Severity::Low,
         Verdict::Deprecated if status == RuntimeStatus::Blocked => Severity::Critical,
-        verdict => severity(terms, verdict),
+        verdict => severity(thresholds, verdict),
     };
-    let action = match standing {
+    let action = match position {
         _ if is_deprecated => Action::Upgrade,
         LinePosition::Behind | LinePosition::Held => Action::Rebuild,
         // Every known release of the line is held, so a rebuild has no target.
@@ -142,7 +142,7 @@ fn identified(
         LinePosition::Unknown => Action::Investigate,
         _ => Action::None,
     };
-    let content_changed = match standing {
+    let content_changed = match position {
         LinePosition::SameContent => Some(false),
         LinePosition::Behind | LinePosition::Held => content_changed(image, resolution),
         _ => None,
@@ -158,14 +158,14 @@ fn identified(
             identification,
             image,
             resolution,
-            thresholds: terms,
+            thresholds,
             now,
-            line_position: standing,
+            line_position: position,
             is_stale,
             runtime: runtime.as_ref(),
         }),
         runtime,
-        line_position: standing,
+        line_position: position,
         content_changed,
         rule: None,
     }
@@ -175,7 +175,7 @@ fn identified(
 fn runtime(
     resolution: &Resolution,
     calendar: &RuntimeCalendar,
-    terms: &Thresholds,
+    thresholds: &Thresholds,
     now: DateTime<Utc>,
 ) -> Option<(LambdaRuntime, RuntimeStatus)> {
     let (line, _) = resolution.line.as_ref()?;
@@ -183,7 +183,7 @@ fn runtime(
     let tag = LambdaTag::parse(&line.tag);
     let family = release.or(tag.as_ref()).map_or(line.tag.as_str(), |tag| tag.family.as_str());
     let runtime = calendar.runtime(&line.repository, family)?;
-    Some((runtime.clone(), runtime.status(now, terms.runtime_warning)))
+    Some((runtime.clone(), runtime.status(now, thresholds.runtime_warning)))
 }
 
 /// Whether every known release of the line is held.
@@ -201,8 +201,8 @@ fn content_changed(image: &ImageFacts, resolution: &Resolution) -> Option<bool> 
     }
 }
 
-fn severity(terms: &Thresholds, verdict: Verdict) -> Severity {
-    terms.severities.get(&verdict).copied().unwrap_or(Severity::Low)
+fn severity(thresholds: &Thresholds, verdict: Verdict) -> Severity {
+    thresholds.severities.get(&verdict).copied().unwrap_or(Severity::Low)
 }
 
 impl From<ProblemKind> for ReasonCode {

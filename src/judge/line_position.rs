@@ -35,8 +35,8 @@ impl LinePosition {
     #[must_use]
     pub fn from_resolution(resolution: &Resolution, image: &ImageFacts) -> Self {
         match Self::on_line(resolution, image) {
-            standing if standing.is_newest() && resolution.base.hold.is_some() => Self::Held,
-            standing => standing,
+            position if position.is_newest() && resolution.base.hold.is_some() => Self::Held,
+            position => position,
         }
     }
 

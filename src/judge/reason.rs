@@ -123,7 +123,7 @@ codes! {
     RegistryNotAllowed = "registry-not-allowed",
     /// The registry refused access.
     RegistryDenied = "registry-denied",
-    /// The registry cannot be reached, or answers with a server error.
+    /// The registry cannot be reached, or responds with a server error.
     RegistryUnreachable = "registry-unreachable",
     /// The registry throttled every attempt.
     RegistryThrottled = "registry-throttled",

@@ -52,7 +52,10 @@ pub(super) fn base_reasons(facts: &ReasonContext<'_>) -> Vec<Reason> {
         reasons.push(Reason::new(ReasonCode::LineAssumed, message));
     }
     reasons.extend(
-        facts.identification.iter().flat_map(|said| identity::identity_reasons(said, facts.image, facts.resolution)),
+        facts
+            .identification
+            .iter()
+            .flat_map(|identification| identity::identity_reasons(identification, facts.image, facts.resolution)),
     );
     reasons
 }

@@ -49,9 +49,9 @@ impl Judgement {
             self.action = Action::Repair;
             self.reasons.insert(0, failed(workload));
         } else if workload.state.as_deref() == Some("Inactive") {
-            let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
+            let reported = reported(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
             let message = format!(
-                "the function has not been invoked for weeks; Lambda pulls its image again on the next invocation{said}"
+                "the function has not been invoked for weeks; Lambda pulls its image again on the next invocation{reported}"
             );
             self.reasons.push(Reason::new(ReasonCode::FunctionInactive, message));
         }
@@ -83,19 +83,19 @@ fn lost(deployment: &Deployment) -> Option<Reason> {
 
 /// Why the function cannot be invoked, with the remedy.
 fn failed(workload: &Workload) -> Reason {
-    let said = said(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
+    let reported = reported(workload.state_reason_code.as_deref(), workload.state_reason.as_deref());
     let remedy = remedy(workload.state_reason_code.as_deref());
-    Reason::new(ReasonCode::FunctionFailed, format!("the function cannot be invoked{said}; to repair it, {remedy}"))
+    Reason::new(ReasonCode::FunctionFailed, format!("the function cannot be invoked{reported}; to repair it, {remedy}"))
 }
 
 /// Why the last update of the function failed, if it did.
 fn failed_update(workload: &Workload) -> Option<Reason> {
     workload.is_update_failed().then(|| {
         let code = workload.last_update_status_reason_code.as_deref();
-        let said = said(code, workload.last_update_status_reason.as_deref());
+        let reported = reported(code, workload.last_update_status_reason.as_deref());
         let remedy = remedy(code);
         let message = format!(
-            "the last update of the function failed, so an earlier version may still be running{said}; \
+            "the last update of the function failed, so an earlier version may still be running{reported}; \
              before the next update, {remedy}"
         );
         Reason::new(ReasonCode::UpdateFailed, message)
@@ -103,9 +103,9 @@ fn failed_update(workload: &Workload) -> Option<Reason> {
 }
 
 /// `: CODE: reason`, as far as AWS provides them.
-fn said(code: Option<&str>, reason: Option<&str>) -> String {
+fn reported(code: Option<&str>, reason: Option<&str>) -> String {
     let reason = reason.map(|reason| reason.trim().trim_end_matches('.'));
-    code.into_iter().chain(reason).fold(String::new(), |said, part| format!("{said}: {part}"))
+    code.into_iter().chain(reason).fold(String::new(), |reported, part| format!("{reported}: {part}"))
 }
 
 /// The reason for deployment, image and base with different architectures.

@@ -107,27 +107,28 @@ impl DistributionClient {
         push_blob(&host, repository, &Arc::from(b"{}".as_slice()), &what).await?;
         let manifest: Arc<[u8]> = artifact.manifest().into();
         let digest = Digest::sha256(&manifest);
-        let ask = host.ask(&repository.name, &["manifests", tag], RequestKind::Manifest, what);
+        let request = host.request(&repository.name, &["manifests", tag], RequestKind::Manifest, what);
         let upload = UploadBody { content_type: MANIFEST, bytes: manifest };
-        let ask = RegistryRequest { method: Method::PUT, upload: Some(upload), limit_bytes: ANSWER_BYTES, ..ask };
-        host.answer(&repository.name, &ask).await?;
+        let request =
+            RegistryRequest { method: Method::PUT, upload: Some(upload), limit_bytes: ANSWER_BYTES, ..request };
+        host.send(&repository.name, &request).await?;
         Ok(digest)
     }
 }
 
 /// Pushes one blob in two requests: one for the upload URL, and one with the content.
 async fn push_blob(host: &RegistryHost, repository: &Repository, bytes: &Arc<[u8]>, what: &str) -> Result<()> {
-    let ask = host.ask(&repository.name, &["blobs", "uploads", ""], RequestKind::Blob, what.to_owned());
-    let begin = RegistryRequest { method: Method::POST, limit_bytes: ANSWER_BYTES, ..ask };
-    let answer = host.answer(&repository.name, &begin).await?;
+    let request = host.request(&repository.name, &["blobs", "uploads", ""], RequestKind::Blob, what.to_owned());
+    let begin = RegistryRequest { method: Method::POST, limit_bytes: ANSWER_BYTES, ..request };
+    let response = host.send(&repository.name, &begin).await?;
     let malformed = |why: String| Error::Malformed { what: what.to_owned(), why };
-    let location = answer.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
+    let location = response.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
     let mut url = link::resolve(&begin.url, location)
         .map_err(|_| malformed("its upload URL is invalid or at another host".to_owned()))?;
     url.query_pairs_mut().append_pair("digest", Digest::sha256(bytes).as_str());
     let upload = UploadBody { content_type: BYTES, bytes: Arc::clone(bytes) };
     let put = RegistryRequest { method: Method::PUT, url, upload: Some(upload), ..begin };
-    host.answer(&repository.name, &put).await?;
+    host.send(&repository.name, &put).await?;
     Ok(())
 }
 

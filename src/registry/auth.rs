@@ -82,20 +82,20 @@ pub(super) struct AuthenticatorBuilder {
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
     pub(super) rules: TokenRules,
     /// The scheme known in advance.
-    pub(super) demand: Option<BearerChallenge>,
+    pub(super) challenge: Option<BearerChallenge>,
     pub(super) default_rates: Option<(f64, f64)>,
 }
 
 impl AuthenticatorBuilder {
     pub(super) fn build(self) -> Authenticator {
-        let plan = plan(&self.issuer, self.auth, self.aws);
+        let source = credential_source(&self.issuer, self.auth, self.aws);
         Authenticator {
             host: self.host,
-            source: plan,
+            source,
             rules: self.rules,
             default_rates: self.default_rates,
             login: TokenCache::default(),
-            scheme: Mutex::new(self.demand.map(AuthScheme::Bearer)),
+            scheme: Mutex::new(self.challenge.map(AuthScheme::Bearer)),
             tokens: Mutex::default(),
             scopes: Mutex::default(),
             docker: OnceCell::new(),
@@ -105,7 +105,7 @@ impl AuthenticatorBuilder {
     }
 }
 
-fn plan(host: &str, auth: AuthSettings, aws: Option<Arc<dyn AwsLogins>>) -> CredentialSource {
+fn credential_source(host: &str, auth: AuthSettings, aws: Option<Arc<dyn AwsLogins>>) -> CredentialSource {
     match (auth, EcrHost::parse(host), aws) {
         (AuthSettings::Auto, Some(ecr), Some(logins)) => {
             CredentialSource::Ecr { logins, account: ecr.account.to_owned(), region: ecr.region.to_owned() }
@@ -133,96 +133,98 @@ impl Authenticator {
 
     /// The authorization of the first request about `repository`.
     pub(super) async fn authorization(&self, transport: &RegistryTransport, repository: &str) -> Result<Authorization> {
-        if let Some(grant) = self.aws_grant(transport, None).await? {
-            return Ok(grant);
+        if let Some(authorization) = self.aws_authorization(transport, None).await? {
+            return Ok(authorization);
         }
         let scheme = lock(&self.scheme).clone();
         match scheme {
             None => Ok(Authorization::anonymous()),
             // Without credentials the request is sent without, and the response of the registry is the error.
             Some(AuthScheme::Basic) => Ok(self.basic().await?.unwrap_or_else(Authorization::anonymous)),
-            Some(AuthScheme::Bearer(demand)) => self.token(transport, &demand, repository, None).await,
+            Some(AuthScheme::Bearer(challenge)) => self.token(transport, &challenge, repository, None).await,
         }
     }
 
-    /// Whether `answer` is a refusal of `grant` that a new authorization may cure.
+    /// Whether `response` rejects `authorization` in a way that a new one may cure.
     ///
     /// ECR Public answers 400 `DENIED` to an expired token (aws/containers-roadmap#2835), private ECR 403 "expired".
     /// The response to a `HEAD` has no body with the reason.
-    pub(super) fn is_curable(method: &Method, answer: &RegistryResponse, grant: &Authorization) -> bool {
-        if !answer.is_from_registry {
+    pub(super) fn is_curable(method: &Method, response: &RegistryResponse, authorization: &Authorization) -> bool {
+        if !response.is_from_registry {
             return false;
         }
         let is_head = *method == Method::HEAD;
-        match answer.status.as_u16() {
+        match response.status.as_u16() {
             401 => true,
-            400 | 403 if grant.header().is_none() => false,
-            400 => is_head || ErrorMessage::read(&answer.body).code == "DENIED",
-            403 if is_head => grant.age() >= SUSPECT_AGE,
-            403 => String::from_utf8_lossy(&answer.body).to_ascii_lowercase().contains("expired"),
+            400 | 403 if authorization.header().is_none() => false,
+            400 => is_head || ErrorMessage::read(&response.body).code == "DENIED",
+            403 if is_head => authorization.age() >= SUSPECT_AGE,
+            403 => String::from_utf8_lossy(&response.body).to_ascii_lowercase().contains("expired"),
             _ => false,
         }
     }
 
-    /// The authorization after `answer` refused `grant`.
+    /// A new authorization after `response`, which rejected `rejected`.
     pub(super) async fn renew(
         &self,
         transport: &RegistryTransport,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         repository: &str,
-        answer: &RegistryResponse,
-        refused: &Authorization,
+        response: &RegistryResponse,
+        rejected: &Authorization,
     ) -> Result<Authorization> {
-        if let Some(grant) = self.aws_grant(transport, Some(refused)).await? {
-            return Ok(grant);
+        if let Some(authorization) = self.aws_authorization(transport, Some(rejected)).await? {
+            return Ok(authorization);
         }
-        if answer.status.as_u16() == 401 {
-            let values = answer.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-            self.learn(repository, &challenge::parse(values))
-                .map_err(|why| Error::Malformed { what: ask.what.clone(), why })?;
+        if response.status.as_u16() == 401 {
+            let values = response.headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+            self.store_scheme(repository, &challenge::parse(values))
+                .map_err(|why| Error::Malformed { what: request.what.clone(), why })?;
         }
         let scheme = lock(&self.scheme).clone();
         let renewed = match scheme {
-            Some(AuthScheme::Bearer(demand)) => Some(self.token(transport, &demand, repository, Some(refused)).await?),
+            Some(AuthScheme::Bearer(challenge)) => {
+                Some(self.token(transport, &challenge, repository, Some(rejected)).await?)
+            }
             // The same user name and password would be refused again.
-            Some(AuthScheme::Basic) if refused.header().is_none() => self.basic().await?,
+            Some(AuthScheme::Basic) if rejected.header().is_none() => self.basic().await?,
             _ => None,
         };
-        renewed.ok_or_else(|| error_response::failure(&self.host, &ask.what, answer).error)
+        renewed.ok_or_else(|| error_response::failure(&self.host, &request.what, response).error)
     }
 
     /// Stores the challenge of the registry; Bearer takes precedence over Basic.
-    fn learn(&self, repository: &str, challenges: &[AuthChallenge]) -> Result<(), String> {
+    fn store_scheme(&self, repository: &str, challenges: &[AuthChallenge]) -> Result<(), String> {
         let of = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
-        if let Some(challenge) = of("bearer") {
-            let demand = BearerChallenge::read(challenge)?;
-            if let Some(scope) = demand.scope.clone().filter(|_| demand.is_per_repository()) {
+        if let Some(bearer) = of("bearer") {
+            let challenge = BearerChallenge::read(bearer)?;
+            if let Some(scope) = challenge.scope.clone().filter(|_| challenge.is_per_repository()) {
                 lock(&self.scopes).insert(repository.to_owned(), scope);
             }
-            *lock(&self.scheme) = Some(AuthScheme::Bearer(demand));
+            *lock(&self.scheme) = Some(AuthScheme::Bearer(challenge));
         } else if of("basic").is_some() {
             *lock(&self.scheme) = Some(AuthScheme::Basic);
         }
         Ok(())
     }
 
-    async fn aws_grant(
+    async fn aws_authorization(
         &self,
         transport: &RegistryTransport,
-        refused: Option<&Authorization>,
+        rejected: Option<&Authorization>,
     ) -> Result<Option<Authorization>> {
-        let grant = match &self.source {
+        let authorization = match &self.source {
             CredentialSource::Ecr { logins, account, region } => {
-                self.login.get(refused, async || self.usable(logins.ecr(account, region).await, "ecr")).await?
+                self.login.get(rejected, async || self.usable(logins.ecr(account, region).await, "ecr")).await?
             }
             CredentialSource::EcrPublic { logins, is_required } => {
                 self.login
-                    .get(refused, async || self.ecr_public(transport, logins.as_deref(), *is_required).await)
+                    .get(rejected, async || self.ecr_public(transport, logins.as_deref(), *is_required).await)
                     .await?
             }
             CredentialSource::OnDemand(_) => return Ok(None),
         };
-        Ok(grant.header().is_some().then_some(grant))
+        Ok(authorization.header().is_some().then_some(authorization))
     }
 
     async fn ecr_public(
@@ -255,18 +257,19 @@ impl Authenticator {
 
     fn usable(&self, issued: Result<IssuedLogin, LoginError>, name: &'static str) -> Result<Authorization> {
         let issued = issued.map_err(|error| self.login_failed(error))?;
-        let grant = Authorization::issued(&issued, Utc::now()).ok_or_else(|| authorization::unsendable(&self.host))?;
-        self.sent.add_token(&grant);
+        let authorization =
+            Authorization::issued(&issued, Utc::now()).ok_or_else(|| authorization::unsendable(&self.host))?;
+        self.sent.add_token(&authorization);
         *lock(&self.used) = name;
-        Ok(grant)
+        Ok(authorization)
     }
 
     async fn basic(&self) -> Result<Option<Authorization>> {
         match self.credential().await? {
             Some((RegistryCredential::Basic { username, password }, name)) => {
                 *lock(&self.used) = name;
-                let grant = Authorization::basic(&username, &password, None);
-                grant.map(Some).ok_or_else(|| authorization::unsendable(&self.host))
+                let authorization = Authorization::basic(&username, &password, None);
+                authorization.map(Some).ok_or_else(|| authorization::unsendable(&self.host))
             }
             Some((RegistryCredential::Identity(_), _)) => {
                 Err(self.no_credentials("it requires a password, but Docker's login is a token for a token server"))
@@ -312,49 +315,50 @@ impl Authenticator {
     async fn token(
         &self,
         transport: &RegistryTransport,
-        demand: &BearerChallenge,
+        challenge: &BearerChallenge,
         repository: &str,
-        refused: Option<&Authorization>,
+        rejected: Option<&Authorization>,
     ) -> Result<Authorization> {
-        let scope = if demand.is_per_repository() {
+        let scope = if challenge.is_per_repository() {
             let demanded = lock(&self.scopes).get(repository).cloned();
             Some(demanded.unwrap_or_else(|| format!("repository:{repository}:pull")))
         } else {
-            demand.scope.clone()
+            challenge.scope.clone()
         };
-        let slot = Arc::clone(lock(&self.tokens).entry(scope.clone()).or_default());
-        slot.get(refused, async || self.fetch_token(transport, demand, scope.as_deref()).await).await
+        let cache = Arc::clone(lock(&self.tokens).entry(scope.clone()).or_default());
+        cache.get(rejected, async || self.fetch_token(transport, challenge, scope.as_deref()).await).await
     }
 
     async fn fetch_token(
         &self,
         transport: &RegistryTransport,
-        demand: &BearerChallenge,
+        challenge: &BearerChallenge,
         scope: Option<&str>,
     ) -> Result<Authorization> {
         let credential = self.credential().await?;
-        let trust = self.rules.check(&demand.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
-        transport.resolver.trust(demand.realm.host_str().unwrap_or_default(), trust);
+        let trust = self.rules.check(&challenge.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
+        transport.resolver.trust(challenge.realm.host_str().unwrap_or_default(), trust);
         let what = format!("a token of {}", self.host);
-        let ask = token_request(demand, scope, credential.as_ref().map(|(credential, _)| credential), &what);
+        let request = token_request(challenge, scope, credential.as_ref().map(|(credential, _)| credential), &what);
         let login = match &credential {
             Some((RegistryCredential::Basic { username, password }, _)) => {
                 Authorization::basic(username, password, None).ok_or_else(|| authorization::unsendable(&self.host))?
             }
             _ => Authorization::anonymous(),
         };
-        let answer = transport.ask(&ask, &login, |error| self.sent.removed_from(error)).await?;
+        let response = transport.send(&request, &login, |error| self.sent.removed_from(error)).await?;
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
         let read: TokenResponse =
-            serde_json::from_slice(&answer.body).map_err(|_| malformed("it is not a token response"))?;
+            serde_json::from_slice(&response.body).map_err(|_| malformed("it is not a token response"))?;
         let token = read.token().ok_or_else(|| malformed("the response has no token"))?;
         if let Some((_, name)) = credential {
             *lock(&self.used) = name;
         }
-        let grant = Authorization::bearer(token, Some(read.lifetime(Utc::now())));
-        let grant = grant.ok_or_else(|| malformed("it contains characters that are not allowed in a header"))?;
-        self.sent.add_token(&grant);
-        Ok(grant)
+        let authorization = Authorization::bearer(token, Some(read.lifetime(Utc::now())));
+        let authorization =
+            authorization.ok_or_else(|| malformed("it contains characters that are not allowed in a header"))?;
+        self.sent.add_token(&authorization);
+        Ok(authorization)
     }
 
     fn no_credentials(&self, why: impl Into<String>) -> Error {
@@ -368,21 +372,21 @@ impl Authenticator {
 
 /// The request for a token: a `GET`, or an OAuth2 `POST` with a refresh token.
 fn token_request(
-    demand: &BearerChallenge,
+    challenge: &BearerChallenge,
     scope: Option<&str>,
     credential: Option<&RegistryCredential>,
     what: &str,
 ) -> RegistryRequest {
-    let mut url = demand.realm.clone();
+    let mut url = challenge.realm.clone();
     url.set_fragment(None);
     let (method, form) = if let Some(RegistryCredential::Identity(token)) = credential {
         let more =
             [("grant_type", "refresh_token"), ("client_id", env!("CARGO_PKG_NAME")), ("refresh_token", token.reveal())];
         let mut encoder = url.clone();
-        encoder.query_pairs_mut().clear().extend_pairs(demand.parameters(scope, more));
+        encoder.query_pairs_mut().clear().extend_pairs(challenge.parameters(scope, more));
         (Method::POST, encoder.query().map(|form| Secret::new(form.to_owned())))
     } else {
-        let parameters: Vec<_> = demand.parameters(scope, []).collect();
+        let parameters: Vec<_> = challenge.parameters(scope, []).collect();
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
@@ -411,7 +415,7 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str, is_from_registry: bool) -> RegistryResponse {
+    fn response(status: u16, body: &str, is_from_registry: bool) -> RegistryResponse {
         let status = StatusCode::from_u16(status).expect("a status");
         RegistryResponse {
             status,
@@ -422,25 +426,25 @@ mod tests {
         }
     }
 
-    fn demand(challenge: &str) -> BearerChallenge {
-        BearerChallenge::read(&challenge::parse([challenge])[0]).expect("a demand")
+    fn challenge(header: &str) -> BearerChallenge {
+        BearerChallenge::read(&challenge::parse([header])[0]).expect("a challenge")
     }
 
     #[test]
     fn a_token_request_keeps_the_query_of_the_realm() {
-        let demand = demand(r#"Bearer realm="https://a.io/t?account=1#x",service="a b&c""#);
-        let ask = token_request(&demand, Some("repository:x/y:pull"), None, "a token");
-        assert_eq!(ask.url.as_str(), "https://a.io/t?account=1&service=a+b%26c&scope=repository%3Ax%2Fy%3Apull");
-        assert_eq!((ask.method, ask.form), (Method::GET, None));
+        let challenge = challenge(r#"Bearer realm="https://a.io/t?account=1#x",service="a b&c""#);
+        let request = token_request(&challenge, Some("repository:x/y:pull"), None, "a token");
+        assert_eq!(request.url.as_str(), "https://a.io/t?account=1&service=a+b%26c&scope=repository%3Ax%2Fy%3Apull");
+        assert_eq!((request.method, request.form), (Method::GET, None));
     }
 
     #[test]
     fn a_refresh_token_is_sent_in_a_form_and_never_shown() {
         let credential = RegistryCredential::Identity(Secret::new("hush".into()));
-        let ask = token_request(&demand(r#"Bearer realm="https://a.io/t""#), None, Some(&credential), "a token");
-        assert!(!format!("{ask:?}").contains("hush"));
-        assert_eq!(ask.url.as_str(), "https://a.io/t");
-        let form = ask.form.expect("a form");
+        let request = token_request(&challenge(r#"Bearer realm="https://a.io/t""#), None, Some(&credential), "a token");
+        assert!(!format!("{request:?}").contains("hush"));
+        assert_eq!(request.url.as_str(), "https://a.io/t");
+        let form = request.form.expect("a form");
         assert_eq!(form.reveal(), "grant_type=refresh_token&client_id=basewatch&refresh_token=hush");
     }
 
@@ -450,7 +454,7 @@ mod tests {
         let young = Authorization::bearer("t", None).expect("sendable");
         let old = Authorization::bearer("t", None).expect("sendable").aged(SUSPECT_AGE);
         let anonymous = Authorization::anonymous();
-        for (method, status, body, grant, expected) in [
+        for (method, status, body, authorization, expected) in [
             (Method::GET, 401, "", &anonymous, true),
             (Method::GET, 401, "", &young, true),
             (Method::GET, 400, denied, &young, true),
@@ -466,8 +470,9 @@ mod tests {
             (Method::GET, 404, "expired", &old, false),
             (Method::GET, 429, "expired", &old, false),
         ] {
-            let curable =
-                |is_from_registry| Authenticator::is_curable(&method, &answer(status, body, is_from_registry), grant);
+            let curable = |is_from_registry| {
+                Authenticator::is_curable(&method, &response(status, body, is_from_registry), authorization)
+            };
             assert_eq!(curable(true), expected, "{method} {status} {body}");
             assert!(!curable(false), "another host has no say in it");
         }

@@ -119,21 +119,22 @@ struct CachedAuthorization {
 }
 
 impl TokenCache {
-    /// The authorization; from `fetch` if there is none, it is due for renewal, or it is the `refused` one.
+    /// The authorization; from `fetch` if there is none, it is due for renewal, or it is the `rejected` one.
     ///
     /// A failure is shared by waiting callers; later callers fetch again.
     pub(super) async fn get(
         &self,
-        refused: Option<&Authorization>,
+        rejected: Option<&Authorization>,
         fetch: impl AsyncFnOnce() -> Result<Authorization>,
     ) -> Result<Authorization> {
         let asked_at = Instant::now();
         let mut kept = self.0.lock().await;
         match kept.as_ref() {
-            Some(CachedAuthorization { outcome: Ok(grant), .. })
-                if grant.is_fresh(Instant::now()) && refused.is_none_or(|refused| !refused.is(grant)) =>
+            Some(CachedAuthorization { outcome: Ok(authorization), .. })
+                if authorization.is_fresh(Instant::now())
+                    && rejected.is_none_or(|rejected| !rejected.is(authorization)) =>
             {
-                return Ok(grant.clone());
+                return Ok(authorization.clone());
             }
             Some(CachedAuthorization { outcome: Err(error), finished_at }) if *finished_at >= asked_at => {
                 return Err(error.clone());
@@ -164,56 +165,61 @@ mod tests {
 
     #[tokio::test]
     async fn concurrent_requests_share_one_fetch_and_one_failure() {
-        let slot = Arc::new(TokenCache::default());
+        let cache = Arc::new(TokenCache::default());
         let fetches = Arc::new(AtomicUsize::new(0));
-        let ask = |is_good: bool| {
-            let (slot, fetches) = (Arc::clone(&slot), Arc::clone(&fetches));
+        let request = |is_good: bool| {
+            let (cache, fetches) = (Arc::clone(&cache), Arc::clone(&fetches));
             async move {
-                slot.get(None, async || {
-                    fetches.fetch_add(1, Ordering::SeqCst);
-                    tokio::task::yield_now().await;
-                    if is_good {
-                        Ok(Authorization::bearer("t", Some(seconds(600))).unwrap())
-                    } else {
-                        Err(Error::NotAllowed { registry: "x".into() })
-                    }
-                })
-                .await
+                cache
+                    .get(None, async || {
+                        fetches.fetch_add(1, Ordering::SeqCst);
+                        tokio::task::yield_now().await;
+                        if is_good {
+                            Ok(Authorization::bearer("t", Some(seconds(600))).unwrap())
+                        } else {
+                            Err(Error::NotAllowed { registry: "x".into() })
+                        }
+                    })
+                    .await
             }
         };
-        assert!(futures::future::join_all((0..64).map(|_| ask(false))).await.iter().all(Result::is_err));
+        assert!(futures::future::join_all((0..64).map(|_| request(false))).await.iter().all(Result::is_err));
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
-        assert!(futures::future::join_all((0..64).map(|_| ask(true))).await.iter().all(Result::is_ok));
+        assert!(futures::future::join_all((0..64).map(|_| request(true))).await.iter().all(Result::is_ok));
         assert_eq!(fetches.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]
     async fn an_authorization_is_renewed_when_due_and_once_when_refused() {
-        let slot = TokenCache::default();
+        let cache = TokenCache::default();
         let fetches = AtomicUsize::new(0);
-        let get = async |refused: Option<&Authorization>, lifetime: u64| {
-            slot.get(refused, async || {
-                fetches.fetch_add(1, Ordering::SeqCst);
-                Ok(Authorization::bearer("t", Some(seconds(lifetime))).unwrap())
-            })
-            .await
-            .expect("granted")
+        let get = async |rejected: Option<&Authorization>, lifetime: u64| {
+            cache
+                .get(rejected, async || {
+                    fetches.fetch_add(1, Ordering::SeqCst);
+                    Ok(Authorization::bearer("t", Some(seconds(lifetime))).unwrap())
+                })
+                .await
+                .expect("granted")
         };
         let due = get(None, 0).await;
         let second = get(None, 1000).await;
         assert!(!second.is(&due));
         assert!(get(None, 1000).await.is(&second));
         let third = get(Some(&second), 1000).await;
-        assert!(get(Some(&second), 1000).await.is(&third), "two who were refused the same grant share the next");
+        assert!(
+            get(Some(&second), 1000).await.is(&third),
+            "two who were rejected with the same authorization share the next"
+        );
         assert_eq!(fetches.load(Ordering::SeqCst), 3);
     }
 
     #[test]
     fn an_authorization_is_due_a_tenth_of_its_lifetime_before_its_end() {
-        let grant = Authorization::bearer("t", Some(seconds(1000))).expect("sendable");
-        assert!(grant.is_fresh(grant.issued_at + seconds(899)));
-        assert!(!grant.is_fresh(grant.issued_at + seconds(900)));
-        assert!(Authorization::anonymous().is_fresh(grant.issued_at + seconds(1_000_000)));
+        let authorization = Authorization::bearer("t", Some(seconds(1000))).expect("sendable");
+        assert!(authorization.is_fresh(authorization.issued_at + seconds(899)));
+        assert!(!authorization.is_fresh(authorization.issued_at + seconds(900)));
+        assert!(Authorization::anonymous().is_fresh(authorization.issued_at + seconds(1_000_000)));
     }
 
     #[test]
@@ -228,9 +234,9 @@ mod tests {
         let now: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("valid");
         let login = RegistryLogin::Basic { username: "AWS".into(), password: Secret::new("p".into()) };
         for expires_at in [None, Some(now - chrono::Duration::hours(1)), Some(now)] {
-            let grant =
+            let authorization =
                 Authorization::issued(&IssuedLogin { login: login.clone(), expires_at }, now).expect("sendable");
-            assert_eq!(grant.renew_at.map(|at| at - grant.issued_at), Some(seconds(15 * 60 - 90)));
+            assert_eq!(authorization.renew_at.map(|at| at - authorization.issued_at), Some(seconds(15 * 60 - 90)));
         }
         let hours =
             Authorization::issued(&IssuedLogin { login, expires_at: Some(now + chrono::Duration::hours(12)) }, now)
@@ -240,9 +246,9 @@ mod tests {
 
     #[test]
     fn an_authorization_never_shows_its_secret() {
-        let grant = Authorization::basic("user", &Secret::new("hush".into()), None).expect("sendable");
-        assert_eq!(grant.header().expect("a header").as_bytes(), b"Basic dXNlcjpodXNo");
-        let shown = format!("{grant:?}");
+        let authorization = Authorization::basic("user", &Secret::new("hush".into()), None).expect("sendable");
+        assert_eq!(authorization.header().expect("a header").as_bytes(), b"Basic dXNlcjpodXNo");
+        let shown = format!("{authorization:?}");
         assert!(!shown.contains("hush") && !shown.contains("dXNlcjpodXNo"), "{shown}");
         assert!(Authorization::bearer("line\nbreak", None).is_none());
     }

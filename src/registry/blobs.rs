@@ -20,25 +20,25 @@ impl DistributionClient {
     pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<ResponseBody> {
         let host = self.host(repository)?;
         let what = format!("the blob {repository}@{digest}");
-        let ask = RegistryRequest {
+        let request = RegistryRequest {
             limit_bytes,
-            ..host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what)
+            ..host.request(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what)
         };
-        let answer = host.answer(&repository.name, &ask).await;
-        let answer = answer.map_err(|error| self.redacted(&repository.registry, error))?;
-        verify(&ask.what, digest, &answer.body)?;
-        Ok(answer.body)
+        let response = host.send(&repository.name, &request).await;
+        let response = response.map_err(|error| self.redacted(&repository.registry, error))?;
+        verify(&request.what, digest, &response.body)?;
+        Ok(response.body)
     }
 
     pub(super) async fn config_of(&self, repository: &Repository, manifest: &ImageManifest) -> Result<ResponseBody> {
-        let wanted = BlobRequest {
+        let blob = BlobRequest {
             digest: &manifest.config,
             stated_bytes: manifest.config_bytes,
             limit_bytes: CONFIG_BYTES,
             what: format!("the configuration {repository}@{}", manifest.config),
             missing: MissingContent::Configuration(manifest.config.clone()),
         };
-        self.wanted_blob(repository, wanted).await
+        self.requested_blob(repository, blob).await
     }
 
     pub(super) async fn statement_of(
@@ -46,35 +46,35 @@ impl DistributionClient {
         repository: &Repository,
         statement: &StatementDescriptor,
     ) -> Result<ResponseBody> {
-        let wanted = BlobRequest {
+        let blob = BlobRequest {
             digest: &statement.digest,
             stated_bytes: statement.bytes,
             limit_bytes: STATEMENT_BYTES,
             what: format!("the statement {repository}@{}", statement.digest),
             missing: MissingContent::Statement(statement.digest.clone()),
         };
-        self.wanted_blob(repository, wanted).await
+        self.requested_blob(repository, blob).await
     }
 
-    async fn wanted_blob(&self, repository: &Repository, wanted: BlobRequest<'_>) -> Result<ResponseBody> {
-        let BlobRequest { digest, stated_bytes, limit_bytes, what, missing } = wanted;
+    async fn requested_blob(&self, repository: &Repository, blob: BlobRequest<'_>) -> Result<ResponseBody> {
+        let BlobRequest { digest, stated_bytes, limit_bytes, what, missing } = blob;
         let host = self.host(repository)?;
         if stated_bytes.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(Error::TooLarge { what, limit_bytes });
         }
-        let ask = host.ask(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what);
-        let ask = RegistryRequest { limit_bytes, ..ask };
-        let answer = host.answer(&repository.name, &ask).await;
-        let answer = answer.map_err(|error| host.naming(error, &ask, repository, missing))?;
-        let body = &answer.body;
+        let request = host.request(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what);
+        let request = RegistryRequest { limit_bytes, ..request };
+        let response = host.send(&repository.name, &request).await;
+        let response = response.map_err(|error| host.naming(error, &request, repository, missing))?;
+        let body = &response.body;
         if let Some(stated) = stated_bytes.filter(|stated| *stated != body.len() as u64) {
             let why = format!("it has {} bytes, but its manifest states {stated}", body.len());
-            return Err(Error::Malformed { what: ask.what, why });
+            return Err(Error::Malformed { what: request.what, why });
         }
-        verify(&ask.what, digest, body)?;
-        Ok(match answer.redacted {
-            Some(redacted) => answer.body.replaced_by(redacted),
-            None => answer.body,
+        verify(&request.what, digest, body)?;
+        Ok(match response.redacted {
+            Some(redacted) => response.body.replaced_by(redacted),
+            None => response.body,
         })
     }
 }

@@ -46,14 +46,14 @@ impl CircuitBreaker {
     }
 
     /// Records a response of a working registry.
-    pub(super) fn answered(&self) {
+    pub(super) fn record_success(&self) {
         let mut state = self.state();
         state.answered_at = Some(Instant::now());
         state.open = None;
     }
 
     /// Records that a request that began at `begun` failed with a transient `error` after all retries.
-    pub(super) fn gave_up(&self, begun: Instant, error: &Error) {
+    pub(super) fn record_failure(&self, begun: Instant, error: &Error) {
         let mut state = self.state();
         if state.answered_at.is_none_or(|answered_at| answered_at < begun) {
             state.open = Some(OpenCircuit { error: error.clone(), until: Instant::now() + REST });
@@ -75,29 +75,29 @@ mod tests {
 
     #[test]
     fn after_one_request_has_failed_others_fail_at_once_until_a_response() {
-        let outage = CircuitBreaker::default();
-        assert_eq!(outage.check(), Ok(()));
-        outage.gave_up(Instant::now(), &away());
-        assert_eq!(outage.check(), Err(away()));
-        outage.answered();
-        assert_eq!(outage.check(), Ok(()));
+        let breaker = CircuitBreaker::default();
+        assert_eq!(breaker.check(), Ok(()));
+        breaker.record_failure(Instant::now(), &away());
+        assert_eq!(breaker.check(), Err(away()));
+        breaker.record_success();
+        assert_eq!(breaker.check(), Ok(()));
     }
 
     #[test]
     fn one_hanging_document_does_not_open_the_circuit_if_others_succeed() {
-        let outage = CircuitBreaker::default();
+        let breaker = CircuitBreaker::default();
         let begun = Instant::now();
-        outage.answered();
-        outage.gave_up(begun, &away());
-        assert_eq!(outage.check(), Ok(()));
+        breaker.record_success();
+        breaker.record_failure(begun, &away());
+        assert_eq!(breaker.check(), Ok(()));
     }
 
     #[test]
     fn at_the_end_of_an_interval_one_request_tests_the_registry() {
-        let outage = CircuitBreaker::default();
-        outage.gave_up(Instant::now(), &away());
-        outage.state().open.as_mut().expect("away").until = Instant::now();
-        assert_eq!(outage.check(), Ok(()));
-        assert_eq!(outage.check(), Err(away()));
+        let breaker = CircuitBreaker::default();
+        breaker.record_failure(Instant::now(), &away());
+        breaker.state().open.as_mut().expect("away").until = Instant::now();
+        assert_eq!(breaker.check(), Ok(()));
+        assert_eq!(breaker.check(), Err(away()));
     }
 }

@@ -141,14 +141,14 @@ impl DistributionClient {
     fn reach<'a, T: Send>(
         &'a self,
         registry: &'a Arc<str>,
-        ask: impl Fn() -> BoxFuture<'a, Result<T>> + Send + 'a,
+        send: impl Fn() -> BoxFuture<'a, Result<T>> + Send + 'a,
     ) -> BoxFuture<'a, Result<T>> {
         Box::pin(async move {
-            let answer = match ask().await {
-                Err(Error::Unreachable { .. }) if self.turn_to_cache(registry) => ask().await,
-                answer => answer,
+            let response = match send().await {
+                Err(Error::Unreachable { .. }) if self.turn_to_cache(registry) => send().await,
+                response => response,
             };
-            answer.map_err(|error| self.redacted(registry, error))
+            response.map_err(|error| self.redacted(registry, error))
         })
     }
 
@@ -230,15 +230,15 @@ impl DistributionClient {
 
     async fn head_of(&self, reference: &Reference) -> Result<TagTarget> {
         let host = self.host(&reference.repository)?;
-        let ask = manifest_request(&host, reference, RequestKind::Head)?;
+        let request = manifest_request(&host, reference, RequestKind::Head)?;
         let mut is_refused = false;
         if host.head.is_useful() {
-            match host.answer(&reference.repository.name, &ask).await {
-                Ok(answer) => {
+            match host.send(&reference.repository.name, &request).await {
+                Ok(response) => {
                     host.head.succeeded();
-                    if let Some(digest) = announced_digest(&answer) {
+                    if let Some(digest) = announced_digest(&response) {
                         expect_pinned(reference, &digest)?;
-                        let media_type = answer.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
+                        let media_type = response.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
                         let kind = media_type.and_then(|value| DigestKind::from_media_type(value.trim()));
                         return Ok(TagTarget { digest, kind });
                     }
@@ -247,7 +247,7 @@ impl DistributionClient {
                 Err(error) => {
                     return Err(host.naming(
                         error,
-                        &ask,
+                        &request,
                         &reference.repository,
                         MissingContent::from_reference(reference),
                     ));
@@ -263,51 +263,52 @@ impl DistributionClient {
 
     async fn manifest_of(&self, reference: &Reference) -> Result<FetchedManifest> {
         let host = self.host(&reference.repository)?;
-        let ask = manifest_request(&host, reference, RequestKind::Manifest)?;
-        let answer = host.answer(&reference.repository.name, &ask).await;
+        let request = manifest_request(&host, reference, RequestKind::Manifest)?;
+        let response = host.send(&reference.repository.name, &request).await;
         let missing = || MissingContent::from_reference(reference);
-        let answer = answer.map_err(|error| host.naming(error, &ask, &reference.repository, missing()))?;
+        let response = response.map_err(|error| host.naming(error, &request, &reference.repository, missing()))?;
         // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so the hash of the
         // body counts; a different header is still an error.
-        for expected in reference.digest.iter().chain(announced_digest(&answer).iter()) {
-            verify(&ask.what, expected, &answer.body)?;
+        for expected in reference.digest.iter().chain(announced_digest(&response).iter()) {
+            verify(&request.what, expected, &response.body)?;
         }
-        let digest = reference.digest.clone().unwrap_or_else(|| Digest::sha256(&answer.body));
-        let document = ManifestDocument::parse(answer.document(), answer.header(CONTENT_TYPE))
-            .map_err(|error| Error::Malformed { what: ask.what, why: error.to_string() })?;
+        let digest = reference.digest.clone().unwrap_or_else(|| Digest::sha256(&response.body));
+        let document = ManifestDocument::parse(response.document(), response.header(CONTENT_TYPE))
+            .map_err(|error| Error::Malformed { what: request.what, why: error.to_string() })?;
         Ok(FetchedManifest { digest, document })
     }
 
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
         let host = self.host(repository)?;
         let what = format!("the tag list of {repository}");
-        let mut ask = RegistryRequest {
+        let mut request = RegistryRequest {
             limit_bytes: TAGS_BYTES,
             accept: "application/json",
             budget: Some(Arc::new(TimeBudget::new(self.network.request_timeout * TAGS_TIMEOUTS))),
-            ..host.ask(&repository.name, &["tags", "list"], RequestKind::Tags, what)
+            ..host.request(&repository.name, &["tags", "list"], RequestKind::Tags, what)
         };
-        ask.url.set_query(Some(&format!("n={TAGS_PER_PAGE}")));
+        request.url.set_query(Some(&format!("n={TAGS_PER_PAGE}")));
         let malformed = |why: String| Error::Malformed { what: format!("the tag list of {repository}"), why };
         let mut tags = Vec::new();
-        let mut asked = HashSet::new();
+        let mut requested = HashSet::new();
         // A tag that contains our credentials is left out, so the list is incomplete.
         let mut is_whole = true;
         for _ in 0..self.network.tag_pages {
-            asked.insert(ask.url.clone());
-            let answer = host.answer(&repository.name, &ask).await;
-            let answer = answer.map_err(|error| host.naming(error, &ask, repository, MissingContent::TagList))?;
-            let page = TagPage::parse(answer.document()).map_err(|error| malformed(error.to_string()))?;
-            is_whole &= answer.redacted.is_none();
+            requested.insert(request.url.clone());
+            let response = host.send(&repository.name, &request).await;
+            let response =
+                response.map_err(|error| host.naming(error, &request, repository, MissingContent::TagList))?;
+            let page = TagPage::parse(response.document()).map_err(|error| malformed(error.to_string()))?;
+            is_whole &= response.redacted.is_none();
             tags.extend(page.tags);
             if page.has_more {
                 break;
             }
-            let links = answer.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+            let links = response.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: is_whole }) };
-            ask.url = link::resolve(&ask.url, target).map_err(malformed)?;
+            request.url = link::resolve(&request.url, target).map_err(malformed)?;
             // The list repeats itself, or pages exceed the requested size.
-            if asked.contains(&ask.url) || tags.len() >= TAGS_PER_PAGE.saturating_mul(self.network.tag_pages) {
+            if requested.contains(&request.url) || tags.len() >= TAGS_PER_PAGE.saturating_mul(self.network.tag_pages) {
                 break;
             }
         }
@@ -377,9 +378,9 @@ pub(super) fn manifest_request(
         (None, Some(_)) => return Err(malformed("its tag is malformed")),
         (None, None) => return Err(malformed("it names neither a tag nor a digest")),
     };
-    let ask = host.ask(&reference.repository.name, &["manifests", name], kind, what.clone());
+    let request = host.request(&reference.repository.name, &["manifests", name], kind, what.clone());
     let method = if kind == RequestKind::Head { Method::HEAD } else { Method::GET };
-    Ok(RegistryRequest { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..ask })
+    Ok(RegistryRequest { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..request })
 }
 
 fn client_key(name: &str, settings: &HostSettings) -> ClientKey {

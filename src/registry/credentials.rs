@@ -41,9 +41,9 @@ async fn login_in(mut config: Map<String, Value>, registry: &str) -> Result<Opti
     for server in docker_names(registry) {
         let helper = helpers.as_ref().and_then(|helpers| text(helpers.get(&server)?.clone()));
         found = match (helper, stored(&config, &server), &store) {
-            (Some(helper), _, _) => helper::ask(&helper, &server).await,
+            (Some(helper), _, _) => helper::credential(&helper, &server).await,
             (None, Err(CredentialRetrievalError::NoCredentialConfigured), Some(helper)) => {
-                helper::ask(helper, &server).await
+                helper::credential(helper, &server).await
             }
             (None, stored, _) => stored.map_err(HelperError::Failed),
         };

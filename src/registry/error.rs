@@ -187,17 +187,17 @@ impl Error {
         Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
     }
 
-    /// The same error for `missing` in `repository`, if it reports that `asked` was not found. A missing token server
+    /// The same error for `missing` in `repository`, if it reports that `requested` was not found. A missing token server
     /// must not be reported as a missing image.
     pub(super) fn naming(
         self,
-        asked: &str,
+        requested: &str,
         repository: &Repository,
         missing: MissingContent,
         cache: Option<Repository>,
     ) -> Self {
         match self {
-            Self::Status { status: 404, what, .. } if what == asked => {
+            Self::Status { status: 404, what, .. } if what == requested => {
                 Self::NotFound { repository: repository.clone(), missing, cache }
             }
             other => other,

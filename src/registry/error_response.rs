@@ -78,11 +78,11 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// The failure for the error response `answer` to a request for `what`.
-pub(super) fn failure(registry: &str, what: &str, answer: &RegistryResponse) -> AttemptError {
-    let (registry, what, status) = (registry.to_owned(), what.to_owned(), answer.status.as_u16());
-    let retry_after = answer.retry_after();
-    let said = ErrorMessage::read(&answer.body);
+/// The failure for the error response `response` to a request for `what`.
+pub(super) fn failure(registry: &str, what: &str, response: &RegistryResponse) -> AttemptError {
+    let (registry, what, status) = (registry.to_owned(), what.to_owned(), response.status.as_u16());
+    let retry_after = response.retry_after();
+    let details = ErrorMessage::read(&response.body);
     let mut is_lasting = false;
     let error = match status {
         407 => {
@@ -90,16 +90,16 @@ pub(super) fn failure(registry: &str, what: &str, answer: &RegistryResponse) -> 
             Error::Unreachable { registry, why: WANTS_LOGIN.to_owned() }
         }
         429 => Error::RateLimited { registry, retry_after },
-        400..500 if said.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
-        401 | 403 => denied(registry, what, said, status),
-        400 if matches!(said.code.as_str(), "DENIED" | "UNAUTHORIZED") => denied(registry, what, said, status),
+        400..500 if details.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
+        401 | 403 => denied(registry, what, details, status),
+        400 if matches!(details.code.as_str(), "DENIED" | "UNAUTHORIZED") => denied(registry, what, details, status),
         _ => Error::Status { registry, status, what },
     };
     AttemptError { error, retry_after, is_lasting }
 }
 
-fn denied(registry: String, what: String, said: ErrorMessage, status: u16) -> Error {
-    let message = if said.message.is_empty() { format!("HTTP status {status}") } else { said.message };
+fn denied(registry: String, what: String, details: ErrorMessage, status: u16) -> Error {
+    let message = if details.message.is_empty() { format!("HTTP status {status}") } else { details.message };
     Error::Denied { registry, status, what, message }
 }
 
@@ -112,14 +112,14 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> RegistryResponse {
+    fn response(status: u16, body: &str) -> RegistryResponse {
         let status = StatusCode::from_u16(status).expect("a status");
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
         RegistryResponse { status, headers, body: Vec::from(body).into(), redacted: None, is_from_registry: true }
     }
 
     fn error(status: u16, body: &str) -> Error {
-        failure("r.io", "r.io/x:1", &answer(status, body)).error
+        failure("r.io", "r.io/x:1", &response(status, body)).error
     }
 
     #[test]
@@ -157,9 +157,9 @@ mod tests {
 
     #[test]
     fn the_message_of_a_registry_becomes_one_short_printable_line() {
-        let said = ErrorMessage::read(format!("\u{1b}[31mred\r\n\u{202e}{}", "é".repeat(500)).as_bytes());
-        assert!(said.message.starts_with("[31mred é") && said.message.ends_with("é…"), "{}", said.message);
-        assert_eq!(said.message.chars().count(), MESSAGE_CHARS + 1);
+        let details = ErrorMessage::read(format!("\u{1b}[31mred\r\n\u{202e}{}", "é".repeat(500)).as_bytes());
+        assert!(details.message.starts_with("[31mred é") && details.message.ends_with("é…"), "{}", details.message);
+        assert_eq!(details.message.chars().count(), MESSAGE_CHARS + 1);
         assert_eq!(ErrorMessage::read(&[0xff, 0xfe]).code, "");
     }
 

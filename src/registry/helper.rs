@@ -32,7 +32,7 @@ struct HelperOutput {
 }
 
 /// The login for `server` by the helper `docker-credential-<name>`.
-pub(super) async fn ask(name: &str, server: &str) -> Result<DockerCredential, HelperError> {
+pub(super) async fn credential(name: &str, server: &str) -> Result<DockerCredential, HelperError> {
     ask_within(TIMEOUT, &format!("docker-credential-{name}"), server).await
 }
 
@@ -118,8 +118,9 @@ mod tests {
         let ids = folder.path().join("ids");
         let script = format!("sleep 600 & echo $$ $! > {}; wait", ids.display());
         let begun = Instant::now();
-        let answer = ask_within(Duration::from_secs(1), &program(folder.path(), &script), "registry.example.com").await;
-        assert!(matches!(answer, Err(HelperError::TimedOut)), "{answer:?}");
+        let response =
+            ask_within(Duration::from_secs(1), &program(folder.path(), &script), "registry.example.com").await;
+        assert!(matches!(response, Err(HelperError::TimedOut)), "{response:?}");
         assert!(begun.elapsed() < Duration::from_secs(5));
         let ids = fs::read_to_string(ids).expect("it began");
         for _ in 0..100 {
@@ -136,16 +137,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let limit = Duration::from_secs(10);
         let login = program(folder.path(), r#"read -r server; echo "{\"Username\":\"$server\",\"Secret\":\"s\"}""#);
-        let answer = ask_within(limit, &login, "registry.example.com\n").await.expect("a login");
-        assert_eq!(answer, DockerCredential::UsernamePassword("registry.example.com".into(), "s".into()));
+        let response = ask_within(limit, &login, "registry.example.com\n").await.expect("a login");
+        assert_eq!(response, DockerCredential::UsernamePassword("registry.example.com".into(), "s".into()));
         let token = program(folder.path(), r#"cat > /dev/null; echo '{"Username":"<token>","Secret":"t"}'"#);
-        let answer = ask_within(limit, &token, "registry.example.com").await.expect("a token");
-        assert_eq!(answer, DockerCredential::IdentityToken("t".into()));
+        let response = ask_within(limit, &token, "registry.example.com").await.expect("a token");
+        assert_eq!(response, DockerCredential::IdentityToken("t".into()));
         let failing = program(folder.path(), "cat > /dev/null; echo no such login; exit 1");
-        let answer = ask_within(limit, &failing, "registry.example.com").await;
+        let response = ask_within(limit, &failing, "registry.example.com").await;
         assert!(
-            matches!(answer, Err(HelperError::Failed(CredentialRetrievalError::HelperFailure { .. }))),
-            "{answer:?}"
+            matches!(response, Err(HelperError::Failed(CredentialRetrievalError::HelperFailure { .. }))),
+            "{response:?}"
         );
     }
 }

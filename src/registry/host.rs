@@ -102,13 +102,13 @@ impl RegistryHost {
             },
         };
         let rules = TokenRules { base: base.clone(), token_hosts: settings.token_hosts.clone() };
-        let authority = AuthenticatorBuilder {
+        let authenticator = AuthenticatorBuilder {
             host: Arc::clone(host),
             issuer: cache.as_ref().map_or_else(|| Arc::clone(host), |cache| Arc::clone(&cache.host)),
             auth: settings.auth.clone(),
             aws,
             rules,
-            demand: (is_ecr_public && settings.endpoint.is_none()).then(ecr_public_demand).flatten(),
+            challenge: (is_ecr_public && settings.endpoint.is_none()).then(ecr_public_challenge).flatten(),
             default_rates: (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
         }
         .build();
@@ -120,7 +120,7 @@ impl RegistryHost {
             cache: named,
             head: HeadSupport::default(),
             transport,
-            authenticator: authority,
+            authenticator,
             first_request: Mutex::new(()),
             is_reached: AtomicBool::new(false),
         })
@@ -146,7 +146,7 @@ impl RegistryHost {
     }
 
     /// The request for `path` below `/v2/<repository>/`.
-    pub(super) fn ask(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> RegistryRequest {
+    pub(super) fn request(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> RegistryRequest {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v2").extend(&self.prefix);
@@ -165,24 +165,29 @@ impl RegistryHost {
         }
     }
 
-    /// The response to `ask` about `repository`, with authentication and retries.
-    pub(super) async fn answer(&self, repository: &str, ask: &RegistryRequest) -> Result<RegistryResponse> {
+    /// The response to `request` about `repository`, with authentication and retries.
+    pub(super) async fn send(&self, repository: &str, request: &RegistryRequest) -> Result<RegistryResponse> {
         let mut first = self.first().await;
-        let mut grant = self.authenticator.authorization(&self.transport, repository).await?;
+        let mut authorization = self.authenticator.authorization(&self.transport, repository).await?;
         let mut is_renewed = false;
         let (mut tries, begun) = (0, Instant::now());
         loop {
-            let failure = match self.transport.exchange(ask, grant.header()).await {
-                Ok(mut answer) if answer.status.is_success() => {
-                    answer.redacted = self.authenticator.sent.removed_from_document(&answer.body, &grant);
-                    return Ok(answer);
+            let failure = match self.transport.exchange(request, authorization.header()).await {
+                Ok(mut response) if response.status.is_success() => {
+                    response.redacted = self.authenticator.sent.removed_from_document(&response.body, &authorization);
+                    return Ok(response);
                 }
-                Ok(answer) if !is_renewed && Authenticator::is_curable(&ask.method, &answer, &grant) => {
-                    grant = self.authenticator.renew(&self.transport, ask, repository, &answer, &grant).await?;
+                Ok(response)
+                    if !is_renewed && Authenticator::is_curable(&request.method, &response, &authorization) =>
+                {
+                    authorization = self
+                        .authenticator
+                        .renew(&self.transport, request, repository, &response, &authorization)
+                        .await?;
                     is_renewed = true;
                     continue;
                 }
-                Ok(answer) => error_response::failure(&self.transport.host, &ask.what, &answer),
+                Ok(response) => error_response::failure(&self.transport.host, &request.what, &response),
                 Err(failure) => failure,
             };
             // The failure may concern this document only, so others need not wait for its retries. A throttling
@@ -191,20 +196,20 @@ impl RegistryHost {
                 drop(first.take());
             }
             let failure = AttemptError { error: self.authenticator.sent.removed_from(failure.error), ..failure };
-            self.transport.wait_after(ask, failure, tries, begun).await?;
+            self.transport.wait_after(request, failure, tries, begun).await?;
             tries += 1;
         }
     }
 
-    /// `error` of `ask`, with the missing content of `repository`.
+    /// `error` of `request`, with the missing content of `repository`.
     pub(super) fn naming(
         &self,
         error: Error,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         repository: &Repository,
         missing: MissingContent,
     ) -> Error {
-        error.naming(&ask.what, repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
+        error.naming(&request.what, repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
     }
 
     /// Lets the first request to a registry receive its challenge while the others wait, instead of each being refused.
@@ -212,15 +217,15 @@ impl RegistryHost {
         if self.is_reached.load(Ordering::Acquire) {
             return None;
         }
-        let turn = self.first_request.lock().await;
-        (!self.is_reached.load(Ordering::Acquire)).then_some(FirstRequest { is_met: &self.is_reached, _turn: turn })
+        let permit = self.first_request.lock().await;
+        (!self.is_reached.load(Ordering::Acquire)).then_some(FirstRequest { is_met: &self.is_reached, _permit: permit })
     }
 }
 
 /// Held by the first request until its result.
 struct FirstRequest<'a> {
     is_met: &'a AtomicBool,
-    _turn: MutexGuard<'a, ()>,
+    _permit: MutexGuard<'a, ()>,
 }
 
 impl Drop for FirstRequest<'_> {
@@ -230,22 +235,22 @@ impl Drop for FirstRequest<'_> {
 }
 
 impl RegistryTransport {
-    /// The response to `ask` with a fixed `grant`, with retries. Errors pass through `redact`.
-    pub(super) async fn ask(
+    /// The response to `request` with a fixed `authorization`, with retries. Errors pass through `redact`.
+    pub(super) async fn send(
         &self,
-        ask: &RegistryRequest,
-        grant: &Authorization,
+        request: &RegistryRequest,
+        authorization: &Authorization,
         redact: impl Fn(Error) -> Error,
     ) -> Result<RegistryResponse> {
         let (mut tries, begun) = (0, Instant::now());
         loop {
-            let failure = match self.exchange(ask, grant.header()).await {
-                Ok(answer) if answer.status.is_success() => return Ok(answer),
-                Ok(answer) => error_response::failure(&self.host, &ask.what, &answer),
+            let failure = match self.exchange(request, authorization.header()).await {
+                Ok(response) if response.status.is_success() => return Ok(response),
+                Ok(response) => error_response::failure(&self.host, &request.what, &response),
                 Err(failure) => failure,
             };
             let failure = AttemptError { error: redact(failure.error), ..failure };
-            self.wait_after(ask, failure, tries, begun).await?;
+            self.wait_after(request, failure, tries, begun).await?;
             tries += 1;
         }
     }
@@ -314,12 +319,12 @@ pub(super) fn cached(cache: &str, repository: &Repository) -> Repository {
 /// endpoint, and caches repositories under a prefix only.
 fn mirror(host: &str, settings: &HostSettings, base: &Url) -> Option<String> {
     let is_itself = settings.endpoint.is_none() || settings.full_mirror || EcrHost::parse(host).is_some();
-    let place = match (base.host_str()?, base.port()) {
+    let address = match (base.host_str()?, base.port()) {
         (name, Some(port)) => format!("{name}:{port}"),
         (name, None) => name.to_owned(),
     };
-    let is_same = normalize_host(&place) == normalize_host(host);
-    (!is_itself && !is_same).then(|| format!("{place}{}", base.path().trim_end_matches('/')))
+    let is_same = normalize_host(&address) == normalize_host(host);
+    (!is_itself && !is_same).then(|| format!("{address}{}", base.path().trim_end_matches('/')))
 }
 
 fn default_endpoint(host: &str, settings: &HostSettings) -> String {
@@ -330,7 +335,7 @@ fn default_endpoint(host: &str, settings: &HostSettings) -> String {
 }
 
 /// ECR Public uses the same token for everything, so the first 401 is not needed.
-fn ecr_public_demand() -> Option<BearerChallenge> {
+fn ecr_public_challenge() -> Option<BearerChallenge> {
     Some(BearerChallenge {
         realm: format!("https://{ECR_PUBLIC}/token/").parse().ok()?,
         service: Some(ECR_PUBLIC.to_owned()),
@@ -422,11 +427,11 @@ mod tests {
 
     #[test]
     fn a_token_of_ecr_public_is_requested_before_the_first_refusal() {
-        let demand = ecr_public_demand().expect("a demand");
-        assert_eq!(demand.realm.as_str(), "https://public.ecr.aws/token/");
-        assert!(!demand.is_per_repository(), "one token for all repositories");
+        let challenge = ecr_public_challenge().expect("a challenge");
+        assert_eq!(challenge.realm.as_str(), "https://public.ecr.aws/token/");
+        assert!(!challenge.is_per_repository(), "one token for all repositories");
         let base = base_of(ECR_PUBLIC, &HostSettings::default()).expect("a base");
-        assert!(TokenRules { base, token_hosts: Vec::new() }.check(&demand.realm, true).is_ok());
+        assert!(TokenRules { base, token_hosts: Vec::new() }.check(&challenge.realm, true).is_ok());
     }
 
     #[test]

@@ -23,23 +23,24 @@ impl DistributionClient {
             return Ok(listed);
         }
         let what = format!("the referrers of {repository}@{image}");
-        let ask = host.ask(&repository.name, &["referrers", image.as_str()], RequestKind::Manifest, what);
-        let ask = RegistryRequest { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..ask };
-        let (ask, answer) = match host.answer(&repository.name, &ask).await {
+        let request = host.request(&repository.name, &["referrers", image.as_str()], RequestKind::Manifest, what);
+        let request = RegistryRequest { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..request };
+        let (request, response) = match host.send(&repository.name, &request).await {
             // Registries without the API answer 404, and some 400, 405 or 501.
             Err(Error::Status { status: 400 | 404 | 405 | 501, .. }) => {
                 let tag = format!("{}-{}", image.algorithm(), image.hex());
                 let reference = Reference::tagged(repository.clone(), tag);
-                let ask = manifest_request(&host, &reference, RequestKind::Manifest)?;
-                match host.answer(&repository.name, &ask).await {
-                    Err(Error::Status { status: 404, what, .. }) if what == ask.what => return Ok(Vec::new()),
-                    answer => (ask, answer?),
+                let request = manifest_request(&host, &reference, RequestKind::Manifest)?;
+                match host.send(&repository.name, &request).await {
+                    Err(Error::Status { status: 404, what, .. }) if what == request.what => return Ok(Vec::new()),
+                    response => (request, response?),
                 }
             }
-            answer => (ask, answer?),
+            response => (request, response?),
         };
-        let malformed = |error: InvalidDocument| Error::Malformed { what: ask.what.clone(), why: error.to_string() };
-        provenance_referrers(answer.document()).map_err(malformed)
+        let malformed =
+            |error: InvalidDocument| Error::Malformed { what: request.what.clone(), why: error.to_string() };
+        provenance_referrers(response.document()).map_err(malformed)
     }
 
     /// The referrers from the API of ECR, if it is used.
@@ -47,7 +48,7 @@ impl DistributionClient {
         let Some(aws) = &self.aws else { return Ok(None) };
         let referrers = match aws.referrers(repository, image).await {
             Ok(referrers) => referrers,
-            Err(error) => return Err(refused(repository, image, error)),
+            Err(error) => return Err(rejected(repository, image, error)),
         };
         let Some(referrers) = referrers else { return Ok(None) };
         let may_hold = |referrer: &Referrer| {
@@ -59,7 +60,7 @@ impl DistributionClient {
     }
 }
 
-fn refused(repository: &Repository, image: &Digest, LoginError { kind, message }: LoginError) -> Error {
+fn rejected(repository: &Repository, image: &Digest, LoginError { kind, message }: LoginError) -> Error {
     let registry = repository.registry.to_string();
     match kind {
         CredentialsErrorKind::Denied => {

@@ -33,12 +33,12 @@ impl SentSecrets {
     }
 
     /// Adds a token, or a login with the lifetime of one.
-    pub(super) fn add_token(&self, grant: &Authorization) {
+    pub(super) fn add_token(&self, authorization: &Authorization) {
         let tokens = &mut self.lock().tokens;
         if tokens.len() == MAX_TOKENS {
             tokens.pop_front();
         }
-        tokens.push_back(grant.clone());
+        tokens.push_back(authorization.clone());
     }
 
     /// `error`, redacted.
@@ -52,10 +52,10 @@ impl SentSecrets {
         error.redacted(&redactor)
     }
 
-    /// `document` without the login and without `grant`, which it was requested with; `None` if it contains neither.
-    pub(super) fn removed_from_document(&self, document: &[u8], grant: &Authorization) -> Option<Vec<u8>> {
+    /// `document` without the login and without `authorization`, which it was requested with; `None` if it contains neither.
+    pub(super) fn removed_from_document(&self, document: &[u8], authorization: &Authorization) -> Option<Vec<u8>> {
         let mut redactor = self.lock().logins.clone();
-        grant.hide_in(&mut redactor);
+        authorization.hide_in(&mut redactor);
         redactor.redact_document(document)
     }
 

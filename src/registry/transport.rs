@@ -122,38 +122,38 @@ impl From<Error> for AttemptError {
 }
 
 impl RegistryTransport {
-    /// One attempt of `ask`: any response counts as a success here, whatever its status.
+    /// One attempt of `request`: any response counts as a success here, whatever its status.
     pub(super) async fn exchange(
         &self,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         authorization: Option<&HeaderValue>,
     ) -> Result<RegistryResponse, AttemptError> {
         let _connection = self.connections.acquire().await.map_err(|_| self.unreachable("it is shut down"))?;
-        let turn = self.rate_limiter.acquire().await;
+        let permit = self.rate_limiter.acquire().await;
         // Checked last: the circuit may have opened while this request waited.
         self.circuit_breaker.check().map_err(AttemptError::lasting)?;
-        self.requests.count(&self.host, ask.kind);
+        self.requests.count(&self.host, request.kind);
         let limit = self.retry_policy.request_timeout;
-        let limit = ask.budget.as_ref().map_or(limit, |budget| budget.left().min(limit));
+        let limit = request.budget.as_ref().map_or(limit, |budget| budget.left().min(limit));
         let begun = Instant::now();
         let mut deadline = begun + limit;
-        let answer = self.answer(ask, authorization, turn, &mut deadline).await;
-        if let Some(budget) = &ask.budget {
+        let response = self.attempt(request, authorization, permit, &mut deadline).await;
+        if let Some(budget) = &request.budget {
             let waited = deadline.duration_since(begun + limit);
             budget.spend(begun.elapsed().saturating_sub(waited));
         }
-        let answer = answer?;
-        if !answer.status.is_server_error() && answer.status != StatusCode::TOO_MANY_REQUESTS {
-            self.circuit_breaker.answered();
+        let response = response?;
+        if !response.status.is_server_error() && response.status != StatusCode::TOO_MANY_REQUESTS {
+            self.circuit_breaker.record_success();
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Waits before a retry; returns the error if retrying would not help, or attempts or time are used up. `begun` is
     /// when the first attempt began.
     pub(super) async fn wait_after(
         &self,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         failure: AttemptError,
         tries: u32,
         begun: Instant,
@@ -164,7 +164,7 @@ impl RegistryTransport {
         // A hanging registry costs two timeouts, not one for each attempt.
         let is_last = tries >= self.retry_policy.retries || begun.elapsed() >= self.retry_policy.request_timeout * 2;
         if is_last {
-            self.circuit_breaker.gave_up(begun, &failure.error);
+            self.circuit_breaker.record_failure(begun, &failure.error);
             return Err(failure.error);
         }
         let wait = retry::wait(tries, failure.retry_after, self.retry_policy.retry_wait);
@@ -173,95 +173,95 @@ impl RegistryTransport {
         }
         tracing::debug!(host = %self.host, error = %failure.error, ?wait, "trying again");
         tokio::time::sleep(wait).await;
-        if let Some(budget) = &ask.budget {
+        if let Some(budget) = &request.budget {
             budget.spend(wait);
         }
         Ok(())
     }
 
-    /// The response to `ask`, complete by `deadline`, which is extended while waiting for memory.
-    async fn answer(
+    /// The response to `request`, complete by `deadline`, which is extended while waiting for memory.
+    async fn attempt(
         &self,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         authorization: Option<&HeaderValue>,
-        turn: RatePermit<'_>,
+        permit: RatePermit<'_>,
         deadline: &mut Instant,
     ) -> Result<RegistryResponse, AttemptError> {
-        let response = timeout_at(*deadline, self.travel(ask, authorization, turn)).await;
-        let (response, is_from_registry) = response.unwrap_or_else(|_| Err(self.late(ask)))?;
-        self.read(ask, response, is_from_registry, deadline).await
+        let response = timeout_at(*deadline, self.travel(request, authorization, permit)).await;
+        let (response, is_from_registry) = response.unwrap_or_else(|_| Err(self.late(request)))?;
+        self.read(request, response, is_from_registry, deadline).await
     }
 
     /// The response after redirects, and whether the requested host sent it.
     async fn travel(
         &self,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         authorization: Option<&HeaderValue>,
-        turn: RatePermit<'_>,
+        permit: RatePermit<'_>,
     ) -> Result<(Response, bool), AttemptError> {
-        let mut turn = Some(turn);
-        let mut url = ask.url.clone();
+        let mut permit = Some(permit);
+        let mut url = request.url.clone();
         let mut is_home = true;
         for _ in 0..=redirect::MAX_HOPS {
-            self.resolver.check(&url).map_err(|refused| self.refused(&refused))?;
-            let response = self.request(ask, &url, authorization.filter(|_| is_home)).await?;
-            if let Some(turn) = turn.take() {
-                turn.answered();
+            self.resolver.check(&url).map_err(|rejected| self.rejected(&rejected))?;
+            let response = self.start(request, &url, authorization.filter(|_| is_home)).await?;
+            if let Some(permit) = permit.take() {
+                permit.answered();
             }
             tracing::debug!(
-                method = %ask.method,
+                method = %request.method,
                 host = url.host_str(),
                 path = url.path(),
                 status = response.status().as_u16(),
                 "asked"
             );
             let Some(location) = location_of(&response) else { return Ok((response, is_home)) };
-            let may_leave = ask.kind == RequestKind::Blob && ask.method == Method::GET;
-            let redirected = |why| self.redirected(ask, why);
-            let (to, trust) = redirect::next(&ask.url, &url, &location, may_leave).map_err(redirected)?;
+            let may_leave = request.kind == RequestKind::Blob && request.method == Method::GET;
+            let redirected = |why| self.redirected(request, why);
+            let (to, trust) = redirect::next(&request.url, &url, &location, may_leave).map_err(redirected)?;
             self.resolver.trust(to.host_str().unwrap_or_default(), trust);
             url = to;
             // After a redirect away from the origin, credentials are never sent again.
-            is_home = is_home && url.origin() == ask.url.origin();
+            is_home = is_home && url.origin() == request.url.origin();
         }
-        Err(self.redirected(ask, "too many redirects".to_owned()).into())
+        Err(self.redirected(request, "too many redirects".to_owned()).into())
     }
 
-    async fn request(
+    async fn start(
         &self,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         url: &Url,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response, AttemptError> {
-        let mut request = self.http.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+        let mut builder = self.http.request(request.method.clone(), url.clone()).header(ACCEPT, request.accept);
         if let Some(authorization) = authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+            builder = builder.header(AUTHORIZATION, authorization.clone());
         }
-        if let Some(form) = &ask.form {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned());
+        if let Some(form) = &request.form {
+            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.reveal().to_owned());
         }
-        if let Some(upload) = &ask.upload {
-            request = request.header(CONTENT_TYPE, upload.content_type).body(upload.bytes.to_vec());
+        if let Some(upload) = &request.upload {
+            builder = builder.header(CONTENT_TYPE, upload.content_type).body(upload.bytes.to_vec());
         }
-        request.send().await.map_err(|error| self.transport_failure(error))
+        builder.send().await.map_err(|error| self.transport_failure(error))
     }
 
     /// Reads `response` completely. Time spent waiting for memory does not count.
     async fn read(
         &self,
-        ask: &RegistryRequest,
+        request: &RegistryRequest,
         mut response: Response,
         is_from_registry: bool,
         deadline: &mut Instant,
     ) -> Result<RegistryResponse, AttemptError> {
         let status = response.status();
-        let limit_bytes = if status.is_success() { ask.limit_bytes } else { ERROR_BODY_BYTES };
+        let limit_bytes = if status.is_success() { request.limit_bytes } else { ERROR_BODY_BYTES };
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
-        if ask.method == Method::HEAD {
+        if request.method == Method::HEAD {
             return Ok(RegistryResponse { status, headers, body: body.into(), redacted: None, is_from_registry });
         }
-        let too_large = || Error::TooLarge { what: ask.what.clone(), limit_bytes };
+        let too_large = || Error::TooLarge { what: request.what.clone(), limit_bytes };
         let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if status.is_success() && announced.is_some_and(|bytes| bytes > limit_bytes) {
             return Err(too_large().into());
@@ -269,7 +269,7 @@ impl RegistryTransport {
         let most_bytes = announced.map_or(limit_bytes, |bytes| bytes.min(limit_bytes));
         let mut reserved = None;
         loop {
-            let chunk = timeout_at(*deadline, response.chunk()).await.map_err(|_| self.late(ask))?;
+            let chunk = timeout_at(*deadline, response.chunk()).await.map_err(|_| self.late(request))?;
             let chunk = match chunk {
                 Ok(Some(chunk)) => chunk,
                 Ok(None) => break,
@@ -304,19 +304,19 @@ impl RegistryTransport {
     }
 
     /// A timeout.
-    fn late(&self, ask: &RegistryRequest) -> AttemptError {
+    fn late(&self, request: &RegistryRequest) -> AttemptError {
         let limit = self.retry_policy.request_timeout;
-        match &ask.budget {
+        match &request.budget {
             Some(budget) if budget.left() <= limit => {
-                let why = format!("{} was not complete within {:?}", ask.what, budget.total());
+                let why = format!("{} was not complete within {:?}", request.what, budget.total());
                 AttemptError::lasting(self.unreachable(why))
             }
             _ => self.unreachable(format!("no complete response within {limit:?}")).into(),
         }
     }
 
-    fn redirected(&self, ask: &RegistryRequest, why: String) -> Error {
-        Error::Redirected { registry: self.host.to_string(), what: ask.what.clone(), why }
+    fn redirected(&self, request: &RegistryRequest, why: String) -> Error {
+        Error::Redirected { registry: self.host.to_string(), what: request.what.clone(), why }
     }
 
     fn unreachable(&self, why: impl Into<String>) -> Error {
@@ -324,9 +324,9 @@ impl RegistryTransport {
     }
 
     /// The failure for a host that must not be contacted.
-    fn refused(&self, refused: &ForbiddenAddress) -> AttemptError {
-        let hint = if refused.is_private() { "; add the host to network.allow if it is yours" } else { "" };
-        AttemptError::lasting(self.unreachable(format!("{refused}{hint}")))
+    fn rejected(&self, rejected: &ForbiddenAddress) -> AttemptError {
+        let hint = if rejected.is_private() { "; add the host to network.allow if it is yours" } else { "" };
+        AttemptError::lasting(self.unreachable(format!("{rejected}{hint}")))
     }
 
     fn transport_failure(&self, error: reqwest::Error) -> AttemptError {
@@ -342,8 +342,8 @@ impl RegistryTransport {
         while let Some(source) = cause.source() {
             cause = source;
         }
-        if let Some(refused) = cause.downcast_ref::<ForbiddenAddress>() {
-            return self.refused(refused);
+        if let Some(rejected) = cause.downcast_ref::<ForbiddenAddress>() {
+            return self.rejected(rejected);
         }
         let cause = cause.to_string();
         let is_lasting = cause.starts_with(BAD_CERTIFICATE) || cause.contains(NO_TLS);

@@ -4,8 +4,8 @@ use super::{Error, Result, transport::RegistryResponse};
 use crate::image::{Digest, Reference};
 
 /// The digest in the header, if it is valid.
-pub(super) fn announced_digest(answer: &RegistryResponse) -> Option<Digest> {
-    answer.header("docker-content-digest")?.trim().parse().ok()
+pub(super) fn announced_digest(response: &RegistryResponse) -> Option<Digest> {
+    response.header("docker-content-digest")?.trim().parse().ok()
 }
 
 pub(super) fn expect_pinned(reference: &Reference, actual: &Digest) -> Result<()> {

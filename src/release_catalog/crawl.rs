@@ -141,7 +141,7 @@ async fn read_all(
     skipped: &mut Vec<String>,
 ) -> Result<(), CrawlError> {
     let known_tags = KnownTags::new(known);
-    let mut units: Vec<(Repository, DateTime<Utc>, ListedRelease)> = Vec::new();
+    let mut pending: Vec<(Repository, DateTime<Utc>, ListedRelease)> = Vec::new();
     let (mut done, mut total) = (0, 0);
     for listing in repositories.iter().filter_map(|repository| journal.listing(repository)) {
         if !listing.is_complete {
@@ -152,7 +152,7 @@ async fn read_all(
             if journal.has_read(&listing.repository, &release.tag.to_string()) {
                 done += release.request_count();
             } else {
-                units.push((listing.repository.clone(), listing.listed_at, release));
+                pending.push((listing.repository.clone(), listing.listed_at, release));
             }
         }
     }
@@ -163,7 +163,7 @@ async fn read_all(
     }
     progress(CrawlProgress::Releases { done, total });
     let layers = &layers;
-    let mut under_way = stream::iter(units)
+    let mut under_way = stream::iter(pending)
         .map(|(repository, listed_at, release)| async move {
             let read = ReleaseReader { registry, repository: &repository, first_seen: listed_at, layers };
             let read = read.release(&release).await;

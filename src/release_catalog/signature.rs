@@ -57,14 +57,14 @@ impl PublicKey {
     ///
     /// [`CatalogRefusal::Signature`] if it does not.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> Result<(), CatalogRefusal> {
-        let refused = |why: &'static str| CatalogRefusal::Signature { why };
+        let rejected = |why: &'static str| CatalogRefusal::Signature { why };
         if signature.len() > MOST_BYTES {
-            return Err(refused("its signature is malformed"));
+            return Err(rejected("its signature is malformed"));
         }
-        let decoded = verifier::Signature::decode(signature).map_err(|_| refused("its signature is malformed"))?;
+        let decoded = verifier::Signature::decode(signature).map_err(|_| rejected("its signature is malformed"))?;
         self.key.verify(bytes, &decoded, false).map_err(|error| match error {
-            verifier::Error::UnexpectedKeyId => refused("it was signed with another key"),
-            _ => refused("it was changed after it was signed"),
+            verifier::Error::UnexpectedKeyId => rejected("it was signed with another key"),
+            _ => rejected("it was changed after it was signed"),
         })
     }
 }

@@ -36,7 +36,7 @@ impl fmt::Display for CatalogSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(file) => write!(f, "{}", file.display()),
-            Self::S3(place) => write!(f, "{place}"),
+            Self::S3(location) => write!(f, "{location}"),
             Self::Oci(reference) => write!(f, "oci://{reference}"),
         }
     }

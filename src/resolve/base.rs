@@ -22,12 +22,12 @@ impl ResolvedBase {
 
 impl BaseResolver {
     /// Finds the base's digest, kind and release, cheapest source first.
-    pub(super) async fn find_base(&self, question: &BaseQuery, resolution: &mut Resolution) {
-        let base = &question.base;
+    pub(super) async fn find_base(&self, query: &BaseQuery, resolution: &mut Resolution) {
+        let base = &query.base;
         resolution.base.digest.clone_from(&base.digest);
         let dated_tag = base.tag.as_deref().and_then(LambdaTag::parse).filter(|tag| tag.built_at.is_some());
         match (&base.digest, dated_tag) {
-            (_, Some(tag)) => self.try_recorded_tag(question, &tag, resolution).await,
+            (_, Some(tag)) => self.try_recorded_tag(query, &tag, resolution).await,
             (None, None) => {
                 let tag = base.tag.as_deref().unwrap_or_default();
                 let message = format!("only the moving tag {tag:?} is recorded, which has pointed at many digests");
@@ -39,21 +39,21 @@ impl BaseResolver {
         if let Some(digest) = resolution.base.digest.clone()
             && resolution.base.release.is_none()
         {
-            self.date_digest(question, &digest, resolution).await;
+            self.date_digest(query, &digest, resolution).await;
         }
     }
 
     /// A recorded dated tag: it identifies the release if no digest is recorded, else it is only a hint.
-    async fn try_recorded_tag(&self, question: &BaseQuery, tag: &LambdaTag, resolution: &mut Resolution) {
-        let repository = &question.base.repository;
+    async fn try_recorded_tag(&self, query: &BaseQuery, tag: &LambdaTag, resolution: &mut Resolution) {
+        let repository = &query.base.repository;
         let text = tag.to_string();
         // With a recorded digest, only the digest that the tag points at is needed.
-        let carried = match &question.base.digest {
+        let carried = match &query.base.digest {
             Some(_) => self.carried(repository, &text).await,
             None => self.carried_image(repository, &text).await,
         };
         match carried {
-            Ok(Some(seen)) if question.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
+            Ok(Some(seen)) if query.base.digest.as_ref().is_none_or(|digest| *digest == seen.digest) => {
                 resolution.step("recorded tag", StepOutcome::Found, format!("{text} points at {}", seen.digest));
                 settle(resolution, tag.release(), seen);
             }
@@ -62,16 +62,16 @@ impl BaseResolver {
                 resolution.step("recorded tag", StepOutcome::Contradiction, &message);
                 resolution.problems.push(ResolutionProblem::new(ProblemKind::TagContradicted, message));
             }
-            Ok(None) if question.base.digest.is_none() => {
+            Ok(None) if query.base.digest.is_none() => {
                 let error = self.absence(&Reference::tagged(repository.clone(), &text));
-                resolution.add_problem(base_problem(&error, question));
+                resolution.add_problem(base_problem(&error, query));
                 resolution.base.release = Some(tag.release());
                 resolution.base.published = dated(tag);
             }
             Ok(None) => resolution.step("recorded tag", StepOutcome::NotFound, format!("there is no tag {text}")),
             Err(error) => {
-                resolution.add_problem(base_problem(&error, question));
-                if question.base.digest.is_none() {
+                resolution.add_problem(base_problem(&error, query));
+                if query.base.digest.is_none() {
                     resolution.base.release = Some(tag.release());
                     resolution.base.published = dated(tag);
                 }
@@ -80,9 +80,9 @@ impl BaseResolver {
     }
 
     /// Finds the dated tag of a digest: a known one, a likely one, or one near its build time.
-    async fn date_digest(&self, question: &BaseQuery, digest: &Digest, resolution: &mut Resolution) {
-        let repository = &question.base.repository;
-        if self.is_current(question, digest, resolution).await {
+    async fn date_digest(&self, query: &BaseQuery, digest: &Digest, resolution: &mut Resolution) {
+        let repository = &query.base.repository;
+        if self.is_current(query, digest, resolution).await {
             return;
         }
         if let Some(release) = self.known_release(repository, &[digest]) {
@@ -92,43 +92,43 @@ impl BaseResolver {
             return;
         }
         if self.has_dated_tags(repository) {
-            match self.guess(question, digest).await {
+            match self.guess(query, digest).await {
                 Ok(Some((release, seen))) => {
                     let detail = format!("{release}, the newest when the image was built, points at {digest}");
                     resolution.step("dated tag", StepOutcome::Found, detail);
                     return settle(resolution, release, seen);
                 }
                 Ok(None) => {}
-                Err(error) => return resolution.add_problem(base_problem(&error, question)),
+                Err(error) => return resolution.add_problem(base_problem(&error, query)),
             }
         }
         match self.images.content(repository, digest).await {
             Ok(content) => {
-                if let Err(error) = self.date_content(question, digest, &content, resolution).await {
-                    resolution.add_problem(base_problem(&error, question));
+                if let Err(error) = self.date_content(query, digest, &content, resolution).await {
+                    resolution.add_problem(base_problem(&error, query));
                 }
             }
             Err(error) => {
                 resolution.step("base manifest", StepOutcome::NotFound, error.to_string());
                 let is_found = matches!(error, registry::Error::NotFound { .. })
-                    && self.find_configuration(question, digest, resolution).await;
+                    && self.find_configuration(query, digest, resolution).await;
                 if !is_found {
-                    resolution.add_problem(base_problem(&error, question));
+                    resolution.add_problem(base_problem(&error, query));
                 }
             }
         }
     }
 
     /// A base that is the current release of its line needs no search: the line is read anyway.
-    async fn is_current(&self, question: &BaseQuery, digest: &Digest, resolution: &mut Resolution) -> bool {
+    async fn is_current(&self, query: &BaseQuery, digest: &Digest, resolution: &mut Resolution) -> bool {
         let Some((line, _)) = self
-            .lines(question, resolution)
+            .lines(query, resolution)
             .into_iter()
             .find(|(line, source)| *source != LineSource::DefaultTag || line.tag != "latest")
         else {
             return false;
         };
-        let Ok((current, platform)) = self.current_with(&line, &question.platform, digest).await else { return false };
+        let Ok((current, platform)) = self.current_with(&line, &query.platform, digest).await else { return false };
         let Some(kind) = current.kind_of(digest) else { return false };
         resolution.step("base digest", StepOutcome::Found, format!("{line} still points at {digest}"));
         resolution.base.kind = Some(kind);
@@ -143,14 +143,10 @@ impl BaseResolver {
 
     /// Most images are built on the release that was the newest at that time, which takes one `HEAD` instead of three
     /// documents. Tried only while the base is unread, so that later runs do not repeat it.
-    async fn guess(
-        &self,
-        question: &BaseQuery,
-        digest: &Digest,
-    ) -> registry::Result<Option<(LambdaTag, TagObservation)>> {
-        let repository = &question.base.repository;
-        let family = family_of(question);
-        let (Some(built_at), Some(family)) = (question.built_at, family) else { return Ok(None) };
+    async fn guess(&self, query: &BaseQuery, digest: &Digest) -> registry::Result<Option<(LambdaTag, TagObservation)>> {
+        let repository = &query.base.repository;
+        let family = family_of(query);
+        let (Some(built_at), Some(family)) = (query.built_at, family) else { return Ok(None) };
         if self.images.catalog().content(digest).is_some() {
             return Ok(None);
         }
@@ -165,17 +161,16 @@ impl BaseResolver {
 
     pub(super) async fn date_content(
         &self,
-        question: &BaseQuery,
+        query: &BaseQuery,
         digest: &Digest,
         content: &DigestContent,
         resolution: &mut Resolution,
     ) -> registry::Result<()> {
-        let repository = &question.base.repository;
-        let Some((platform_digest, facts)) =
-            self.platform_image(repository, digest, content, &question.platform).await?
+        let repository = &query.base.repository;
+        let Some((platform_digest, facts)) = self.platform_image(repository, digest, content, &query.platform).await?
         else {
             resolution.base.kind = Some(content.kind());
-            let message = format!("{repository}@{digest} has no image for {}", question.platform);
+            let message = format!("{repository}@{digest} has no image for {}", query.platform);
             resolution.problems.push(ResolutionProblem::new(ProblemKind::PlatformMissing, message));
             return Ok(());
         };
@@ -186,7 +181,7 @@ impl BaseResolver {
         if is_config {
             // Known from an earlier run, which may not have read its image.
             if resolution.base.kind.replace(DigestKind::Config) != Some(DigestKind::Config) {
-                self.recall_configuration(question, digest, resolution).await;
+                self.recall_configuration(query, digest, resolution).await;
             }
             if resolution.base.published.is_some() {
                 return Ok(());
@@ -206,12 +201,12 @@ impl BaseResolver {
             }
             let arch = match content {
                 DigestContent::Index(_) => None,
-                DigestContent::Image(_) => LambdaArch::from_oci(question.platform.architecture()),
+                DigestContent::Image(_) => LambdaArch::from_oci(query.platform.architecture()),
             };
-            let family = recorded_family(question);
+            let family = recorded_family(query);
             let search = TagSearch { repository, digest, family: family.as_deref(), arch, around: created_at };
             if is_config {
-                if self.search_configuration(&search, question, resolution).await? {
+                if self.search_configuration(&search, query, resolution).await? {
                     return Ok(());
                 }
             } else if let Some((release, seen)) = self.search(&search).await? {
@@ -233,12 +228,12 @@ impl BaseResolver {
     /// platform's manifest did not is not a newer base.
     pub(super) async fn compare_platforms(
         &self,
-        question: &BaseQuery,
+        query: &BaseQuery,
         current: &CurrentImage,
         resolution: &mut Resolution,
     ) {
         if resolution.base.platform_digest.is_none() {
-            self.find_platform(question, current, resolution).await;
+            self.find_platform(query, current, resolution).await;
         }
         let known = resolution.base.platform_digest.as_ref().and_then(|digest| self.images.catalog().content(digest));
         if let Some(DigestContent::Image(facts)) = known.as_deref() {
@@ -249,7 +244,7 @@ impl BaseResolver {
         }
     }
 
-    async fn find_platform(&self, question: &BaseQuery, current: &CurrentImage, resolution: &mut Resolution) {
+    async fn find_platform(&self, query: &BaseQuery, current: &CurrentImage, resolution: &mut Resolution) {
         let Some(digest) = resolution.base.digest.clone() else { return };
         if digest == current.digest || Some(&digest) == current.config.as_ref() {
             resolution.base.platform_digest.clone_from(&current.platform_digest);
@@ -267,11 +262,11 @@ impl BaseResolver {
         if resolution.problems.iter().any(ResolutionProblem::keeps_from_reading) {
             return;
         }
-        let repository = &question.base.repository;
+        let repository = &query.base.repository;
         let entry: registry::Result<_> = async {
             let content = self.images.content(repository, &digest).await?;
             resolution.base.kind = Some(content.kind());
-            self.images.entry_for(repository, &digest, &content, &question.platform).await
+            self.images.entry_for(repository, &digest, &content, &query.platform).await
         }
         .await;
         match entry {
@@ -282,7 +277,7 @@ impl BaseResolver {
             Ok(None) => {}
             Err(error) => {
                 resolution.step("base manifest", StepOutcome::NotFound, error.to_string());
-                resolution.add_problem(base_problem(&error, question));
+                resolution.add_problem(base_problem(&error, query));
             }
         }
     }
@@ -312,9 +307,9 @@ impl BaseResolver {
     }
 }
 
-/// The problem that a registry's `error` is for the base of `question`.
-pub(super) fn base_problem(error: &registry::Error, question: &BaseQuery) -> ResolutionProblem {
-    let base = &question.base;
+/// The problem that a registry's `error` is for the base of `query`.
+pub(super) fn base_problem(error: &registry::Error, query: &BaseQuery) -> ResolutionProblem {
+    let base = &query.base;
     ResolutionProblem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
 }
 
@@ -330,17 +325,17 @@ fn settle(resolution: &mut Resolution, release: LambdaTag, seen: TagObservation)
 }
 
 /// The family of the recorded tag or a configured one. `latest` moves across families.
-fn recorded_family(question: &BaseQuery) -> Option<String> {
-    let base = &question.base;
+fn recorded_family(query: &BaseQuery) -> Option<String> {
+    let base = &query.base;
     let tag = base.configured_tag.as_deref().or(base.tag.as_deref())?;
     LambdaTag::parse(tag).map(|tag| tag.family).filter(|family| family != "latest")
 }
 
 /// The same, or that of the default tag: sufficient for a guess that is verified.
-fn family_of(question: &BaseQuery) -> Option<String> {
+fn family_of(query: &BaseQuery) -> Option<String> {
     let assumed = || {
-        let tag = LambdaTag::parse(question.base.default_tag.as_deref()?)?;
+        let tag = LambdaTag::parse(query.base.default_tag.as_deref()?)?;
         (tag.family != "latest").then_some(tag.family)
     };
-    recorded_family(question).or_else(assumed)
+    recorded_family(query).or_else(assumed)
 }

@@ -49,8 +49,8 @@ impl BaseQueryKey {
 }
 
 impl From<&BaseQuery> for BaseQueryKey {
-    fn from(question: &BaseQuery) -> Self {
-        Self { base: question.base.clone(), platform: question.platform.clone() }
+    fn from(query: &BaseQuery) -> Self {
+        Self { base: query.base.clone(), platform: query.platform.clone() }
     }
 }
 
@@ -60,18 +60,18 @@ pub fn base_queries<'a>(
     identified: impl Iterator<Item = (&'a Deployment, &'a Identification)>,
     now: DateTime<Utc>,
 ) -> BTreeMap<BaseQueryKey, BaseQuery> {
-    let mut questions: BTreeMap<BaseQueryKey, BaseQuery> = BTreeMap::new();
+    let mut queries: BTreeMap<BaseQueryKey, BaseQuery> = BTreeMap::new();
     for (deployment, identification) in identified {
         let created_at = deployment.image.as_ref().ok().and_then(|image| image.facts.created_at);
         let built = [created_at, deployment.pushed_at].into_iter().flatten().filter(|at| is_plausible(*at, now)).min();
         for key in BaseQueryKey::all(deployment, identification) {
-            let question = questions.entry(key.clone()).or_insert_with(|| BaseQuery {
+            let query = queries.entry(key.clone()).or_insert_with(|| BaseQuery {
                 base: key.base,
                 platform: key.platform,
                 built_at: None,
             });
-            question.built_at = built.into_iter().chain(question.built_at).min();
+            query.built_at = built.into_iter().chain(query.built_at).min();
         }
     }
-    questions
+    queries
 }

@@ -170,22 +170,22 @@ impl BaseResolver {
     /// When the catalog first observed the release at any moving tag of its repository, or ECR received it.
     fn first_seen(&self, candidate: &DatingInput<'_>) -> Option<DateTime<Utc>> {
         let digests = [candidate.release.digest, candidate.release.platform_digest];
-        let seen_in = self.recall_both(candidate.repository, |memory| {
-            let seen = memory.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
+        let seen_in = self.recall_both(candidate.repository, |record| {
+            let seen = record.moving.values().flatten().filter(|seen| digests.contains(&Some(&seen.digest)));
             seen.map(|seen| seen.first_seen).min()
         });
-        let on_line = candidate.observations.first(candidate.release).map(|stay| stay.first_seen);
+        let on_line = candidate.observations.first(candidate.release).map(|interval| interval.first_seen);
         let received = self.received_at(candidate.repository, candidate.release);
         seen_in.into_iter().flatten().chain(on_line).chain(received).min()
     }
 
-    /// The recorded build dates of `release`, if its configuration was read. `stay` may have the index that lists the
+    /// The recorded build dates of `release`, if its configuration was read. `interval` may have the index that lists the
     /// manifest.
-    fn build_dates(&self, release: ReleaseDigests<'_>, stay: Option<&TagInterval>) -> Option<BuildDates> {
+    fn build_dates(&self, release: ReleaseDigests<'_>, interval: Option<&TagInterval>) -> Option<BuildDates> {
         let catalog = self.images.catalog();
         let platform_digest = release.platform_digest.or(release.digest)?;
         let DigestContent::Image(facts) = &*catalog.content(platform_digest)? else { return None };
-        let indexes = [release.digest, stay.map(|stay| &stay.digest)];
+        let indexes = [release.digest, interval.map(|interval| &interval.digest)];
         let descriptor = indexes.into_iter().flatten().find_map(|digest| match &*catalog.content(digest)? {
             DigestContent::Index(index) => {
                 let child = index.children.iter().find(|child| child.digest == *platform_digest)?;
@@ -202,11 +202,11 @@ impl BaseResolver {
         if let Some(known) = known.get(line) {
             return Arc::clone(known);
         }
-        let history: Vec<TagObservation> = self.images.catalog().read_repository(&line.0.repository, |memory| {
-            let history = memory.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
+        let history: Vec<TagObservation> = self.images.catalog().read_repository(&line.0.repository, |record| {
+            let history = record.moving.get(&line.0.tag).map(Vec::as_slice).unwrap_or_default();
             history[history.len().saturating_sub(MOST_STAYS)..].to_vec()
         });
-        let stay = |seen: TagObservation| {
+        let interval = |seen: TagObservation| {
             let content = self.images.catalog().content(&seen.digest);
             TagInterval {
                 platform_digest: content.and_then(|content| platform_digest(&seen.digest, &content, &line.1)),
@@ -215,9 +215,9 @@ impl BaseResolver {
                 digest: seen.digest,
             }
         };
-        let observations = Arc::new(TagHistory::new(history.into_iter().map(stay)));
-        for stay in observations.stays() {
-            self.note_builds(line, stay.release());
+        let observations = Arc::new(TagHistory::new(history.into_iter().map(interval)));
+        for interval in observations.intervals() {
+            self.note_builds(line, interval.release());
         }
         known.insert(line.clone(), Arc::clone(&observations));
         observations

@@ -32,15 +32,15 @@ impl Resolution {
 }
 
 impl BaseResolver {
-    /// The current release of `line` for the base of `question`: on the image's platform, or on the base's own platform
+    /// The current release of `line` for the base of `query`: on the image's platform, or on the base's own platform
     /// if the image's platform cannot run it.
     pub(super) async fn current_of_base(
         &self,
         line: &ReleaseLine,
-        question: &BaseQuery,
+        query: &BaseQuery,
         resolution: &Resolution,
     ) -> Result<CurrentImage, ResolutionProblem> {
-        let platform = &question.platform;
+        let platform = &query.platform;
         let is_foreign = |own: &&Platform| !own.has_architecture_of(platform) && own.distance_from(platform).is_none();
         if let Some(own) = resolution.base.platform.as_ref().filter(is_foreign)
             && let Ok(current) = self.current(line, own).await
@@ -61,18 +61,18 @@ impl BaseResolver {
         platform: &Platform,
         digest: &Digest,
     ) -> Result<(CurrentImage, Platform), ResolutionProblem> {
-        let answer = self.current(line, platform).await;
-        let is_answered = match &answer {
+        let result = self.current(line, platform).await;
+        let is_known = match &result {
             Ok(current) => current.kind_of(digest).is_some(),
             Err(problem) => problem.kind != ProblemKind::PlatformMissing,
         };
-        if !is_answered
+        if !is_known
             && let Some(other) = self.platform_with(line, digest).await
             && let Ok(current) = self.current(line, &other).await
         {
             return Ok((current, other));
         }
-        answer.map(|current| (current, platform.clone()))
+        result.map(|current| (current, platform.clone()))
     }
 
     /// The platform of the image `digest` in the current index of `line`; any platform if `digest` is that index.
@@ -84,15 +84,15 @@ impl BaseResolver {
     }
 
     /// Determines which of the further recorded digests belong to another release.
-    pub(super) async fn compare_digests(&self, question: &BaseQuery, resolution: &mut Resolution) {
-        let further = question.base.further_digests.iter().take(FURTHER_DIGESTS);
+    pub(super) async fn compare_digests(&self, query: &BaseQuery, resolution: &mut Resolution) {
+        let further = query.base.further_digests.iter().take(FURTHER_DIGESTS);
         let further: Vec<_> = further.filter(|further| resolution.base.digest.as_ref() != Some(further)).collect();
         if further.is_empty() {
             return;
         }
-        let own = self.own_names(question, resolution).await;
+        let own = self.own_names(query, resolution).await;
         for digest in further {
-            let (outcome, detail) = match self.is_same_release(question, digest, &own).await {
+            let (outcome, detail) = match self.is_same_release(query, digest, &own).await {
                 Some(true) => {
                     resolution.base.agreeing.push(digest.clone());
                     (StepOutcome::Found, format!("{digest} belongs to the same release"))
@@ -108,12 +108,12 @@ impl BaseResolver {
     }
 
     /// The digests and layers of the base in use.
-    async fn own_names(&self, question: &BaseQuery, resolution: &Resolution) -> ReleaseIdentity {
-        let (base, repository) = (&resolution.base, &question.base.repository);
+    async fn own_names(&self, query: &BaseQuery, resolution: &Resolution) -> ReleaseIdentity {
+        let (base, repository) = (&resolution.base, &query.base.repository);
         let readable =
             base.digest.as_ref().filter(|_| base.kind != Some(DigestKind::Config)).or(base.platform_digest.as_ref());
         let read = match readable {
-            Some(digest) => self.read_names(repository, digest, &question.platform).await.ok(),
+            Some(digest) => self.read_names(repository, digest, &query.platform).await.ok(),
             None => None,
         };
         let mut names = read.unwrap_or_default();
@@ -125,15 +125,15 @@ impl BaseResolver {
     }
 
     /// Whether `digest` belongs to the release of `own`; `None` if unknown.
-    async fn is_same_release(&self, question: &BaseQuery, digest: &Digest, own: &ReleaseIdentity) -> Option<bool> {
+    async fn is_same_release(&self, query: &BaseQuery, digest: &Digest, own: &ReleaseIdentity) -> Option<bool> {
         if own.digests.contains(digest) {
             return Some(true);
         }
-        let repository = &question.base.repository;
+        let repository = &query.base.repository;
         if own.digests.is_empty() {
             return None;
         }
-        let other = match self.read_names(repository, digest, &question.platform).await {
+        let other = match self.read_names(repository, digest, &query.platform).await {
             Ok(names) => names,
             Err(registry::Error::NotFound { .. }) => {
                 let known = self.images.configuration(repository, digest).await.ok()?;
@@ -175,33 +175,28 @@ impl BaseResolver {
     /// Returns whether it was found.
     pub(super) async fn find_configuration(
         &self,
-        question: &BaseQuery,
+        query: &BaseQuery,
         digest: &Digest,
         resolution: &mut Resolution,
     ) -> bool {
-        self.recall_configuration(question, digest, resolution).await;
+        self.recall_configuration(query, digest, resolution).await;
         if resolution.base.published.is_some() {
             return true;
         }
-        let Ok(content) = self.images.configuration(&question.base.repository, digest).await else {
+        let Ok(content) = self.images.configuration(&query.base.repository, digest).await else {
             return resolution.base.config.is_some();
         };
         resolution.step("base configuration", StepOutcome::Found, format!("{digest} is the configuration of an image"));
-        if let Err(error) = self.date_content(question, digest, &content, resolution).await {
-            resolution.add_problem(base_problem(&error, question));
+        if let Err(error) = self.date_content(query, digest, &content, resolution).await {
+            resolution.add_problem(base_problem(&error, query));
         }
         true
     }
 
     /// Resolves a base with the configuration `digest` if an image with it is known.
-    pub(super) async fn recall_configuration(
-        &self,
-        question: &BaseQuery,
-        digest: &Digest,
-        resolution: &mut Resolution,
-    ) {
-        let repository = &question.base.repository;
-        let Some((named, manifest, facts)) = self.known_configuration(question, digest).await else { return };
+    pub(super) async fn recall_configuration(&self, query: &BaseQuery, digest: &Digest, resolution: &mut Resolution) {
+        let repository = &query.base.repository;
+        let Some((named, manifest, facts)) = self.known_configuration(query, digest).await else { return };
         let detail = format!("{digest} is the configuration of {manifest}");
         resolution.step("base configuration", StepOutcome::Found, detail);
         settle(&facts, self.known_release(repository, &[&named, &manifest]), resolution);
@@ -212,14 +207,14 @@ impl BaseResolver {
     pub(super) async fn search_configuration(
         &self,
         search: &TagSearch<'_>,
-        question: &BaseQuery,
+        query: &BaseQuery,
         resolution: &mut Resolution,
     ) -> registry::Result<bool> {
-        let arch = crate::image::LambdaArch::from_oci(question.platform.architecture());
+        let arch = crate::image::LambdaArch::from_oci(query.platform.architecture());
         for tag in self.candidates(&TagSearch { arch, ..*search }).into_iter().take(PROBES) {
             let Some(seen) = self.carried_image(search.repository, &tag.to_string()).await? else { continue };
             let content = self.images.content(search.repository, &seen.digest).await?;
-            let image = self.platform_image(search.repository, &seen.digest, &content, &question.platform).await?;
+            let image = self.platform_image(search.repository, &seen.digest, &content, &query.platform).await?;
             if let Some((manifest, facts)) = image.filter(|(_, facts)| facts.config == *search.digest) {
                 resolution.step(
                     "dated tag",
@@ -236,12 +231,12 @@ impl BaseResolver {
 
     /// The image with the configuration `digest`, among the images of the repository in the catalog and the further
     /// recorded digests: the recorded digest, the manifest digest, and the image.
-    async fn known_configuration(&self, question: &BaseQuery, digest: &Digest) -> Option<(Digest, Digest, ImageFacts)> {
-        let repository = &question.base.repository;
+    async fn known_configuration(&self, query: &BaseQuery, digest: &Digest) -> Option<(Digest, Digest, ImageFacts)> {
+        let repository = &query.base.repository;
         let catalog = self.images.catalog();
-        let remembered: Vec<_> = catalog.read_repository(repository, |memory| {
-            let carried = memory.carried.values();
-            carried.chain(memory.moving.values().flatten()).map(|seen| seen.digest.clone()).collect()
+        let remembered: Vec<_> = catalog.read_repository(repository, |record| {
+            let carried = record.carried.values();
+            carried.chain(record.moving.values().flatten()).map(|seen| seen.digest.clone()).collect()
         });
         for named in remembered {
             let manifests = match catalog.content(&named).as_deref() {
@@ -257,9 +252,9 @@ impl BaseResolver {
                 }
             }
         }
-        for further in question.base.further_digests.iter().take(FURTHER_DIGESTS) {
+        for further in query.base.further_digests.iter().take(FURTHER_DIGESTS) {
             let Ok(content) = self.images.content(repository, further).await else { continue };
-            let image = self.platform_image(repository, further, &content, &question.platform).await;
+            let image = self.platform_image(repository, further, &content, &query.platform).await;
             if let Ok(Some((manifest, facts))) = image
                 && facts.config == *digest
             {

@@ -88,10 +88,11 @@ impl BaseResolver {
     /// it that is not.
     fn seen_before(&self, line: &ReleaseLine, platform: &Platform, is_held: bool) -> Option<Digest> {
         let observations = self.observations(&(line.clone(), platform.clone()));
-        let is_free =
-            |stay: &&TagInterval| stay.first_seen <= self.now && self.hold_of_stay(&line.repository, stay).is_none();
-        let stay = if is_held { observations.stays().iter().rfind(is_free) } else { observations.on(self.now) };
-        stay.map(|stay| stay.digest.clone())
+        let is_free = |interval: &&TagInterval| {
+            interval.first_seen <= self.now && self.hold_of_interval(&line.repository, interval).is_none()
+        };
+        let interval = if is_held { observations.intervals().iter().rfind(is_free) } else { observations.on(self.now) };
+        interval.map(|interval| interval.digest.clone())
     }
 }
 

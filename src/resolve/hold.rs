@@ -67,7 +67,7 @@ impl ActiveHolds {
     pub(super) fn new(holds: &[ReleaseHold], now: DateTime<Utc>) -> Self {
         let in_force = holds.iter().enumerate().filter(|(_, hold)| !hold.until.is_over(now));
         Self {
-            in_force: in_force.map(|(place, hold)| (place, Arc::new(hold.clone()))).collect(),
+            in_force: in_force.map(|(index, hold)| (index, Arc::new(hold.clone()))).collect(),
             matched: Mutex::default(),
         }
     }
@@ -76,7 +76,7 @@ impl ActiveHolds {
     pub(super) fn matching(&self, names: &ReleaseNames<'_>) -> Option<Arc<ReleaseHold>> {
         let mut matching = self.in_force.iter().filter(|(_, hold)| hold.matches(names)).peekable();
         let first = matching.peek().map(|(_, hold)| Arc::clone(hold))?;
-        self.matched.lock().unwrap_or_else(PoisonError::into_inner).extend(matching.map(|(place, _)| place));
+        self.matched.lock().unwrap_or_else(PoisonError::into_inner).extend(matching.map(|(index, _)| index));
         Some(first)
     }
 }
@@ -96,7 +96,7 @@ impl BaseResolver {
     ) -> Option<Arc<ReleaseHold>> {
         // Its digest is read only where it matters.
         let carried = |name: String| {
-            let known = |memory: &RepositoryRecord| memory.carried.get(&name).map(|seen| seen.digest.clone());
+            let known = |record: &RepositoryRecord| record.carried.get(&name).map(|seen| seen.digest.clone());
             self.images.catalog().read_repository(repository, known)
         };
         if self.holds.in_force.is_empty() {
@@ -113,14 +113,14 @@ impl BaseResolver {
             let Some((of, _)) = hold.release.as_str().split_once('@') else { return false };
             let is_here = of.parse::<Glob>().is_ok_and(|of| of.matches(&repository.to_string()));
             let matches = |seen: &TagObservation| hold.release.matches(&format!("{repository}@{}", seen.digest));
-            is_here && !self.images.catalog().read_repository(repository, |memory| memory.carried.values().any(matches))
+            is_here && !self.images.catalog().read_repository(repository, |record| record.carried.values().any(matches))
         };
         self.holds.in_force.iter().any(|(_, hold)| is_unknown(hold))
     }
 
     /// The hold on an observed release of a line in `repository`.
-    pub(super) fn hold_of_stay(&self, repository: &Repository, stay: &TagInterval) -> Option<Arc<ReleaseHold>> {
-        self.hold_of_digests(repository, [Some(&stay.digest), stay.platform_digest.as_ref()])
+    pub(super) fn hold_of_interval(&self, repository: &Repository, interval: &TagInterval) -> Option<Arc<ReleaseHold>> {
+        self.hold_of_digests(repository, [Some(&interval.digest), interval.platform_digest.as_ref()])
     }
 
     /// The hold on digests, or on the dated tag that is known to carry one of them.
@@ -137,12 +137,12 @@ impl BaseResolver {
     }
 
     /// Sets the hold on the base in use.
-    pub(super) fn find_hold(&self, question: &BaseQuery, resolution: &mut Resolution) {
+    pub(super) fn find_hold(&self, query: &BaseQuery, resolution: &mut Resolution) {
         let base = &resolution.base;
         let hold = self.hold_of(&ReleaseNames {
-            repository: &question.base.repository,
+            repository: &query.base.repository,
             release: base.release.as_ref(),
-            arch: LambdaArch::from_oci(question.platform.architecture()),
+            arch: LambdaArch::from_oci(query.platform.architecture()),
             digests: [base.digest.as_ref(), base.platform_digest.as_ref()],
         });
         if let Some(ReleaseHold { release, reason, until }) = hold.as_deref() {

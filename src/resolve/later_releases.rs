@@ -34,7 +34,8 @@ impl BaseResolver {
     ) -> LaterReleases {
         let release = base.digests();
         let tagged = self.tagged_after(observations.last_seen(release), current, base);
-        let observed = observations.after(release, self.now, |stay| self.hold_of_stay(repository, stay).is_none());
+        let observed =
+            observations.after(release, self.now, |interval| self.hold_of_interval(repository, interval).is_none());
         let observed =
             observed.map(|(since, count)| LaterReleases { since: Some(since), count: Some(count), ..at_least_one() });
         let dated = current.published.filter(|its| base.published.is_some_and(|ours| ours.is_before(*its)));
@@ -42,8 +43,8 @@ impl BaseResolver {
             dated.map(|its| LaterReleases { since: Some(its.at), is_estimated: its.is_estimated, ..at_least_one() });
         // Each is a bound, so the earliest proves most; of equal ones, dated tags come first.
         let all = [tagged, observed, received, dated];
-        let count = all.iter().flatten().filter_map(|newer| newer.count).max();
-        let first = all.into_iter().flatten().min_by_key(|newer| newer.since).unwrap_or_else(at_least_one);
+        let count = all.iter().flatten().filter_map(|later| later.count).max();
+        let first = all.into_iter().flatten().min_by_key(|later| later.since).unwrap_or_else(at_least_one);
         // A line with more or earlier observations than dated tags has lost some of its tags.
         let is_exact = first.is_exact && count == first.count;
         LaterReleases { count: count.or(first.count), is_exact, ..first }
@@ -60,14 +61,14 @@ impl BaseResolver {
         let published = base.published?;
         let after = certainly_after(published, last_seen);
         let is_newer = |tag: &&LambdaTag| tag.built_at.is_some_and(|at| at > after && at <= upper);
-        let mut newer = current.releases.tags.iter().filter(is_newer).peekable();
-        let first = newer.peek()?;
+        let mut later = current.releases.tags.iter().filter(is_newer).peekable();
+        let first = later.peek()?;
         let same_family = base.release.as_ref().is_some_and(|release| release.family == first.family);
         Some(LaterReleases {
             since: first.built_at,
             is_estimated: false,
             is_exact: same_family && current.releases.is_complete && current.release.is_some(),
-            count: Some(newer.count() as u64),
+            count: Some(later.count() as u64),
         })
     }
 }

@@ -121,10 +121,10 @@ pub(super) type CurrentResult = Result<CurrentImage, ResolutionProblem>;
 
 impl BaseResolver {
     /// Finds the line: the first source whose moving tag exists.
-    pub(super) async fn find_line(&self, question: &BaseQuery, resolution: &mut Resolution) {
+    pub(super) async fn find_line(&self, query: &BaseQuery, resolution: &mut Resolution) {
         let mut missing = None;
-        for (line, source) in self.lines(question, resolution) {
-            match self.current_of_base(&line, question, resolution).await {
+        for (line, source) in self.lines(query, resolution) {
+            match self.current_of_base(&line, query, resolution).await {
                 Ok(current) => {
                     let detail = format!("{line} ({}) points at {}", source.as_str(), current.digest);
                     resolution.step("line", StepOutcome::Found, detail);
@@ -148,13 +148,13 @@ impl BaseResolver {
             return resolution.add_problem(problem);
         }
         let message =
-            format!("no moving tag is known for {}; set default_tag in [[identify.base]]", question.base.reference());
+            format!("no moving tag is known for {}; set default_tag in [[identify.base]]", query.base.reference());
         resolution.problems.push(ResolutionProblem::new(ProblemKind::LineUnknown, message));
     }
 
     /// The lines that the base may belong to, best source first.
-    pub(super) fn lines(&self, question: &BaseQuery, resolution: &Resolution) -> Vec<(ReleaseLine, LineSource)> {
-        let base = &question.base;
+    pub(super) fn lines(&self, query: &BaseQuery, resolution: &Resolution) -> Vec<(ReleaseLine, LineSource)> {
+        let base = &query.base;
         let has_dated_tags = self.has_dated_tags(&base.repository);
         let is_moving = |tag: &&str| match LambdaTag::parse(tag) {
             Some(tag) => tag.built_at.is_none(),
@@ -180,12 +180,12 @@ impl BaseResolver {
 
     /// The moving tag that carries `digest`, or last carried it, according to the catalog.
     fn line_seen_with(&self, repository: &Repository, digest: &Digest) -> Option<String> {
-        let seen_in = self.recall_both(repository, |memory| {
+        let seen_in = self.recall_both(repository, |record| {
             let seen = |tag: &String| {
-                let history = memory.moving.get(tag)?;
+                let history = record.moving.get(tag)?;
                 history.iter().rposition(|seen| seen.digest == *digest).map(|at| (history.len() - at, tag.clone()))
             };
-            memory.moving.keys().filter_map(seen).min()
+            record.moving.keys().filter_map(seen).min()
         });
         seen_in.into_iter().flatten().min().map(|(_, tag)| tag)
     }
@@ -221,8 +221,8 @@ impl BaseResolver {
     }
 
     pub(super) async fn point(&self, line: &ReleaseLine) -> TagTargetResult {
-        let ask = async || self.images.resolve_tag(&line.reference(), self.seen_at).await;
-        self.pointers.get(line.clone(), ask).await
+        let fetch = async || self.images.resolve_tag(&line.reference(), self.seen_at).await;
+        self.pointers.get(line.clone(), fetch).await
     }
 
     async fn date_current(
@@ -285,7 +285,7 @@ impl BaseResolver {
         let is_of_line = |tag: &&LambdaTag| tag.family == family && tag.arch == Some(arch);
         let Some(newest) = self.dated_tags(repository).iter().rfind(is_of_line).cloned() else { return Ok(None) };
         let text = newest.to_string();
-        let known = self.images.catalog().read_repository(repository, |memory| memory.carried.contains_key(&text));
+        let known = self.images.catalog().read_repository(repository, |record| record.carried.contains_key(&text));
         if known || self.images.catalog().content(platform_digest).is_some() {
             let seen = self.carried(repository, &text).await?;
             return Ok(seen.filter(|seen| seen.digest == *platform_digest).map(|_| newest.release()));

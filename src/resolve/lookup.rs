@@ -126,8 +126,8 @@ impl BaseResolver {
         }
         let release = |(built_at, architectures)| {
             let tag = LambdaTag { family: family.to_owned(), built_at: Some(built_at), arch: None };
-            let digest = self.images.catalog().read_repository(repository, |memory| {
-                memory.carried.get(&tag.to_string()).map(|seen| seen.digest.clone())
+            let digest = self.images.catalog().read_repository(repository, |record| {
+                record.carried.get(&tag.to_string()).map(|seen| seen.digest.clone())
             });
             let hold = self.hold_of_tag(repository, &tag, None);
             PastRelease { tag, built_at, architectures, digest, hold }

@@ -125,7 +125,7 @@ pub struct BaseResolver {
     line_dates: dating::LineDates,
     holds: hold::ActiveHolds,
     /// The images of base repositories in private ECR, as far as they could be listed.
-    shelves: OnceLock<BTreeMap<Repository, Arc<RepositoryImages>>>,
+    images_by_repository: OnceLock<BTreeMap<Repository, Arc<RepositoryImages>>>,
 }
 
 impl BaseResolver {
@@ -151,45 +151,45 @@ impl BaseResolver {
             tags_asked: SingleFlight::default(),
             dated: Mutex::default(),
             line_dates: dating::LineDates::default(),
-            shelves: OnceLock::new(),
+            images_by_repository: OnceLock::new(),
         }
     }
 
     /// Sets the images of base repositories in private ECR. Only the first call has an effect.
-    pub fn set_repository_images(&self, shelves: BTreeMap<Repository, Arc<RepositoryImages>>) {
+    pub fn set_repository_images(&self, images_by_repository: BTreeMap<Repository, Arc<RepositoryImages>>) {
         // A second list would be of the same run.
-        let _ = self.shelves.set(shelves);
+        let _ = self.images_by_repository.set(images_by_repository);
     }
 
     /// The images of `repository` in private ECR, if it was listed.
-    fn shelf(&self, repository: &Repository) -> Option<&Arc<RepositoryImages>> {
-        self.shelves.get()?.get(repository)
+    fn repository_images(&self, repository: &Repository) -> Option<&Arc<RepositoryImages>> {
+        self.images_by_repository.get()?.get(repository)
     }
 
-    /// Resolves the base of `question` for an image of this `age`. Missing data is a [`ResolutionProblem`] of the resolution.
-    pub async fn resolve(&self, question: &BaseQuery, age: ImageAge) -> Resolution {
-        let found = self.find(question).await;
-        self.date(&BaseQueryKey::from(question), &found, age)
+    /// Resolves the base of `query` for an image of this `age`. Missing data is a [`ResolutionProblem`] of the resolution.
+    pub async fn resolve(&self, query: &BaseQuery, age: ImageAge) -> Resolution {
+        let found = self.find(query).await;
+        self.date(&BaseQueryKey::from(query), &found, age)
     }
 
     /// The first half of [`resolve`](Self::resolve), shared by all images that record this base: its digest, its line,
     /// and the line's current release. Done once a run. [`date`](Self::date) is the second half.
-    pub async fn find(&self, question: &BaseQuery) -> Resolution {
-        self.found.get(BaseQueryKey::from(question), async || self.resolve_uncached(question).await).await
+    pub async fn find(&self, query: &BaseQuery) -> Resolution {
+        self.found.get(BaseQueryKey::from(query), async || self.resolve_uncached(query).await).await
     }
 
-    async fn resolve_uncached(&self, question: &BaseQuery) -> Resolution {
+    async fn resolve_uncached(&self, query: &BaseQuery) -> Resolution {
         let mut resolution = Resolution::default();
-        self.find_base(question, &mut resolution).await;
-        self.compare_digests(question, &mut resolution).await;
-        self.find_line(question, &mut resolution).await;
+        self.find_base(query, &mut resolution).await;
+        self.compare_digests(query, &mut resolution).await;
+        self.find_line(query, &mut resolution).await;
         if let (Some((line, _)), Some(current)) = (resolution.line.clone(), resolution.current.clone()) {
-            self.compare_platforms(question, &current, &mut resolution).await;
+            self.compare_platforms(query, &current, &mut resolution).await;
             self.note_coverage(&line, &current, &mut resolution).await;
         }
-        self.find_hold(question, &mut resolution);
-        self.note_found(&question.platform, &resolution);
-        self.note_releases(question, &resolution);
+        self.find_hold(query, &mut resolution);
+        self.note_found(&query.platform, &resolution);
+        self.note_releases(query, &resolution);
         resolution
     }
 

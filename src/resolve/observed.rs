@@ -32,20 +32,20 @@ pub(super) struct ReleaseDigests<'a> {
 }
 
 impl TagHistory {
-    /// Merges `stays`, oldest first: an index that changed while this platform's manifest did not is the same release.
-    pub(super) fn new(stays: impl IntoIterator<Item = TagInterval>) -> Self {
+    /// Merges `intervals`, oldest first: an index that changed while this platform's manifest did not is the same release.
+    pub(super) fn new(intervals: impl IntoIterator<Item = TagInterval>) -> Self {
         let mut joined: Vec<TagInterval> = Vec::new();
-        for stay in stays {
-            match joined.last_mut().filter(|last| last.is(stay.release())) {
-                Some(last) => last.last_seen = last.last_seen.max(stay.last_seen),
-                None => joined.push(stay),
+        for interval in intervals {
+            match joined.last_mut().filter(|last| last.is(interval.release())) {
+                Some(last) => last.last_seen = last.last_seen.max(interval.last_seen),
+                None => joined.push(interval),
             }
         }
         Self(joined)
     }
 
     /// All periods.
-    pub(super) fn stays(&self) -> &[TagInterval] {
+    pub(super) fn intervals(&self) -> &[TagInterval] {
         &self.0
     }
 
@@ -71,7 +71,7 @@ impl TagHistory {
 
     /// When the tag was last observed at `release`.
     pub(super) fn last_seen(&self, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
-        self.0.iter().rfind(|stay| stay.is(release)).map(|stay| stay.last_seen)
+        self.0.iter().rfind(|interval| interval.is(release)).map(|interval| interval.last_seen)
     }
 
     /// When the tag left `release` for a newer one, until `now`, and the number of releases since that `counts` admits.
@@ -83,22 +83,23 @@ impl TagHistory {
         counts: impl Fn(&TagInterval) -> bool,
     ) -> Option<(DateTime<Utc>, u64)> {
         let first = self.position(release)?;
-        let last = self.0.iter().rposition(|stay| stay.is(release))?;
-        let is_newer = |(at, stay): &(usize, &TagInterval)| {
-            let is_first_stay = self.position(stay.release()) == Some(*at);
-            *at > first && is_first_stay && stay.first_seen <= now && counts(stay)
+        let last = self.0.iter().rposition(|interval| interval.is(release))?;
+        let is_newer = |(at, interval): &(usize, &TagInterval)| {
+            let is_first_stay = self.position(interval.release()) == Some(*at);
+            *at > first && is_first_stay && interval.first_seen <= now && counts(interval)
         };
-        let mut newer = self.0.iter().enumerate().skip(last + 1).filter(is_newer).map(|(_, stay)| stay).peekable();
-        Some((newer.peek()?.first_seen, newer.count() as u64))
+        let mut later =
+            self.0.iter().enumerate().skip(last + 1).filter(is_newer).map(|(_, interval)| interval).peekable();
+        Some((later.peek()?.first_seen, later.count() as u64))
     }
 
     /// The release that the tag pointed at on `instant`, if observed.
     pub(super) fn on(&self, instant: DateTime<Utc>) -> Option<&TagInterval> {
-        self.0.iter().rfind(|stay| stay.first_seen <= instant && instant <= stay.last_seen)
+        self.0.iter().rfind(|interval| interval.first_seen <= instant && instant <= interval.last_seen)
     }
 
     fn position(&self, release: ReleaseDigests<'_>) -> Option<usize> {
-        self.0.iter().position(|stay| stay.is(release))
+        self.0.iter().position(|interval| interval.is(release))
     }
 }
 
@@ -124,8 +125,8 @@ mod tests {
     }
 
     /// A tag observed at each of these, from one hour to another.
-    fn seen(stays: &[(&str, i64, i64)]) -> TagHistory {
-        TagHistory::new(stays.iter().map(|(name, first, last)| TagInterval {
+    fn seen(intervals: &[(&str, i64, i64)]) -> TagHistory {
+        TagHistory::new(intervals.iter().map(|(name, first, last)| TagInterval {
             digest: Digest::sha256(format!("{name} {first}").as_bytes()),
             platform_digest: Some(Digest::sha256(name.as_bytes())),
             first_seen: at(*first),
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(after(&line, "c", 20), None);
         assert_eq!(after(&line, "d", 20), None);
         assert_eq!(after(&line, "a", 7), Some((at(6), 1)), "the rest is yet to come");
-        let is_free = |stay: &TagInterval| stay.platform_digest != Some(Digest::sha256(b"b"));
+        let is_free = |interval: &TagInterval| interval.platform_digest != Some(Digest::sha256(b"b"));
         let after_held = with("a", |release| line.after(release, at(20), is_free));
         assert_eq!(after_held, Some((at(9), 1)), "a held release does not count");
         // b was withdrawn: a deployment on a is behind since c, one on b is not behind a.
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn the_release_of_a_tag_is_known_at_instants_between_observations() {
         let line = seen(&[("a", 1, 5), ("b", 8, 9)]);
-        let on = |hour| line.on(at(hour)).and_then(|stay| stay.platform_digest.clone());
+        let on = |hour| line.on(at(hour)).and_then(|interval| interval.platform_digest.clone());
         assert_eq!(on(3), Some(Digest::sha256(b"a")));
         assert_eq!([on(0), on(6), on(10)], [None, None, None]);
         assert_eq!(on(9), Some(Digest::sha256(b"b")));

@@ -23,7 +23,7 @@ pub enum ProblemKind {
     NotAllowed,
     /// The registry refused.
     Denied,
-    /// The registry cannot be reached, or answers with a server error.
+    /// The registry cannot be reached, or responds with a server error.
     Unreachable,
     /// The registry throttles.
     Throttled,

@@ -21,7 +21,7 @@ const COMMIT_DIGITS: usize = 7;
 impl BaseResolver {
     /// When ECR received `release`, if `repository` was listed.
     pub(super) fn received_at(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
-        let stored = self.shelf(repository)?;
+        let stored = self.repository_images(repository)?;
         let digests = [release.digest, release.platform_digest];
         let received = digests.into_iter().flatten().filter_map(|digest| stored.image(digest)?.pushed_at);
         received.filter(|at| is_plausible(*at, self.seen_at)).min()
@@ -37,17 +37,17 @@ impl BaseResolver {
     ) -> Option<LaterReleases> {
         let base_at = self.known_since(&line.repository, base.digests())?;
         let current_at = self.received_at(&line.repository, current.digests()).filter(|at| *at <= self.now)?;
-        let is_between = |held: &&StoredImage| held.pushed_at.is_some_and(|at| base_at < at && at < current_at);
-        let is_build = |held: &&StoredImage| held.tags.iter().any(|tag| is_build_of(&line.tag, tag));
-        let is_current = |held: &&StoredImage| {
-            [Some(&current.digest), current.platform_digest.as_ref()].contains(&Some(&held.digest))
+        let is_between = |image: &&StoredImage| image.pushed_at.is_some_and(|at| base_at < at && at < current_at);
+        let is_build = |image: &&StoredImage| image.tags.iter().any(|tag| is_build_of(&line.tag, tag));
+        let is_current = |image: &&StoredImage| {
+            [Some(&current.digest), current.platform_digest.as_ref()].contains(&Some(&image.digest))
         };
         let is_free =
-            |held: &&StoredImage| self.hold_of_digests(&line.repository, [Some(&held.digest), None]).is_none();
-        let stored = self.shelf(&line.repository)?;
+            |image: &&StoredImage| self.hold_of_digests(&line.repository, [Some(&image.digest), None]).is_none();
+        let stored = self.repository_images(&line.repository)?;
         let between =
-            stored.images().filter(is_between).filter(is_build).filter(|held| !is_current(held)).filter(is_free);
-        let received: BTreeSet<_> = between.filter_map(|held| Some((held.pushed_at?, &held.digest))).collect();
+            stored.images().filter(is_between).filter(is_build).filter(|image| !is_current(image)).filter(is_free);
+        let received: BTreeSet<_> = between.filter_map(|image| Some((image.pushed_at?, &image.digest))).collect();
         (base_at < current_at).then(|| LaterReleases {
             since: Some(received.first().map_or(current_at, |(at, _)| *at)),
             count: Some(received.len() as u64 + 1),
@@ -59,8 +59,8 @@ impl BaseResolver {
     /// The latest possible publish date of `release`: the catalog or ECR had it by then.
     fn known_since(&self, repository: &Repository, release: ReleaseDigests<'_>) -> Option<DateTime<Utc>> {
         let digests = [release.digest, release.platform_digest];
-        let recorded = self.images.catalog().read_repository(repository, |memory| {
-            let recorded = digests.into_iter().flatten().filter_map(|digest| memory.releases.get(digest));
+        let recorded = self.images.catalog().read_repository(repository, |record| {
+            let recorded = digests.into_iter().flatten().filter_map(|digest| record.releases.get(digest));
             recorded.map(|release| release.first_seen).min()
         });
         self.received_at(repository, release).into_iter().chain(recorded).min()

@@ -21,12 +21,12 @@ impl BaseResolver {
     }
 
     /// Adds the base in use and the current release of its line, as far as they were read.
-    pub(super) fn note_releases(&self, question: &BaseQuery, resolution: &Resolution) {
+    pub(super) fn note_releases(&self, query: &BaseQuery, resolution: &Resolution) {
         let base = &resolution.base;
         if let Some(manifest) = &base.platform_digest {
             let index = base.digest.as_ref().filter(|_| base.kind == Some(DigestKind::Index));
             let tag = base.release.as_ref().map(ToString::to_string);
-            self.note_release(&question.base.repository, tag, index, manifest);
+            self.note_release(&query.base.repository, tag, index, manifest);
         }
         if let (Some(current), Some((line, _))) = (&resolution.current, &resolution.line)
             && let Some(manifest) = &current.platform_digest

@@ -61,11 +61,11 @@ impl BaseResolver {
     /// A partial list is read again in the next run. The list of a pull-through cache is never complete, which is not a
     /// problem: `note_coverage` reports the cache.
     pub(super) async fn list_tags(&self, repository: &Repository, until: DateTime<Utc>) -> Option<ResolutionProblem> {
-        let place = self.images.tag_source(repository);
+        let source = self.images.tag_source(repository);
         let is_enough = |tags: &TagListRecord| {
-            tags.read_at >= until.min(self.seen_at) && (tags.is_complete || place != *repository)
+            tags.read_at >= until.min(self.seen_at) && (tags.is_complete || source != *repository)
         };
-        if self.images.catalog().read_repository(&place, |memory| memory.tags.as_ref().is_some_and(is_enough)) {
+        if self.images.catalog().read_repository(&source, |record| record.tags.as_ref().is_some_and(is_enough)) {
             return None;
         }
         self.tag_lists.get(repository.clone(), async || self.read_list(repository).await).await
@@ -90,32 +90,32 @@ impl BaseResolver {
         let is_dated = |tag: &String| LambdaTag::parse(tag).is_some_and(|tag| tag.built_at.is_some());
         let mut dated: BTreeSet<_> = tags.into_iter().filter(is_dated).collect();
         // Checked after the response, which may have been the first one from a cache.
-        let place = self.images.tag_source(repository);
-        let is_complete = problem.is_none() && place == *repository;
-        self.images.catalog().update_repository(&place, |memory| {
-            let known = memory.tags.take().filter(|_| !is_complete);
+        let source = self.images.tag_source(repository);
+        let is_complete = problem.is_none() && source == *repository;
+        self.images.catalog().update_repository(&source, |record| {
+            let known = record.tags.take().filter(|_| !is_complete);
             dated.extend(known.into_iter().flat_map(|known| known.dated));
-            memory.tags =
+            record.tags =
                 Some(TagListRecord { read_at: self.seen_at, is_complete, dated: dated.into_iter().collect() });
         });
-        problem.filter(|_| place == *repository)
+        problem.filter(|_| source == *repository)
     }
 
     /// Whether all dated tags of `repository` up to `until` are known. Through a cache they never are.
     pub(super) fn is_list_complete(&self, repository: &Repository, until: DateTime<Utc>) -> bool {
         let is_complete = |tags: &TagListRecord| tags.is_complete && tags.read_at >= until.min(self.seen_at);
         self.images.registry().cache_of(repository).is_none()
-            && self.images.catalog().read_repository(repository, |memory| memory.tags.as_ref().is_some_and(is_complete))
+            && self.images.catalog().read_repository(repository, |record| record.tags.as_ref().is_some_and(is_complete))
     }
 
-    /// Applies `look` to the cached data of `repository` and of the pull-through cache that it is read through. Not for
+    /// Applies `recall` to the cached data of `repository` and of the pull-through cache that it is read through. Not for
     /// the order in which a tag carried digests: a cache lags behind.
-    pub(super) fn recall_both<T>(&self, repository: &Repository, look: impl Fn(&RepositoryRecord) -> T) -> Vec<T> {
+    pub(super) fn recall_both<T>(&self, repository: &Repository, recall: impl Fn(&RepositoryRecord) -> T) -> Vec<T> {
         let cache = self.images.registry().cache_of(repository);
         [Some(repository), cache.as_ref()]
             .into_iter()
             .flatten()
-            .map(|place| self.images.catalog().read_repository(place, &look))
+            .map(|source| self.images.catalog().read_repository(source, &recall))
             .collect()
     }
 
@@ -134,19 +134,19 @@ impl BaseResolver {
     /// incomplete, also those found by other requests.
     pub(super) fn dated_tags(&self, repository: &Repository) -> Arc<[LambdaTag]> {
         let mut all = self.dated.lock().unwrap_or_else(PoisonError::into_inner);
-        let lists = self.recall_both(repository, |memory| {
-            let is_complete = memory.tags.as_ref().is_some_and(|tags| tags.is_complete);
-            let found = if is_complete { 0 } else { memory.carried.len() };
-            (memory.tags.as_ref().map(|tags| tags.read_at), found)
+        let lists = self.recall_both(repository, |record| {
+            let is_complete = record.tags.as_ref().is_some_and(|tags| tags.is_complete);
+            let found = if is_complete { 0 } else { record.carried.len() };
+            (record.tags.as_ref().map(|tags| tags.read_at), found)
         });
         // Parsed once for each list, because every base needs it.
         if let Some((_, known)) = all.get(repository).filter(|(of, _)| *of == lists) {
             return Arc::clone(known);
         }
-        let texts = self.recall_both(repository, |memory| {
-            let is_complete = memory.tags.as_ref().is_some_and(|tags| tags.is_complete);
-            let found = memory.carried.keys().filter(|_| !is_complete);
-            memory.tags.iter().flat_map(|tags| &tags.dated).chain(found).cloned().collect::<Vec<_>>()
+        let texts = self.recall_both(repository, |record| {
+            let is_complete = record.tags.as_ref().is_some_and(|tags| tags.is_complete);
+            let found = record.carried.keys().filter(|_| !is_complete);
+            record.tags.iter().flat_map(|tags| &tags.dated).chain(found).cloned().collect::<Vec<_>>()
         });
         let texts: BTreeSet<_> = texts.into_iter().flatten().collect();
         let mut dated: Vec<_> = texts.iter().filter_map(|tag| LambdaTag::parse(tag)).collect();
@@ -189,15 +189,15 @@ impl BaseResolver {
 
     /// The dated tag that is known to carry one of `digests`.
     pub(super) fn known_release(&self, repository: &Repository, digests: &[&Digest]) -> Option<LambdaTag> {
-        self.images.catalog().read_repository(repository, |memory| {
-            let (tag, _) = memory.carried.iter().find(|(_, seen)| digests.contains(&&seen.digest))?;
+        self.images.catalog().read_repository(repository, |record| {
+            let (tag, _) = record.carried.iter().find(|(_, seen)| digests.contains(&&seen.digest))?;
             LambdaTag::parse(tag).map(|tag| tag.release())
         })
     }
 
     /// The cached digest of the dated `tag`.
     pub(super) fn known_carried(&self, repository: &Repository, tag: &str) -> Option<TagObservation> {
-        self.images.catalog().read_repository(repository, |memory| memory.carried.get(tag).cloned())
+        self.images.catalog().read_repository(repository, |record| record.carried.get(tag).cloned())
     }
 
     /// The digest of the dated `tag`: cached, else one `HEAD`. `None` if it does not exist, which is cached for this
@@ -233,12 +233,12 @@ impl BaseResolver {
             return Ok(known);
         }
         let reference = Reference::tagged(repository.clone(), tag);
-        let ask = async || match self.read_dated(repository, tag).await? {
+        let fetch = async || match self.read_dated(repository, tag).await? {
             Some(seen) => Ok(Some(seen)),
             // A `GET` does not distinguish a missing tag from a missing manifest.
             None => self.ask_tag(&reference, tag).await,
         };
-        self.tags_asked.get(reference.clone(), ask).await
+        self.tags_asked.get(reference.clone(), fetch).await
     }
 
     /// Reads the image of the dated `tag` into the catalog.
@@ -272,8 +272,8 @@ impl BaseResolver {
     }
 
     pub(super) fn note_carried(&self, repository: &Repository, tag: &str, seen: TagObservation) {
-        self.images.catalog().update_repository(repository, |memory| {
-            memory.carried.insert(tag.to_owned(), seen);
+        self.images.catalog().update_repository(repository, |record| {
+            record.carried.insert(tag.to_owned(), seen);
         });
     }
 
@@ -291,7 +291,8 @@ impl BaseResolver {
     }
 
     pub(super) fn candidates(&self, search: &TagSearch<'_>) -> Vec<LambdaTag> {
-        let distance = |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| gap(built_at, search.around));
+        let distance =
+            |tag: &LambdaTag| tag.built_at.map_or(Duration::MAX, |built_at| distance_in_time(built_at, search.around));
         let dated = self.dated_tags(search.repository);
         let near = dated.partition_point(|tag| tag.built_at < Some(search.around - NEAR));
         let around = dated[near..].iter().take_while(|tag| tag.built_at <= Some(search.around + NEAR));
@@ -318,14 +319,15 @@ impl BaseResolver {
         if search.family.is_some() {
             return tags.into_iter().take(PROBES).collect();
         }
-        let is_same_hour = |tag: &LambdaTag| tag.built_at.is_some_and(|at| gap(at, search.around).is_zero());
+        let is_same_hour =
+            |tag: &LambdaTag| tag.built_at.is_some_and(|at| distance_in_time(at, search.around).is_zero());
         let same_hour = tags.iter().filter(|tag| is_same_hour(tag)).count();
         tags.into_iter().take(same_hour.min(SAME_HOUR) + PROBES).collect()
     }
 }
 
 /// The distance of `instant` from the hour that begins at `hour`, which is the hour of the build.
-fn gap(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
+fn distance_in_time(hour: DateTime<Utc>, instant: DateTime<Utc>) -> Duration {
     if instant < hour { hour - instant } else { (instant - hour - Duration::hours(1)).max(Duration::zero()) }
 }
 

@@ -24,10 +24,10 @@ fn stocked(cloud: &Cloud) -> (Stock, Digest, Digest) {
     let index = stock.push_index("orders", &[(image.clone(), platform)], &Annotations::new(), false);
     stock.tag("orders", "1", &image);
     stock.tag("orders", "2", &index);
-    let place = (OWN, REGION, "orders");
-    assert!(cloud.push_tags(place, &stock, &["1"], at("2026-08-01T00:00:00Z")));
-    assert!(cloud.push_tags(place, &stock, &["2"], at("2026-08-02T00:00:00Z")));
-    assert!(!cloud.push_tags(place, &stock, &["3"], at("2026-08-03T00:00:00Z")), "there is no 3");
+    let repository = (OWN, REGION, "orders");
+    assert!(cloud.push_tags(repository, &stock, &["1"], at("2026-08-01T00:00:00Z")));
+    assert!(cloud.push_tags(repository, &stock, &["2"], at("2026-08-02T00:00:00Z")));
+    assert!(!cloud.push_tags(repository, &stock, &["3"], at("2026-08-03T00:00:00Z")), "there is no 3");
     (stock, image, index)
 }
 

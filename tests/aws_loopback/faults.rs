@@ -120,16 +120,16 @@ async fn calls_over_the_quotas_are_throttled() {
             })
             .await;
         let passed = started.elapsed().as_secs_f64();
-        let answered = |wanted: &dyn Fn(&str) -> bool| {
-            let tally = cloud.calls().sum(|call| wanted(&call.operation));
+        let admitted = |selected: &dyn Fn(&str) -> bool| {
+            let tally = cloud.calls().sum(|call| selected(&call.operation));
             assert_eq!((tally.calls, tally.refused), (150, 0));
             u32::try_from(tally.calls - tally.throttled).unwrap()
         };
-        for (rate, answered) in
-            [(100, answered(&|name| name == "GetFunction")), (15, answered(&|name| name != "GetFunction"))]
+        for (rate, admitted) in
+            [(100, admitted(&|name| name == "GetFunction")), (15, admitted(&|name| name != "GetFunction"))]
         {
-            assert!(answered >= rate, "{answered} of a full bucket of {rate}");
-            assert!(f64::from(answered) <= f64::from(rate) * (1.0 + passed), "{answered} in {passed} s at {rate}/s");
+            assert!(admitted >= rate, "{admitted} of a full bucket of {rate}");
+            assert!(f64::from(admitted) <= f64::from(rate) * (1.0 + passed), "{admitted} in {passed} s at {rate}/s");
         }
     }
     cloud.limit(CloudQuotas::none());

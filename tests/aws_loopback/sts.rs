@@ -102,8 +102,8 @@ async fn a_session_lasts_no_longer_than_its_role_allows() {
     let cloud = two_accounts();
     for way in both_ways(&cloud) {
         for seconds in [899, 3601, 43_201] {
-            let refused = assume(&way, OTHER, None, Some(seconds)).await;
-            assert_eq!(refusal(refused), ("ValidationError".to_owned(), 400), "{seconds} seconds");
+            let rejected = assume(&way, OTHER, None, Some(seconds)).await;
+            assert_eq!(refusal(rejected), ("ValidationError".to_owned(), 400), "{seconds} seconds");
         }
         assert!(assume(&way, OTHER, None, Some(900)).await.is_ok());
         let unnamed = way.sts().assume_role().role_arn("basewatch-audit").role_session_name("x y").send().await;

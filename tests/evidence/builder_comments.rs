@@ -3,7 +3,7 @@
 use basewatch::image::Digest;
 use serde_json::{Value, json};
 
-use crate::rig::{BASE, OCI_MANIFEST, Rig, answer};
+use crate::rig::{BASE, OCI_MANIFEST, Rig, conclusion};
 
 /// Pushes an image with these layers and this history.
 fn push(rig: &Rig, layers: &[&str], history: &[Value]) -> Digest {
@@ -27,7 +27,7 @@ async fn a_base_in_a_comment_is_confirmed_if_its_layers_are_a_prefix() {
     let base = format!("{BASE}@{}", rig.base);
     let image = push(&rig, &IMAGE, &[json!({ "comment": format!("FROM {base}") })]);
     let found = rig.named(&image).await;
-    assert_eq!(answer(&found), Some(("builder-comment", "confirmed", base)), "{:#?}", found.records);
+    assert_eq!(conclusion(&found), Some(("builder-comment", "confirmed", base)), "{:#?}", found.records);
 }
 
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn a_base_in_a_comment_that_the_layers_disprove_is_rejected() {
     let base = format!("{BASE}@{}", rig.base);
     let image = push(&rig, &["os", "emulator", "node", "app"], &[json!({ "comment": format!("FROM {base}") })]);
     let found = rig.named(&image).await;
-    assert_eq!((answer(&found), found.contradicted.len()), (None, 1));
+    assert_eq!((conclusion(&found), found.contradicted.len()), (None, 1));
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_line_in_a_comment_counts_like_a_label_unless_disproved() {
     let line = format!("{BASE}:3.12");
     let steps = [json!({ "comment": format!("FROM {line}") }), json!({ "comment": "FROM 20af36793e93" })];
     let found = rig.named(&push(&rig, &IMAGE, &steps)).await;
-    assert_eq!(answer(&found), Some(("builder-comment", "unconfirmed", line)));
+    assert_eq!(conclusion(&found), Some(("builder-comment", "unconfirmed", line)));
     assert_eq!(found.records.len(), 1, "images of build stages are not bases");
 }
 

@@ -6,9 +6,9 @@ use basewatch::{identify::PrefixCheck, image::Digest, inventory::StoredImage, re
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::rig::{BASE, Form, Rig, answer, attestation, index, now, statement};
+use crate::rig::{BASE, Form, Rig, attestation, conclusion, index, now, statement};
 
-fn held(digest: &Digest, seconds: i64) -> StoredImage {
+fn stored_image(digest: &Digest, seconds: i64) -> StoredImage {
     StoredImage {
         digest: digest.clone(),
         tags: ["421".to_owned()].into(),
@@ -36,7 +36,7 @@ async fn the_base_is_the_material_whose_layers_are_a_prefix() {
     ];
     let attestation = rig.attest(&image, &materials);
     let identification = rig.named(&rig.index(&image, &attestation)).await;
-    assert_eq!(answer(&identification), Some(expected(&rig)), "{:#?}", identification.records);
+    assert_eq!(conclusion(&identification), Some(expected(&rig)), "{:#?}", identification.records);
     assert_eq!(rig.requests("awsguru") + rig.requests("golang"), 0, "other repositories than bases are not read");
 }
 
@@ -47,7 +47,7 @@ async fn a_base_that_is_not_configured_is_reported_but_not_used() {
     let copy = rig.copied_base("team/python");
     let attestation = rig.attest(&image, &[copy]);
     let found = rig.named(&rig.index(&image, &attestation)).await;
-    assert_eq!(answer(&found), None);
+    assert_eq!(conclusion(&found), None);
     let checks: Vec<_> = found.layers.checks.values().collect();
     assert_eq!(checks, [&PrefixCheck::Prefix { layer_count: 3 }], "so that it can be said what to configure");
 }
@@ -59,7 +59,7 @@ async fn an_attestation_is_read_once_ever() {
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
     let index = rig.index(&image, &attestation);
     for _ in 0..3 {
-        assert_eq!(answer(&rig.named(&index).await), Some(expected(&rig)));
+        assert_eq!(conclusion(&rig.named(&index).await), Some(expected(&rig)));
     }
     assert_eq!(rig.requests(attestation.as_str()), 1);
     assert_eq!(rig.requests("/referrers/"), 0, "the index names it already");
@@ -70,7 +70,7 @@ async fn a_material_of_another_platform_is_not_the_base() {
     let rig = Rig::new(false);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/amd64")]);
-    assert_eq!(answer(&rig.named(&rig.index(&image, &attestation)).await), None);
+    assert_eq!(conclusion(&rig.named(&rig.index(&image, &attestation)).await), None);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_material_whose_layers_are_not_in_the_image_is_not_the_base() {
         },
     );
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    assert_eq!(answer(&rig.named(&rig.index(&image, &attestation)).await), None);
+    assert_eq!(conclusion(&rig.named(&rig.index(&image, &attestation)).await), None);
 }
 
 #[tokio::test]
@@ -93,17 +93,17 @@ async fn the_attestation_of_one_image_of_an_index_is_found_by_referrers() {
     let rig = Rig::new(true);
     let image = rig.image();
     rig.attest(&image, &[rig.material("linux/arm64")]);
-    assert_eq!(answer(&rig.named(&image).await), Some(expected(&rig)));
+    assert_eq!(conclusion(&rig.named(&image).await), Some(expected(&rig)));
 }
 
 #[tokio::test]
 async fn without_the_referrers_api_the_referrers_tag_is_read() {
     let rig = Rig::new(false);
     let image = rig.image();
-    assert_eq!(answer(&rig.named(&image).await), None);
-    let asked = rig.requests("/referrers/");
-    assert_eq!(answer(&rig.named(&image).await), None);
-    assert_eq!(rig.requests("/referrers/"), asked, "the absence is cached for days");
+    assert_eq!(conclusion(&rig.named(&image).await), None);
+    let requests = rig.requests("/referrers/");
+    assert_eq!(conclusion(&rig.named(&image).await), None);
+    assert_eq!(rig.requests("/referrers/"), requests, "the absence is cached for days");
 
     let rig = Rig::new(false);
     let image = rig.image();
@@ -115,7 +115,7 @@ async fn without_the_referrers_api_the_referrers_tag_is_read() {
     });
     let referrers = rig.stock.push_raw("orders", crate::rig::OCI_INDEX, referrers.to_string().into_bytes());
     rig.stock.tag("orders", &format!("sha256-{}", image.hex()), &referrers);
-    assert_eq!(answer(&rig.named(&image).await), Some(expected(&rig)));
+    assert_eq!(conclusion(&rig.named(&image).await), Some(expected(&rig)));
 }
 
 #[tokio::test]
@@ -123,10 +123,10 @@ async fn the_attestation_of_a_function_image_is_found_in_the_index_that_lists_it
     let rig = Rig::new(false);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    let index = StoredImage { is_index: true, ..held(&rig.index(&image, &attestation), 2) };
-    let older = StoredImage { is_index: true, ..held(&Digest::sha256(b"gone"), 1) };
-    let found = rig.deployed(&image, vec![held(&image, 0), older, index]).await;
-    assert_eq!(answer(&found), Some(expected(&rig)));
+    let index = StoredImage { is_index: true, ..stored_image(&rig.index(&image, &attestation), 2) };
+    let older = StoredImage { is_index: true, ..stored_image(&Digest::sha256(b"gone"), 1) };
+    let found = rig.deployed(&image, vec![stored_image(&image, 0), older, index]).await;
+    assert_eq!(conclusion(&found), Some(expected(&rig)));
     assert_eq!(rig.requests("/referrers/"), 0, "a repository that was listed has said what refers to an image");
 }
 
@@ -135,9 +135,9 @@ async fn referrers_in_a_listed_repository_need_no_further_list() {
     let rig = Rig::new(true);
     let image = rig.image();
     let attestation = rig.attest(&image, &[rig.material("linux/arm64")]);
-    let artifact = StoredImage { attested: Some(image.clone()), ..held(&attestation, 5000) };
-    let found = rig.deployed(&image, vec![held(&image, 0), artifact]).await;
-    assert_eq!(answer(&found), Some(expected(&rig)));
+    let artifact = StoredImage { attested: Some(image.clone()), ..stored_image(&attestation, 5000) };
+    let found = rig.deployed(&image, vec![stored_image(&image, 0), artifact]).await;
+    assert_eq!(conclusion(&found), Some(expected(&rig)));
     assert_eq!(rig.requests("/referrers/"), 0);
 }
 
@@ -152,13 +152,13 @@ async fn missing_or_malformed_attestations_leave_the_base_unknown() {
         let attestation = rig.stock.push_raw("orders", crate::rig::OCI_MANIFEST, manifest);
         for _ in 0..2 {
             let found = rig.named(&rig.index(&image, &attestation)).await;
-            assert_eq!(answer(&found), None);
+            assert_eq!(conclusion(&found), None);
             let provenance = found.provenance.expect("it was looked for");
             let unusable: Vec<_> = provenance.unusable.iter().map(|it| &it.digest).collect();
             assert!(unusable.contains(&&attestation), "it is reported and cached: {provenance:?}");
         }
     }
-    assert_eq!(answer(&rig.named(&rig.index(&image, &Digest::sha256(b"nowhere"))).await), None);
+    assert_eq!(conclusion(&rig.named(&rig.index(&image, &Digest::sha256(b"nowhere"))).await), None);
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_statement_in_an_envelope_or_bundle_is_read_like_a_plain_one() {
         let image = rig.image();
         let attestation = rig.attest_as(form, &image, &[rig.material("linux/arm64")]);
         let found = rig.named(&image).await;
-        assert_eq!(answer(&found), Some(expected(&rig)), "{form:?}: {:?}", found.provenance);
+        assert_eq!(conclusion(&found), Some(expected(&rig)), "{form:?}: {:?}", found.provenance);
         assert_eq!(rig.requests(attestation.as_str()), 1);
     }
 }
@@ -179,7 +179,7 @@ async fn a_bundle_that_signs_something_else_is_not_read() {
     let image = rig.image();
     let signature = rig.attest_as(Form::Signature, &image, &[]);
     let found = rig.named(&image).await;
-    assert_eq!((answer(&found), rig.requests(signature.as_str())), (None, 0));
+    assert_eq!((conclusion(&found), rig.requests(signature.as_str())), (None, 0));
     assert_eq!(found.provenance.expect("it was looked for").attestation_count, 0);
 }
 
@@ -189,7 +189,7 @@ async fn a_malformed_envelope_is_reported_as_unusable() {
     let image = rig.image();
     rig.attest_as(Form::Broken, &image, &[rig.material("linux/arm64")]);
     let found = rig.named(&image).await;
-    assert_eq!(answer(&found), None);
+    assert_eq!(conclusion(&found), None);
     let provenance = found.provenance.expect("it was looked for");
     assert!(provenance.unusable[0].why.contains("not base64"), "{provenance:?}");
 }
@@ -224,12 +224,12 @@ async fn the_attestations_of_an_image_in_a_folder_are_read_from_that_folder() {
     let manifest = json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": [] });
     let image_here = put(manifest.to_string().as_bytes());
     assert_ne!(image, image_here);
-    let said = statement(&image_here, &[rig.material("linux/arm64")]);
-    let statement = put(&said);
-    let attestation = put(attestation(&image_here, &statement, said.len(), &config).to_string().as_bytes());
+    let content = statement(&image_here, &[rig.material("linux/arm64")]);
+    let statement = put(&content);
+    let attestation = put(attestation(&image_here, &statement, content.len(), &config).to_string().as_bytes());
     let index = put(index(&image_here, &attestation).to_string().as_bytes());
     let entries = json!({ "schemaVersion": 2, "manifests": [{ "mediaType": crate::rig::OCI_INDEX, "digest": index }] });
     fs::write(folder.path().join("index.json"), entries.to_string()).expect("is written");
     fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("is written");
-    assert_eq!(answer(&rig.layout(folder.path()).await), Some(expected(&rig)));
+    assert_eq!(conclusion(&rig.layout(folder.path()).await), Some(expected(&rig)));
 }

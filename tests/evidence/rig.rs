@@ -140,7 +140,7 @@ impl Rig {
         let client = DistributionClient::new(network, None, Arc::<RequestCounter>::default()).expect("valid settings");
         let images = Arc::new(ImageReader::new(Arc::new(client), Arc::clone(&self.catalog)));
         let limits = SearchLimits { request_count: 0, ..SearchLimits::default() };
-        let terms = AuditOptions {
+        let options = AuditOptions {
             policy: Policy::default(),
             identify: identify::IdentifySettings { search: limits, ..identify::IdentifySettings::default() },
             resolve: resolve::ResolveSettings::default(),
@@ -152,7 +152,7 @@ impl Rig {
             seen_at: now(),
         };
         let sources = AuditSources { inventories: vec![inventory(&images)], aws_scope: None };
-        let audit = audit(&sources, &images, &terms, &|_| {}).await;
+        let audit = audit(&sources, &images, &options, &|_| {}).await;
         audit.audited_deployments().map(|traced| traced.identification.clone()).collect()
     }
 
@@ -265,7 +265,7 @@ pub(crate) fn index(image: &Digest, attestation: &Digest) -> Value {
 }
 
 /// How the base was identified, and the base.
-pub(crate) fn answer(identification: &Identification) -> Option<(&'static str, &'static str, String)> {
+pub(crate) fn conclusion(identification: &Identification) -> Option<(&'static str, &'static str, String)> {
     let base = identification.chain.first()?;
     Some((base.evidence.kind.as_str(), base.confidence.as_str(), base.base.reference().to_string()))
 }

@@ -93,8 +93,8 @@ fn behind(finding: &Finding) -> (Option<DateTime<Utc>>, Option<u64>) {
 /// The manifests requested from the registry of the company base, with the method.
 fn manifests(company: &Company) -> Vec<String> {
     let requests: Vec<LoggedRequest> = company.fetched(BASE);
-    let asked = requests.iter().filter(|request| request.path.contains("/manifests/"));
-    asked.map(|request| format!("{} {}", request.method, request.path)).collect()
+    let request = requests.iter().filter(|request| request.path.contains("/manifests/"));
+    request.map(|request| format!("{} {}", request.method, request.path)).collect()
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn an_unlabelled_image_is_built_on_the_release_that_private_ecr_lists() {
         assert!(!found.behind.as_ref().unwrap().exact);
         assert_eq!(found.verdict, Verdict::Stale);
         let calls = company.cloud.calls().tally("ecr:BatchGetImage").calls;
-        assert!(manifests(&company).iter().all(|asked| asked.ends_with("/3.12")), "{:?}", manifests(&company));
+        assert!(manifests(&company).iter().all(|request| request.ends_with("/3.12")), "{:?}", manifests(&company));
 
         let again = company.audit().await;
         assert_eq!(again.findings, report.findings);
@@ -213,5 +213,5 @@ async fn many_releases_are_read_in_hundreds() {
     assert_eq!(finding(&report, "orders").base.as_ref().unwrap().identified_by.as_str(), "layers");
     let batches = company.cloud.calls().tally("ecr:BatchGetImage").calls;
     assert_eq!(batches, 1 + 3, "one for the image of the function");
-    assert_eq!(manifests(&company).iter().filter(|asked| asked.contains("sha256")).count(), 0);
+    assert_eq!(manifests(&company).iter().filter(|request| request.contains("sha256")).count(), 0);
 }

@@ -17,7 +17,8 @@ async fn functions_read_before_the_audit_was_cancelled_are_not_read_again() {
     for number in 0..FUNCTIONS {
         company.run(SHOP, EU, &format!("orders-{number:02}"), OLD);
     }
-    let asked = || company.cloud.calls().by_action().get("lambda:GetFunction").copied().unwrap_or_default();
+    let get_function_calls =
+        || company.cloud.calls().by_action().get("lambda:GetFunction").copied().unwrap_or_default();
     let cut = Arc::new(Notify::new());
     let act = Arc::clone(&cut);
     company.before("/functions/orders-20", move || act.notify_one());
@@ -26,10 +27,14 @@ async fn functions_read_before_the_audit_was_cancelled_are_not_read_again() {
         () = cut.notified() => {}
         report = company.audit() => panic!("it was not cut short: {} findings", report.findings.len()),
     }
-    let before = asked();
+    let before = get_function_calls();
     assert!((10..FUNCTIONS).contains(&before), "{before}");
     let report = company.audit().await;
     assert_eq!((report.complete, report.findings.len() as u64), (true, FUNCTIONS));
     // The one in progress is read again.
-    assert!(asked() <= FUNCTIONS + 1, "{} of {FUNCTIONS}, {before} before it was cut short", asked());
+    assert!(
+        get_function_calls() <= FUNCTIONS + 1,
+        "{} of {FUNCTIONS}, {before} before it was cut short",
+        get_function_calls()
+    );
 }

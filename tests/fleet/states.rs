@@ -20,8 +20,8 @@ async fn on_managed_instances_the_published_version_is_judged_and_the_draft_is_n
     company.cloud.function(SHOP, EU, cart.weighted_alias("live", 1, 2, 0.1));
     company.run(SHOP, EU, "search", NEWEST);
     let report = company.audit().await;
-    let places = ["cart:$LATEST.PUBLISHED", "cart:live", "cart:live", "search:$LATEST"];
-    assert_eq!(seen(&report), places.map(|place| format!("111111111111 eu-west-1 {place}")));
+    let qualifiers = ["cart:$LATEST.PUBLISHED", "cart:live", "cart:live", "search:$LATEST"];
+    assert_eq!(seen(&report), qualifiers.map(|qualifier| format!("111111111111 eu-west-1 {qualifier}")));
     let verdict = |id: &str| report.findings.iter().find(|finding| finding.id.ends_with(id)).unwrap().verdict;
     assert_eq!([":$LATEST.PUBLISHED", ":live"].map(verdict), [Verdict::Stale; 2]);
     assert_eq!([":live/2", "search:$LATEST"].map(verdict), [Verdict::Fresh; 2]);

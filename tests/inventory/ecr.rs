@@ -17,7 +17,7 @@ async fn a_tagged_image_is_one_deployment_with_the_data_of_ecr() {
     let image = registry.image("orders").tagged(&["421"]).pushed_at(1_755_000_000);
     let digest = image.digest();
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "team-a/orders", [image]));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(found.errors, []);
     let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
     assert_eq!(deployment.id, "ecr:eu-west-1:123456789012:team-a/orders:421");
@@ -44,7 +44,7 @@ async fn lists_are_read_to_their_last_page() {
         model = model.with(REGION, name, images);
     }
     let rig = Rig::new(registry, model);
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((found.deployments.len(), found.errors.as_slice()), (25, [].as_slice()));
     assert_eq!(rig.replay.calls("DescribeRepositories").len(), 3);
     assert_eq!(rig.replay.calls("DescribeImages").len(), 15);
@@ -57,7 +57,7 @@ async fn manifests_are_fetched_in_hundreds() {
     let registry = MemoryRegistry::new();
     let images: Vec<_> = (0..250).map(|n| registry.image(&n.to_string()).tagged(&[&format!("v{n}")])).collect();
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", images));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((found.deployments.len(), unreadable(&found)), (250, vec![]));
     let mut sizes: Vec<_> =
         rig.replay.calls("BatchGetImage").iter().map(|call| call.body["imageIds"].as_array().unwrap().len()).collect();
@@ -78,7 +78,7 @@ async fn an_image_with_many_tags_and_repositories_is_fetched_once() {
         .with("us-east-1", "a", [image.clone().tagged(&["x"])]);
     let rig = Rig::new(registry, model);
     let both = EcrSettings { regions: regions(&[REGION, "us-east-1", REGION]), ..settings() };
-    let found = rig.look(&[both]).await;
+    let found = rig.read_inventory(&[both]).await;
     assert_eq!((found.deployments.len(), unreadable(&found)), (52, vec![]));
     assert_eq!(rig.replay.calls("BatchGetImage").len(), 1);
     assert_eq!(rig.registry.asked().values().collect::<Vec<_>>(), [&1], "one configuration, once");
@@ -92,13 +92,13 @@ async fn a_second_run_sends_list_calls_only() {
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
     let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["v1"]);
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [arm, amd, all]));
-    let first = rig.look(&[settings()]).await;
+    let first = rig.read_inventory(&[settings()]).await;
     let calls = rig.replay.all_calls().len();
-    let asked = rig.registry.asked();
-    let second = rig.look(&[settings()]).await;
+    let request_counts = rig.registry.asked();
+    let second = rig.read_inventory(&[settings()]).await;
     assert_eq!(ids(&first.deployments), ids(&second.deployments));
     assert_eq!(rig.replay.all_calls().len() - calls, 2, "DescribeRepositories and DescribeImages");
-    assert_eq!(rig.registry.asked(), asked);
+    assert_eq!(rig.registry.asked(), request_counts);
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn repositories_and_tags_are_selected_by_pattern() {
         tags: vec!["4*".parse().unwrap(), "latest".parse().unwrap()],
         ..settings()
     };
-    let found = Rig::new(registry.clone(), model).look(&[chosen]).await;
+    let found = Rig::new(registry.clone(), model).read_inventory(&[chosen]).await;
     assert_eq!(names(&found), ["team-a/orders:421", "team-a/orders:latest"]);
 }
 
@@ -126,7 +126,7 @@ async fn the_newest_images_of_each_repository_are_selected_by_push_date() {
         .with(REGION, "a", [image(2, &["two"]), image(9, &["nine", "latest"]), image(5, &["five"])])
         .with(REGION, "b", [image(1, &["one"])]);
     let newest = EcrSettings { newest: Some(2), ..settings() };
-    let found = Rig::new(registry.clone(), model).look(&[newest]).await;
+    let found = Rig::new(registry.clone(), model).read_inventory(&[newest]).await;
     assert_eq!(names(&found), ["a:five", "a:latest", "a:nine", "b:one"]);
 }
 
@@ -138,10 +138,10 @@ async fn untagged_images_are_audited_if_configured_but_platforms_of_an_index_are
     let digest = loose.digest();
     let model = EcrModel::default().with(REGION, "orders", [arm, loose, all]);
     let rig = Rig::new(registry, model);
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(names(&found), ["orders:v1"]);
     assert_eq!(rig.replay.calls("DescribeImages")[0].body["filter"], json!({ "tagStatus": "TAGGED" }));
-    let found = rig.look(&[EcrSettings { untagged: true, ..settings() }]).await;
+    let found = rig.read_inventory(&[EcrSettings { untagged: true, ..settings() }]).await;
     let untagged = format!("ecr:{REGION}:{ACCOUNT}:orders@{digest}");
     assert_eq!(ids(&found.deployments), ["ecr:eu-west-1:123456789012:orders:v1#linux/arm64", &untagged]);
 }
@@ -157,7 +157,7 @@ async fn each_platform_of_an_index_is_a_deployment_and_attestations_are_not() {
     });
     let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[attestation]).tagged(&["v1"]);
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [arm.clone(), amd, all]));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     let id = "ecr:eu-west-1:123456789012:orders:v1";
     assert_eq!(ids(&found.deployments), [format!("{id}#linux/amd64"), format!("{id}#linux/arm64")]);
     let image = found.deployments[1].image.as_ref().unwrap();
@@ -172,7 +172,7 @@ async fn a_deleted_platform_is_reported_beside_the_existing_one() {
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
     let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["v1"]);
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [amd, all]));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert!(found.deployments[0].image.is_ok());
     let why = found.deployments[1].image.as_ref().unwrap_err();
     assert_eq!((crate::rig::reason_code(why), &why.digest), ("registry-incomplete", &Some(arm.digest())));
@@ -205,11 +205,11 @@ async fn archived_images_and_other_artifacts_are_left_out_without_an_error() {
         Image::new(MANIFEST, chart).tagged(&["unlisted-chart"]),
     ];
     let rig = Rig::new(registry.clone(), EcrModel::default().with(REGION, "orders", images));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(names(&found), ["orders:live"]);
     assert_eq!(found.errors, []);
-    let asked = &rig.replay.calls("BatchGetImage")[0].body["imageIds"];
-    assert_eq!(asked.as_array().unwrap().len(), 3, "the rest is known from the list");
+    let request_counts = &rig.replay.calls("BatchGetImage")[0].body["imageIds"];
+    assert_eq!(request_counts.as_array().unwrap().len(), 3, "the rest is known from the list");
 }
 
 fn live() -> basewatch::image::Digest {
@@ -220,13 +220,13 @@ fn live() -> basewatch::image::Digest {
 async fn an_image_selected_twice_is_one_deployment() {
     let registry = MemoryRegistry::new();
     let model = EcrModel::default().with(REGION, "orders", [registry.image("1").tagged(&["421"])]);
-    let found = Rig::new(registry, model).look(&[settings(), settings()]).await;
+    let found = Rig::new(registry, model).read_inventory(&[settings(), settings()]).await;
     assert_eq!(names(&found), ["orders:421"]);
 }
 
 #[tokio::test]
 async fn without_settings_no_request_is_sent() {
     let rig = Rig::new(MemoryRegistry::new(), EcrModel::default());
-    assert!(rig.look(&[]).await.deployments.is_empty());
+    assert!(rig.read_inventory(&[]).await.deployments.is_empty());
     assert!(rig.replay.all_calls().is_empty());
 }

@@ -39,7 +39,7 @@ fn rig_with(fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static) -> 
 #[tokio::test]
 async fn a_denied_region_leaves_the_others_intact() {
     let rig = rig_with(|call| call.host.contains("us-east-1").then(|| Answer::error("AccessDeniedException", DENIED)));
-    let found = rig.look(&[both_regions()]).await;
+    let found = rig.read_inventory(&[both_regions()]).await;
     assert_eq!(names(&found), ["a:v1", "b:v1"]);
     assert_eq!(codes(&found.errors), [("ecr us-east-1", "access-denied")]);
     let us =
@@ -57,7 +57,7 @@ async fn a_denied_repository_leaves_the_others_intact() {
         let denied = call.operation == "DescribeImages" && call.body["repositoryName"] == "a";
         denied.then(|| Answer::error("AccessDeniedException", DENIED))
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((names(&found), codes(&found.errors)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "access-denied")]));
     let repository = AffectedScope {
         kind: Some(DeploymentKind::Ecr),
@@ -74,7 +74,7 @@ async fn a_repository_deleted_during_the_run_is_not_found() {
         let gone = call.operation == "DescribeImages" && call.body["repositoryName"] == "a";
         gone.then(|| Answer::error("RepositoryNotFoundException", "gone"))
     });
-    assert_eq!(codes(&rig.look(&[settings()]).await.errors), [("ecr eu-west-1 a", "not-found")]);
+    assert_eq!(codes(&rig.read_inventory(&[settings()]).await.errors), [("ecr eu-west-1 a", "not-found")]);
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_page_that_fails_midway_keeps_what_was_read() {
         Some(_) => Answer::error("InvalidParameterException", "Invalid next token"),
         None => model.answer(call),
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((found.deployments.len(), codes(&found.errors)), (2, vec![("ecr eu-west-1 a", "failed")]));
 }
 
@@ -96,7 +96,7 @@ async fn a_list_that_repeats_its_token_ends() {
         let endless = json!({ "imageDetails": [], "nextToken": "again" });
         (call.operation == "DescribeImages").then(|| Answer::ok(endless))
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(codes(&found.errors), [("ecr eu-west-1 a", "malformed"), ("ecr eu-west-1 b", "malformed")]);
     assert_eq!(rig.replay.calls("DescribeImages").len(), 4);
 }
@@ -107,7 +107,7 @@ async fn throttling_is_waited_out_and_every_attempt_counted() {
         let first = call.operation == "DescribeImages" && call.nth == 0;
         first.then(|| Answer::error("ThrottlingException", "Rate exceeded"))
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((names(&found), codes(&found.errors)), (vec!["a:v1", "b:v1"], vec![]));
     assert_eq!(rig.requests.snapshot()["ecr"]["api"], 1 + 4 + 2);
 }
@@ -118,7 +118,7 @@ async fn continued_throttling_is_an_error_after_the_last_attempt() {
         let endless = call.operation == "DescribeImages" && call.body["repositoryName"] == "a";
         endless.then(|| Answer::error("ThrottlingException", "Rate exceeded"))
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((names(&found), codes(&found.errors)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "throttled")]));
     assert_eq!(rig.replay.calls("DescribeImages").len(), 3 + 1);
 }
@@ -126,7 +126,7 @@ async fn continued_throttling_is_an_error_after_the_last_attempt() {
 #[tokio::test]
 async fn an_unreachable_region_is_an_error() {
     let rig = rig_with(|call| call.host.contains("us-east-1").then_some(Answer::Refused));
-    let found = rig.look(&[both_regions()]).await;
+    let found = rig.read_inventory(&[both_regions()]).await;
     assert_eq!((found.deployments.len(), codes(&found.errors)), (2, vec![("ecr us-east-1", "unreachable")]));
     assert!(found.errors[0].message.contains("connection refused"), "{}", found.errors[0].message);
 }
@@ -136,7 +136,7 @@ async fn expired_credentials_are_reported_and_never_shown() {
     let rig = rig_with(|_| {
         Some(Answer::error("ExpiredTokenException", "The security token included in the request is expired"))
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(codes(&found.errors), [("ecr eu-west-1", "credentials")]);
     assert!(found.errors[0].message.contains("have expired: sign in again"));
     let shown = format!("{found:?} {:?}", rig.aws());
@@ -147,7 +147,7 @@ async fn expired_credentials_are_reported_and_never_shown() {
 async fn a_rejected_signature_is_reported_without_the_request_that_aws_quotes() {
     let quoted = "The Canonical String for this request should have been 'x-amz-security-token:FwoGZXIvYXdz'";
     let rig = rig_with(move |_| Some(Answer::error("InvalidSignatureException", quoted)));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(codes(&found.errors), [("ecr eu-west-1", "credentials")]);
     assert!(!found.errors[0].message.contains("FwoG"), "{}", found.errors[0].message);
 }
@@ -167,8 +167,8 @@ impl ProvideCredentials for NoCredentials {
 #[tokio::test]
 async fn without_credentials_there_is_one_error_and_no_call() {
     let rig = rig_with(|_| None);
-    let estate = rig.estate_of(rig.aws().with_credentials(NoCredentials));
-    let found = EcrInventory::new(vec![both_regions()], estate).deployments().await;
+    let aws_scope = rig.aws_scope_of(rig.aws().with_credentials(NoCredentials));
+    let found = EcrInventory::new(vec![both_regions()], aws_scope).deployments().await;
     assert_eq!(codes(&found.errors), [("aws", "credentials")]);
     assert!(found.errors[0].message.starts_with("no AWS credentials were found"));
     assert!(rig.replay.all_calls().is_empty());
@@ -183,18 +183,18 @@ async fn failures_inside_an_http_200_are_reported_for_each_image() {
     let digests = images.clone().map(|image| image.digest());
     let model = EcrModel::default().with(REGION, "a", images);
     let rig = Rig::answering(registry.clone(), move |call| {
-        let Answer::Http(status, mut answer) = model.answer(call) else { panic!("the model answers") };
+        let Answer::Http(status, mut response) = model.answer(call) else { panic!("the model answers") };
         for (digest, code) in digests.iter().zip(codes).filter(|(_, code)| !code.is_empty()) {
-            if let Some(images) = answer["images"].as_array_mut() {
+            if let Some(images) = response["images"].as_array_mut() {
                 images.retain(|image| image["imageId"]["imageDigest"] != digest.as_str());
                 let id = json!({ "imageDigest": digest });
                 let failure = json!({ "imageId": id, "failureCode": code, "failureReason": "because" });
-                answer["failures"].as_array_mut().unwrap().push(failure);
+                response["failures"].as_array_mut().unwrap().push(failure);
             }
         }
-        Answer::Http(status, answer)
+        Answer::Http(status, response)
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(
         unreadable(&found),
         [
@@ -215,7 +215,7 @@ async fn failures_inside_an_http_200_are_reported_for_each_image() {
 async fn denied_manifests_are_deployments_that_cannot_be_read() {
     let rig =
         rig_with(|call| (call.operation == "BatchGetImage").then(|| Answer::error("AccessDeniedException", DENIED)));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(unreadable(&found), [("a:v1", "registry-denied"), ("b:v1", "registry-denied")]);
     let message = |at: usize| found.deployments[at].image.as_ref().unwrap_err().message.clone();
     assert!(message(0).starts_with("ecr:BatchGetImage of a in") && message(1).starts_with("ecr:BatchGetImage of b in"));
@@ -234,7 +234,7 @@ async fn a_digest_refused_by_one_repository_is_read_from_another_one() {
             }
             model.answer(call)
         });
-        let found = rig.look(&[settings()]).await;
+        let found = rig.read_inventory(&[settings()]).await;
         assert_eq!((names(&found), unreadable(&found)), (vec!["a:v1", "b:v1"], vec![]));
     }
 }
@@ -244,13 +244,13 @@ async fn a_manifest_with_another_digest_is_rejected() {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
     let rig = Rig::answering(registry, move |call| {
-        let Answer::Http(status, mut answer) = model.answer(call) else { panic!("the model answers") };
-        for image in answer["images"].as_array_mut().into_iter().flatten() {
+        let Answer::Http(status, mut response) = model.answer(call) else { panic!("the model answers") };
+        for image in response["images"].as_array_mut().into_iter().flatten() {
             image["imageManifest"] = format!("{} ", image["imageManifest"].as_str().unwrap()).into();
         }
-        Answer::Http(status, answer)
+        Answer::Http(status, response)
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(unreadable(&found), [("a:v1", "registry-malformed"), ("b:v1", "registry-malformed")]);
     assert!(rig.registry.asked().is_empty(), "its configuration is not asked for");
 }
@@ -263,19 +263,19 @@ async fn manifests_too_large_for_one_response_are_read_in_halves() {
         (0..5).map(|number| registry.image(&format!("large{number}")).tagged(&[&number.to_string()])).collect();
     let model = model.with(REGION, "large", images);
     let rig = Rig::answering(registry, move |call| {
-        let Answer::Http(status, mut answer) = model.answer(call) else { panic!("the model answers") };
-        let count = answer["images"].as_array().map_or(0, Vec::len);
+        let Answer::Http(status, mut response) = model.answer(call) else { panic!("the model answers") };
+        let count = response["images"].as_array().map_or(0, Vec::len);
         // White space in the response but in no manifest.
         if call.operation == "BatchGetImage" && count > 1 {
-            answer["filler"] = " ".repeat(3 << 20).into();
+            response["filler"] = " ".repeat(3 << 20).into();
         }
-        Answer::Http(status, answer)
+        Answer::Http(status, response)
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(unreadable(&found), []);
     assert_eq!(names(&found), ["a:v1", "b:v1", "large:0", "large:1", "large:2", "large:3", "large:4"]);
-    let asked: Vec<_> = rig.replay.calls("BatchGetImage");
-    let mut sizes: Vec<_> = asked.iter().map(|call| call.body["imageIds"].as_array().unwrap().len()).collect();
+    let batches: Vec<_> = rig.replay.calls("BatchGetImage");
+    let mut sizes: Vec<_> = batches.iter().map(|call| call.body["imageIds"].as_array().unwrap().len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 5]);
 }
@@ -283,7 +283,7 @@ async fn manifests_too_large_for_one_response_are_read_in_halves() {
 #[tokio::test]
 async fn a_manifest_missing_in_the_response_is_reported() {
     let rig = rig_with(|call| (call.operation == "BatchGetImage").then(|| Answer::ok(json!({}))));
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(unreadable(&found), [("a:v1", "registry-malformed"), ("b:v1", "registry-malformed")]);
 }
 
@@ -304,7 +304,7 @@ async fn an_unreadable_configuration_is_reported_with_the_error_of_the_registry(
     for (error, code) in cases {
         let rig = rig_with(|_| None);
         rig.registry.fail(&format!("{host}/a"), error.clone());
-        let found = rig.look(&[settings()]).await;
+        let found = rig.read_inventory(&[settings()]).await;
         assert_eq!(unreadable(&found), [("a:v1", code)]);
         assert_eq!(found.deployments[0].image.as_ref().unwrap_err().message, error.to_string());
     }
@@ -317,6 +317,6 @@ async fn a_repository_with_a_malformed_uri_is_an_error() {
         let none = json!({ "repositoryName": "y" });
         (call.operation == "DescribeRepositories").then(|| Answer::ok(json!({ "repositories": [odd, none] })))
     });
-    let found = rig.look(&[settings()]).await;
+    let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(codes(&found.errors), [("ecr eu-west-1 x", "malformed"), ("ecr eu-west-1 y", "malformed")]);
 }

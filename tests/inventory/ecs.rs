@@ -66,12 +66,12 @@ pub(crate) fn rig_but(
     (rig, stock)
 }
 
-pub(crate) async fn look(rig: &Rig, settings: &[EcsSettings]) -> InventoryResult {
-    EcsInventory::new(settings.to_vec(), rig.estate()).deployments().await
+pub(crate) async fn read_inventory(rig: &Rig, settings: &[EcsSettings]) -> InventoryResult {
+    EcsInventory::new(settings.to_vec(), rig.aws_scope()).deployments().await
 }
 
 /// The number of calls of each ECS operation after the first `before` calls.
-pub(crate) fn asked(rig: &Rig, before: usize) -> String {
+pub(crate) fn calls_since(rig: &Rig, before: usize) -> String {
     let calls = rig.replay.all_calls();
     let mut counts = std::collections::BTreeMap::<_, usize>::new();
     for call in calls[before..].iter().filter(|call| call.host.starts_with("ecs.")) {
@@ -98,7 +98,7 @@ async fn a_container_is_one_deployment_with_the_data_of_ecs() {
         let definition = [("app", ORDERS, None), ("proxy", ORDERS, None)];
         EcsModel::default().service("prod", service).definition("orders:7", Some("ARM64"), &definition)
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.errors, []);
     let [deployment, proxy] = found.deployments.as_slice() else { panic!("{found:?}") };
     assert_eq!(deployment.id, "ecs:eu-west-1:123456789012:prod/orders:app");
@@ -131,7 +131,7 @@ async fn the_digest_of_a_container_may_be_that_of_an_index_or_of_a_platform() {
             EcsModel::default().service("prod", service).definition("orders:7", architecture, &[("app", ORDERS, None)])
         });
         async move {
-            let found = look(&rig, &[everything()]).await;
+            let found = read_inventory(&rig, &[everything()]).await;
             let word = |it: &Deployment| {
                 let name = if image(it).digest == stock.arm { "arm" } else { "amd" };
                 format!("{} {name}", it.id.rsplit('/').next().unwrap())
@@ -164,7 +164,7 @@ async fn during_a_rolling_deployment_both_revisions_are_deployments() {
             .definition("orders:7", None, &containers)
             .definition("orders:8", None, &containers)
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     let id = "ecs:eu-west-1:123456789012:prod/orders";
     let other = format!("{id}:app@{}", stock.old.short());
     assert_eq!(ids(&found.deployments), [&format!("{id}:app"), &other, &format!("{id}:proxy")]);
@@ -189,7 +189,7 @@ async fn standalone_tasks_are_found_and_tasks_of_services_are_not_counted_twice(
             .definition("nightly:3", None, &[("job", ORDERS, None)])
             .definition("nightly:4", Some("X86_64"), &[("job", ORDERS, None)])
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.errors, []);
     let job = "ecs:eu-west-1:123456789012:prod/task/nightly:job";
     let other = format!("{job}@{}", stock.old.short());
@@ -219,7 +219,7 @@ async fn clusters_services_and_families_are_selected_by_pattern() {
     let prod =
         EcsSettings { clusters: clusters("prod-*"), selector: named(&["*"], &["sandbox*", "scratch"]), ..everything() };
     let more = EcsSettings { clusters: clusters("*-a"), selector: named(&["orders", "scratch"], &[]), ..everything() };
-    let found = look(&rig, &[prod, more]).await;
+    let found = read_inventory(&rig, &[prod, more]).await;
     let names: Vec<_> = found.deployments.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["prod-a/orders", "prod-a/scratch", "prod-a/nightly", "prod-b/orders", "prod-b/nightly"]);
     let services: Vec<_> =
@@ -243,28 +243,28 @@ async fn a_second_run_reads_no_revision_or_definition_again() {
         }
     };
     let (first, _) = rig_with(model(&["1"]));
-    let found = look(&first, &[everything()]).await;
+    let found = read_inventory(&first, &[everything()]).await;
     assert_eq!(
-        asked(&first, 0),
+        calls_since(&first, 0),
         "DescribeServiceRevisions 1, DescribeServices 1, DescribeTaskDefinition 2, DescribeTasks 1, ListClusters 1, \
          ListServices 1, ListTasks 1"
     );
     let before = first.replay.all_calls().len();
-    let again = look(&first, &[everything()]).await;
-    assert_eq!((asked(&first, before).as_str(), ids(&again.deployments)), (LISTS, ids(&found.deployments)));
+    let again = read_inventory(&first, &[everything()]).await;
+    assert_eq!((calls_since(&first, before).as_str(), ids(&again.deployments)), (LISTS, ids(&found.deployments)));
 
     let since = |rig: Rig| Rig { catalog: Arc::clone(&first.catalog), ..rig };
     let both = since(rig_with(model(&["1", "2"])).0);
-    look(&both, &[everything()]).await;
+    read_inventory(&both, &[everything()]).await;
     assert_eq!(
         both.replay.calls("DescribeServiceRevisions")[0].body["serviceRevisionArns"].as_array().unwrap().len(),
         1
     );
     let new = since(rig_with(model(&["2"])).0);
-    look(&new, &[everything()]).await;
-    assert_eq!(asked(&new, 0), LISTS);
+    read_inventory(&new, &[everything()]).await;
+    assert_eq!(calls_since(&new, 0), LISTS);
     let back = since(rig_with(model(&["1"])).0);
-    look(&back, &[everything()]).await;
+    read_inventory(&back, &[everything()]).await;
     assert_eq!(back.replay.calls("DescribeServiceRevisions").len(), 1, "no service named it any more");
 }
 
@@ -279,7 +279,7 @@ async fn lists_are_read_to_their_last_page() {
         });
         model.paged(2)
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.deployments.len(), 15);
     let calls = |operation: &str| rig.replay.calls(operation);
     assert_eq!(calls("ListClusters").len(), 3);
@@ -301,7 +301,7 @@ async fn services_revisions_and_tasks_are_described_in_the_largest_batches() {
         });
         (0..250).fold(model, |model, n| model.task("prod", task(&format!("service:s{n}"), "x:1", 1, &app)))
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!((found.deployments.len(), found.errors.as_slice()), (45, [].as_slice()));
     let sizes = |operation: &str, field: &str| {
         let sizes = rig.replay.calls(operation).into_iter().map(|call| call.body[field].as_array().unwrap().len());
@@ -325,11 +325,11 @@ async fn owners_come_from_the_tags_of_services_and_tasks() {
             .task("prod", job)
     });
     rig.owners = OwnerSettings { tags: vec!["team".into()], ..OwnerSettings::default() };
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     let owners: Vec<_> = found.deployments.iter().map(|it| it.owner.as_deref()).collect();
     assert_eq!(owners, [Some("payments"), Some("data")]);
     let other = Selector { resource_tags: vec!["other=x".parse().unwrap()], ..Selector::default() };
-    let found = look(&rig, &[EcsSettings { selector: other, ..everything() }]).await;
+    let found = read_inventory(&rig, &[EcsSettings { selector: other, ..everything() }]).await;
     assert_eq!(ids(&found.deployments), ["ecs:eu-west-1:123456789012:prod/orders:app"]);
 }
 
@@ -343,7 +343,7 @@ async fn a_digest_that_ecs_does_not_report_is_read_from_the_image_name_or_unknow
         EcsModel::default().service("prod", service).definition("web:1", None, &images)
     });
     rig.registry.fail("quay.io/x/pinned", Error::not_found(&name.parse().unwrap()));
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     let reported: Vec<_> = found.deployments.iter().map(|it| (it.reference.to_string(), image_error(it))).collect();
     let missing = format!("the manifest quay.io/x/pinned@{pinned} was not found");
     let message = "ECS does not report which digest of nginx runs".to_owned();
@@ -372,7 +372,7 @@ async fn services_without_revisions_run_the_images_of_their_tasks_or_task_defini
             .definition("sets:2", None, &[("app", ORDERS, None)])
             .definition("rest:9", None, &[("app", &named, None)])
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!((unreadable(&found), codes(&found.errors)), (vec![], vec![]));
     let of = |id: &str| {
         let deployment = find(&found.deployments, id);
@@ -397,7 +397,7 @@ async fn a_revision_that_is_rolled_back_is_not_the_main_one() {
             &[("app", ORDERS, None)],
         )
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     let digests: Vec<_> = found.deployments.iter().map(|it| image(it).digest.clone()).collect();
     assert_eq!(digests, [stock.old, stock.amd]);
 }
@@ -428,7 +428,7 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     }
     let rig = rig_with(|_| EcsModel::default()).0;
     let aws = || rig.aws().with_transport(cloud.transport());
-    let found = EcsInventory::new(vec![everything()], rig.estate_of(aws())).deployments().await;
+    let found = EcsInventory::new(vec![everything()], rig.aws_scope_of(aws())).deployments().await;
     assert_eq!(found.errors, []);
     let runs: std::collections::BTreeMap<_, _> =
         found.deployments.iter().map(|it| (it.id.as_str(), image_error(it).1.unwrap())).collect();
@@ -441,7 +441,7 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     }
     let cold = rig.requests.snapshot()["ecs"]["api"];
     assert_eq!(cold, 1 + 3 + 21 + 3 + 3 + 7 + 210, "clusters, services, tasks, revisions, and definitions");
-    EcsInventory::new(vec![everything()], rig.estate_of(aws())).deployments().await;
+    EcsInventory::new(vec![everything()], rig.aws_scope_of(aws())).deployments().await;
     assert_eq!(rig.requests.snapshot()["ecs"]["api"] - cold, 1 + 3 + 21 + 3 + 3);
 }
 
@@ -456,7 +456,7 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_read_as_a_ta
             model.task("prod", daemon_task("agent:3", 1, &agent)).task("prod", daemon_task("silent:1", 1, &silent));
         model.task("prod", task("family:agent", "agent:3", 1, &nightly))
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!((codes(&found.errors), unreadable(&found)), (vec![], vec![]));
     let id = "ecs:eu-west-1:123456789012:prod";
     assert_eq!(ids(&found.deployments), [format!("{id}/daemon/agent:agent"), format!("{id}/task/agent:app")]);
@@ -467,6 +467,6 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_read_as_a_ta
     );
     assert_eq!(daemon.workload.as_ref().unwrap().version.as_deref(), Some("3"));
     assert_eq!(image(daemon).digest, stock.old);
-    let asked: Vec<_> = rig.replay.calls("DescribeTaskDefinition").into_iter().map(|call| call.body).collect();
-    assert_eq!(asked, [json!({ "taskDefinition": definition_arn("agent:3") })]);
+    let described: Vec<_> = rig.replay.calls("DescribeTaskDefinition").into_iter().map(|call| call.body).collect();
+    assert_eq!(described, [json!({ "taskDefinition": definition_arn("agent:3") })]);
 }

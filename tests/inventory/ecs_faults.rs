@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     aws_replay::{Answer, Call},
-    ecs::{ORDERS, Stock, asked, everything, look, orders, rig_but, rig_with},
+    ecs::{ORDERS, Stock, calls_since, everything, orders, read_inventory, rig_but, rig_with},
     ecs_model::{EcsModel, Service, arn, task},
     rig::{REGION, Rig, codes, ids, regions, unreadable},
 };
@@ -50,7 +50,7 @@ fn names(found: &basewatch::inventory::InventoryResult) -> Vec<&str> {
 async fn a_denied_region_leaves_the_others_intact() {
     let rig = faulty(|call| call.host.starts_with("ecs.us-east-1").then(denied));
     let both = EcsSettings { regions: regions(&[REGION, "us-east-1"]), ..everything() };
-    let found = look(&rig, &[both]).await;
+    let found = read_inventory(&rig, &[both]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders", "test/nightly"]);
     assert_eq!(codes(&found.errors), [("ecs us-east-1", "access-denied")]);
     let message = format!("ecs:ListClusters in us-east-1: AccessDeniedException: {DENIED} (request req-1)");
@@ -59,7 +59,7 @@ async fn a_denied_region_leaves_the_others_intact() {
 
 #[tokio::test]
 async fn a_denied_cluster_is_one_error_and_leaves_the_others_intact() {
-    let found = look(&faulty(|call| of_test(call).then(denied)), &[everything()]).await;
+    let found = read_inventory(&faulty(|call| of_test(call).then(denied)), &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
     assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "access-denied")]);
 }
@@ -67,21 +67,21 @@ async fn a_denied_cluster_is_one_error_and_leaves_the_others_intact() {
 #[tokio::test]
 async fn a_temporarily_denied_cluster_stays_cached() {
     let first = faulty(|_| None);
-    look(&first, &[everything()]).await;
+    read_inventory(&first, &[everything()]).await;
     let since = |rig: Rig| Rig { catalog: Arc::clone(&first.catalog), ..rig };
-    look(&since(faulty(|call| of_test(call).then(denied))), &[everything()]).await;
-    look(&since(faulty(|call| (call.operation == "ListClusters").then(denied))), &[everything()]).await;
+    read_inventory(&since(faulty(|call| of_test(call).then(denied))), &[everything()]).await;
+    read_inventory(&since(faulty(|call| (call.operation == "ListClusters").then(denied))), &[everything()]).await;
     let third = since(faulty(|_| None));
-    look(&third, &[everything()]).await;
-    assert!(!asked(&third, 0).contains("DescribeServiceRevisions"), "{}", asked(&third, 0));
+    read_inventory(&third, &[everything()]).await;
+    assert!(!calls_since(&third, 0).contains("DescribeServiceRevisions"), "{}", calls_since(&third, 0));
 }
 
 #[tokio::test]
 async fn a_throttled_cluster_is_an_error_unless_it_recovers_before_the_last_attempt() {
-    let found = look(&faulty(|call| of_test(call).then(throttled)), &[everything()]).await;
+    let found = read_inventory(&faulty(|call| of_test(call).then(throttled)), &[everything()]).await;
     assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "throttled")]);
     assert_eq!(names(&found), ["prod/orders", "prod/nightly"]);
-    let found = look(&faulty(|call| (call.nth == 0).then(throttled)), &[everything()]).await;
+    let found = read_inventory(&faulty(|call| (call.nth == 0).then(throttled)), &[everything()]).await;
     assert_eq!((found.deployments.len(), codes(&found.errors)), (4, vec![]));
 }
 
@@ -91,8 +91,8 @@ async fn a_region_without_responses_is_given_up() {
         |stock| (0..50).fold(EcsModel::default(), |model, n| model.service(&format!("c{n}"), orders("1", &stock.old))),
         |call| (call.operation != "ListClusters" && call.host.starts_with("ecs.")).then(throttled),
     );
-    let found = look(&rig, &[everything()]).await;
-    let whole: Vec<_> = found.errors.iter().filter(|gap| gap.scope == "ecs eu-west-1").collect();
+    let found = read_inventory(&rig, &[everything()]).await;
+    let whole: Vec<_> = found.errors.iter().filter(|error| error.scope == "ecs eu-west-1").collect();
     assert_eq!((whole.len(), whole[0].code.as_str()), (1, "throttled"));
     assert!(whole[0].message.ends_with("; the rest of this region was skipped"), "{}", whole[0].message);
     // The eight concurrent calls at that time still finish.
@@ -115,11 +115,11 @@ async fn a_missing_resource_is_left_out_and_other_failures_are_errors() {
             }
         }
     };
-    let gone = look(&faulty(failing("MISSING")), &[everything()]).await;
+    let gone = read_inventory(&faulty(failing("MISSING")), &[everything()]).await;
     assert_eq!((names(&gone), codes(&gone.errors)), (vec!["prod/orders", "prod/nightly"], vec![]));
-    let refused = look(&faulty(failing("ACCESS_DENIED")), &[everything()]).await;
-    assert_eq!(codes(&refused.errors), [("ecs eu-west-1 test", "access-denied")]);
-    let broken = look(&faulty(failing("INTERNAL")), &[everything()]).await;
+    let denied = read_inventory(&faulty(failing("ACCESS_DENIED")), &[everything()]).await;
+    assert_eq!(codes(&denied.errors), [("ecs eu-west-1 test", "access-denied")]);
+    let broken = read_inventory(&faulty(failing("INTERNAL")), &[everything()]).await;
     assert_eq!(codes(&broken.errors), [("ecs eu-west-1 test", "failed")]);
     assert!(broken.errors[0].message.contains(": INTERNAL for arn:aws:ecs:"), "{}", broken.errors[0].message);
 }
@@ -127,7 +127,8 @@ async fn a_missing_resource_is_left_out_and_other_failures_are_errors() {
 #[tokio::test]
 async fn without_permission_for_revisions_the_images_come_from_tasks() {
     let found =
-        look(&faulty(|call| (call.operation == "DescribeServiceRevisions").then(denied)), &[everything()]).await;
+        read_inventory(&faulty(|call| (call.operation == "DescribeServiceRevisions").then(denied)), &[everything()])
+            .await;
     assert_eq!(codes(&found.errors), [("ecs eu-west-1", "access-denied")]);
     assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
     assert_eq!(found.deployments[0].workload.as_ref().unwrap().version.as_deref(), Some("7"), "of the definition");
@@ -135,7 +136,7 @@ async fn without_permission_for_revisions_the_images_come_from_tasks() {
 
 #[tokio::test]
 async fn without_permission_for_tasks_services_are_still_read() {
-    let found = look(&faulty(|call| (call.operation == "ListTasks").then(denied)), &[everything()]).await;
+    let found = read_inventory(&faulty(|call| (call.operation == "ListTasks").then(denied)), &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "test/orders"]);
     let expected = [("ecs eu-west-1 prod", "access-denied"), ("ecs eu-west-1 test", "access-denied")];
     assert_eq!((codes(&found.errors), unreadable(&found)), (expected.to_vec(), vec![]));
@@ -144,7 +145,7 @@ async fn without_permission_for_tasks_services_are_still_read() {
 #[tokio::test]
 async fn without_permission_for_task_definitions_only_their_data_is_missing() {
     let rig = faulty(|call| (call.operation == "DescribeTaskDefinition").then(denied));
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(codes(&found.errors), [("ecs eu-west-1", "access-denied")]);
     assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
 }
@@ -159,7 +160,7 @@ async fn a_denied_task_definition_stops_further_requests_for_definitions() {
         },
         |call| (call.operation == "DescribeTaskDefinition").then(denied),
     );
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.deployments.len(), 100);
     assert!(rig.replay.calls("DescribeTaskDefinition").len() <= 8, "so many are under way at once");
 }
@@ -170,7 +171,7 @@ async fn a_page_that_fails_midway_keeps_what_was_read() {
         |stock| model(stock).paged(1),
         |call| (call.operation == "ListTasks" && call.body["nextToken"] == "1" && of_test(call)).then(denied),
     );
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders"]);
     assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "access-denied")]);
 }
@@ -181,9 +182,9 @@ async fn a_list_that_repeats_its_token_ends() {
         (call.operation == "ListClusters").then(|| Answer::ok(json!({ "clusterArns": [], "nextToken": "again" })))
     };
     let rig = faulty(again);
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(
-        (codes(&found.errors), asked(&rig, 0).as_str()),
+        (codes(&found.errors), calls_since(&rig, 0).as_str()),
         (vec![("ecs eu-west-1", "malformed")], "ListClusters 2")
     );
 }
@@ -191,14 +192,14 @@ async fn a_list_that_repeats_its_token_ends() {
 #[tokio::test]
 async fn a_failed_connection_is_reported_as_unreachable() {
     let rig = faulty(|call| call.host.starts_with("ecs.").then_some(Answer::Refused));
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!((codes(&found.errors), found.deployments.len()), (vec![("ecs eu-west-1", "unreachable")], 0));
 }
 
 #[tokio::test]
 async fn a_cluster_deleted_during_the_run_is_not_found() {
     let gone = |call: &Call| of_test(call).then(|| Answer::error("ClusterNotFoundException", "Cluster not found."));
-    let found = look(&faulty(gone), &[everything()]).await;
+    let found = read_inventory(&faulty(gone), &[everything()]).await;
     assert_eq!(codes(&found.errors), [("ecs eu-west-1 test", "not-found")]);
     assert_eq!(ids(&found.deployments).len(), 2);
 }
@@ -211,7 +212,7 @@ async fn a_malformed_image_name_is_reported_and_affects_no_other_container() {
             .service("prod", Service::new("web", "web:1").revision("1", "web:1", 1, &images))
             .definition("web:1", None, &images)
     });
-    let found = look(&rig, &[everything()]).await;
+    let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(unreadable(&found), [("prod/web", "image-malformed")]);
     assert_eq!(found.deployments.len(), 2);
 }

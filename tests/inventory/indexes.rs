@@ -42,9 +42,9 @@ fn on(os: &str, architecture: &str) -> Value {
 }
 
 /// The deployments of `image`, all of whose content is in the registry.
-async fn look(registry: &Arc<MemoryRegistry>, image: &Image, held: &[&Image]) -> InventoryResult {
-    for held in held {
-        registry.put(held.manifest.as_bytes());
+async fn read_inventory(registry: &Arc<MemoryRegistry>, image: &Image, pushed: &[&Image]) -> InventoryResult {
+    for pushed in pushed {
+        registry.put(pushed.manifest.as_bytes());
     }
     registry.tag("ghcr.io/a/x:1", image);
     let images = Arc::new(ImageReader::new(Arc::clone(registry) as _, Arc::new(Catalog::in_memory())));
@@ -65,7 +65,7 @@ async fn images_within_a_nested_index_are_deployments() {
     let mut outer_entry = nested(&inner);
     outer_entry["annotations"] = json!({ BASE_NAME: "public.ecr.aws/lambda/java:21" });
     let outer = index(&[entry(&amd64, &on("linux", "amd64")), outer_entry]);
-    let found = look(&registry, &outer, &[&inner, &arm64, &amd64]).await;
+    let found = read_inventory(&registry, &outer, &[&inner, &arm64, &amd64]).await;
     assert_eq!(ids(&found.deployments), ["image:ghcr.io/a/x:1#linux/amd64", "image:ghcr.io/a/x:1#linux/arm64"]);
     assert_eq!(platforms(&found), ["linux/amd64", "linux/arm64"]);
     let annotations = found.deployments.iter().map(|one| one.image.as_ref().unwrap().descriptor_annotations.len());
@@ -85,7 +85,7 @@ async fn an_entry_has_its_stated_platform_or_else_that_of_its_image() {
         (on("", ""), config(Some("linux"), Some("arm"), None), "linux/arm/v7"),
     ] {
         let image = image(&registry, &own);
-        let found = look(&registry, &index(&[entry(&image, &stated)]), &[&image]).await;
+        let found = read_inventory(&registry, &index(&[entry(&image, &stated)]), &[&image]).await;
         assert_eq!(platforms(&found), [expected], "{stated} over {own}");
     }
 }
@@ -104,9 +104,9 @@ async fn an_entry_that_is_not_an_image_does_not_affect_the_others() {
         json!({ "mediaType": "application/vnd.cncf.helm.chart.v1", "digest": amd64.digest() }),
         Value::Null,
     ];
-    let found = look(&registry, &index(&entries), &[&amd64, &attestation]).await;
+    let found = read_inventory(&registry, &index(&entries), &[&amd64, &attestation]).await;
     assert_eq!((platforms(&found), unreadable(&found)), (vec!["linux/amd64".to_owned()], vec![]));
-    let found = look(&registry, &index(&[]), &[]).await;
+    let found = read_inventory(&registry, &index(&[]), &[]).await;
     assert_eq!(unreadable(&found), [("ghcr.io/a/x:1", "image-malformed")]);
 }
 
@@ -120,7 +120,7 @@ async fn nested_indexes_in_ecr_are_read_and_their_images_are_not_counted_twice()
     let outer = index(&[nested(&inner), annotated]).tagged(&["1"]);
     let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [outer, inner, arm64, amd64]));
     let untagged = basewatch::inventory::EcrSettings { untagged: true, ..settings() };
-    let found = rig.look(&[untagged]).await;
+    let found = rig.read_inventory(&[untagged]).await;
     let id = |platform: &str| format!("ecr:eu-west-1:123456789012:orders:1#linux/{platform}");
     assert_eq!(ids(&found.deployments), [id("amd64"), id("arm64")]);
     let amd64 = found.deployments[0].image.as_ref().unwrap();
@@ -144,7 +144,7 @@ async fn only_the_running_image_of_an_index_is_a_deployment() {
         let rig = Rig::answering(Arc::clone(&registry), move |call| {
             if call.host.starts_with("ecs.") { tasks.answer(call) } else { ecr.answer(call) }
         });
-        let found = ecs::look(&rig, &[ecs::everything()]).await;
+        let found = ecs::read_inventory(&rig, &[ecs::everything()]).await;
         let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
         assert_eq!(deployment.image.as_ref().unwrap().digest, expected.digest(), "{architecture}");
         assert_eq!(deployment.id, "ecs:eu-west-1:123456789012:prod/orders:app");

@@ -63,7 +63,7 @@ fn entry(media_type: &str, digest: &Digest, tag: Option<&str>) -> Value {
     entry
 }
 
-async fn look(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
+async fn read_layout(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
     let found = LayoutInventory::new(vec![(folder.to_owned(), tag.map(str::to_owned))]).deployments().await;
     assert_eq!(found.errors, []);
     found.deployments
@@ -71,7 +71,7 @@ async fn look(folder: &Path, tag: Option<&str>) -> Vec<Deployment> {
 
 /// The code and message of the only deployment.
 async fn refusal(folder: &Path, tag: Option<&str>) -> (&'static str, String) {
-    let deployments = look(folder, tag).await;
+    let deployments = read_layout(folder, tag).await;
     let [deployment] = deployments.as_slice() else { panic!("{deployments:?}") };
     let why = deployment.image.as_ref().unwrap_err();
     (crate::rig::reason_code(why), why.message.clone())
@@ -91,13 +91,13 @@ async fn a_tag_selects_its_image_and_no_tag_all_of_them() {
         entry(MANIFEST, &b, None),
     ]);
     let folder = layout.folder();
-    let v1 = look(&folder, Some("v1")).await;
+    let v1 = read_layout(&folder, Some("v1")).await;
     assert_eq!((labels(&v1), v1[0].kind), (vec!["a"], DeploymentKind::Layout));
     assert_eq!(v1[0].id, format!("oci:{}:v1", folder.display()));
     assert_eq!(v1[0].reference.to_string(), v1[0].id);
     assert_eq!(v1[0].image.as_ref().unwrap().digest, a);
-    assert_eq!(labels(&look(&folder, Some("v2")).await), ["b"], "a whole reference ends in its tag");
-    let all = look(&folder, None).await;
+    assert_eq!(labels(&read_layout(&folder, Some("v2")).await), ["b"], "a whole reference ends in its tag");
+    let all = read_layout(&folder, None).await;
     assert_eq!(labels(&all), ["a", "b", "b"]);
     assert_eq!(all[2].id, format!("oci:{}@{b}", folder.display()));
 }
@@ -121,7 +121,7 @@ async fn platforms_are_deployments_and_attestations_are_not() {
     });
     let index = layout.blob(&index.to_string());
     layout.index(&[entry(INDEX, &index, Some("v1")), attestation]);
-    let found = look(&layout.folder(), None).await;
+    let found = read_layout(&layout.folder(), None).await;
     assert_eq!(labels(&found), ["arm", "amd"]);
     assert!(found[0].id.ends_with(":v1#linux/arm64"), "{}", found[0].id);
     assert_eq!(found[0].image.as_ref().unwrap().index_annotations["of"], "index");
@@ -146,15 +146,15 @@ async fn listed_platforms_missing_in_the_folder_are_not_reported() {
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": listed });
     let index = layout.blob(&index.to_string());
     layout.index(&[entry(INDEX, &index, Some("v1"))]);
-    let found = look(&layout.folder(), Some("v1")).await;
+    let found = read_layout(&layout.folder(), Some("v1")).await;
     assert_eq!(labels(&found), ["a"]);
     assert!(found[0].id.ends_with(":v1#linux/amd64"), "{}", found[0].id);
 
     // The same where `index.json` lists the platforms itself, under one name; another name is another image.
     layout.index(&[entry_on(&gone, "arm64", Some("v1")), entry_on(&here, "amd64", Some("v1"))]);
-    assert_eq!(labels(&look(&layout.folder(), None).await), ["a"]);
+    assert_eq!(labels(&read_layout(&layout.folder(), None).await), ["a"]);
     layout.index(&[entry_on(&gone, "arm64", Some("v2")), entry_on(&here, "amd64", Some("v1"))]);
-    assert_eq!(look(&layout.folder(), None).await.iter().filter(|one| one.image.is_err()).count(), 1);
+    assert_eq!(read_layout(&layout.folder(), None).await.iter().filter(|one| one.image.is_err()).count(), 1);
 
     // If no image is present, that is reported.
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry_on(&gone, "arm64", None)] });
@@ -176,7 +176,7 @@ async fn a_descriptor_of_a_layout_names_the_base() {
         deployments[0].image.as_ref().unwrap().descriptor_annotations.get(BASE_NAME).cloned()
     };
     layout.index(&[annotated(entry(MANIFEST, &image, None), "r.io/a:1")]);
-    assert_eq!(reported(&look(&layout.folder(), None).await).as_deref(), Some("r.io/a:1"));
+    assert_eq!(reported(&read_layout(&layout.folder(), None).await).as_deref(), Some("r.io/a:1"));
 
     // For an image in an index, the annotations of its entry take precedence over those of the index.
     for (inner, expected) in [(None, "r.io/outer:1"), (Some("r.io/inner:1"), "r.io/inner:1")] {
@@ -184,7 +184,7 @@ async fn a_descriptor_of_a_layout_names_the_base() {
         let child = inner.map_or_else(|| child.clone(), |base| annotated(child.clone(), base));
         let index = layout.blob(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [child] }).to_string());
         layout.index(&[annotated(entry(INDEX, &index, None), "r.io/outer:1")]);
-        assert_eq!(reported(&look(&layout.folder(), None).await).as_deref(), Some(expected));
+        assert_eq!(reported(&read_layout(&layout.folder(), None).await).as_deref(), Some(expected));
     }
 }
 
@@ -199,7 +199,7 @@ async fn a_layout_is_read_where_unused_fields_break_the_specification() {
         json!({ "manifests": [null, { "digest": "blake3:00" }, { "mediaType": MANIFEST, "digest": image }] }),
     ] {
         layout.write("index.json", &index.to_string());
-        assert_eq!(labels(&look(&layout.folder(), None).await), ["a"], "{index}");
+        assert_eq!(labels(&read_layout(&layout.folder(), None).await), ["a"], "{index}");
     }
 }
 
@@ -208,7 +208,7 @@ async fn entries_that_share_a_tag_have_unique_ids() {
     let layout = Layout::new();
     let (arm, amd) = (layout.image("arm", "arm64"), layout.image("amd", "amd64"));
     layout.index(&[entry(MANIFEST, &arm, Some("v1")), entry(MANIFEST, &amd, Some("v1"))]);
-    let found = look(&layout.folder(), Some("v1")).await;
+    let found = read_layout(&layout.folder(), Some("v1")).await;
     assert_eq!(labels(&found), ["arm", "amd"]);
     assert_ne!(found[0].id, found[1].id);
 }

@@ -18,8 +18,8 @@ use crate::{
     rig::Rig,
 };
 
-fn rig(answers: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Rig {
-    Rig::answering(MemoryRegistry::new(), answers)
+fn rig(respond: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Rig {
+    Rig::answering(MemoryRegistry::new(), respond)
 }
 
 fn ecr_token(expires_at: i64) -> Answer {
@@ -157,10 +157,10 @@ async fn a_failed_login_is_throttled_unreachable_or_denied() {
         (|| Answer::error("AccessDeniedException", "no"), Kind::Denied),
         (|| Answer::error("ExpiredTokenException", "expired"), Kind::Denied),
     ];
-    for (answer, kind) in table {
-        let error = rig(move |_| answer()).aws().ecr("123456789012", "eu-west-1").await.unwrap_err();
+    for (response, kind) in table {
+        let error = rig(move |_| response()).aws().ecr("123456789012", "eu-west-1").await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
-        let error = rig(move |_| answer()).aws().ecr_public().await.unwrap_err();
+        let error = rig(move |_| response()).aws().ecr_public().await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     }
 }
@@ -169,19 +169,19 @@ async fn a_failed_login_is_throttled_unreachable_or_denied() {
 async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_identity() {
     let members = || AccountSelection::Listed(["210987654321".parse().unwrap()].into());
     let role: RoleTemplate = "arn:aws:iam::{account}:role/audit".parse().unwrap();
-    for (answer, kind) in [(503, Some(Kind::Unreachable)), (403, None)] {
+    for (response, kind) in [(503, Some(Kind::Unreachable)), (403, None)] {
         let mut rig = rig(move |call| match call.operation.as_str() {
             "AssumeRole" | "GetCallerIdentity" => {
-                let code = if answer == 503 { "ServiceUnavailable" } else { "AccessDenied" };
+                let code = if response == 503 { "ServiceUnavailable" } else { "AccessDenied" };
                 let error = format!("<Error><Type>x</Type><Code>{code}</Code><Message>no</Message></Error>");
-                Answer::Xml(answer, format!("<ErrorResponse>{error}</ErrorResponse>"))
+                Answer::Xml(response, format!("<ErrorResponse>{error}</ErrorResponse>"))
             }
             _ => ecr_token(4_102_444_800),
         });
         rig.members =
             Some(AccountSettings { role: role.clone(), external_id: None, members: members(), only: Vec::new() });
         let login = rig.aws().ecr("210987654321", "eu-west-1").await;
-        assert_eq!(login.map_err(|error| error.kind).err(), kind, "{answer}");
+        assert_eq!(login.map_err(|error| error.kind).err(), kind, "{response}");
         assert_eq!(rig.replay.calls("GetAuthorizationToken").is_empty(), kind.is_some());
     }
 }

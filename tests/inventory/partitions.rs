@@ -82,20 +82,20 @@ async fn global_services_are_called_at_the_endpoints_of_their_partition() {
             members: AccountSelection::Organization { exclude: [].into() },
             only: Vec::new(),
         });
-        let found = rig.look(&[EcrSettings { regions: RegionSelection::Enabled, ..settings() }]).await;
+        let found = rig.read_inventory(&[EcrSettings { regions: RegionSelection::Enabled, ..settings() }]).await;
         assert!(found.errors.is_empty(), "{partition}: {:?}", found.errors);
-        let asked: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
-        assert_eq!(asked, hosts, "{partition}");
+        let called_hosts: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
+        assert_eq!(called_hosts, hosts, "{partition}");
     }
 }
 
 #[tokio::test]
 async fn without_accounts_the_configured_partition_decides() {
     let rig = Rig::answering(MemoryRegistry::new(), aws("us-gov-west-1"));
-    let estate = rig.estate_of(rig.aws().with_partition(Some(AwsPartition::from_region("us-gov-east-1"))));
+    let aws_scope = rig.aws_scope_of(rig.aws().with_partition(Some(AwsPartition::from_region("us-gov-east-1"))));
     let everywhere = EcrSettings { regions: RegionSelection::Enabled, ..settings() };
-    let found = EcrInventory::new(vec![everywhere], estate).deployments().await;
+    let found = EcrInventory::new(vec![everywhere], aws_scope).deployments().await;
     assert!(found.errors.is_empty(), "{:?}", found.errors);
-    let asked: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
-    assert_eq!(asked, ["account.us-gov-west-1.amazonaws.com", "api.ecr.us-gov-west-1.amazonaws.com"]);
+    let called_hosts: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
+    assert_eq!(called_hosts, ["account.us-gov-west-1.amazonaws.com", "api.ecr.us-gov-west-1.amazonaws.com"]);
 }

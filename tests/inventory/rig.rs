@@ -48,10 +48,10 @@ impl Rig {
 
     pub(crate) fn answering(
         registry: Arc<MemoryRegistry>,
-        answers: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+        respond: impl Fn(&Call) -> Answer + Send + Sync + 'static,
     ) -> Self {
         Self {
-            replay: AwsReplay::new(answers),
+            replay: AwsReplay::new(respond),
             registry,
             requests: Arc::default(),
             accounts: Arc::default(),
@@ -73,26 +73,26 @@ impl Rig {
     }
 
     /// The AWS scope of one run.
-    pub(crate) fn estate(&self) -> Arc<AwsScope> {
-        self.estate_of(self.aws())
+    pub(crate) fn aws_scope(&self) -> Arc<AwsScope> {
+        self.aws_scope_of(self.aws())
     }
 
     /// The same over `aws`.
-    pub(crate) fn estate_of(&self, aws: Aws) -> Arc<AwsScope> {
+    pub(crate) fn aws_scope_of(&self, aws: Aws) -> Arc<AwsScope> {
         let registry: Arc<dyn Registry> = self.registry.clone();
         let images = Arc::new(ImageReader::new(registry, Arc::clone(&self.catalog)));
         let accounts = Arc::clone(&self.accounts);
         let allow = Arc::new(move |account: &str| accounts.lock().unwrap().push(account.to_owned()));
-        let estate = AwsScope::new(Arc::new(aws), images, allow, self.now);
-        Arc::new(estate.with_concurrency(8).with_owners(self.owners.clone()))
+        let aws_scope = AwsScope::new(Arc::new(aws), images, allow, self.now);
+        Arc::new(aws_scope.with_concurrency(8).with_owners(self.owners.clone()))
     }
 
-    pub(crate) async fn look(&self, settings: &[EcrSettings]) -> InventoryResult {
-        EcrInventory::new(settings.to_vec(), self.estate()).deployments().await
+    pub(crate) async fn read_inventory(&self, settings: &[EcrSettings]) -> InventoryResult {
+        EcrInventory::new(settings.to_vec(), self.aws_scope()).deployments().await
     }
 
     pub(crate) async fn look_at_functions(&self, settings: &[LambdaSettings]) -> InventoryResult {
-        LambdaInventory::new(settings.to_vec(), self.estate()).deployments().await
+        LambdaInventory::new(settings.to_vec(), self.aws_scope()).deployments().await
     }
 }
 
@@ -117,9 +117,9 @@ pub(crate) fn named(include: &[&str], exclude: &[&str]) -> Selector {
     Selector { include: globs(include), exclude: globs(exclude), ..Selector::default() }
 }
 
-/// Scopes and codes of gaps.
-pub(crate) fn codes(gaps: &[CollectionError]) -> Vec<(&str, &str)> {
-    gaps.iter().map(|gap| (gap.scope.as_str(), gap.code.as_str())).collect()
+/// Scopes and codes of errors.
+pub(crate) fn codes(errors: &[CollectionError]) -> Vec<(&str, &str)> {
+    errors.iter().map(|error| (error.scope.as_str(), error.code.as_str())).collect()
 }
 
 pub(crate) fn ids(deployments: &[Deployment]) -> Vec<&str> {

@@ -4,7 +4,7 @@
 mod world;
 
 mod checks;
+mod environment;
 mod faults;
 mod memory;
 mod search;
-mod shop;

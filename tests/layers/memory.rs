@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use basewatch::{identify::SearchCompletion, store::Catalog};
 
 use crate::{
-    shop::{Build, LINE_COUNT, PYTHON, Shop, assert_base, build, layers, limits},
+    environment::{Build, LINE_COUNT, PYTHON, SearchEnvironment, assert_base, build, layers, limits},
     world::at,
 };
 
@@ -16,16 +16,16 @@ fn hopeless() -> Build {
 #[tokio::test]
 async fn a_search_out_of_requests_continues_in_the_next_run() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut shop = Shop::new(20).within(4);
+    let mut env = SearchEnvironment::new(20).within(4);
     let image = build("22", 3, 9).image();
-    let mut asked = Vec::new();
+    let mut all_requests = Vec::new();
     for run in 1.. {
         // A new process each time.
-        shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
-        let evidence = shop.compare_one(&image).await;
-        let requests = shop.requests();
+        env.catalog = Arc::new(Catalog::in_folder(folder.path()));
+        let evidence = env.compare_one(&image).await;
+        let requests = env.requests();
         assert!(requests.len() <= 4, "{requests:#?}");
-        asked.extend(requests);
+        all_requests.extend(requests);
         if evidence.search == SearchCompletion::Idle {
             assert_base(&evidence, "nodejs:22.2026.08.03.13");
             break;
@@ -34,119 +34,119 @@ async fn a_search_out_of_requests_continues_in_the_next_run() {
             matches!(evidence.search, SearchCompletion::Unfinished { left_count, .. } if left_count > 0),
             "{evidence:?}"
         );
-        assert!(run < 20, "{asked:#?}");
-        shop.catalog = Arc::new(Catalog::in_memory());
+        assert!(run < 20, "{all_requests:#?}");
+        env.catalog = Arc::new(Catalog::in_memory());
     }
-    let distinct: std::collections::BTreeSet<_> = asked.iter().collect();
-    assert_eq!(distinct.len(), asked.len(), "nothing is asked twice: {asked:#?}");
+    let distinct: std::collections::BTreeSet<_> = all_requests.iter().collect();
+    assert_eq!(distinct.len(), all_requests.len(), "nothing is requested twice: {all_requests:#?}");
 }
 
 #[tokio::test]
 async fn a_stopped_run_keeps_everything_that_it_read() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut shop = Shop::new(9);
-    shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
-    shop.world.refuse("3.13.2026.08.09.13-arm64", None);
+    let mut env = SearchEnvironment::new(9);
+    env.catalog = Arc::new(Catalog::in_folder(folder.path()));
+    env.registry.refuse("3.13.2026.08.09.13-arm64", None);
     let image = hopeless().image();
-    let stopped = tokio::time::timeout(Duration::from_millis(200), shop.compare_one(&image)).await;
+    let stopped = tokio::time::timeout(Duration::from_millis(200), env.compare_one(&image)).await;
     assert!(stopped.is_err(), "{stopped:?}");
-    let first = shop.requests();
+    let first = env.requests();
     assert!(!first.is_empty());
-    shop.catalog = Arc::new(Catalog::in_memory());
-    shop.world.refuse_nothing();
-    shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
-    let evidence = shop.compare_one(&image).await;
+    env.catalog = Arc::new(Catalog::in_memory());
+    env.registry.refuse_nothing();
+    env.catalog = Arc::new(Catalog::in_folder(folder.path()));
+    let evidence = env.compare_one(&image).await;
     assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
-    let second = shop.requests();
+    let second = env.requests();
     let again: Vec<_> = second.iter().filter(|request| first.contains(request)).collect();
     assert_eq!(again, ["GET lambda/python:3.13.2026.08.09.13-arm64"]);
 }
 
 #[tokio::test]
 async fn an_unsuccessful_search_is_repeated_for_new_tags_only() {
-    let mut shop = Shop::new(9);
+    let mut env = SearchEnvironment::new(9);
     let unbounded = Build { existed_at: None, ..hopeless() }.image();
     for image in [&hopeless().image(), &unbounded] {
-        let evidence = shop.compare_one(image).await;
+        let evidence = env.compare_one(image).await;
         assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
     }
-    shop.world.requests();
+    env.registry.requests();
     // No release of a later day can be the base of an image that was searched before.
-    shop.publish(10);
-    shop.now = at("2026-09-03T06:00:00Z");
+    env.publish(10);
+    env.now = at("2026-09-03T06:00:00Z");
     for image in [&hopeless().image(), &unbounded] {
-        let evidence = shop.compare_one(image).await;
+        let evidence = env.compare_one(image).await;
         assert!(matches!(evidence.search, SearchCompletion::Complete { .. }), "{evidence:?}");
-        assert_eq!(shop.world.requests(), Vec::<String>::new());
+        assert_eq!(env.registry.requests(), Vec::<String>::new());
     }
     let later = Build { existed_at: Some(at("2026-09-02T06:00:00Z")), ..build("3.12", 10, 10) }.image();
-    assert_base(&shop.compare_one(&later).await, "python:3.12.2026.08.10.13");
-    assert!(shop.requests().len() <= LINE_COUNT);
+    assert_base(&env.compare_one(&later).await, "python:3.12.2026.08.10.13");
+    assert!(env.requests().len() <= LINE_COUNT);
 }
 
 #[tokio::test]
 async fn a_search_ends_at_its_time_limit_if_the_registry_hangs() {
-    let mut shop = Shop::new(9);
-    shop.limits = limits(300, Duration::from_millis(150));
-    shop.world.refuse("3.13.2026.08.09.13-arm64", None);
+    let mut env = SearchEnvironment::new(9);
+    env.limits = limits(300, Duration::from_millis(150));
+    env.registry.refuse("3.13.2026.08.09.13-arm64", None);
     let image = build("3.13", 9, 9).image();
-    let evidence = shop.compare_one(&image).await;
+    let evidence = env.compare_one(&image).await;
     assert!(matches!(evidence.search, SearchCompletion::Unfinished { .. }), "{evidence:?}");
-    shop.world.refuse_nothing();
-    assert_base(&shop.compare_one(&image).await, "python:3.13.2026.08.09.13");
+    env.registry.refuse_nothing();
+    assert_base(&env.compare_one(&image).await, "python:3.13.2026.08.09.13");
 }
 
 #[tokio::test]
 async fn a_disabled_search_sends_no_requests() {
     for limits in [limits(0, Duration::from_mins(5)), limits(300, Duration::ZERO)] {
-        let mut shop = Shop::new(9);
-        shop.limits = limits;
-        let evidence = shop.compare_one(&build("3.12", 9, 9).image()).await;
-        assert_eq!(shop.world.requests(), Vec::<String>::new(), "not even lists of tags");
+        let mut env = SearchEnvironment::new(9);
+        env.limits = limits;
+        let evidence = env.compare_one(&build("3.12", 9, 9).image()).await;
+        assert_eq!(env.registry.requests(), Vec::<String>::new(), "not even lists of tags");
         assert!(
             matches!(&evidence.search, SearchCompletion::Failed { why } if why.contains("search_requests")),
             "{evidence:?}"
         );
         // Known releases are still used.
-        shop.limits = Shop::new(0).limits;
-        assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
-        shop.limits = limits;
-        shop.world.requests();
-        assert_base(&shop.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
-        assert_eq!(shop.world.requests(), Vec::<String>::new());
+        env.limits = SearchEnvironment::new(0).limits;
+        assert_base(&env.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
+        env.limits = limits;
+        env.registry.requests();
+        assert_base(&env.compare_one(&build("3.12", 9, 9).image()).await, "python:3.12.2026.08.09.13");
+        assert_eq!(env.registry.requests(), Vec::<String>::new());
     }
 }
 
 #[tokio::test]
 async fn a_budget_of_one_request_still_completes_a_release_that_needs_two() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut shop = Shop::new(2).within(1);
+    let mut env = SearchEnvironment::new(2).within(1);
     let image = Build { compression: "zstd", ..build("3.12", 2, 2) }.image();
     for run in 1.. {
-        shop.catalog = Arc::new(Catalog::in_folder(folder.path()));
-        let evidence = shop.compare_one(&image).await;
-        let requests = shop.requests();
+        env.catalog = Arc::new(Catalog::in_folder(folder.path()));
+        let evidence = env.compare_one(&image).await;
+        let requests = env.requests();
         assert!(requests.len() <= 2, "{requests:#?}");
         if evidence.search == SearchCompletion::Idle {
             assert_base(&evidence, "python:3.12.2026.08.02.13");
             break;
         }
         assert!(run < 30, "{evidence:#?}");
-        shop.catalog = Arc::new(Catalog::in_memory());
+        env.catalog = Arc::new(Catalog::in_memory());
     }
 }
 
 #[tokio::test]
 async fn a_list_read_again_during_a_search_updates_the_plans_of_other_groups() {
-    let mut shop = Shop::new(9);
-    shop.now = at("2026-08-09T20:00:00Z");
-    shop.compare_one(&hopeless().image()).await;
+    let mut env = SearchEnvironment::new(9);
+    env.now = at("2026-08-09T20:00:00Z");
+    env.compare_one(&hopeless().image()).await;
     // An older release appears late, so the positions of others change.
-    shop.world.publish(PYTHON, "3.14", "2026-08-02T13:00:00Z", &["late"]);
-    shop.publish(10);
-    shop.now = at("2026-09-01T06:00:00Z");
-    shop.catalog = Arc::new(forgetful(&shop.catalog));
-    shop.world.requests();
+    env.registry.publish(PYTHON, "3.14", "2026-08-02T13:00:00Z", &["late"]);
+    env.publish(10);
+    env.now = at("2026-09-01T06:00:00Z");
+    env.catalog = Arc::new(forgetful(&env.catalog));
+    env.registry.requests();
     let provided =
         |own: &str| Build { layers: [layers("al2023", 8), vec![own.to_owned()]].concat(), ..build("al2023", 8, 9) };
     // The second one shows no base. When the search for the first has found `provided` in both, tags of a later time are
@@ -155,13 +155,13 @@ async fn a_list_read_again_during_a_search_updates_the_plans_of_other_groups() {
     let other = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/other";
     let third = Build { repository: other, ..build("3.12", 3, 9) };
     let images = [provided("first").image(), later.without_sign().image(), third.image()];
-    let evidence = shop.compare(&images).await;
+    let evidence = env.compare(&images).await;
     for (evidence, base) in
         evidence.iter().zip(["provided:al2023.2026.08.08.13"; 2].iter().chain(["python:3.12.2026.08.03.13"].iter()))
     {
         assert_base(evidence, base);
     }
-    let lists = shop.world.requests().into_iter().filter(|request| request.starts_with("TAGS")).count();
+    let lists = env.registry.requests().into_iter().filter(|request| request.starts_with("TAGS")).count();
     assert!(lists > 0, "the lists were read anew");
 }
 
@@ -169,8 +169,8 @@ async fn a_list_read_again_during_a_search_updates_the_plans_of_other_groups() {
 fn forgetful(catalog: &Catalog) -> Catalog {
     let forgotten = Catalog::in_memory();
     for repository in catalog.repositories() {
-        let tags = catalog.read_repository(&repository, |memory| memory.tags.clone());
-        forgotten.update_repository(&repository, |memory| memory.tags = tags);
+        let tags = catalog.read_repository(&repository, |record| record.tags.clone());
+        forgotten.update_repository(&repository, |record| record.tags = tags);
     }
     forgotten
 }

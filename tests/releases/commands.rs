@@ -147,10 +147,10 @@ async fn a_killed_crawl_continues_and_writes_the_same_file() {
     let arguments = build("killed.bin");
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     for part in 1..=3 {
-        let wanted = cost + part * cost / 4;
+        let expected = cost + part * cost / 4;
         let mut process = program.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let until = Instant::now() + Duration::from_mins(1);
-        while loopback.requests().len() < wanted && Instant::now() < until {
+        while loopback.requests().len() < expected && Instant::now() < until {
             thread::sleep(Duration::from_millis(2));
         }
         process.kill().unwrap();

@@ -85,7 +85,7 @@ fn crawled_releases_prove_the_base_of_images_with_and_without_recompression() {
     let registry = HistoricRegistry::new(40, 1_000);
     let folder = tempfile::tempdir().unwrap();
     let crawled = run(&registry, &scope(), nothing(), &folder.path().join("x")).unwrap();
-    let (java, release) = crawled.catalog.iter().find(|(place, _)| **place == repository("java")).unwrap();
+    let (java, release) = crawled.catalog.iter().find(|(name, _)| **name == repository("java")).unwrap();
     assert!(release.index.is_some() && release.layers.is_some() && release.diff_ids.is_some());
     assert_eq!((release.layer_count, release.tags.len()), (LAYERS, 1));
     assert_eq!(release.first_seen, at(NOW), "the tag list named it then");

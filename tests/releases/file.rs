@@ -87,7 +87,7 @@ proptest! {
         let bytes = catalog.encode();
         prop_assert_eq!(ReleaseCatalog::decode(&bytes).unwrap(), catalog.clone());
         prop_assert_eq!(of(all.iter().rev()).encode(), bytes.clone());
-        let (odd, even): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(place, _)| place % 2 == 1);
+        let (odd, even): (Vec<_>, Vec<_>) = all.iter().enumerate().partition(|(index, _)| index % 2 == 1);
         let mut merged = of(odd.into_iter().map(|(_, release)| release));
         merged.merge(of(even.into_iter().map(|(_, release)| release)));
         prop_assert_eq!(merged.encode(), bytes);
@@ -100,10 +100,10 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_byte_is_rejected_or_gives_another_catalog(place in any::<prop::sample::Index>(), change in 1_u8..) {
+    fn a_changed_byte_is_rejected_or_gives_another_catalog(index in any::<prop::sample::Index>(), change in 1_u8..) {
         let mut bytes = catalog(3).encode();
-        let place = place.index(bytes.len());
-        bytes[place] ^= change;
+        let index = index.index(bytes.len());
+        bytes[index] ^= change;
         if let Ok(read) = ReleaseCatalog::decode(&bytes) {
             prop_assert_ne!(read, catalog(3));
         }

@@ -158,7 +158,7 @@ fn loaded_releases_are_not_stored_in_the_catalog() {
     }
     let catalog = Catalog::in_folder(folder.path());
     assert!(catalog.external_releases().is_empty());
-    assert!(catalog.read_repository(&repository("java"), |memory| memory.releases.is_empty()));
+    assert!(catalog.read_repository(&repository("java"), |record| record.releases.is_empty()));
     assert_eq!(ReleaseCatalog::new(at(NOW)).into_releases(), Vec::new());
 }
 

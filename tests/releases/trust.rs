@@ -24,18 +24,18 @@ fn a_signed_catalog_is_accepted_and_a_modified_one_is_rejected() {
     let (key, public) = keys();
     let signed = signed(catalog(3).encode(), &key);
     assert_eq!(accept(signed.clone(), &public, None).unwrap().catalog, catalog(3));
-    for place in 0..signed.bytes.len() {
+    for index in 0..signed.bytes.len() {
         let mut changed = signed.clone();
-        changed.bytes[place] ^= 1;
-        assert!(matches!(accept(changed, &public, None), Err(CatalogRefusal::Signature { .. })), "{place}");
+        changed.bytes[index] ^= 1;
+        assert!(matches!(accept(changed, &public, None), Err(CatalogRefusal::Signature { .. })), "{index}");
     }
     let text = signed.signature.clone().unwrap();
-    for (place, _) in text.char_indices().filter(|(_, character)| character.is_ascii_alphanumeric()) {
+    for (index, _) in text.char_indices().filter(|(_, character)| character.is_ascii_alphanumeric()) {
         let mut changed = text.clone().into_bytes();
-        changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
+        changed[index] = if changed[index] == b'A' { b'B' } else { b'A' };
         let changed = SignedCatalog { signature: Some(String::from_utf8(changed).unwrap()), ..signed.clone() };
-        let is_comment = place < text.find('\n').unwrap();
-        assert!(is_comment || accept(changed, &public, None).is_err(), "{place}");
+        let is_comment = index < text.find('\n').unwrap();
+        assert!(is_comment || accept(changed, &public, None).is_err(), "{index}");
     }
 }
 

@@ -23,10 +23,10 @@ enum Label {
 }
 
 /// Three images on an old release of a line, by the tags 1 to 3.
-fn world(label: Label) -> Arc<World> {
-    let world: Arc<World> = Arc::default();
-    let base = world.release(JAVA, "21", "2026-08-10T13:00:00Z", "jdk");
-    world.release(JAVA, "21", "2026-10-01T13:00:00Z", "newer jdk");
+fn registry(label: Label) -> Arc<World> {
+    let registry: Arc<World> = Arc::default();
+    let base = registry.release(JAVA, "21", "2026-08-10T13:00:00Z", "jdk");
+    registry.release(JAVA, "21", "2026-10-01T13:00:00Z", "newer jdk");
     let label = match label {
         Label::Digest => format!("{JAVA}@{}", base.index),
         Label::DatedTag => format!("{JAVA}:21.2026.08.10.13"),
@@ -38,19 +38,19 @@ fn world(label: Label) -> Arc<World> {
             "config": { "Labels": { "sdkBaseVersion": label } },
             "rootfs": { "type": "layers", "diff_ids": layers },
         });
-        let image = world.configured(&format!("orders {tag}"), &config);
-        world.tag(ORDERS, tag, &image);
+        let image = registry.configured(&format!("orders {tag}"), &config);
+        registry.tag(ORDERS, tag, &image);
     }
-    world
+    registry
 }
 
 /// The findings of an audit of the three images, and its requests.
-async fn audited(world: Arc<World>) -> (Vec<Finding>, Vec<String>) {
-    let images = Arc::new(ImageReader::new(Arc::clone(&world) as _, Arc::new(Catalog::in_memory())));
+async fn audited(registry: Arc<World>) -> (Vec<Finding>, Vec<String>) {
+    let images = Arc::new(ImageReader::new(Arc::clone(&registry) as _, Arc::new(Catalog::in_memory())));
     let references = ["1", "2", "3"].map(|tag| Reference::tagged(ORDERS.parse().expect("valid"), tag));
     let inventory = NamedInventory::new(references.into(), Arc::clone(&images), 2, at(NOVEMBER));
     let sources = AuditSources { inventories: vec![Box::new(inventory)], aws_scope: None };
-    let terms = AuditOptions {
+    let options = AuditOptions {
         policy: Policy::default(),
         identify: identify::IdentifySettings::default(),
         resolve: ResolveSettings::default(),
@@ -61,8 +61,8 @@ async fn audited(world: Arc<World>) -> (Vec<Finding>, Vec<String>) {
         now: at(NOVEMBER),
         seen_at: at(NOVEMBER),
     };
-    let findings = audit(&sources, &images, &terms, &|_| {}).await.judge(&terms).0;
-    let mut requests = world.requests();
+    let findings = audit(&sources, &images, &options, &|_| {}).await.judge(&options).0;
+    let mut requests = registry.requests();
     requests.sort();
     (findings, requests)
 }
@@ -70,12 +70,12 @@ async fn audited(world: Arc<World>) -> (Vec<Finding>, Vec<String>) {
 #[tokio::test]
 async fn the_line_of_a_base_is_read_before_the_last_image() {
     for label in [Label::Digest, Label::DatedTag] {
-        let (expected, requests) = audited(world(label)).await;
+        let (expected, requests) = audited(registry(label)).await;
         assert_eq!(expected.len(), 3);
         for tag in ["1", "2", "3"] {
-            let world = world(label);
-            world.answer_after(tag, "GET lambda/java:21");
-            let (findings, asked) = audited(world).await;
+            let registry = registry(label);
+            registry.answer_after(tag, "GET lambda/java:21");
+            let (findings, asked) = audited(registry).await;
             assert_eq!(findings, expected, "whichever image came last");
             assert_eq!(asked, requests, "nothing is asked twice");
         }
@@ -101,7 +101,7 @@ async fn an_image_named_by_tag_costs_two_requests_and_its_base_is_read_once() {
         (Label::Digest, ["GET lambda/java@", "HEAD lambda/java:21.2026.08.10.13"].as_slice()),
         (Label::DatedTag, &["GET lambda/java:21.2026.08.10.13"]),
     ] {
-        let (findings, requests) = audited(world(label)).await;
+        let (findings, requests) = audited(registry(label)).await;
         assert!(findings.iter().all(|finding| finding.verdict == Verdict::Stale), "{findings:?}");
         let mut expected = [&images[..], &images[..1], &images[..1], &base, index].concat();
         expected.sort_unstable();

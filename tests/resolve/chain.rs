@@ -22,9 +22,9 @@ use crate::world::diff_id;
 const COMPANY: &str = "registry.example.com/acme/base";
 const NOW: &str = "2026-11-20T06:00:00Z";
 
-struct Shop(Vec<Deployment>);
+struct StaticInventory(Vec<Deployment>);
 
-impl Inventory for Shop {
+impl Inventory for StaticInventory {
     fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
         let found = InventoryResult { deployments: self.0.clone(), ..InventoryResult::default() };
         std::future::ready(found).boxed()
@@ -66,11 +66,11 @@ fn deployment(name: &str, layers: &[&str], label: Option<&str>) -> Deployment {
     }
 }
 
-async fn findings(world: &Arc<World>, catalog: &Arc<Catalog>, deployments: Vec<Deployment>) -> Vec<Finding> {
+async fn findings(registry: &Arc<World>, catalog: &Arc<Catalog>, deployments: Vec<Deployment>) -> Vec<Finding> {
     let tags = vec!["stable".to_owned()];
     let company = BaseRule { is_company: Some(true), tags, ..BaseRule::new(COMPANY.parse().expect("valid")) };
     let bases = BaseRules::new(vec![company]);
-    let terms = AuditOptions {
+    let options = AuditOptions {
         policy: Policy::default(),
         identify: identify::IdentifySettings { bases: bases.clone(), ..identify::IdentifySettings::default() },
         resolve: ResolveSettings { bases, ..ResolveSettings::default() },
@@ -81,14 +81,14 @@ async fn findings(world: &Arc<World>, catalog: &Arc<Catalog>, deployments: Vec<D
         now: at(NOW),
         seen_at: at(NOW),
     };
-    let images = Arc::new(ImageReader::new(Arc::clone(world) as _, Arc::clone(catalog)));
-    let sources = AuditSources { inventories: vec![Box::new(Shop(deployments))], aws_scope: None };
-    let mut findings = audit(&sources, &images, &terms, &|_| {}).await.judge(&terms).0;
+    let images = Arc::new(ImageReader::new(Arc::clone(registry) as _, Arc::clone(catalog)));
+    let sources = AuditSources { inventories: vec![Box::new(StaticInventory(deployments))], aws_scope: None };
+    let mut findings = audit(&sources, &images, &options, &|_| {}).await.judge(&options).0;
     findings.sort_by(|one, other| one.id.cmp(&other.id));
     findings
 }
 
-fn said(finding: &Finding) -> (Verdict, Action, Vec<&str>, Vec<Option<bool>>) {
+fn summary(finding: &Finding) -> (Verdict, Action, Vec<&str>, Vec<Option<bool>>) {
     let base = finding.base.as_ref().expect("a base");
     let releases = base.chain.iter().map(|link| link.base.release.as_deref().unwrap_or_default()).collect();
     (finding.verdict, finding.action, releases, base.chain.iter().map(|link| link.adopted).collect())
@@ -96,11 +96,11 @@ fn said(finding: &Finding) -> (Verdict, Action, Vec<&str>, Vec<Option<bool>>) {
 
 #[tokio::test]
 async fn a_company_base_is_rebuilt_before_the_images_on_it() {
-    let (world, catalog): (Arc<World>, _) = (Arc::default(), Arc::new(Catalog::in_memory()));
-    world.publish(JAVA, "21", "2026-08-10T13:00:00Z", &["os", "jdk"]);
-    world.publish(JAVA, "21", "2026-10-01T13:00:00Z", &["os", "newer jdk"]);
-    let old = world.layered("company base", "arm64", &["os", "jdk", "agent"], "gzip");
-    world.tag(COMPANY, "stable", &old);
+    let (registry, catalog): (Arc<World>, _) = (Arc::default(), Arc::new(Catalog::in_memory()));
+    registry.publish(JAVA, "21", "2026-08-10T13:00:00Z", &["os", "jdk"]);
+    registry.publish(JAVA, "21", "2026-10-01T13:00:00Z", &["os", "newer jdk"]);
+    let old = registry.layered("company base", "arm64", &["os", "jdk", "agent"], "gzip");
+    registry.tag(COMPANY, "stable", &old);
     let label = format!("{COMPANY}:stable@{old}");
     let fleet = || {
         vec![
@@ -108,10 +108,10 @@ async fn a_company_base_is_rebuilt_before_the_images_on_it() {
             deployment("unlabelled", &["os", "jdk", "agent", "other app"], None),
         ]
     };
-    let found = findings(&world, &catalog, fleet()).await;
+    let found = findings(&registry, &catalog, fleet()).await;
     let waits = (Verdict::Stale, Action::None, vec!["21.2026.08.10.13"], vec![Some(false)]);
     for finding in &found {
-        assert_eq!(said(finding), waits, "{finding:#?}");
+        assert_eq!(summary(finding), waits, "{finding:#?}");
         assert_eq!(finding.reasons[0].code, "waits-for-base");
         assert!(finding.awaited_base().is_some());
     }
@@ -120,17 +120,17 @@ async fn a_company_base_is_rebuilt_before_the_images_on_it() {
     assert_eq!(by, ["label", "layers"], "the second one by what the first one made known");
 
     // The company base is built again, on the current release.
-    let new = world.layered("newer company base", "arm64", &["os", "newer jdk", "agent"], "gzip");
-    world.tag(COMPANY, "stable", &new);
-    let found = findings(&world, &catalog, fleet()).await;
-    assert_eq!(said(&found[0]), (Verdict::Stale, Action::Rebuild, vec!["21.2026.08.10.13"], vec![Some(true)]));
+    let new = registry.layered("newer company base", "arm64", &["os", "newer jdk", "agent"], "gzip");
+    registry.tag(COMPANY, "stable", &new);
+    let found = findings(&registry, &catalog, fleet()).await;
+    assert_eq!(summary(&found[0]), (Verdict::Stale, Action::Rebuild, vec!["21.2026.08.10.13"], vec![Some(true)]));
     assert!(found[0].awaited_base().is_none());
 
     // And so is the image.
     let label = format!("{COMPANY}:stable@{new}");
     let rebuilt = deployment("labelled", &["os", "newer jdk", "agent", "app"], Some(&label));
-    let found = findings(&world, &catalog, vec![rebuilt]).await;
-    let (_, _, releases, adopted) = said(&found[0]);
+    let found = findings(&registry, &catalog, vec![rebuilt]).await;
+    let (_, _, releases, adopted) = summary(&found[0]);
     assert_eq!((releases, adopted), (vec!["21.2026.10.01.13"], vec![Some(true)]));
     assert_eq!(found[0].action, Action::None, "{:?}", found[0].reasons);
 }

@@ -34,7 +34,7 @@ impl Built {
 /// Publishes `name` on `python:3.12`, built so many days ago.
 fn publish(bench: &Bench, name: &str, built: Built) -> Digest {
     let history: Vec<_> = built.history.into_iter().map(|days| json!({ "created": ago(days) })).collect();
-    let image = bench.world.configured(
+    let image = bench.registry.configured(
         &format!("{name} arm64"),
         &json!({
             "architecture": "arm64", "os": "linux", "created": built.config.map(ago), "history": history,
@@ -42,8 +42,8 @@ fn publish(bench: &Bench, name: &str, built: Built) -> Digest {
         }),
     );
     let descriptor = built.descriptor.map(|days| ago(days).to_rfc3339());
-    let index = bench.world.index_created(name, &[("arm64", &image)], descriptor.as_deref());
-    bench.world.tag(PYTHON, "3.12", &index);
+    let index = bench.registry.index_created(name, &[("arm64", &image)], descriptor.as_deref());
+    bench.registry.tag(PYTHON, "3.12", &index);
     index
 }
 
@@ -109,12 +109,11 @@ async fn a_date_contradicted_by_another_base_of_the_line_does_not_date_the_curre
     let bench = bench();
     let old = publish(&bench, "old", Built::config(94));
     let new = publish(&bench, "new", Built::config(94));
-    let images = Arc::new(ImageReader::new(Arc::clone(&bench.world) as _, Arc::clone(&bench.catalog)));
+    let images = Arc::new(ImageReader::new(Arc::clone(&bench.registry) as _, Arc::clone(&bench.catalog)));
     let resolver = BaseResolver::new(images, ResolveSettings::default(), bench.now, bench.now);
-    let question =
-        |digest| BaseQuery { base: base(PYTHON, Some("3.12"), Some(digest)), platform: arm(), built_at: None };
+    let query = |digest| BaseQuery { base: base(PYTHON, Some("3.12"), Some(digest)), platform: arm(), built_at: None };
     // Found before the other one is, dated after.
-    let (current, outdated) = (question(&new), question(&old));
+    let (current, outdated) = (query(&new), query(&old));
     let found = resolver.find(&current).await;
     resolver.find(&outdated).await;
     let resolution = resolver.date(&BaseQueryKey::from(&current), &found, ImageAge::default());
@@ -293,27 +292,27 @@ async fn dating_costs_no_additional_requests() {
     let old = publish(&bench, "old", Built { descriptor: Some(6), history: Some(6), config: Some(94) });
     publish(&bench, "new", Built { descriptor: Some(2), history: Some(2), config: Some(94) });
     resolve(&bench, &old).await;
-    let requests = bench.world.requests();
+    let requests = bench.registry.requests();
     // Index, manifest and configuration of either.
     assert_eq!(requests.len(), 6, "{requests:#?}");
     resolve(&bench, &old).await;
-    assert_eq!(bench.world.requests(), ["HEAD library/python:3.12"]);
+    assert_eq!(bench.registry.requests(), ["HEAD library/python:3.12"]);
 }
 
 #[tokio::test]
 async fn observations_are_kept_after_dated_tags_were_removed() {
     let bench = Bench::new();
     let day = |day: i64| format!("2026-08-{day:02}T13:00:00Z");
-    let ours = bench.world.release(JAVA, "21", &day(1), "ours").index;
+    let ours = bench.registry.release(JAVA, "21", &day(1), "ours").index;
     let mut bench = Bench { now: at(&day(1)) + Duration::hours(8), ..bench };
     bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
     // Published, seen, and its dated tags removed again.
-    let withdrawn = bench.world.index("withdrawn", &[("arm64", &publish_java(&bench, "withdrawn arm64"))]);
-    bench.world.tag(JAVA, "21", &withdrawn);
+    let withdrawn = bench.registry.index("withdrawn", &[("arm64", &publish_java(&bench, "withdrawn arm64"))]);
+    bench.registry.tag(JAVA, "21", &withdrawn);
     bench.now = at(&day(3));
     let seen = bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
     assert_eq!((seen.later_releases.since, seen.later_releases.count), (Some(at(&day(3))), Some(1)));
-    bench.world.release(JAVA, "21", &day(9), "next");
+    bench.registry.release(JAVA, "21", &day(9), "next");
     bench.now = at(&day(10));
     let later = bench.resolve(base(JAVA, Some("21"), Some(&ours)), None).await;
     assert_eq!((later.later_releases.since, later.later_releases.count), (Some(at(&day(3))), Some(2)));
@@ -321,5 +320,5 @@ async fn observations_are_kept_after_dated_tags_were_removed() {
 }
 
 fn publish_java(bench: &Bench, name: &str) -> Digest {
-    bench.world.image(name, "arm64", None, &[Digest::sha256(name.as_bytes())])
+    bench.registry.image(name, "arm64", None, &[Digest::sha256(name.as_bytes())])
 }

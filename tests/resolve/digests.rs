@@ -15,9 +15,9 @@ fn with(digest: &Digest, further: &[&Digest]) -> Base {
 /// The digests of a release: its index, its manifest for arm64, the configuration of that.
 fn release(bench: &Bench, day: u32) -> [Digest; 3] {
     let built_at = format!("2026-08-{day:02}T13:00:00Z");
-    let release = bench.world.release(JAVA, "21", &built_at, &format!("21 {}", day / 7));
+    let release = bench.registry.release(JAVA, "21", &built_at, &format!("21 {}", day / 7));
     digest_at(bench, "21", day);
-    [release.index, release.arm64.clone(), bench.world.config_of(&release.arm64)]
+    [release.index, release.arm64.clone(), bench.registry.config_of(&release.arm64)]
 }
 
 #[tokio::test]
@@ -63,11 +63,11 @@ async fn a_tag_with_another_digest_of_the_release_names_the_line() {
     let repository = "registry.example.com/base/jre";
     let image = |name: &str, day: u32| {
         let created = crate::at(&format!("2026-08-{day:02}T10:00:00Z"));
-        let arm64 = bench.world.image(name, "arm64", Some(created), &[Digest::sha256(name.as_bytes())]);
-        (bench.world.index(&format!("index of {name}"), &[("arm64", &arm64)]), arm64)
+        let arm64 = bench.registry.image(name, "arm64", Some(created), &[Digest::sha256(name.as_bytes())]);
+        (bench.registry.index(&format!("index of {name}"), &[("arm64", &arm64)]), arm64)
     };
     let ((old, old_arm64), (current, current_arm64), (_, other)) = (image("old", 1), image("new", 20), image("x", 2));
-    bench.world.tag(repository, "stable", &current);
+    bench.registry.tag(repository, "stable", &current);
     let recorded = |digest: &Digest, further: &Digest| Base {
         further_digests: vec![further.clone()],
         further_tag: Some("stable".into()),
@@ -81,7 +81,7 @@ async fn a_tag_with_another_digest_of_the_release_names_the_line() {
         assert_eq!(is_current, digest != &old);
     }
     // The tag of another release does not apply, nor does one that cannot be compared.
-    let bench = Bench { world: bench.world.clone(), ..Bench::new() };
+    let bench = Bench { registry: bench.registry.clone(), ..Bench::new() };
     for further in [&other, &Digest::sha256(b"gone")] {
         let resolution = bench.resolve(recorded(&old, further), None).await;
         assert_eq!(resolution.line, None);
@@ -128,7 +128,7 @@ async fn the_digest_of_a_configuration_is_recognized() {
             assert_eq!(release_of(&resolution), Some(release), "{day} {run}: {:#?}", resolution.steps);
             assert_eq!(current.config.as_ref() == Some(&config), day == 21, "{day} {run}");
             assert_eq!(resolution.problems, [], "{day} {run}");
-            assert!(bench.world.requests().len() < 24, "a bounded search");
+            assert!(bench.registry.requests().len() < 24, "a bounded search");
         }
     }
 }
@@ -138,11 +138,11 @@ async fn a_configuration_without_a_dated_tag_is_dated_by_its_created() {
     let bench = Bench::new();
     let repository = "registry.example.com/base/jre";
     let image = |name: &str, at: &str| {
-        bench.world.image(name, "arm64", Some(crate::at(at)), &[Digest::sha256(name.as_bytes())])
+        bench.registry.image(name, "arm64", Some(crate::at(at)), &[Digest::sha256(name.as_bytes())])
     };
     let (old, new) = (image("old", "2026-07-01T10:00:00Z"), image("new", "2026-08-01T10:00:00Z"));
-    bench.world.tag(repository, "stable", &new);
-    let config = bench.world.config_of(&old);
+    bench.registry.tag(repository, "stable", &new);
+    let config = bench.registry.config_of(&old);
     let resolution = bench.resolve(base(repository, Some("stable"), Some(&config)), None).await;
     let published = resolution.base.published.expect("dated");
     assert_eq!((published.at, published.source), (crate::at("2026-07-01T10:00:00Z"), PublishDateSource::ConfigCreated));
@@ -153,7 +153,7 @@ async fn a_configuration_without_a_dated_tag_is_dated_by_its_created() {
 #[tokio::test]
 async fn a_blob_that_is_not_a_configuration_is_not_a_base() {
     let bench = Bench::daily();
-    for digest in [Digest::sha256(b"gone"), bench.world.blob(b"a layer"), bench.world.blob(b"{}")] {
+    for digest in [Digest::sha256(b"gone"), bench.registry.blob(b"a layer"), bench.registry.blob(b"{}")] {
         let resolution = bench.resolve(base(JAVA, Some("21"), Some(&digest)), None).await;
         let kinds: Vec<_> = resolution.problems.iter().map(|problem| problem.kind).collect();
         assert_eq!((kinds, resolution.base.kind), (vec![ProblemKind::BaseMissing], None), "{digest}");
@@ -164,7 +164,7 @@ async fn a_blob_that_is_not_a_configuration_is_not_a_base() {
 async fn a_release_with_a_deleted_index_is_found_by_its_configuration() {
     let bench = Bench::daily();
     let [index, arm64, config] = release(&bench, 10);
-    bench.world.remove(&index);
+    bench.registry.remove(&index);
     let resolution = bench.resolve(with(&config, &[&arm64]), None).await;
     assert_eq!(resolution.base.platform_digest, Some(arm64));
     assert_eq!(resolution.base.contradicting, []);

@@ -13,7 +13,7 @@ impl Bench {
     }
 
     fn holding(&self, holds: &[String]) -> BaseResolver {
-        let images = Arc::new(ImageReader::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog)));
+        let images = Arc::new(ImageReader::new(Arc::clone(&self.registry) as _, Arc::clone(&self.catalog)));
         let hold = |pattern: &String| ReleaseHold {
             release: pattern.parse().expect("a pattern"),
             reason: "TLS to RDS fails".to_owned(),
@@ -72,11 +72,11 @@ async fn a_hold_on_another_line_changes_nothing_and_costs_no_request() {
     let base = base(JAVA, Some("21"), Some(&digest));
     let without = plain.resolve_held(base.clone(), &[]).await;
     let resolver = holding.holding(&[format!("{JAVA}:17.*"), "registry.example/base@sha256:*".to_owned()]);
-    let question = BaseQuery { base, platform: arm(), built_at: None };
-    let with = resolver.resolve(&question, ImageAge { existed_at: None, built_at: None }).await;
+    let query = BaseQuery { base, platform: arm(), built_at: None };
+    let with = resolver.resolve(&query, ImageAge { existed_at: None, built_at: None }).await;
     assert_eq!(with.later_releases, without.later_releases);
     assert_eq!(current_of(&with), current_of(&without));
-    assert_eq!(holding.world.requests(), plain.world.requests());
+    assert_eq!(holding.registry.requests(), plain.registry.requests());
     assert!(resolver.matched_holds().is_empty(), "neither names a release of the line");
 }
 
@@ -86,8 +86,8 @@ async fn a_base_on_a_held_release_has_the_hold() {
     let digest = digest_at(&bench, "21", 10);
     for pattern in [tag(10), format!("{JAVA}@{digest}")] {
         let resolver = bench.holding(&[pattern.clone(), tag(3)]);
-        let question = BaseQuery { base: base(JAVA, Some("21"), Some(&digest)), platform: arm(), built_at: None };
-        let resolution = resolver.resolve(&question, ImageAge { existed_at: None, built_at: None }).await;
+        let query = BaseQuery { base: base(JAVA, Some("21"), Some(&digest)), platform: arm(), built_at: None };
+        let resolution = resolver.resolve(&query, ImageAge { existed_at: None, built_at: None }).await;
         assert!(resolution.base.hold.is_some(), "{pattern}");
         assert_eq!(current_of(&resolution).as_deref(), Some("21.2026.08.21.13"));
         assert!(resolution.steps.iter().any(|step| step.title == "hold" && step.detail.contains("TLS to RDS fails")));
@@ -112,15 +112,15 @@ async fn on_a_line_without_dated_tags_the_newest_observed_release_without_a_hold
     let mut bench = Bench::new();
     let mut digests = Vec::new();
     for (day, name) in [(1, "a"), (5, "b"), (9, "c")] {
-        let digest = bench.world.image(name, "arm64", None, &[Digest::sha256(name.as_bytes())]);
-        bench.world.tag(PYTHON, "3.12", &digest);
+        let digest = bench.registry.image(name, "arm64", None, &[Digest::sha256(name.as_bytes())]);
+        bench.registry.tag(PYTHON, "3.12", &digest);
         bench.now = at(&format!("2026-08-{day:02}T06:00:00Z"));
         bench.resolve(base(PYTHON, Some("3.12"), Some(&digest)), None).await;
         digests.push(digest);
     }
     bench.now = at("2026-08-10T06:00:00Z");
     let on_a = || base(PYTHON, Some("3.12"), Some(&digests[0]));
-    let hold = |place: usize| format!("{PYTHON}@{}", digests[place]);
+    let hold = |index: usize| format!("{PYTHON}@{}", digests[index]);
     let resolution = bench.resolve_held(on_a(), &[hold(2)]).await;
     let current = resolution.current.as_ref().expect("a current release");
     assert_eq!(current.digest, digests[1]);

@@ -84,9 +84,9 @@ fn content(days: i64) -> String {
     format!("21 {days}")
 }
 
-struct Shop(InventoryResult);
+struct StaticInventory(InventoryResult);
 
-impl Inventory for Shop {
+impl Inventory for StaticInventory {
     fn deployments(&self) -> BoxFuture<'_, InventoryResult> {
         std::future::ready(self.0.clone()).boxed()
     }
@@ -94,20 +94,24 @@ impl Inventory for Shop {
 
 /// A line that is published each day, up to yesterday.
 fn line() -> Arc<World> {
-    let world: Arc<World> = Arc::default();
+    let registry: Arc<World> = Arc::default();
     for days in (1..=100).rev() {
         let built_at = (ago(days)).format("%Y-%m-%dT%H:00:00Z").to_string();
-        world.release(JAVA, "21", &built_at, &content(days));
+        registry.release(JAVA, "21", &built_at, &content(days));
     }
-    world
+    registry
 }
 
-async fn look(world: &Arc<World>, deployments: Vec<Deployment>, held: Vec<StoredImage>) -> (AuditResult, AuditOptions) {
+async fn look(
+    registry: &Arc<World>,
+    deployments: Vec<Deployment>,
+    held: Vec<StoredImage>,
+) -> (AuditResult, AuditOptions) {
     let shelves =
         BTreeMap::from([(ORDERS.parse().expect("valid"), Arc::new(held.into_iter().collect::<RepositoryImages>()))]);
     let inventory: Box<dyn Inventory> =
-        Box::new(Shop(InventoryResult { deployments, errors: Vec::new(), repository_images: shelves }));
-    let terms = AuditOptions {
+        Box::new(StaticInventory(InventoryResult { deployments, errors: Vec::new(), repository_images: shelves }));
+    let options = AuditOptions {
         policy: Policy::default(),
         // Resolution without layers: the search is disabled.
         identify: identify::IdentifySettings {
@@ -122,14 +126,14 @@ async fn look(world: &Arc<World>, deployments: Vec<Deployment>, held: Vec<Stored
         now: now(),
         seen_at: now(),
     };
-    let images = Arc::new(ImageReader::new(Arc::clone(world) as _, Arc::new(Catalog::in_memory())));
+    let images = Arc::new(ImageReader::new(Arc::clone(registry) as _, Arc::new(Catalog::in_memory())));
     let sources = AuditSources { inventories: vec![inventory], aws_scope: None };
-    (audit(&sources, &images, &terms, &|_| {}).await, terms)
+    (audit(&sources, &images, &options, &|_| {}).await, options)
 }
 
-async fn findings(world: &Arc<World>, deployments: Vec<Deployment>) -> BTreeMap<String, Finding> {
-    let (audit, terms) = look(world, deployments, Vec::new()).await;
-    let findings = audit.judge(&terms).0;
+async fn findings(registry: &Arc<World>, deployments: Vec<Deployment>) -> BTreeMap<String, Finding> {
+    let (audit, options) = look(registry, deployments, Vec::new()).await;
+    let findings = audit.judge(&options).0;
     findings.into_iter().map(|finding| (finding.id.clone(), finding)).collect()
 }
 
@@ -141,17 +145,17 @@ fn base_of(finding: &Finding) -> (Verdict, Option<i64>, Option<&'static str>, bo
 
 #[tokio::test]
 async fn the_age_of_one_image_does_not_bound_the_base_of_another() {
-    let world = line();
+    let registry = line();
     // Built yesterday on the current release, and sixty days ago on what was current then.
     let fresh = Labelled { base: 1, created: Some(1), ..Labelled::default() };
     let old = Labelled { base: 61, created: Some(60), ..Labelled::default() };
     let named = |image: Labelled, name: &str| image.deployment(DeploymentKind::Image, name);
-    let found = findings(&world, vec![named(fresh, "new"), named(old, "old")]).await;
+    let found = findings(&registry, vec![named(fresh, "new"), named(old, "old")]).await;
     assert_eq!(base_of(&found["old"]), (Verdict::Stale, Some(60), Some("at-least"), true));
     assert_eq!(base_of(&found["new"]), (Verdict::Fresh, Some(1), Some("at-least"), true));
     assert_eq!(found["new"].base.as_ref().expect("a base").line, found["old"].base.as_ref().expect("a base").line);
-    let asked = world.requests();
-    assert_eq!(asked.iter().filter(|request| *request == "GET lambda/java:21").count(), 1, "{asked:#?}");
+    let requests = registry.requests();
+    assert_eq!(requests.iter().filter(|request| *request == "GET lambda/java:21").count(), 1, "{requests:#?}");
     // Each alone is judged as both together.
     for (name, image) in [("new", fresh), ("old", old)] {
         let alone = findings(&line(), vec![named(image, name)]).await;
@@ -162,24 +166,24 @@ async fn the_age_of_one_image_does_not_bound_the_base_of_another() {
 
 #[tokio::test]
 async fn the_current_release_of_a_line_without_dated_tags_is_bound_by_the_image_on_it() {
-    let world: Arc<World> = Arc::default();
+    let registry: Arc<World> = Arc::default();
     let repository = "public.ecr.aws/shop/jre";
-    let base = world.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::sha256(b"os arm64")]);
-    world.tag(repository, "17", &base);
+    let base = registry.image("jre", "arm64", Some(DateTime::UNIX_EPOCH), &[Digest::sha256(b"os arm64")]);
+    registry.tag(repository, "17", &base);
     let mut deployment = Labelled { pushed: Some(50), ..Labelled::default() }.deployment(DeploymentKind::Ecr, "one");
     let mut image = deployment.image.clone().expect("an image");
     let mut facts = (*image.facts).clone();
     facts.labels.insert("sdkBaseVersion".to_owned(), format!("{repository}:17@{base}"));
     image.facts = Arc::new(facts);
     deployment.image = Ok(image);
-    let found = findings(&world, vec![deployment]).await;
+    let found = findings(&registry, vec![deployment]).await;
     assert_eq!(base_of(&found["one"]), (Verdict::Stale, Some(50), Some("at-least"), false));
     assert_eq!(found["one"].reasons[0].code, "line-quiet");
 }
 
 #[tokio::test]
 async fn a_proven_bound_stays_if_created_is_contradicted() {
-    let world = line();
+    let registry = line();
     let image = |created, history, pushed, modified| Labelled { base: 90, created, history, pushed, modified };
     for (name, image, expected) in [
         ("pushed", image(None, None, Some(50), None), (Some(50), Some("at-least"), false)),
@@ -194,7 +198,7 @@ async fn a_proven_bound_stays_if_created_is_contradicted() {
         ("epoch", image(Some(20_000), None, Some(9), None), (Some(9), Some("at-least"), false)),
         ("nothing", image(Some(20_000), None, None, None), (None, None, false)),
     ] {
-        let found = findings(&world, vec![image.deployment(DeploymentKind::Lambda, name)]).await;
+        let found = findings(&registry, vec![image.deployment(DeploymentKind::Lambda, name)]).await;
         let (_, age, source, is_estimated) = base_of(&found[name]);
         assert_eq!((age, source, is_estimated), expected, "{name}");
     }
@@ -202,10 +206,10 @@ async fn a_proven_bound_stays_if_created_is_contradicted() {
 
 #[tokio::test]
 async fn a_created_shared_by_two_images_of_a_repository_proves_nothing() {
-    let world = line();
+    let registry = line();
     let image = |pushed| Labelled { base: 90, created: Some(80), pushed: Some(pushed), ..Labelled::default() };
     let found = findings(
-        &world,
+        &registry,
         vec![image(70).deployment(DeploymentKind::Ecr, "one"), image(7).deployment(DeploymentKind::Ecr, "two")],
     )
     .await;
@@ -215,13 +219,13 @@ async fn a_created_shared_by_two_images_of_a_repository_proves_nothing() {
     // One image that runs twice has its date.
     let mut twice = image(7).deployment(DeploymentKind::Lambda, "one");
     twice.id = "other".to_owned();
-    let found = findings(&world, vec![image(7).deployment(DeploymentKind::Lambda, "one"), twice]).await;
+    let found = findings(&registry, vec![image(7).deployment(DeploymentKind::Lambda, "one"), twice]).await;
     assert_eq!(base_of(&found["one"]).1, Some(80));
 }
 
 #[tokio::test]
 async fn a_rebuild_with_old_tags_in_the_repository_resolves_the_alert() {
-    let world = line();
+    let registry = line();
     let rebuilt = Labelled { base: 1, created: Some(0), pushed: Some(0), ..Labelled::default() };
     let old = Labelled { base: 90, created: Some(89), pushed: Some(89), ..Labelled::default() };
     let deployments = vec![
@@ -229,23 +233,23 @@ async fn a_rebuild_with_old_tags_in_the_repository_resolves_the_alert() {
         old.deployment(DeploymentKind::Ecr, "1.0.0"),
         Labelled { created: Some(70), pushed: Some(70), ..old }.deployment(DeploymentKind::Ecr, "1.0.1"),
     ];
-    let found = findings(&world, deployments).await;
+    let found = findings(&registry, deployments).await;
     assert_eq!((found["1.1.0"].verdict, found["1.0.0"].verdict), (Verdict::Fresh, Verdict::Stale));
     assert_eq!(base_of(&found["1.0.1"]).1, Some(70));
 }
 
 #[tokio::test]
 async fn a_better_image_is_judged_by_its_own_age() {
-    let world = line();
+    let registry = line();
     let rebuilt = Labelled { base: 1, created: Some(0), ..Labelled::default() };
-    let digest = world.configured("1.1.0", &rebuilt.config("1.1.0"));
+    let digest = registry.configured("1.1.0", &rebuilt.config("1.1.0"));
     let tags = BTreeSet::from(["1.1.0".to_owned()]);
     let held =
         StoredImage { digest, tags, pushed_at: Some(ago(0)), is_archived: false, is_index: false, attested: None };
     // Its own age would be ninety days by any of these.
     let old = Labelled { base: 91, created: Some(90), pushed: Some(90), modified: Some(90), ..Labelled::default() };
-    let (audit, terms) = look(&world, vec![old.deployment(DeploymentKind::Lambda, "1.0.0")], vec![held]).await;
-    let finding = &audit.judge(&terms).0[0];
+    let (audit, options) = look(&registry, vec![old.deployment(DeploymentKind::Lambda, "1.0.0")], vec![held]).await;
+    let finding = &audit.judge(&options).0[0];
     assert_eq!(base_of(finding).1, Some(90));
     let replacement = finding.replacement.as_ref().expect("a better image");
     assert_eq!(replacement.verdict, Verdict::Fresh);

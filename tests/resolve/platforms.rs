@@ -18,7 +18,7 @@ fn platform(text: &str) -> Platform {
 
 /// An image whose configuration is for `architecture`.
 fn image(bench: &Bench, name: &str, architecture: &str) -> Digest {
-    bench.world.image(name, architecture, Some(at("2026-08-01T10:00:00Z")), &[Digest::sha256(name.as_bytes())])
+    bench.registry.image(name, architecture, Some(at("2026-08-01T10:00:00Z")), &[Digest::sha256(name.as_bytes())])
 }
 
 fn entry(digest: &Digest, stated: Option<&str>) -> ChildManifest {
@@ -31,21 +31,22 @@ fn nested(digest: &Digest) -> ChildManifest {
 
 /// The resolution of the base `digest` on the line `1`, for an image of `platform`.
 async fn resolve(bench: &Bench, digest: &Digest, platform: &str) -> Resolution {
-    let images = ImageReader::new(std::sync::Arc::clone(&bench.world) as _, std::sync::Arc::clone(&bench.catalog));
+    let images = ImageReader::new(std::sync::Arc::clone(&bench.registry) as _, std::sync::Arc::clone(&bench.catalog));
     let resolver = BaseResolver::new(std::sync::Arc::new(images), ResolveSettings::default(), bench.now, bench.now);
-    let question = BaseQuery {
+    let query = BaseQuery {
         base: base(REPOSITORY, Some("1"), Some(digest)),
         platform: self::platform(platform),
         built_at: None,
     };
-    resolver.resolve(&question, ImageAge::default()).await
+    resolver.resolve(&query, ImageAge::default()).await
 }
 
 /// The base's manifest in an index of `children` for an image of `platform`, and that of the current release in another
 /// such index.
 async fn chosen(children: &[ChildManifest], bench: &Bench, platform: &str) -> Option<Digest> {
-    let (old, new) = (bench.world.index_of("old", children.to_vec()), bench.world.index_of("new", children.to_vec()));
-    bench.world.tag(REPOSITORY, "1", &new);
+    let (old, new) =
+        (bench.registry.index_of("old", children.to_vec()), bench.registry.index_of("new", children.to_vec()));
+    bench.registry.tag(REPOSITORY, "1", &new);
     let resolution = resolve(bench, &old, platform).await;
     let current = resolution.current.and_then(|current| current.platform_digest);
     assert_eq!(current, resolution.base.platform_digest, "an equal image is the current release");
@@ -80,7 +81,7 @@ async fn the_image_that_the_platform_runs_is_compared() {
         (&variants, "linux/arm", Some(&arm_v6)),
         (&[], "linux/arm64", None),
     ] {
-        let bench = Bench { world: std::sync::Arc::clone(&bench.world), ..Bench::new() };
+        let bench = Bench { registry: std::sync::Arc::clone(&bench.registry), ..Bench::new() };
         assert_eq!(chosen(children, &bench, platform).await.as_ref(), expected, "{platform} of {children:?}");
     }
 }
@@ -89,39 +90,42 @@ async fn the_image_that_the_platform_runs_is_compared() {
 async fn a_nested_index_is_read_and_a_cycle_ends() {
     let bench = Bench::new();
     let (arm64, amd64) = (image(&bench, "arm64", "arm64"), image(&bench, "amd64", "amd64"));
-    let inner = bench.world.index_of("inner", vec![entry(&arm64, Some("linux/arm64"))]);
-    let middle = bench.world.index_of("middle", vec![nested(&inner)]);
+    let inner = bench.registry.index_of("inner", vec![entry(&arm64, Some("linux/arm64"))]);
+    let middle = bench.registry.index_of("middle", vec![nested(&inner)]);
     let outer = [entry(&amd64, Some("linux/amd64")), nested(&middle)];
     assert_eq!(chosen(&outer, &bench, "linux/arm64").await, Some(arm64));
-    assert_eq!(chosen(&outer, &Bench { world: bench.world.clone(), ..Bench::new() }, "linux/amd64").await, Some(amd64));
+    assert_eq!(
+        chosen(&outer, &Bench { registry: bench.registry.clone(), ..Bench::new() }, "linux/amd64").await,
+        Some(amd64)
+    );
 
-    let bench = Bench { world: bench.world.clone(), ..Bench::new() };
-    let circle = bench.world.index_of("circle", vec![nested(&Digest::sha256(b"circle"))]);
-    bench.world.tag(REPOSITORY, "1", &circle);
-    bench.world.requests();
+    let bench = Bench { registry: bench.registry.clone(), ..Bench::new() };
+    let circle = bench.registry.index_of("circle", vec![nested(&Digest::sha256(b"circle"))]);
+    bench.registry.tag(REPOSITORY, "1", &circle);
+    bench.registry.requests();
     let resolution = resolve(&bench, &Digest::sha256(b"old"), "linux/arm64").await;
     assert!(resolution.current.is_none());
-    assert!(bench.world.requests().len() < 12);
+    assert!(bench.registry.requests().len() < 12);
 }
 
 #[tokio::test]
 async fn an_index_over_the_limit_does_not_prove_that_an_image_is_missing() {
     let bench = Bench::new();
     let silent: Vec<_> = (0..64).map(|number| entry(&image(&bench, &format!("{number}"), "riscv64"), None)).collect();
-    let index = bench.world.index_of("silent", silent);
-    bench.world.tag(REPOSITORY, "1", &index);
+    let index = bench.registry.index_of("silent", silent);
+    bench.registry.tag(REPOSITORY, "1", &index);
     let resolution = resolve(&bench, &Digest::sha256(b"gone"), "linux/arm64").await;
     assert!(resolution.problems.iter().any(|problem| problem.kind == ProblemKind::Malformed));
     assert!(!resolution.problems.iter().any(|problem| problem.kind == ProblemKind::PlatformMissing));
-    assert!(bench.world.requests().len() < 100, "each entry costs two requests, and half of them are read");
+    assert!(bench.registry.requests().len() < 100, "each entry costs two requests, and half of them are read");
 }
 
 #[tokio::test]
 async fn the_current_digest_is_current_whatever_its_platforms() {
     let bench = Bench::new();
     let amd64 = image(&bench, "amd64", "amd64");
-    let index = bench.world.index_of("amd64 only", vec![entry(&amd64, Some("linux/amd64"))]);
-    bench.world.tag(REPOSITORY, "1", &index);
+    let index = bench.registry.index_of("amd64 only", vec![entry(&amd64, Some("linux/amd64"))]);
+    bench.registry.tag(REPOSITORY, "1", &index);
     for digest in [&index, &amd64] {
         let resolution = resolve(&bench, digest, "linux/arm64").await;
         let current = resolution.current.expect("a current release");
@@ -138,7 +142,7 @@ async fn a_manifest_for_another_platform_is_compared_with_the_release_for_that_p
     let (old_arm64, _) = manifest("old");
     let (new_arm64, new_amd64) = manifest("new");
     let index = [entry(&new_arm64, Some("linux/arm64")), entry(&new_amd64, Some("linux/amd64"))];
-    bench.world.tag(REPOSITORY, "1", &bench.world.index_of("index", index.to_vec()));
+    bench.registry.tag(REPOSITORY, "1", &bench.registry.index_of("index", index.to_vec()));
     for recorded in [&old_arm64, &new_arm64] {
         let resolution = resolve(&bench, recorded, "linux/amd64").await;
         let current = resolution.current.expect("a current release");
@@ -154,7 +158,7 @@ async fn a_manifest_for_another_platform_is_compared_with_the_release_for_that_p
 #[tokio::test]
 async fn an_aws_image_on_docker_hub_has_its_runtime_even_if_the_registry_is_not_allowed() {
     let bench = Bench::new();
-    bench.world.break_with(Some(Error::NotAllowed { registry: "docker.io".into() }));
+    bench.registry.break_with(Some(Error::NotAllowed { registry: "docker.io".into() }));
     for repository in ["docker.io/amazon/aws-lambda-python", "index.docker.io/amazon/aws-lambda-python"] {
         let resolution = bench.resolve(base(repository, Some("3.9"), None), None).await;
         let (line, _) = resolution.line.expect("a line");

@@ -36,12 +36,12 @@ fn every_provable_base_of_the_held_out_fleet_is_named_and_none_is_claimed_wrongl
     let (warm, report) = fleet.audit(&program);
     println!("{}", held_out::requests(&report));
     assert_eq!(warm, confusion, "a second run answers the same");
-    let asked = fleet.registry.requests_since(mark);
+    let requests = fleet.registry.requests_since(mark);
     // A label with a missing digest is read again.
     let is_read =
         |request: &&String| request.starts_with("GET ") && request.ends_with(" 200") && !request.contains("/tags/list");
     assert_eq!(
-        asked.iter().filter(is_read).collect::<Vec<_>>(),
+        requests.iter().filter(is_read).collect::<Vec<_>>(),
         Vec::<&String>::new(),
         "nothing is read again to identify a base"
     );
@@ -51,7 +51,7 @@ fn every_provable_base_of_the_held_out_fleet_is_named_and_none_is_claimed_wrongl
     without_configured_bases(&fleet);
 }
 
-/// Runs that may send few requests claim nothing wrong on the way, and end with the same answers.
+/// Runs with a small request budget report nothing wrong meanwhile, and end with the same results.
 fn small_budgets_in_a_row(fleet: &HeldOut, expected: &confusion::Confusion) {
     let program = fleet.program(&Settings { search_requests: 100, ..Settings::default() });
     for _ in 0..12 {

@@ -1,4 +1,4 @@
-//! Account Management: which regions has an account?
+//! Account Management: the regions of an account.
 
 use serde_json::json;
 
@@ -13,20 +13,20 @@ use super::{
 /// <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
 const LIMITS: PageLimits = PageLimits { default: 20, most: 50 };
 
-pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
-    if asked.operation != "ListRegions" {
-        return Err(CallRefusal::unknown_operation(asked));
+pub(super) fn respond(world: &CloudWorld, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+    if request.operation != "ListRegions" {
+        return Err(CallRefusal::unknown_operation(request));
     }
-    let id = asked.text("AccountId").unwrap_or(&caller.account);
-    if asked.text("AccountId").is_some() && !world.manages(&caller.account, id) {
-        return Err(CallRefusal::denied(asked, caller, &format!("arn:aws:account::{id}:account")));
+    let id = request.text("AccountId").unwrap_or(&caller.account);
+    if request.text("AccountId").is_some() && !world.manages(&caller.account, id) {
+        return Err(CallRefusal::denied(request, caller, &format!("arn:aws:account::{id}:account")));
     }
     let own = world.accounts.get(id).and_then(|account| account.regions.as_ref());
     let others = own.into_iter().flatten().map(String::as_str);
     let mut names: Vec<_> = DEFAULT_REGIONS.into_iter().chain(OPT_IN_REGIONS).chain(others).collect();
     names.sort_unstable();
     names.dedup();
-    let wanted = asked.texts("RegionOptStatusContains");
+    let requested = request.texts("RegionOptStatusContains");
     let described = names.into_iter().map(|name| {
         let status = match (world.has_region(id, name), DEFAULT_REGIONS.contains(&name)) {
             (true, true) => "ENABLED_BY_DEFAULT",
@@ -35,9 +35,9 @@ pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) 
         };
         (name, status)
     });
-    let described = described.filter(|(_, status)| wanted.is_empty() || wanted.contains(status));
-    let page = page(asked, described, ("NextToken", "MaxResults"), LIMITS)?;
+    let described = described.filter(|(_, status)| requested.is_empty() || requested.contains(status));
+    let page = page(request, described, ("NextToken", "MaxResults"), LIMITS)?;
     let regions: Vec<_> =
         page.items.iter().map(|(name, status)| json!({ "RegionName": name, "RegionOptStatus": status })).collect();
-    Ok(Reply::json(asked, &json!({ "Regions": regions, "NextToken": page.next })))
+    Ok(Reply::json(request, &json!({ "Regions": regions, "NextToken": page.next })))
 }

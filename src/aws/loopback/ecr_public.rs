@@ -1,4 +1,4 @@
-//! ECR Public: who gets a token?
+//! ECR Public: authorization tokens.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{TimeDelta, Utc};
@@ -11,15 +11,15 @@ use super::{
     sessions::Caller,
 };
 
-pub(super) fn respond(faults: &Faults, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
-    match asked.operation.as_str() {
-        "GetAuthorizationToken" if !faults.has_ecr_public => Err(CallRefusal::denied(asked, caller, "*")),
+pub(super) fn respond(faults: &Faults, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+    match request.operation.as_str() {
+        "GetAuthorizationToken" if !faults.has_ecr_public => Err(CallRefusal::denied(request, caller, "*")),
         "GetAuthorizationToken" => {
             let expires_at = Utc::now() + TimeDelta::hours(12);
             let token = STANDARD.encode(format!("AWS:loopback-public-{}", caller.account));
             let issued = json!({ "authorizationToken": token, "expiresAt": expires_at.timestamp() });
-            Ok(Reply::json(asked, &json!({ "authorizationData": issued })))
+            Ok(Reply::json(request, &json!({ "authorizationData": issued })))
         }
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }
 }

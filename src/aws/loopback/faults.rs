@@ -1,4 +1,4 @@
-//! What goes wrong on purpose? Denied accounts and operations, throttled and silent regions.
+//! Injected faults: denied accounts and operations, throttled and silent regions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,8 +77,8 @@ impl Faults {
 
     /// Whether a role of `account` may be assumed with `external_id`.
     pub(super) fn lets_in(&self, account: &str, external_id: Option<&str>) -> bool {
-        let wanted = self.external_ids.get(account).map(String::as_str);
-        !self.denied_roles.contains(account) && wanted.is_none_or(|wanted| external_id == Some(wanted))
+        let requested = self.external_ids.get(account).map(String::as_str);
+        !self.denied_roles.contains(account) && requested.is_none_or(|requested| external_id == Some(requested))
     }
 }
 

@@ -56,10 +56,10 @@ impl Calls {
         self.sum(|_| true)
     }
 
-    /// What the calls that `wanted` accepts came to.
-    pub fn sum(&self, wanted: impl Fn(&CallKey) -> bool) -> CallTally {
-        let wanted = self.0.iter().filter(|(call, _)| wanted(call));
-        wanted.fold(CallTally::default(), |sum, (_, tally)| CallTally {
+    /// The outcomes of the calls that `requested` accepts.
+    pub fn sum(&self, requested: impl Fn(&CallKey) -> bool) -> CallTally {
+        let requested = self.0.iter().filter(|(call, _)| requested(call));
+        requested.fold(CallTally::default(), |sum, (_, tally)| CallTally {
             calls: sum.calls + tally.calls,
             throttled: sum.throttled + tally.throttled,
             refused: sum.refused + tally.refused,

@@ -1,8 +1,7 @@
 //! In-process AWS on loopback, for the demo, the tests and the benchmark.
 //!
-//! One model in memory that answers as Lambda, ECR, ECS, STS, Organizations and Account Management do on the
-//! wire: a [`CloudTransport`] below the SDK, or a [`CloudServer`] over real HTTP. It checks no signatures, and
-//! knows nothing of who asks or why.
+//! An in-memory emulation of the wire protocols of Lambda, ECR, ECS, STS, Organizations and Account Management: a
+//! [`CloudTransport`] below the SDK, or a [`CloudServer`] over HTTP. Signatures are not checked.
 
 mod account;
 mod ecr;
@@ -83,7 +82,7 @@ impl Cloud {
         }))
     }
 
-    /// A transport for the SDK that asks this cloud, without sockets.
+    /// A transport for the SDK that sends requests to this cloud, without sockets.
     #[must_use]
     pub fn transport(&self) -> CloudTransport {
         CloudTransport::new(self.clone())
@@ -101,78 +100,77 @@ impl Cloud {
         self.log().list()
     }
 
-    /// Forgets the calls so far.
+    /// Clears the log of calls.
     pub fn forget_calls(&self) {
         *self.log() = CallLog::default();
     }
 
-    /// Holds callers to `quotas` from now on, starting with full buckets.
+    /// Enforces `quotas` from now on, starting with full buckets.
     pub fn limit(&self, quotas: CloudQuotas) {
         *lock(&self.0.meter) = Meter::new(quotas);
     }
 
-    /// Makes every session that was handed out so far worthless.
+    /// Expires all sessions issued so far.
     pub fn expire_sessions(&self) {
         lock(&self.0.sessions).expire_all(Utc::now());
     }
 
-    /// Lets the sessions that are handed out from now on last `lifetime`, whatever the request.
+    /// Sessions issued from now on last `lifetime`, regardless of the request.
     pub fn let_sessions_last(&self, lifetime: Duration) {
         lock(&self.0.sessions).let_last(lifetime);
     }
 
-    fn answer(&self, incoming: &Incoming<'_>) -> CallOutcome {
-        let asked = match CallRequest::read(incoming) {
-            Ok(asked) => asked,
-            Err(answer) => return answer,
+    fn handle(&self, incoming: &Incoming<'_>) -> CallOutcome {
+        let request = match CallRequest::read(incoming) {
+            Ok(request) => request,
+            Err(response) => return response,
         };
-        let caller = lock(&self.0.sessions).caller(&asked.key_id, &self.0.own_account, Utc::now());
+        let caller = lock(&self.0.sessions).caller(&request.key_id, &self.0.own_account, Utc::now());
         let call = CallKey {
             account: caller.account.clone(),
-            region: asked.region.clone(),
-            service: asked.service.clone(),
-            operation: asked.operation.clone(),
+            region: request.region.clone(),
+            service: request.service.clone(),
+            operation: request.operation.clone(),
         };
         if self.faults().refuses_connection(&call) {
             self.log().count(&call, Ending::Refused);
             return CallOutcome::NoConnection;
         }
-        let reply = self.admit(&asked, &caller, &call).and_then(|()| self.respond(&asked, &caller));
+        let reply = self.admit(&request, &caller, &call).and_then(|()| self.respond(&request, &caller));
         self.log().count(&call, reply.as_ref().err().map_or(Ending::Answered, CallRefusal::ending));
-        CallOutcome::Reply(reply.unwrap_or_else(|refusal| Reply::refusal(asked.protocol, &refusal)))
+        CallOutcome::Reply(reply.unwrap_or_else(|refusal| Reply::refusal(request.protocol, &refusal)))
     }
 
-    /// Whether the call gets as far as its service's own rules: who asks first, then how often, then whether
-    /// they may.
-    fn admit(&self, asked: &CallRequest, caller: &Caller, call: &CallKey) -> Result<(), CallRefusal> {
+    /// Checks credentials, then quotas, then permissions, before the service handles the call.
+    fn admit(&self, request: &CallRequest, caller: &Caller, call: &CallKey) -> Result<(), CallRefusal> {
         if !caller.is_known {
-            return Err(CallRefusal::unknown_key(asked));
+            return Err(CallRefusal::unknown_key(request));
         }
         if caller.is_expired {
-            return Err(CallRefusal::expired(asked));
+            return Err(CallRefusal::expired(request));
         }
-        if asked.is_regional() && !self.world().has_region(&caller.account, &asked.region) {
-            return Err(CallRefusal::unknown_key(asked));
+        if request.is_regional() && !self.world().has_region(&caller.account, &request.region) {
+            return Err(CallRefusal::unknown_key(request));
         }
         if self.faults().throttles(call) || !lock(&self.0.meter).admits(call, Instant::now()) {
-            return Err(CallRefusal::throttled(asked));
+            return Err(CallRefusal::throttled(request));
         }
         if self.faults().denies(call) {
-            return Err(CallRefusal::denied(asked, caller, "*"));
+            return Err(CallRefusal::denied(request, caller, "*"));
         }
         Ok(())
     }
 
-    fn respond(&self, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
-        match asked.service.as_str() {
-            "lambda" => lambda::respond(&self.world(), asked, caller),
-            "ecr" => ecr::respond(&self.world(), asked, caller),
-            "ecr-public" => ecr_public::respond(&self.faults(), asked, caller),
-            "ecs" => ecs::respond(&self.world(), asked, caller),
-            "organizations" => organizations::respond(&self.world(), asked, caller),
-            "account" => account::respond(&self.world(), asked, caller),
-            "sts" => sts::respond(self, asked, caller),
-            _ => Err(CallRefusal::unknown_operation(asked)),
+    fn respond(&self, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+        match request.service.as_str() {
+            "lambda" => lambda::respond(&self.world(), request, caller),
+            "ecr" => ecr::respond(&self.world(), request, caller),
+            "ecr-public" => ecr_public::respond(&self.faults(), request, caller),
+            "ecs" => ecs::respond(&self.world(), request, caller),
+            "organizations" => organizations::respond(&self.world(), request, caller),
+            "account" => account::respond(&self.world(), request, caller),
+            "sts" => sts::respond(self, request, caller),
+            _ => Err(CallRefusal::unknown_operation(request)),
         }
     }
 

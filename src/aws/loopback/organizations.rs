@@ -1,4 +1,4 @@
-//! Organizations: which accounts are there?
+//! Organizations: the accounts of the organization.
 
 use serde_json::json;
 
@@ -15,9 +15,9 @@ const LIMITS: PageLimits = PageLimits { default: 20, most: 20 };
 /// When all accounts joined, in seconds of the epoch.
 const JOINED_AT: u32 = 1_600_000_000;
 
-pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
-    if asked.operation != "ListAccounts" {
-        return Err(CallRefusal::unknown_operation(asked));
+pub(super) fn respond(world: &CloudWorld, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+    if request.operation != "ListAccounts" {
+        return Err(CallRefusal::unknown_operation(request));
     }
     let members =
         world.accounts.iter().filter_map(|(id, account)| Some((id, account.member.as_ref()?, account.status)));
@@ -26,10 +26,10 @@ pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) 
         return Err(CallRefusal::new(400, "AWSOrganizationsNotInUseException", message));
     }
     if caller.account != world.management {
-        return Err(CallRefusal::denied(asked, caller, "*"));
+        return Err(CallRefusal::denied(request, caller, "*"));
     }
     let management = &caller.account;
-    let page = page(asked, members, ("NextToken", "MaxResults"), LIMITS)?;
+    let page = page(request, members, ("NextToken", "MaxResults"), LIMITS)?;
     let accounts: Vec<_> = page
         .items
         .into_iter()
@@ -50,5 +50,5 @@ pub(super) fn respond(world: &CloudWorld, asked: &CallRequest, caller: &Caller) 
             })
         })
         .collect();
-    Ok(Reply::json(asked, &json!({ "Accounts": accounts, "NextToken": page.next })))
+    Ok(Reply::json(request, &json!({ "Accounts": accounts, "NextToken": page.next })))
 }

@@ -22,34 +22,34 @@ pub(super) struct CallPage<T> {
     pub(super) next: Option<String>,
 }
 
-/// The page of `items` that the JSON body asks for by `names.0` (cursor) and `names.1` (size).
+/// The page of `items` that the JSON body requests with `names.0` (cursor) and `names.1` (size).
 pub(super) fn page<T>(
-    asked: &CallRequest,
+    request: &CallRequest,
     items: impl Iterator<Item = T>,
     names: (&str, &str),
     limits: PageLimits,
 ) -> Result<CallPage<T>, CallRefusal> {
-    let size = match asked.body.get(names.1) {
+    let size = match request.body.get(names.1) {
         None | Some(Value::Null) => limits.default,
         Some(size) => match size.as_u64().and_then(|size| usize::try_from(size).ok()) {
             Some(size) if (1..=limits.most).contains(&size) => size,
-            _ => return Err(CallRefusal::invalid(asked, format!("{} must be from 1 to {}", names.1, limits.most))),
+            _ => return Err(CallRefusal::invalid(request, format!("{} must be from 1 to {}", names.1, limits.most))),
         },
     };
-    let start = match asked.text(names.0) {
+    let start = match request.text(names.0) {
         None => 0,
         Some(cursor) => opened(cursor)
             .and_then(|start| start.parse().ok())
-            .ok_or_else(|| CallRefusal::invalid(asked, format!("the {} is not valid", names.0)))?,
+            .ok_or_else(|| CallRefusal::invalid(request, format!("the {} is not valid", names.0)))?,
     };
     let mut items = items.skip(start);
     let items: (Vec<_>, Option<T>) = (items.by_ref().take(size).collect(), items.next());
     Ok(CallPage { next: items.1.is_some().then(|| sealed(&(start + size).to_string())), items: items.0 })
 }
 
-/// A cursor that holds `place`.
-pub(super) fn sealed(place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(format!("loopback {place}"))
+/// A cursor that holds `position`.
+pub(super) fn sealed(position: &str) -> String {
+    URL_SAFE_NO_PAD.encode(format!("loopback {position}"))
 }
 
 /// What a cursor holds, if it is one of ours.

@@ -1,10 +1,10 @@
-//! How often may one ask? Token buckets for each account and region.
+//! Quotas: token buckets for each account and region.
 
 use std::{collections::HashMap, time::Instant};
 
 use super::log::CallKey;
 
-/// How many calls a second an account may make in a region.
+/// The API quotas of an account in a region, in calls per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CloudQuotas {
     /// Lambda's GetFunction; no limit if absent.
@@ -20,7 +20,7 @@ impl CloudQuotas {
         Self::default()
     }
 
-    /// Those of AWS, which it does not raise: GetFunction 100 a second, everything else of Lambda's control plane
+    /// Those of AWS, which cannot be raised: GetFunction 100 a second, everything else of Lambda's control plane
     /// 15 (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html#api-requests>).
     #[must_use]
     pub fn real() -> Self {
@@ -44,7 +44,7 @@ pub(super) struct Meter {
     buckets: HashMap<(String, String, &'static str), TokenBucket>,
 }
 
-/// It holds one second's worth of calls.
+/// A bucket with the calls of one second.
 #[derive(Debug)]
 struct TokenBucket {
     tokens: f64,
@@ -56,7 +56,7 @@ impl Meter {
         Self { quotas, buckets: HashMap::new() }
     }
 
-    /// Whether there is room for `call` at `now`; takes it.
+    /// Takes a token for `call` at `now`; whether there was one.
     pub(super) fn admits(&mut self, call: &CallKey, now: Instant) -> bool {
         let Some((name, rate)) = self.quotas.bucket(call) else { return true };
         let rate = f64::from(rate);

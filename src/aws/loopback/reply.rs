@@ -1,4 +1,4 @@
-//! What does the wire carry back? Answers and refusals, in the words of each protocol.
+//! Responses and error responses in the format of each protocol.
 
 use serde_json::{Value, json};
 
@@ -8,15 +8,15 @@ use super::{
     sessions::Caller,
 };
 
-/// What comes of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 pub(super) enum CallOutcome {
     Reply(Reply),
-    /// Nothing: the connection is refused, or ends without a byte.
+    /// The connection is refused, or closes without a response.
     NoConnection,
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -27,9 +27,9 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn json(asked: &CallRequest, body: &Value) -> Self {
+    pub(super) fn json(request: &CallRequest, body: &Value) -> Self {
         let content_type =
-            if asked.protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "application/json" };
+            if request.protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "application/json" };
         Self { status: 200, content_type, error_type: None, body: body.to_string().into_bytes() }
     }
 
@@ -52,7 +52,7 @@ impl Reply {
                     body: body.to_string().into_bytes(),
                 }
             }
-            // JSON services answer every mistake of the caller with 400.
+            // JSON services answer every client error with 400.
             Protocol::Json => Self {
                 status: 400,
                 content_type: "application/x-amz-json-1.1",
@@ -74,7 +74,7 @@ impl Reply {
     }
 }
 
-/// The request id of every answer.
+/// The request id of every response.
 pub(super) const REQUEST_ID: &str = "b25f48e8-84fd-11e6-80d9-574e0c4664cb";
 
 /// Why a call fails.
@@ -92,8 +92,8 @@ impl CallRefusal {
     }
 
     /// The parameters break a rule of the operation.
-    pub(super) fn invalid(asked: &CallRequest, message: impl Into<String>) -> Self {
-        let code = match asked.service.as_str() {
+    pub(super) fn invalid(request: &CallRequest, message: impl Into<String>) -> Self {
+        let code = match request.service.as_str() {
             "lambda" => "InvalidParameterValueException",
             "organizations" => "InvalidInputException",
             "sts" | "account" => "ValidationError",
@@ -103,17 +103,17 @@ impl CallRefusal {
     }
 
     /// `caller` may not do that to `resource`.
-    pub(super) fn denied(asked: &CallRequest, caller: &Caller, resource: &str) -> Self {
-        let (action, arn) = (asked.action(), &caller.arn);
+    pub(super) fn denied(request: &CallRequest, caller: &Caller, resource: &str) -> Self {
+        let (action, arn) = (request.action(), &caller.arn);
         let why = format!("because no identity-based policy allows the {action} action");
         let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {why}");
-        let code = if asked.protocol == Protocol::Query { "AccessDenied" } else { "AccessDeniedException" };
+        let code = if request.protocol == Protocol::Query { "AccessDenied" } else { "AccessDeniedException" };
         Self::new(403, code, message)
     }
 
-    /// The caller asks too often.
-    pub(super) fn throttled(asked: &CallRequest) -> Self {
-        let (status, code) = match asked.service.as_str() {
+    /// The caller exceeds its quota.
+    pub(super) fn throttled(request: &CallRequest) -> Self {
+        let (status, code) = match request.service.as_str() {
             "lambda" | "account" => (429, "TooManyRequestsException"),
             "organizations" => (400, "TooManyRequestsException"),
             "sts" => (400, "Throttling"),
@@ -122,16 +122,16 @@ impl CallRefusal {
         Self::new(status, code, "Rate exceeded")
     }
 
-    /// The session is over.
-    pub(super) fn expired(asked: &CallRequest) -> Self {
-        let code = if asked.protocol == Protocol::Query { "ExpiredToken" } else { "ExpiredTokenException" };
+    /// The session has expired.
+    pub(super) fn expired(request: &CallRequest) -> Self {
+        let code = if request.protocol == Protocol::Query { "ExpiredToken" } else { "ExpiredTokenException" };
         Self::new(403, code, "The security token included in the request is expired")
     }
 
     /// The key is unknown, or unknown in that region: a region that is not enabled does not have the account's keys
     /// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
-    pub(super) fn unknown_key(asked: &CallRequest) -> Self {
-        let is_query = asked.protocol == Protocol::Query;
+    pub(super) fn unknown_key(request: &CallRequest) -> Self {
+        let is_query = request.protocol == Protocol::Query;
         let code = if is_query { "InvalidClientTokenId" } else { "UnrecognizedClientException" };
         Self::new(403, code, "The security token included in the request is invalid.")
     }
@@ -140,8 +140,8 @@ impl CallRefusal {
         Self::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
     }
 
-    pub(super) fn unknown_operation(asked: &CallRequest) -> Self {
-        Self::new(404, "UnknownOperationException", format!("there is no {} here", asked.action()))
+    pub(super) fn unknown_operation(request: &CallRequest) -> Self {
+        Self::new(404, "UnknownOperationException", format!("there is no {} here", request.action()))
     }
 
     /// How the log counts it.

@@ -22,11 +22,11 @@ pub(super) struct Incoming<'a> {
 /// How a service is spoken to (<https://smithy.io/2.0/aws/protocols/index.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
-    /// The operation is the method and the path; answers are JSON.
+    /// The operation is the method and the path; responses are JSON.
     Rest,
     /// The operation is a header, the rest is JSON.
     Json,
-    /// The operation and its parameters are a form; answers are XML.
+    /// The operation and its parameters are a form; responses are XML.
     Query,
 }
 
@@ -129,7 +129,7 @@ fn pairs(form: &str) -> BTreeMap<String, String> {
     form.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
-/// `text` without percent-encoding; invalid encodings are kept.
+/// `text` without percent-encoding; invalid encodings are left as they are.
 fn decoded(text: &str, plus_is_space: bool) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -88,7 +88,7 @@ async fn respond(
     body: Bytes,
 ) -> Response {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let answer = cloud.answer(&Incoming {
+    let response = cloud.handle(&Incoming {
         host: text("host").unwrap_or_default(),
         method: method.as_str(),
         path: uri.path_and_query().map_or("/", |path| path.as_str()),
@@ -96,7 +96,7 @@ async fn respond(
         target: text("x-amz-target"),
         body: &body,
     });
-    let CallOutcome::Reply(reply) = answer else {
+    let CallOutcome::Reply(reply) = response else {
         // All regions are behind one port, so the connection is there by now: it ends without a byte.
         connection.0.store(true, Ordering::Relaxed);
         return StatusCode::BAD_GATEWAY.into_response();

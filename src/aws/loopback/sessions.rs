@@ -1,4 +1,4 @@
-//! Whose key is that, and until when? The sessions STS handed out.
+//! The sessions that STS issued: their keys and expiration.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,7 +18,7 @@ struct RoleSession {
     expires_at: DateTime<Utc>,
 }
 
-/// Who asks.
+/// The identity that signed a request.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
     pub(super) account: String,
@@ -30,7 +30,7 @@ pub(super) struct Caller {
     pub(super) is_known: bool,
 }
 
-/// A session that has just begun.
+/// A new session.
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     pub(super) key_id: String,
@@ -38,7 +38,7 @@ pub(super) struct Begun {
 }
 
 impl RoleSessions {
-    /// Whose `key_id` is. Keys that were not handed out here are those of `own_account`.
+    /// The caller with `key_id`. Keys that were not issued here belong to `own_account`.
     pub(super) fn caller(&self, key_id: &str, own_account: &str, now: DateTime<Utc>) -> Caller {
         if let Some(session) = self.by_key.get(key_id) {
             return Caller {
@@ -54,14 +54,14 @@ impl RoleSessions {
             arn: format!("arn:aws:iam::{own_account}:user/basewatch"),
             is_role: false,
             is_expired: false,
-            // A key of this form was handed out by another cloud.
+            // A key of this form was issued by another emulated cloud.
             is_known: !is_session_key(key_id),
         }
     }
 
-    /// Begins a session of the role session `arn` in `account`.
+    /// Starts a session of the role session `arn` in `account`.
     pub(super) fn begin(&mut self, account: &str, arn: String, asked_for: Duration, now: DateTime<Utc>) -> Begun {
-        // As long as real ones, and telling the account to whoever debugs.
+        // As long as real keys; the account is included for debugging.
         let key_id = format!("ASIA{account}{:04X}", self.by_key.len());
         let lifetime = TimeDelta::from_std(self.lifetime.unwrap_or(asked_for)).unwrap_or(TimeDelta::MAX);
         let expires_at = now.checked_add_signed(lifetime).unwrap_or(DateTime::<Utc>::MAX_UTC);

@@ -1,4 +1,4 @@
-//! STS: who am I, and whom may I become?
+//! STS: caller identity and assumed roles.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ const SHORTEST: u64 = 900;
 /// The longest session of any role.
 const LONGEST: u64 = 43_200;
 
-pub(super) fn respond(cloud: &Cloud, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
-    match asked.operation.as_str() {
-        "AssumeRole" => assume_role(cloud, asked, caller),
+pub(super) fn respond(cloud: &Cloud, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+    match request.operation.as_str() {
+        "AssumeRole" => assume_role(cloud, request, caller),
         "GetCallerIdentity" => Ok(caller_identity(caller)),
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }
 }
 
@@ -38,20 +38,20 @@ fn caller_identity(caller: &Caller) -> Reply {
     )
 }
 
-fn assume_role(cloud: &Cloud, asked: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
-    let parameter = |name: &str| asked.parameters.get(name).map(String::as_str);
+fn assume_role(cloud: &Cloud, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+    let parameter = |name: &str| request.parameters.get(name).map(String::as_str);
     let (Some(role), Some(session)) = (parameter("RoleArn"), parameter("RoleSessionName")) else {
-        return Err(CallRefusal::invalid(asked, "RoleArn and RoleSessionName are required"));
+        return Err(CallRefusal::invalid(request, "RoleArn and RoleSessionName are required"));
     };
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@-".contains(&byte);
     if !(2..=64).contains(&session.len()) || !session.bytes().all(is_word) {
         return Err(CallRefusal::invalid(
-            asked,
+            request,
             "Value at 'roleSessionName' failed to satisfy constraint [\\w+=,.@-]*",
         ));
     }
-    let (account, name) = parts(role).ok_or_else(|| CallRefusal::invalid(asked, format!("{role} is invalid")))?;
-    let duration = duration(asked, caller)?;
+    let (account, name) = parts(role).ok_or_else(|| CallRefusal::invalid(request, format!("{role} is invalid")))?;
+    let duration = duration(request, caller)?;
     let is_open = cloud.world().accounts.get(account).is_some_and(|known| known.status == AccountStatus::Active);
     if !is_open || !cloud.faults().lets_in(account, parameter("ExternalId")) {
         let arn = &caller.arn;
@@ -71,12 +71,12 @@ fn assume_role(cloud: &Cloud, asked: &CallRequest, caller: &Caller) -> Result<Re
     Ok(result("AssumeRole", &body))
 }
 
-/// How long the session shall last.
-fn duration(asked: &CallRequest, caller: &Caller) -> Result<Duration, CallRefusal> {
-    let Some(text) = asked.parameters.get("DurationSeconds") else { return Ok(Duration::from_secs(HOUR)) };
+/// The duration of the session.
+fn duration(request: &CallRequest, caller: &Caller) -> Result<Duration, CallRefusal> {
+    let Some(text) = request.parameters.get("DurationSeconds") else { return Ok(Duration::from_secs(HOUR)) };
     let seconds = text.parse().unwrap_or(0);
     if !(SHORTEST..=LONGEST).contains(&seconds) {
-        return Err(CallRefusal::invalid(asked, format!("DurationSeconds must be from {SHORTEST} to {LONGEST}")));
+        return Err(CallRefusal::invalid(request, format!("DurationSeconds must be from {SHORTEST} to {LONGEST}")));
     }
     if seconds > HOUR {
         let why = if caller.is_role {
@@ -84,7 +84,7 @@ fn duration(asked: &CallRequest, caller: &Caller) -> Result<Duration, CallRefusa
         } else {
             "the MaxSessionDuration set for this role"
         };
-        return Err(CallRefusal::invalid(asked, format!("The requested DurationSeconds exceeds {why}.")));
+        return Err(CallRefusal::invalid(request, format!("The requested DurationSeconds exceeds {why}.")));
     }
     Ok(Duration::from_secs(seconds))
 }

@@ -26,13 +26,13 @@ impl CloudTransport {
         Self(cloud)
     }
 
-    fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    fn response(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let header = |name| request.headers().get(name);
         let uri = request.uri();
         let behind_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
         let host_end = behind_scheme.find(['/', '?']).unwrap_or(behind_scheme.len());
         let (host, path) = behind_scheme.split_at(host_end);
-        let answer = self.0.answer(&Incoming {
+        let response = self.0.handle(&Incoming {
             host,
             method: request.method(),
             path,
@@ -40,7 +40,7 @@ impl CloudTransport {
             target: header("x-amz-target"),
             body: request.body().bytes().unwrap_or_default(),
         });
-        let CallOutcome::Reply(reply) = answer else {
+        let CallOutcome::Reply(reply) = response else {
             return Err(ConnectorError::io("connection refused".into()));
         };
         let status = StatusCode::try_from(reply.status).map_err(|error| ConnectorError::other(error.into(), None))?;
@@ -57,7 +57,7 @@ impl CloudTransport {
 
 impl HttpConnector for CloudTransport {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        HttpConnectorFuture::ready(self.answer(&request))
+        HttpConnectorFuture::ready(self.response(&request))
     }
 }
 

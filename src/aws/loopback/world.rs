@@ -44,28 +44,28 @@ pub enum AccountStatus {
     Suspended,
 }
 
-/// Everything.
+/// All accounts and their resources.
 #[derive(Debug, Default)]
 pub(super) struct CloudWorld {
     /// The account that manages the organization, if there is one.
     pub(super) management: String,
     pub(super) accounts: BTreeMap<String, Account>,
-    places: BTreeMap<String, BTreeMap<String, CloudRegion>>,
+    regions: BTreeMap<String, BTreeMap<String, CloudRegion>>,
     /// The accounts whose repositories others may read.
     pub(super) shared_registries: BTreeSet<String>,
 }
 
-/// One account.
+/// An account.
 #[derive(Debug, Default)]
 pub(super) struct Account {
     pub(super) status: AccountStatus,
-    /// The regions it has, if they are not the usual ones.
+    /// Its enabled regions, if not the default ones.
     pub(super) regions: Option<BTreeSet<String>>,
     /// Its name, if it is in the organization.
     pub(super) member: Option<String>,
 }
 
-/// What one account has in one region.
+/// The resources of one account in one region.
 #[derive(Debug, Default)]
 pub(super) struct CloudRegion {
     pub(super) functions: BTreeMap<String, CloudFunction>,
@@ -77,7 +77,7 @@ pub(super) struct CloudRegion {
 }
 
 impl CloudWorld {
-    /// A world with nothing in it but the account `own`.
+    /// A world with the account `own` only.
     pub(super) fn new(own: &str) -> Self {
         let accounts = BTreeMap::from([(own.to_owned(), Account::default())]);
         Self { management: own.to_owned(), accounts, ..Self::default() }
@@ -90,20 +90,20 @@ impl CloudWorld {
         caller == self.management && id != caller && is_member(id)
     }
 
-    /// The account `id`, which is there from now on.
+    /// The account `id`, added if it does not exist.
     pub(super) fn account(&mut self, id: &str) -> &mut Account {
         self.accounts.entry(id.to_owned()).or_default()
     }
 
-    /// What `account` has in `region`, to be filled.
-    pub(super) fn place_mut(&mut self, account: &str, region: &str) -> &mut CloudRegion {
+    /// The resources of `account` in `region`, added if they do not exist.
+    pub(super) fn region_mut(&mut self, account: &str, region: &str) -> &mut CloudRegion {
         let _ = self.account(account);
-        self.places.entry(account.to_owned()).or_default().entry(region.to_owned()).or_default()
+        self.regions.entry(account.to_owned()).or_default().entry(region.to_owned()).or_default()
     }
 
-    /// What `account` has in `region`, if anything.
-    pub(super) fn place(&self, account: &str, region: &str) -> Option<&CloudRegion> {
-        self.places.get(account)?.get(region)
+    /// The resources of `account` in `region`.
+    pub(super) fn region(&self, account: &str, region: &str) -> Option<&CloudRegion> {
+        self.regions.get(account)?.get(region)
     }
 
     /// Whether `account` has `region`.
@@ -116,7 +116,7 @@ impl CloudWorld {
 }
 
 impl Cloud {
-    /// Adds an account that is in no organization; filling one adds it as well.
+    /// Adds an account that is in no organization; adding a resource also adds its account.
     pub fn account(&self, id: &str) {
         let _ = self.change().account(id);
     }
@@ -131,7 +131,7 @@ impl Cloud {
         account.status = status;
     }
 
-    /// Gives `account` these regions and no others, instead of the usual ones.
+    /// Enables exactly these regions for `account`.
     pub fn enable_regions(&self, account: &str, regions: &[&str]) {
         self.change().account(account).regions = Some(regions.iter().map(|region| (*region).to_owned()).collect());
     }

@@ -58,12 +58,12 @@ impl AwsScope {
             }
         }
         let is_ecr = |repository: &Repository| EcrHost::parse(&repository.registry).is_some();
-        let asked = repositories.into_iter().filter(is_ecr).map(|repository| async {
+        let requests = repositories.into_iter().filter(is_ecr).map(|repository| async {
             let listed = self.list_base(&repository).await;
             (repository, listed)
         });
-        let asked: Vec<_> = asked.collect();
-        let listed: Vec<_> = stream::iter(asked).buffer_unordered(self.concurrency).collect().await;
+        let requests: Vec<_> = requests.collect();
+        let listed: Vec<_> = stream::iter(requests).buffer_unordered(self.concurrency).collect().await;
         let mut bases = Vec::new();
         for (repository, listed) in listed {
             match listed {
@@ -100,7 +100,7 @@ impl AwsScope {
         };
         let listed = listing::repositories(&AccountRegion { session, region }, &settings).await;
         match listed.errors.into_iter().next() {
-            Some(gap) => Err(AwsError { code: gap.code, message: gap.message }),
+            Some(error) => Err(AwsError { code: error.code, message: error.message }),
             None => Ok(listed.items.iter().map(|found| found.repository.clone()).collect()),
         }
     }
@@ -126,7 +126,7 @@ impl AwsScope {
         }
         let repository = Arc::new(EcrRepository::parse(repository, &session).ok_or_else(not_found)?);
         let stored = self.repository_images(&repository).await;
-        let stored = stored.map_err(|gap| AwsError { code: gap.code, message: gap.message })?;
+        let stored = stored.map_err(|error| AwsError { code: error.code, message: error.message })?;
         Ok((repository, stored))
     }
 
@@ -137,12 +137,12 @@ impl AwsScope {
         for (repository, stored) in bases {
             let artifacts = self.artifacts(&repository.repository);
             let known = self.known_releases(&repository.repository);
-            let is_unread = |held: &&StoredImage| {
-                let is_known = artifacts.contains(&held.digest) || known.contains_key(&held.digest);
-                !is_known && catalog.content(&held.digest).is_none()
+            let is_unread = |stored_image: &&StoredImage| {
+                let is_known = artifacts.contains(&stored_image.digest) || known.contains_key(&stored_image.digest);
+                !is_known && catalog.content(&stored_image.digest).is_none()
             };
-            for held in images(stored).into_iter().filter(is_unread).take(MOST_READ) {
-                wanted.entry(held.digest.clone()).or_default().push(Arc::clone(repository));
+            for stored_image in images(stored).into_iter().filter(is_unread).take(MOST_READ) {
+                wanted.entry(stored_image.digest.clone()).or_default().push(Arc::clone(repository));
             }
         }
         let mut findings = ImageContents::default();
@@ -154,13 +154,24 @@ impl AwsScope {
     fn remember_base(&self, repository: &Repository, stored: &RepositoryImages) {
         let catalog = self.images.catalog();
         let known = self.known_releases(repository);
-        for held in images(stored).into_iter().filter(|held| !known.get(&held.digest).is_some_and(|it| it.has(held))) {
-            match catalog.content(&held.digest).as_deref() {
-                Some(DigestContent::Image(facts)) => self.remember_release(repository, held, None, &held.digest, facts),
+        for stored_image in images(stored)
+            .into_iter()
+            .filter(|stored_image| !known.get(&stored_image.digest).is_some_and(|it| it.has(stored_image)))
+        {
+            match catalog.content(&stored_image.digest).as_deref() {
+                Some(DigestContent::Image(facts)) => {
+                    self.remember_release(repository, stored_image, None, &stored_image.digest, facts)
+                }
                 Some(DigestContent::Index(index)) => {
                     for child in &index.children {
                         if let Some(DigestContent::Image(facts)) = catalog.content(&child.digest).as_deref() {
-                            self.remember_release(repository, held, Some(&held.digest), &child.digest, facts);
+                            self.remember_release(
+                                repository,
+                                stored_image,
+                                Some(&stored_image.digest),
+                                &child.digest,
+                                facts,
+                            );
                         }
                     }
                 }
@@ -172,24 +183,24 @@ impl AwsScope {
         if dated.is_empty() {
             return;
         }
-        catalog.update_repository(repository, |memory| {
-            for held in stored.images() {
-                let kind = if held.is_index { DigestKind::Index } else { DigestKind::Manifest };
-                for tag in held.tags.iter().filter(|tag| dated.contains(*tag)) {
-                    let seen = || TagObservation::new(held.digest.clone(), Some(kind), self.seen_at);
-                    memory.carried.entry(tag.clone()).or_insert_with(seen);
+        catalog.update_repository(repository, |record| {
+            for stored_image in stored.images() {
+                let kind = if stored_image.is_index { DigestKind::Index } else { DigestKind::Manifest };
+                for tag in stored_image.tags.iter().filter(|tag| dated.contains(*tag)) {
+                    let seen = || TagObservation::new(stored_image.digest.clone(), Some(kind), self.seen_at);
+                    record.carried.entry(tag.clone()).or_insert_with(seen);
                 }
             }
             let dated = dated.into_iter().collect();
-            memory.tags = Some(TagListRecord { read_at: self.seen_at, is_complete: true, dated });
+            record.tags = Some(TagListRecord { read_at: self.seen_at, is_complete: true, dated });
         });
     }
 
     /// The releases of `repository` in the catalog, by the digests of manifests and indexes.
     fn known_releases(&self, repository: &Repository) -> HashMap<Digest, StoredRelease> {
         let mut known: HashMap<Digest, StoredRelease> = HashMap::new();
-        self.images.catalog().read_repository(repository, |memory| {
-            for release in memory.releases.values() {
+        self.images.catalog().read_repository(repository, |record| {
+            for release in record.releases.values() {
                 for digest in release.index.iter().chain([&release.manifest]) {
                     let entry = known.entry(digest.clone()).or_default();
                     entry.tags.extend(release.tags.iter().cloned());
@@ -203,18 +214,18 @@ impl AwsScope {
     fn remember_release(
         &self,
         repository: &Repository,
-        held: &StoredImage,
+        stored_image: &StoredImage,
         index: Option<&Digest>,
         manifest: &Digest,
         facts: &ImageFacts,
     ) {
         // ECR received it then.
-        let first_seen = held.pushed_at.filter(|at| *at <= self.seen_at).unwrap_or(self.seen_at);
+        let first_seen = stored_image.pushed_at.filter(|at| *at <= self.seen_at).unwrap_or(self.seen_at);
         if facts.platform.is_unknown() {
             return;
         }
         if let Some(release) = PlatformRelease::new(manifest.clone(), facts, first_seen) {
-            let tags = held.tags.iter().map(|tag| LambdaTag::release_of(tag)).collect();
+            let tags = stored_image.tags.iter().map(|tag| LambdaTag::release_of(tag)).collect();
             let release = PlatformRelease { tags, index: index.cloned(), ..release };
             self.images.catalog().add_release(repository, release);
         }
@@ -235,9 +246,11 @@ impl AwsScope {
         let known = self.artifacts(repository);
         let mut artifacts = known.clone();
         let (mut count, mut first) = (0, None);
-        for held in images(stored).into_iter().filter(|held| findings.has_tried(&held.digest, Some(repository))) {
-            match findings.get(&held.digest, Some(repository)) {
-                Ok(ManifestContent::Artifact) => drop(artifacts.insert(held.digest.clone())),
+        for stored_image in
+            images(stored).into_iter().filter(|stored_image| findings.has_tried(&stored_image.digest, Some(repository)))
+        {
+            match findings.get(&stored_image.digest, Some(repository)) {
+                Ok(ManifestContent::Artifact) => drop(artifacts.insert(stored_image.digest.clone())),
                 Ok(_) => {}
                 Err(why) => {
                     count += 1;
@@ -260,27 +273,28 @@ struct StoredRelease {
 }
 
 impl StoredRelease {
-    /// Whether `held` adds nothing to it.
-    fn has(&self, held: &StoredImage) -> bool {
-        held.pushed_at.is_none_or(|at| self.first_seen <= Some(at))
-            && held.tags.iter().all(|tag| self.tags.contains(&LambdaTag::release_of(tag)))
+    /// Whether `stored_image` adds nothing to it.
+    fn has(&self, stored_image: &StoredImage) -> bool {
+        stored_image.pushed_at.is_none_or(|at| self.first_seen <= Some(at))
+            && stored_image.tags.iter().all(|tag| self.tags.contains(&LambdaTag::release_of(tag)))
     }
 }
 
 impl BaseRepositories {
-    /// Records that `place` could not be listed. A missing repository or missing credentials are reported when its tags
+    /// Records that `scope` could not be listed. A missing repository or missing credentials are reported when its tags
     /// are read.
-    fn note(&mut self, place: &str, failure: AwsError) {
+    fn note(&mut self, scope: &str, failure: AwsError) {
         if !matches!(failure.code, ErrorCode::NotFound | ErrorCode::Credentials) {
-            self.unread.push((place.to_owned(), failure.message));
+            self.unread.push((scope.to_owned(), failure.message));
         }
     }
 }
 
 /// The images of `stored` that can be pulled, newest first. Some may be other artifacts.
 fn images(stored: &RepositoryImages) -> Vec<&StoredImage> {
-    let mut images: Vec<_> = stored.images().filter(|held| !held.is_archived && held.attested.is_none()).collect();
-    images.sort_by_key(|held| (Reverse(held.pushed_at), &held.digest));
+    let mut images: Vec<_> =
+        stored.images().filter(|stored_image| !stored_image.is_archived && stored_image.attested.is_none()).collect();
+    images.sort_by_key(|stored_image| (Reverse(stored_image.pushed_at), &stored_image.digest));
     images.truncate(MOST_LISTED);
     images
 }

@@ -69,14 +69,14 @@ impl EcrRepository {
 
     /// Its resource tags.
     pub(in crate::inventory) async fn resource_tags(&self) -> Result<ResourceTags, AwsError> {
-        let answer = self
+        let response = self
             .client
             .list_tags_for_resource()
             .set_resource_arn(self.arn.as_ref().map(ToString::to_string))
             .send()
             .await;
-        let answer = answer.map_err(|error| AwsError::from_sdk(&self.call("ListTagsForResource"), &error))?;
-        Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
+        let response = response.map_err(|error| AwsError::from_sdk(&self.call("ListTagsForResource"), &error))?;
+        Ok(response.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect())
     }
 
     /// The scope of a [`CollectionError`] about it.
@@ -95,7 +95,7 @@ impl EcrRepository {
     }
 
     /// The error of reading its images. It hides no workload: those are listed elsewhere and read by digest.
-    fn gap(&self, failure: AwsError) -> CollectionError {
+    fn error(&self, failure: AwsError) -> CollectionError {
         CollectionError::new(self.scope(), self.extent(Some(DeploymentKind::Ecr)), failure)
     }
 
@@ -125,19 +125,22 @@ struct EcrPage<T> {
 }
 
 /// Reads all pages. If one fails, the items of earlier pages are returned.
-async fn all_pages<T, F>((scope, extent): (&str, AffectedScope), ask: impl Fn(Option<String>) -> F) -> PartialListing<T>
+async fn all_pages<T, F>(
+    (scope, extent): (&str, AffectedScope),
+    request_page: impl Fn(Option<String>) -> F,
+) -> PartialListing<T>
 where
     F: Future<Output = Result<EcrPage<T>, AwsError>>,
 {
     let mut items = Vec::new();
     let mut token = None;
-    let gap = |code, message: String| {
+    let error = |code, message: String| {
         vec![CollectionError::new(scope.to_owned(), extent.clone(), AwsError { code, message })]
     };
     for _ in 0..PAGES {
-        let page = match ask(token.clone()).await {
+        let page = match request_page(token.clone()).await {
             Ok(page) => page,
-            Err(failure) => return PartialListing { items, errors: gap(failure.code, failure.message) },
+            Err(failure) => return PartialListing { items, errors: error(failure.code, failure.message) },
         };
         items.extend(page.items);
         let next = page.next.filter(|next| !next.is_empty());
@@ -147,42 +150,45 @@ where
         if next == token {
             return PartialListing {
                 items,
-                errors: gap(ErrorCode::Malformed, "the list repeats its next token".to_owned()),
+                errors: error(ErrorCode::Malformed, "the list repeats its next token".to_owned()),
             };
         }
         token = next;
     }
-    PartialListing { items, errors: gap(ErrorCode::Failed, format!("the list exceeds {PAGES} pages")) }
+    PartialListing { items, errors: error(ErrorCode::Failed, format!("the list exceeds {PAGES} pages")) }
 }
 
-/// The repositories at `spot` that `settings` select.
-pub(super) async fn repositories(spot: &AccountRegion, settings: &EcrSettings) -> PartialListing<Arc<EcrRepository>> {
-    let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
+/// The repositories at `account_region` that `settings` select.
+pub(super) async fn repositories(
+    account_region: &AccountRegion,
+    settings: &EcrSettings,
+) -> PartialListing<Arc<EcrRepository>> {
+    let (region, client) = (&account_region.region, &account_region.session.ecr(&account_region.region));
     let call = format!("ecr:DescribeRepositories in {region}");
-    let extent = spot.affected(DeploymentKind::Ecr);
-    let listed = all_pages((&spot.scope("ecr"), extent.clone()), |token| async {
+    let extent = account_region.affected(DeploymentKind::Ecr);
+    let listed = all_pages((&account_region.scope("ecr"), extent.clone()), |token| async {
         let page = client.describe_repositories().max_results(PAGE).set_next_token(token).send().await;
         let page = page.map_err(|error| AwsError::from_sdk(&call, &error))?;
         Ok(EcrPage { items: page.repositories.unwrap_or_default(), next: page.next_token })
     })
     .await;
     let mut items = Vec::new();
-    let mut gaps = listed.errors;
+    let mut errors = listed.errors;
     for repository in listed.items {
         let name = repository.repository_name().unwrap_or_default().to_owned();
         if !settings.selector.admits_name(&name) {
             continue;
         }
-        let scope = scope(region, &name, spot.session.account());
+        let scope = scope(region, &name, account_region.session.account());
         match repository_of(client, region, &repository, scope.clone()) {
             Ok(repository) => items.push(Arc::new(repository)),
             Err(message) => {
                 let extent = AffectedScope { repository: Some(name), ..extent.clone() };
-                gaps.push(CollectionError::new(scope, extent, AwsError { code: ErrorCode::Malformed, message }));
+                errors.push(CollectionError::new(scope, extent, AwsError { code: ErrorCode::Malformed, message }));
             }
         }
     }
-    PartialListing { items, errors: gaps }
+    PartialListing { items, errors }
 }
 
 fn repository_of(
@@ -205,28 +211,28 @@ fn repository_of(
     })
 }
 
-/// The repository `name` at `spot`; `None` if it does not exist.
+/// The repository `name` at `account_region`; `None` if it does not exist.
 pub(super) async fn repository(
-    spot: &AccountRegion,
+    account_region: &AccountRegion,
     name: &str,
 ) -> Result<Option<Arc<EcrRepository>>, CollectionError> {
-    let (region, client) = (&spot.region, &spot.session.ecr(&spot.region));
-    let scope = scope(region, name, spot.session.account());
-    let extent = AffectedScope { repository: Some(name.to_owned()), ..spot.affected(DeploymentKind::Ecr) };
-    let gap = |failure| CollectionError::new(scope.clone(), extent.clone(), failure);
-    let answer = match client.describe_repositories().repository_names(name).send().await {
-        Ok(answer) => answer,
+    let (region, client) = (&account_region.region, &account_region.session.ecr(&account_region.region));
+    let scope = scope(region, name, account_region.session.account());
+    let extent = AffectedScope { repository: Some(name.to_owned()), ..account_region.affected(DeploymentKind::Ecr) };
+    let failed = |failure| CollectionError::new(scope.clone(), extent.clone(), failure);
+    let response = match client.describe_repositories().repository_names(name).send().await {
+        Ok(response) => response,
         Err(error) => {
             let failure = AwsError::from_sdk(&format!("ecr:DescribeRepositories of {name} in {region}"), &error);
-            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(gap(failure)) };
+            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(failed(failure)) };
         }
     };
-    let Some(found) = answer.repositories().iter().find(|it| it.repository_name() == Some(name)) else {
+    let Some(found) = response.repositories().iter().find(|it| it.repository_name() == Some(name)) else {
         return Ok(None);
     };
     match repository_of(client, region, found, scope.clone()) {
         Ok(repository) => Ok(Some(Arc::new(repository))),
-        Err(message) => Err(gap(AwsError { code: ErrorCode::Malformed, message })),
+        Err(message) => Err(failed(AwsError { code: ErrorCode::Malformed, message })),
     }
 }
 
@@ -240,16 +246,19 @@ pub(super) async fn image(
     let id = ImageIdentifier::builder().image_digest(digest.as_str()).build();
     let request = repository.client.describe_images().registry_id(repository.account.as_str());
     let details = match request.repository_name(&repository.name).image_ids(id).send().await {
-        Ok(answer) => answer.image_details.unwrap_or_default(),
+        Ok(response) => response.image_details.unwrap_or_default(),
         Err(error) => {
             let failure = AwsError::from_sdk(&repository.call("DescribeImages"), &error);
-            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(repository.gap(failure)) };
+            return if failure.code == ErrorCode::NotFound { Ok(None) } else { Err(repository.error(failure)) };
         }
     };
     let mut images = BTreeMap::new();
     for detail in details.iter().filter(|detail| is_image(detail)) {
         let image = image_of(detail);
-        merge(&mut images, image.map_err(|message| repository.gap(AwsError { code: ErrorCode::Malformed, message }))?);
+        merge(
+            &mut images,
+            image.map_err(|message| repository.error(AwsError { code: ErrorCode::Malformed, message }))?,
+        );
     }
     Ok(choose(images.into_values(), settings).into_iter().find(|image| image.digest == *digest))
 }
@@ -270,7 +279,7 @@ pub(in crate::inventory) async fn repository_images(
     .await;
     match listed.errors.into_iter().next() {
         // With a partial list, no image can be reported as deleted.
-        Some(gap) => Err(gap),
+        Some(error) => Err(error),
         None => Ok(listed.items.into_iter().collect()),
     }
 }
@@ -304,15 +313,15 @@ async fn details<T>(
         Ok(EcrPage { items: page.image_details().iter().map(&read).collect(), next: page.next_token })
     })
     .await;
-    let mut gaps = listed.errors;
+    let mut errors = listed.errors;
     let mut items = Vec::new();
     for item in listed.items {
         match item {
             Ok(item) => items.push(item),
-            Err(message) => gaps.push(repository.gap(AwsError { code: ErrorCode::Malformed, message })),
+            Err(message) => errors.push(repository.error(AwsError { code: ErrorCode::Malformed, message })),
         }
     }
-    PartialListing { items, errors: gaps }
+    PartialListing { items, errors }
 }
 
 /// The subject of an artifact that may hold provenance.

@@ -79,8 +79,8 @@ pub(in crate::inventory) async fn read(
                 digests.chunks(BATCH).map(|chunk| (Arc::clone(&repository), chunk.to_vec())).collect::<Vec<_>>()
             })
             .collect();
-        let mut answers = Box::pin(answers(images, concurrency, batches));
-        while let Some((repository, digest, found)) = answers.next().await {
+        let mut responses = Box::pin(responses(images, concurrency, batches));
+        while let Some((repository, digest, found)) = responses.next().await {
             findings.add(digest, Some(repository.repository.clone()), found);
         }
     }
@@ -89,7 +89,7 @@ pub(in crate::inventory) async fn read(
 type ManifestResult<T> = (Arc<EcrRepository>, Digest, Result<T, ImageError>);
 
 /// The manifests of `batches`, and the configurations of those that are images.
-fn answers(
+fn responses(
     images: &Arc<ImageReader>,
     concurrency: usize,
     batches: Vec<(Arc<EcrRepository>, Vec<Digest>)>,
@@ -100,7 +100,7 @@ fn answers(
         .map(move |(repository, digests)| fetch(repository, digests, Arc::clone(&alone)))
         .buffer_unordered(concurrency)
         .flat_map(stream::iter)
-        .map(move |answer| complete(Arc::clone(&images), answer))
+        .map(move |response| complete(Arc::clone(&images), response))
         .buffer_unordered(concurrency)
 }
 
@@ -166,7 +166,7 @@ async fn batch(
     let ids = digests.iter().map(|digest| ImageIdentifier::builder().image_digest(digest.as_str()).build());
     let call = repository.call("BatchGetImage");
     let limit = ResponseSizeLimit::new(most_bytes);
-    let answer = repository
+    let response = repository
         .client
         .batch_get_image()
         .registry_id(repository.account.as_str())
@@ -181,29 +181,29 @@ async fn batch(
     if limit.was_larger() {
         return None;
     }
-    let mut bodies = match answer {
-        Ok(answer) => bodies(&call, answer),
+    let mut bodies = match response {
+        Ok(response) => bodies(&call, response),
         Err(why) => digests.iter().map(|digest| (digest.clone(), Err(why.clone()))).collect(),
     };
     let silent =
         || Err(ImageError::new(ImageErrorCode::RegistryMalformed, format!("{call}: the response does not include it")));
-    let answers = digests.iter().map(|digest| {
+    let responses = digests.iter().map(|digest| {
         let body = bodies.remove(digest).unwrap_or_else(silent);
         (Arc::clone(repository), digest.clone(), body)
     });
-    Some(answers.collect())
+    Some(responses.collect())
 }
 
 /// Images and failures of a response, by digest: both come in one HTTP 200.
-fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<ManifestBody, ImageError>> {
+fn bodies(call: &str, response: BatchGetImageOutput) -> HashMap<Digest, Result<ManifestBody, ImageError>> {
     let digest_of = |id: Option<&ImageIdentifier>| id?.image_digest()?.parse::<Digest>().ok();
     let mut bodies = HashMap::new();
-    for failure in answer.failures.unwrap_or_default() {
+    for failure in response.failures.unwrap_or_default() {
         if let Some(digest) = digest_of(failure.image_id()) {
             bodies.insert(digest, Err(refusal(call, &failure)));
         }
     }
-    for image in answer.images.unwrap_or_default() {
+    for image in response.images.unwrap_or_default() {
         if let Some(digest) = digest_of(image.image_id()) {
             let manifest = image.image_manifest().unwrap_or_default();
             let body = parse(&digest, manifest.as_bytes(), image.image_manifest_media_type());
@@ -214,8 +214,8 @@ fn bodies(call: &str, answer: BatchGetImageOutput) -> HashMap<Digest, Result<Man
 }
 
 fn refusal(call: &str, failure: &ImageFailure) -> ImageError {
-    let said = failure.failure_code().map_or("no failureCode", |code| code.as_str());
-    let code = match said {
+    let reported = failure.failure_code().map_or("no failureCode", |code| code.as_str());
+    let code = match reported {
         "ImageNotFound" | "ImageTagDoesNotMatchDigest" => ImageErrorCode::ImageMissing,
         "ImageInaccessible" | "KmsError" | "UpstreamAccessDenied" => ImageErrorCode::RegistryDenied,
         "UpstreamTooManyRequests" => ImageErrorCode::RegistryThrottled,
@@ -223,7 +223,7 @@ fn refusal(call: &str, failure: &ImageFailure) -> ImageError {
         _ => ImageErrorCode::RegistryUnreachable,
     };
     let reason = failure.failure_reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-    ImageError::new(code, format!("{call}: {said}{reason}"))
+    ImageError::new(code, format!("{call}: {reported}{reason}"))
 }
 
 fn parse(digest: &Digest, body: &[u8], media_type: Option<&str>) -> Result<ManifestBody, ImageError> {

@@ -29,7 +29,7 @@ use crate::image::{Digest, Reference};
 /// The images of private ECR: manifests are read through its API, configurations through the registry.
 pub struct EcrInventory {
     settings: Vec<Arc<EcrSettings>>,
-    estate: Arc<AwsScope>,
+    aws_scope: Arc<AwsScope>,
 }
 
 /// A selected repository with its owner.
@@ -47,43 +47,43 @@ struct SelectedImage {
 }
 
 impl EcrInventory {
-    /// The images of `estate` that `settings` select.
+    /// The images of `aws_scope` that `settings` select.
     #[must_use]
-    pub fn new(settings: Vec<EcrSettings>, estate: Arc<AwsScope>) -> Self {
-        Self { settings: settings.into_iter().map(Arc::new).collect(), estate }
+    pub fn new(settings: Vec<EcrSettings>, aws_scope: Arc<AwsScope>) -> Self {
+        Self { settings: settings.into_iter().map(Arc::new).collect(), aws_scope }
     }
 
     async fn collect(&self) -> InventoryResult {
-        let mut gaps = Vec::new();
-        let repositories = self.repositories(&mut gaps).await;
+        let mut errors = Vec::new();
+        let repositories = self.repositories(&mut errors).await;
         let repositories = self.owned(repositories).await;
-        let holdings = self.holdings(repositories, &mut gaps).await;
+        let holdings = self.holdings(repositories, &mut errors).await;
         let findings = self.read(&holdings).await;
         let mut deployments = deployments(&holdings, &findings);
         deployments.sort_by(|a, b| a.id.cmp(&b.id));
         deployments.dedup_by(|a, b| a.id == b.id);
-        gaps.extend(self.estate.take_errors());
-        InventoryResult { deployments, errors: gaps, ..InventoryResult::default() }
+        errors.extend(self.aws_scope.take_errors());
+        InventoryResult { deployments, errors, ..InventoryResult::default() }
     }
 
     /// The selected repositories of all regions, each with the settings that selected it.
-    async fn repositories(&self, gaps: &mut Vec<CollectionError>) -> Vec<(Arc<EcrSettings>, Arc<EcrRepository>)> {
+    async fn repositories(&self, errors: &mut Vec<CollectionError>) -> Vec<(Arc<EcrSettings>, Arc<EcrRepository>)> {
         let mut targets = Vec::new();
         for settings in &self.settings {
-            let spots = self.estate.account_regions(&settings.regions, gaps).await;
-            targets.extend(spots.into_iter().map(|spot| (Arc::clone(settings), spot)));
+            let account_regions = self.aws_scope.account_regions(&settings.regions, errors).await;
+            targets.extend(account_regions.into_iter().map(|account_region| (Arc::clone(settings), account_region)));
         }
-        let mut answers = stream::iter(targets)
-            .map(|(settings, spot)| async move {
-                let listed = listing::repositories(&spot, &settings).await;
+        let mut responses = stream::iter(targets)
+            .map(|(settings, account_region)| async move {
+                let listed = listing::repositories(&account_region, &settings).await;
                 (settings, listed)
             })
-            .buffer_unordered(self.estate.concurrency);
+            .buffer_unordered(self.aws_scope.concurrency);
         let mut repositories = Vec::new();
-        while let Some((settings, listed)) = answers.next().await {
-            gaps.extend(listed.errors);
+        while let Some((settings, listed)) = responses.next().await {
+            errors.extend(listed.errors);
             for repository in listed.items {
-                self.estate.allow(&repository.account);
+                self.aws_scope.allow(&repository.account);
                 repositories.push((Arc::clone(&settings), repository));
             }
         }
@@ -93,29 +93,29 @@ impl EcrInventory {
     /// The selected repositories, with their owners.
     async fn owned(&self, repositories: Vec<(Arc<EcrSettings>, Arc<EcrRepository>)>) -> Vec<OwnedRepository> {
         let owned = stream::iter(repositories).map(|(settings, repository)| async move {
-            let tags = self.estate.repository_tags(&repository, settings.selector.needs_tags()).await;
-            let owners = &self.estate.owners;
+            let tags = self.aws_scope.repository_tags(&repository, settings.selector.needs_tags()).await;
+            let owners = &self.aws_scope.owners;
             let owner = owners.tagged(&tags).or_else(|| owners.ruled(&repository.name, None)).map(str::to_owned);
-            let is_meant = settings.selector.admits(&tags, owner.as_deref());
-            is_meant.then_some(OwnedRepository { settings, repository, owner })
+            let is_selected = settings.selector.admits(&tags, owner.as_deref());
+            is_selected.then_some(OwnedRepository { settings, repository, owner })
         });
-        owned.buffer_unordered(self.estate.concurrency).filter_map(|owned| async { owned }).collect().await
+        owned.buffer_unordered(self.aws_scope.concurrency).filter_map(|owned| async { owned }).collect().await
     }
 
     async fn holdings(
         &self,
         repositories: Vec<OwnedRepository>,
-        gaps: &mut Vec<CollectionError>,
+        errors: &mut Vec<CollectionError>,
     ) -> Vec<SelectedImage> {
-        let mut answers = stream::iter(repositories)
+        let mut responses = stream::iter(repositories)
             .map(|OwnedRepository { settings, repository, owner }| async move {
                 let listed = listing::images(&repository, &settings).await;
                 (repository, owner, listed)
             })
-            .buffer_unordered(self.estate.concurrency);
+            .buffer_unordered(self.aws_scope.concurrency);
         let mut holdings = Vec::new();
-        while let Some((repository, owner, PartialListing { items, errors: more })) = answers.next().await {
-            gaps.extend(more);
+        while let Some((repository, owner, PartialListing { items, errors: more })) = responses.next().await {
+            errors.extend(more);
             let holding = |image| SelectedImage { repository: Arc::clone(&repository), owner: owner.clone(), image };
             holdings.extend(items.into_iter().map(holding));
         }
@@ -129,7 +129,7 @@ impl EcrInventory {
         for SelectedImage { repository, image, .. } in holdings {
             want(&mut wanted, &image.digest, repository);
         }
-        manifests::read(&self.estate.images, self.estate.concurrency, wanted, &mut findings).await;
+        manifests::read(&self.aws_scope.images, self.aws_scope.concurrency, wanted, &mut findings).await;
         for _ in 0..INDEX_DEPTH {
             let mut wanted = WantedManifests::new();
             for SelectedImage { repository, image, .. } in holdings {
@@ -142,7 +142,7 @@ impl EcrInventory {
             if wanted.is_empty() {
                 break;
             }
-            manifests::read(&self.estate.images, self.estate.concurrency, wanted, &mut findings).await;
+            manifests::read(&self.aws_scope.images, self.aws_scope.concurrency, wanted, &mut findings).await;
         }
         findings
     }
@@ -175,16 +175,16 @@ fn deployments(holdings: &[SelectedImage], findings: &ImageContents) -> Vec<Depl
     for holding in holdings {
         let SelectedImage { repository, image, .. } = holding;
         for tag in &image.tags {
-            deployments.extend(place(holding, Some(tag)).deployments(&image.digest, findings));
+            deployments.extend(draft(holding, Some(tag)).deployments(&image.digest, findings));
         }
         if image.tags.is_empty() && !platforms.contains(&(&repository.repository, image.digest.clone())) {
-            deployments.extend(place(holding, None).deployments(&image.digest, findings));
+            deployments.extend(draft(holding, None).deployments(&image.digest, findings));
         }
     }
     deployments
 }
 
-fn place(SelectedImage { repository, owner, image }: &SelectedImage, tag: Option<&String>) -> DeploymentDraft {
+fn draft(SelectedImage { repository, owner, image }: &SelectedImage, tag: Option<&String>) -> DeploymentDraft {
     let name = match tag {
         Some(tag) => format!("{}:{tag}", repository.name),
         None => format!("{}@{}", repository.name, image.digest),

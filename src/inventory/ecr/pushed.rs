@@ -33,7 +33,7 @@ pub struct ImagePush {
 /// Why a push is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IgnoredPush {
-    /// No inventory table selects its region, repository or tag.
+    /// No inventory rule selects its region, repository or tag.
     NotSelected,
     /// Its account is not audited.
     OtherAccount,
@@ -60,22 +60,22 @@ impl IgnoredPush {
 pub struct PushedInventory {
     push: ImagePush,
     settings: Vec<EcrSettings>,
-    estate: Arc<AwsScope>,
+    aws_scope: Arc<AwsScope>,
     ignored: Mutex<Option<IgnoredPush>>,
 }
 
 impl PushedInventory {
-    /// The inventory of `push` in `estate`, if one of `settings` selects it.
+    /// The inventory of `push` in `aws_scope`, if one of `settings` selects it.
     #[must_use]
-    pub fn new(push: ImagePush, settings: &[EcrSettings], estate: Arc<AwsScope>) -> Self {
+    pub fn new(push: ImagePush, settings: &[EcrSettings], aws_scope: Arc<AwsScope>) -> Self {
         let is_there = |it: &&EcrSettings| it.regions.as_listed().is_none_or(|listed| listed.contains(&push.region));
-        let is_meant = |it: &&EcrSettings| is_there(it) && it.selector.admits_name(&push.repository);
+        let is_selected = |it: &&EcrSettings| is_there(it) && it.selector.admits_name(&push.repository);
         let here = |it: &EcrSettings| EcrSettings {
             regions: RegionSelection::Listed(vec![push.region.clone()]),
             ..it.clone()
         };
-        let settings = settings.iter().filter(is_meant).map(here).collect();
-        Self { push, settings, estate, ignored: Mutex::default() }
+        let settings = settings.iter().filter(is_selected).map(here).collect();
+        Self { push, settings, aws_scope, ignored: Mutex::default() }
     }
 
     /// Why the push was ignored, after `deployments`.
@@ -85,31 +85,33 @@ impl PushedInventory {
     }
 
     async fn collect(&self) -> InventoryResult {
-        let mut gaps = Vec::new();
-        let found = self.find(&mut gaps).await;
-        gaps.extend(self.estate.take_errors());
+        let mut errors = Vec::new();
+        let found = self.find(&mut errors).await;
+        errors.extend(self.aws_scope.take_errors());
         let deployments = found.unwrap_or_else(|why| {
             // After a failed request it is unknown whether the push is ignored.
-            if gaps.is_empty() {
+            if errors.is_empty() {
                 *self.ignored.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
             }
             Vec::new()
         });
-        InventoryResult { deployments, errors: gaps, ..InventoryResult::default() }
+        InventoryResult { deployments, errors, ..InventoryResult::default() }
     }
 
-    async fn find(&self, gaps: &mut Vec<CollectionError>) -> Result<Vec<Deployment>, IgnoredPush> {
+    async fn find(&self, errors: &mut Vec<CollectionError>) -> Result<Vec<Deployment>, IgnoredPush> {
         let regions = RegionSelection::Listed(vec![self.push.region.clone()]);
         if self.settings.is_empty() {
             return Err(IgnoredPush::NotSelected);
         }
-        let spots = self.estate.account_regions(&regions, gaps).await;
-        let Some(spot) = spots.iter().find(|spot| spot.session.account().is_none_or(|it| *it == self.push.account))
+        let account_regions = self.aws_scope.account_regions(&regions, errors).await;
+        let Some(account_region) = account_regions
+            .iter()
+            .find(|account_region| account_region.session.account().is_none_or(|it| *it == self.push.account))
         else {
             return Err(IgnoredPush::OtherAccount);
         };
-        let chosen = self.chosen(spot, gaps).await?;
-        let inventory = EcrInventory::new(self.settings.clone(), Arc::clone(&self.estate));
+        let chosen = self.chosen(account_region, errors).await?;
+        let inventory = EcrInventory::new(self.settings.clone(), Arc::clone(&self.aws_scope));
         let holdings = [chosen];
         let findings = inventory.read(&holdings).await;
         let found = deployments(&holdings, &findings);
@@ -120,27 +122,27 @@ impl PushedInventory {
     /// The image as ECR has it now, by the first of the settings that selects it.
     async fn chosen(
         &self,
-        spot: &AccountRegion,
-        gaps: &mut Vec<CollectionError>,
+        account_region: &AccountRegion,
+        errors: &mut Vec<CollectionError>,
     ) -> Result<SelectedImage, IgnoredPush> {
-        let mut gap = |gap| {
-            gaps.push(gap);
+        let mut error = |error| {
+            errors.push(error);
             IgnoredPush::NoImage
         };
-        let repository = listing::repository(spot, &self.push.repository).await.map_err(&mut gap)?;
+        let repository = listing::repository(account_region, &self.push.repository).await.map_err(&mut error)?;
         let repository = repository.ok_or(IgnoredPush::NoImage)?;
         if repository.account != self.push.account {
             return Err(IgnoredPush::OtherAccount);
         }
-        self.estate.allow(&repository.account);
-        let inventory = EcrInventory::new(self.settings.clone(), Arc::clone(&self.estate));
+        self.aws_scope.allow(&repository.account);
+        let inventory = EcrInventory::new(self.settings.clone(), Arc::clone(&self.aws_scope));
         let pairs = inventory.settings.iter().map(|settings| (Arc::clone(settings), Arc::clone(&repository)));
         let mut why = IgnoredPush::NotSelected;
         for OwnedRepository { settings, repository, owner } in inventory.owned(pairs.collect()).await {
             if !settings.tags.iter().any(|glob| glob.matches(&self.push.tag)) {
                 continue;
             }
-            match listing::image(&repository, &self.push.digest, &settings).await.map_err(&mut gap)? {
+            match listing::image(&repository, &self.push.digest, &settings).await.map_err(&mut error)? {
                 None => why = IgnoredPush::NoImage,
                 Some(image) if !image.tags.contains(&self.push.tag) => why = IgnoredPush::Moved,
                 // EventBridge sends one event for each tag; other tags of the image are included here.

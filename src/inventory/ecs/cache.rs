@@ -80,13 +80,13 @@ impl CachedRevision {
 }
 
 impl EcsCache {
-    /// The key of the cache of `spot` in the catalog.
-    pub(super) fn name(spot: &AccountRegion) -> String {
-        format!("ecs/{}/{}", spot.session.account().map_or("own", AccountId::as_str), spot.region)
+    /// The key of the cache of `account_region` in the catalog.
+    pub(super) fn name(account_region: &AccountRegion) -> String {
+        format!("ecs/{}/{}", account_region.session.account().map_or("own", AccountId::as_str), account_region.region)
     }
 
     /// The entries to keep at `now`. For clusters that were not read, earlier entries are kept.
-    pub(super) fn kept(mut self, current: &RetainedArns<'_>, now: DateTime<Utc>) -> Self {
+    pub(super) fn retain(mut self, current: &RetainedArns<'_>, now: DateTime<Utc>) -> Self {
         let is_unread = |arn: &str| match &current.unread {
             Some(unread) => arn::cluster_of_revision(arn).is_some_and(|cluster| unread.contains(cluster)),
             None => true,
@@ -124,7 +124,7 @@ mod tests {
         let revisions = [("prod", "1"), ("prod", "2"), ("test", "1"), ("gone", "1")];
         let cached = |(cluster, id): &(&str, &str)| (arn(cluster, id), revision(&format!("{cluster}:{id}"), Some("x")));
         let definitions = ["prod:1", "prod:2", "test:1", "gone:1", "task:1", "task:2"];
-        let memory = EcsCache {
+        let cache = EcsCache {
             revisions: revisions.iter().map(cached).collect(),
             definitions: definitions.iter().map(|name| ((*name).to_owned(), Arc::default())).collect(),
         };
@@ -135,10 +135,10 @@ mod tests {
             unread: Some(["test"].into()),
         };
         let unlisted = RetainedArns { unread: None, revisions: BTreeSet::new(), definitions: BTreeSet::new() };
-        assert_eq!(memory.clone().kept(&unlisted, DateTime::UNIX_EPOCH), memory);
-        let kept = memory.kept(&current, DateTime::UNIX_EPOCH);
-        assert_eq!(kept.revisions.into_keys().collect::<Vec<_>>(), [arn("prod", "2"), arn("test", "1")]);
-        assert_eq!(kept.definitions.into_keys().collect::<Vec<_>>(), ["prod:2", "task:2", "test:1"]);
+        assert_eq!(cache.clone().retain(&unlisted, DateTime::UNIX_EPOCH), cache);
+        let retained = cache.retain(&current, DateTime::UNIX_EPOCH);
+        assert_eq!(retained.revisions.into_keys().collect::<Vec<_>>(), [arn("prod", "2"), arn("test", "1")]);
+        assert_eq!(retained.definitions.into_keys().collect::<Vec<_>>(), ["prod:2", "task:2", "test:1"]);
     }
 
     #[test]
@@ -153,11 +153,11 @@ mod tests {
     #[test]
     fn the_cache_survives_a_round_trip() {
         let definition = CachedDefinition { architecture: Some(LambdaArch::Arm64), containers: Vec::new() };
-        let memory = EcsCache {
+        let cache = EcsCache {
             revisions: [(arn("prod", "1"), revision("x", Some("y")))].into(),
             definitions: [("x".to_owned(), Arc::new(definition))].into(),
         };
-        let text = serde_json::to_string(&memory).unwrap();
-        assert_eq!(serde_json::from_str::<EcsCache>(&text).unwrap(), memory);
+        let text = serde_json::to_string(&cache).unwrap();
+        assert_eq!(serde_json::from_str::<EcsCache>(&text).unwrap(), cache);
     }
 }

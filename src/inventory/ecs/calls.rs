@@ -18,17 +18,17 @@ pub(super) const PAGE: i32 = 100;
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html>), to end a list that never ends.
 const PAGES: usize = 1_000;
 /// The number of consecutive calls without a response, each with its retries, after which a region is given up.
-const HOPELESS: usize = 5;
+const MAX_CONSECUTIVE_FAILURES: usize = 5;
 
 /// ECS in one region of one account.
 pub(super) struct EcsClient<'a> {
     /// Its client.
     pub(super) client: Client,
     /// The account and region.
-    pub(super) spot: &'a AccountRegion,
-    estate: &'a AwsScope,
-    turns: &'a Semaphore,
-    in_a_row: AtomicUsize,
+    pub(super) account_region: &'a AccountRegion,
+    aws_scope: &'a AwsScope,
+    permits: &'a Semaphore,
+    consecutive_failures: AtomicUsize,
 }
 
 /// The items of several responses.
@@ -53,36 +53,42 @@ pub(super) struct DescribeOutput<T> {
 }
 
 impl<'a> EcsClient<'a> {
-    /// ECS at `spot`; all regions share the permits of `turns`.
-    pub(super) fn new(spot: &'a AccountRegion, estate: &'a AwsScope, turns: &'a Semaphore) -> Self {
-        Self { client: spot.session.ecs(&spot.region), spot, estate, turns, in_a_row: AtomicUsize::new(0) }
+    /// ECS at `account_region`; all regions share `permits`.
+    pub(super) fn new(account_region: &'a AccountRegion, aws_scope: &'a AwsScope, permits: &'a Semaphore) -> Self {
+        Self {
+            client: account_region.session.ecs(&account_region.region),
+            account_region,
+            aws_scope,
+            permits,
+            consecutive_failures: AtomicUsize::new(0),
+        }
     }
 
     /// The scope of a [`CollectionError`] here.
     pub(super) fn scope(&self) -> String {
-        self.spot.scope("ecs")
+        self.account_region.scope("ecs")
     }
 
     /// The name of a call of `operation` in the message of a [`Failure`].
     pub(super) fn call(&self, operation: &str) -> String {
-        format!("ecs:{operation} in {}", self.spot.region)
+        format!("ecs:{operation} in {}", self.account_region.region)
     }
 
     /// The number of concurrent calls.
     pub(super) fn concurrency(&self) -> usize {
-        self.estate.concurrency
+        self.aws_scope.concurrency
     }
 
-    /// Sends a call when a permit is free. A failure is recorded as a gap of `scope`.
-    pub(super) async fn ask<T>(&self, scope: &str, sent: impl Future<Output = Result<T, AwsError>>) -> Option<T> {
-        let _turn = self.turns.acquire().await;
-        if self.in_a_row.load(Ordering::Relaxed) >= HOPELESS {
+    /// Sends a call when a permit is free. A failure is recorded as an error of `scope`.
+    pub(super) async fn send<T>(&self, scope: &str, sent: impl Future<Output = Result<T, AwsError>>) -> Option<T> {
+        let _permit = self.permits.acquire().await;
+        if self.consecutive_failures.load(Ordering::Relaxed) >= MAX_CONSECUTIVE_FAILURES {
             return None;
         }
         match sent.await {
-            Ok(answer) => {
-                self.in_a_row.store(0, Ordering::Relaxed);
-                Some(answer)
+            Ok(response) => {
+                self.consecutive_failures.store(0, Ordering::Relaxed);
+                Some(response)
             }
             Err(failure) => {
                 self.failed(scope, failure);
@@ -104,7 +110,7 @@ impl<'a> EcsClient<'a> {
         let mut items = Vec::new();
         let mut token = None;
         for _ in 0..PAGES {
-            let Some(page) = self.ask(scope, page(token.clone())).await else {
+            let Some(page) = self.send(scope, page(token.clone())).await else {
                 return CollectedItems { items, is_whole: false };
             };
             items.extend(page.items.unwrap_or_default());
@@ -133,11 +139,11 @@ impl<'a> EcsClient<'a> {
         F: Future<Output = Result<DescribeOutput<T>, AwsError>>,
     {
         let batches: Vec<_> = names.chunks(size).map(<[String]>::to_vec).collect();
-        let answers = stream::iter(batches).map(|batch| self.ask(scope, describe(batch)));
-        let mut answers = answers.buffer_unordered(self.concurrency());
+        let responses = stream::iter(batches).map(|batch| self.send(scope, describe(batch)));
+        let mut responses = responses.buffer_unordered(self.concurrency());
         let mut gathered = CollectedItems { items: Vec::new(), is_whole: true };
-        while let Some(answer) = answers.next().await {
-            let Some(DescribeOutput { items, failures }) = answer else {
+        while let Some(response) = responses.next().await {
+            let Some(DescribeOutput { items, failures }) = response else {
                 gathered.is_whole = false;
                 continue;
             };
@@ -153,22 +159,22 @@ impl<'a> EcsClient<'a> {
     fn failed(&self, scope: &str, failure: AwsError) {
         // A refusal is quick, and the next call may succeed.
         let is_silence = matches!(failure.code, ErrorCode::Throttled | ErrorCode::Unreachable | ErrorCode::Credentials);
-        if is_silence && self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 == HOPELESS {
+        if is_silence && self.consecutive_failures.fetch_add(1, Ordering::Relaxed) + 1 == MAX_CONSECUTIVE_FAILURES {
             self.note(&self.scope(), failure.code, format!("{}; the rest of this region was skipped", failure.message));
         }
-        self.estate.record_error(self.gap(scope, failure));
+        self.aws_scope.record_error(self.error(scope, failure));
     }
 
     fn note(&self, scope: &str, code: ErrorCode, message: String) {
-        self.estate.record_error(self.gap(scope, AwsError { code, message }));
+        self.aws_scope.record_error(self.error(scope, AwsError { code, message }));
     }
 
-    fn gap(&self, scope: &str, failure: AwsError) -> CollectionError {
-        CollectionError::new(scope.to_owned(), self.spot.affected(DeploymentKind::Ecs), failure)
+    fn error(&self, scope: &str, failure: AwsError) -> CollectionError {
+        CollectionError::new(scope.to_owned(), self.account_region.affected(DeploymentKind::Ecs), failure)
     }
 }
 
-/// Code and message of a gap for an item that a call does not describe; `None` if the resource does not exist any more
+/// Code and message of the error for an item that a call does not describe; `None` if the resource does not exist any more
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Failure.html>).
 fn refusal(failure: &types::Failure) -> Option<(ErrorCode, String)> {
     let reason = failure.reason.as_deref().unwrap_or("no reason given");
@@ -194,7 +200,7 @@ mod tests {
             Some((ErrorCode::AccessDenied, "ACCESS_DENIED for arn:x".into()))
         );
         assert_eq!(refusal(&failure("Access denied")).unwrap().0, ErrorCode::AccessDenied);
-        let told = types::Failure::builder().reason("AGENT").detail("it is disconnected").build();
-        assert_eq!(refusal(&told), Some((ErrorCode::Failed, "AGENT for something: it is disconnected".into())));
+        let failure = types::Failure::builder().reason("AGENT").detail("it is disconnected").build();
+        assert_eq!(refusal(&failure), Some((ErrorCode::Failed, "AGENT for something: it is disconnected".into())));
     }
 }

@@ -31,16 +31,17 @@ pub(super) struct RegionClusters {
     pub(super) unread: Option<BTreeSet<String>>,
 }
 
-/// Reads the clusters whose names `is_meant` selects, with those services that `admits` selects by cluster and name.
+/// Reads the clusters whose names `is_selected` selects, with those services that `admits` selects by cluster and name.
 pub(super) async fn read(
     ecs: &EcsClient<'_>,
-    is_meant: impl Fn(&str) -> bool,
+    is_selected: impl Fn(&str) -> bool,
     admits: impl Fn(&str, &str) -> bool + Sync,
 ) -> RegionClusters {
     let listed = list(ecs).await;
-    let (meant, others): (Vec<_>, Vec<_>) = listed.items.into_iter().partition(|cluster| is_meant(arn::last(cluster)));
+    let (selected, others): (Vec<_>, Vec<_>) =
+        listed.items.into_iter().partition(|cluster| is_selected(arn::last(cluster)));
     let admits = &admits;
-    let reads = stream::iter(meant).map(|cluster| async move { cluster_at(ecs, &cluster, admits).await }.boxed());
+    let reads = stream::iter(selected).map(|cluster| async move { cluster_at(ecs, &cluster, admits).await }.boxed());
     let read: Vec<_> = reads.buffer_unordered(ecs.concurrency()).collect().await;
     let names = others.iter().map(|cluster| arn::last(cluster).to_owned());
     let partly = read.iter().filter(|cluster| !cluster.is_whole).map(|cluster| cluster.name.clone());

@@ -29,41 +29,41 @@ use super::{
 /// The containers of services and of standalone tasks.
 pub struct EcsInventory {
     settings: Vec<EcsSettings>,
-    estate: Arc<AwsScope>,
+    aws_scope: Arc<AwsScope>,
 }
 
 impl EcsInventory {
-    /// The containers of `estate` that `settings` select.
+    /// The containers of `aws_scope` that `settings` select.
     #[must_use]
-    pub fn new(settings: Vec<EcsSettings>, estate: Arc<AwsScope>) -> Self {
-        Self { settings, estate }
+    pub fn new(settings: Vec<EcsSettings>, aws_scope: Arc<AwsScope>) -> Self {
+        Self { settings, aws_scope }
     }
 
     async fn collect(&self) -> InventoryResult {
-        let mut gaps = Vec::new();
-        let spots = self.estate.regions_for(&self.settings, &mut gaps).await;
-        let turns = &Semaphore::new(self.estate.concurrency);
-        let mut looks = stream::iter(spots)
-            .map(|(spot, meant)| async move {
-                let settings: Vec<_> = meant.iter().filter_map(|index| self.settings.get(*index)).collect();
-                let sighted = survey::survey(&self.estate, turns, &spot, &settings).await;
-                (meant, sighted)
+        let mut errors = Vec::new();
+        let account_regions = self.aws_scope.regions_for(&self.settings, &mut errors).await;
+        let permits = &Semaphore::new(self.aws_scope.concurrency);
+        let mut surveys = stream::iter(account_regions)
+            .map(|(account_region, selected)| async move {
+                let settings: Vec<_> = selected.iter().filter_map(|index| self.settings.get(*index)).collect();
+                let task_groups = survey::survey(&self.aws_scope, permits, &account_region, &settings).await;
+                (selected, task_groups)
             })
-            .buffer_unordered(self.estate.concurrency);
+            .buffer_unordered(self.aws_scope.concurrency);
         let mut chosen: Vec<Vec<ObservedWorkload>> = self.settings.iter().map(|_| Vec::new()).collect();
-        while let Some((meant, sighted)) = looks.next().await {
-            for sighted in sighted {
-                self.assign(&sighted, &meant, &mut chosen);
+        while let Some((selected, task_groups)) = surveys.next().await {
+            for task_groups in task_groups {
+                self.assign(&task_groups, &selected, &mut chosen);
             }
         }
-        self.estate.read_all(&self.settings, chosen, gaps).await
+        self.aws_scope.read_all(&self.settings, chosen, errors).await
     }
 
-    /// Assigns the observed workloads to those settings of `meant` that select them.
-    fn assign(&self, sighted: &ObservedTaskGroup, meant: &[usize], chosen: &mut [Vec<ObservedWorkload>]) {
-        for index in meant {
-            if admits(&self.settings[*index], &sighted.cluster, &sighted.name) {
-                chosen[*index].extend(sighted.workloads.iter().cloned());
+    /// Assigns the observed workloads to those settings of `selected` that select them.
+    fn assign(&self, task_groups: &ObservedTaskGroup, selected: &[usize], chosen: &mut [Vec<ObservedWorkload>]) {
+        for index in selected {
+            if admits(&self.settings[*index], &task_groups.cluster, &task_groups.name) {
+                chosen[*index].extend(task_groups.workloads.iter().cloned());
             }
         }
     }

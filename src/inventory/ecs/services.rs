@@ -69,9 +69,9 @@ pub(super) async fn describe(
         let sent = ecs.client.describe_services().cluster(cluster).include(ServiceField::Tags);
         let sent = sent.set_services(Some(names)).send();
         async {
-            let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
-            let items = answer.services.unwrap_or_default().into_iter().filter_map(EcsService::from_sdk).collect();
-            Ok(DescribeOutput { items, failures: answer.failures })
+            let response = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            let items = response.services.unwrap_or_default().into_iter().filter_map(EcsService::from_sdk).collect();
+            Ok(DescribeOutput { items, failures: response.failures })
         }
         .boxed()
     };
@@ -84,10 +84,14 @@ pub(super) async fn revisions(ecs: &EcsClient<'_>, arns: &[String]) -> Vec<(Stri
     let batch = |names| {
         let sent = ecs.client.describe_service_revisions().set_service_revision_arns(Some(names)).send();
         async {
-            let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
-            let items =
-                answer.service_revisions.unwrap_or_default().into_iter().filter_map(CachedRevision::from_sdk).collect();
-            Ok(DescribeOutput { items, failures: answer.failures })
+            let response = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            let items = response
+                .service_revisions
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(CachedRevision::from_sdk)
+                .collect();
+            Ok(DescribeOutput { items, failures: response.failures })
         }
         .boxed()
     };

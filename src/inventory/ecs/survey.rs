@@ -25,89 +25,92 @@ pub(super) struct ObservedTaskGroup {
     pub(super) workloads: Vec<ObservedWorkload>,
 }
 
-/// The workloads at `spot` that at least one of `settings` selects by name. Errors are recorded in `estate`.
+/// The workloads at `account_region` that at least one of `settings` selects by name. Errors are recorded in `aws_scope`.
 pub(super) async fn survey(
-    estate: &AwsScope,
-    turns: &Semaphore,
-    spot: &AccountRegion,
+    aws_scope: &AwsScope,
+    permits: &Semaphore,
+    account_region: &AccountRegion,
     settings: &[&EcsSettings],
 ) -> Vec<ObservedTaskGroup> {
-    let ecs = EcsClient::new(spot, estate, turns);
-    let name = EcsCache::name(spot);
-    let old: EcsCache = estate.images.catalog().get_note(&name).unwrap_or_default();
-    let is_meant = |cluster: &str| settings.iter().any(|settings| is_match(&settings.clusters, cluster));
+    let ecs = EcsClient::new(account_region, aws_scope, permits);
+    let name = EcsCache::name(account_region);
+    let old: EcsCache = aws_scope.images.catalog().get_note(&name).unwrap_or_default();
+    let is_selected = |cluster: &str| settings.iter().any(|settings| is_match(&settings.clusters, cluster));
     let is_chosen = |cluster: &str, name: &str| settings.iter().any(|settings| admits(settings, cluster, name));
-    let clusters = clusters::read(&ecs, is_meant, is_chosen).await;
-    let units: Vec<_> = clusters
+    let clusters = clusters::read(&ecs, is_selected, is_chosen).await;
+    let task_groups: Vec<_> = clusters
         .read
         .iter()
         .flat_map(|cluster| task_groups::task_groups(cluster, |name| is_chosen(&cluster.name, name)))
         .collect();
-    let memory = learn(&ecs, &units, old.clone()).await;
-    let sighted = sighted(estate, spot, settings, &units, &memory);
-    let kept = kept(&clusters, &units, memory, estate);
-    if kept != old {
-        estate.images.catalog().put_note(&name, &kept);
+    let cache = read_missing(&ecs, &task_groups, old.clone()).await;
+    let observed = observe(aws_scope, account_region, settings, &task_groups, &cache);
+    let retained = retain(&clusters, &task_groups, cache, aws_scope);
+    if retained != old {
+        aws_scope.images.catalog().put_note(&name, &retained);
     }
-    sighted
+    observed
 }
 
-/// Reads the revisions and definitions of `units` that `memory` does not have.
-async fn learn(ecs: &EcsClient<'_>, units: &[TaskGroup<'_>], mut memory: EcsCache) -> EcsCache {
-    let revisions = revisions(units).filter(|arn| !memory.revisions.contains_key(*arn));
+/// Reads the revisions and definitions of `task_groups` that `cache` does not have.
+async fn read_missing(ecs: &EcsClient<'_>, task_groups: &[TaskGroup<'_>], mut cache: EcsCache) -> EcsCache {
+    let revisions = service_revisions(task_groups).filter(|arn| !cache.revisions.contains_key(*arn));
     let revisions: BTreeSet<_> = revisions.map(str::to_owned).collect();
     let revisions = services::revisions(ecs, &revisions.into_iter().collect::<Vec<_>>()).await;
-    memory.revisions.extend(revisions.into_iter().map(|(arn, revision)| (arn, revision.into())));
-    let wanted = units.iter().flat_map(|unit| unit.revisions(&memory)).map(|edition| edition.definition.to_owned());
+    cache.revisions.extend(revisions.into_iter().map(|(arn, revision)| (arn, revision.into())));
+    let missing = task_groups
+        .iter()
+        .flat_map(|task_group| task_group.revisions(&cache))
+        .map(|revision| revision.definition.to_owned());
     let is_task = |arn: &String| DefinitionName::parse(arn).kind == DefinitionKind::Task;
-    let wanted: BTreeSet<_> = wanted.filter(|arn| is_task(arn) && !memory.definitions.contains_key(arn)).collect();
-    let definitions = tasks::definitions(ecs, wanted.into_iter().collect()).await;
-    memory.definitions.extend(definitions.into_iter().map(|(arn, definition)| (arn, definition.into())));
-    memory
+    let missing: BTreeSet<_> = missing.filter(|arn| is_task(arn) && !cache.definitions.contains_key(arn)).collect();
+    let definitions = tasks::definitions(ecs, missing.into_iter().collect()).await;
+    cache.definitions.extend(definitions.into_iter().map(|(arn, definition)| (arn, definition.into())));
+    cache
 }
 
-fn revisions<'a>(units: &[TaskGroup<'a>]) -> impl Iterator<Item = &'a str> {
-    let services: Vec<_> = units.iter().filter_map(|unit| unit.service).collect();
+fn service_revisions<'a>(task_groups: &[TaskGroup<'a>]) -> impl Iterator<Item = &'a str> {
+    let services: Vec<_> = task_groups.iter().filter_map(|task_group| task_group.service).collect();
     services.into_iter().flat_map(|service| &service.revisions).map(|revision| revision.arn.as_str())
 }
 
-fn sighted(
-    estate: &AwsScope,
-    spot: &AccountRegion,
+fn observe(
+    aws_scope: &AwsScope,
+    account_region: &AccountRegion,
     settings: &[&EcsSettings],
-    units: &[TaskGroup<'_>],
-    memory: &EcsCache,
+    task_groups: &[TaskGroup<'_>],
+    cache: &EcsCache,
 ) -> Vec<ObservedTaskGroup> {
     let needs_all_tags = settings.iter().any(|settings| settings.selector.needs_tags());
     // Only tags that selectors or owners use are kept: a service may have fifty.
-    let matters = |key: &str| needs_all_tags || estate.owners.tags.iter().any(|tag| tag == key);
-    let sighted = units.iter().map(|unit| {
-        let running = unit.running(memory);
-        if running.is_empty() && unit.kind != DefinitionKind::Task {
+    let matters = |key: &str| needs_all_tags || aws_scope.owners.tags.iter().any(|tag| tag == key);
+    let observed = task_groups.iter().map(|task_group| {
+        let running = task_group.running(cache);
+        if running.is_empty() && task_group.kind != DefinitionKind::Task {
             tracing::debug!(
                 "ECS reports no digest for the tasks of {} in {}; they are left out",
-                unit.arn(),
-                unit.cluster
+                task_group.arn(),
+                task_group.cluster
             );
         }
         ObservedTaskGroup {
-            cluster: unit.cluster.to_owned(),
-            name: unit.name.to_owned(),
-            workloads: workloads::workloads(spot, unit, running, &matters),
+            cluster: task_group.cluster.to_owned(),
+            name: task_group.name.to_owned(),
+            workloads: workloads::workloads(account_region, task_group, running, &matters),
         }
     });
-    sighted.collect()
+    observed.collect()
 }
 
-/// The entries of `memory` to keep.
-fn kept(clusters: &RegionClusters, units: &[TaskGroup<'_>], memory: EcsCache, estate: &AwsScope) -> EcsCache {
-    let editions = units.iter().flat_map(|unit| unit.revisions(&memory));
-    let definitions: BTreeSet<_> = editions.map(|edition| edition.definition.to_owned()).collect();
+/// The entries of `cache` to keep.
+fn retain(clusters: &RegionClusters, task_groups: &[TaskGroup<'_>], cache: EcsCache, aws_scope: &AwsScope) -> EcsCache {
+    let current = task_groups.iter().flat_map(|task_group| task_group.revisions(&cache));
+    let definitions: BTreeSet<_> = current.map(|revision| revision.definition.to_owned()).collect();
     let unread = clusters.unread.as_ref();
     let current = RetainedArns {
-        revisions: revisions(units).collect(),
+        revisions: service_revisions(task_groups).collect(),
         definitions: definitions.iter().map(String::as_str).collect(),
         unread: unread.map(|unread| unread.iter().map(String::as_str).collect()),
     };
-    memory.kept(&current, estate.seen_at)
+    cache.retain(&current, aws_scope.seen_at)
 }

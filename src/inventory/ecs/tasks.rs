@@ -69,9 +69,9 @@ pub(super) async fn describe(
         let sent = ecs.client.describe_tasks().cluster(cluster).include(TaskField::Tags);
         let sent = sent.set_tasks(Some(names)).send();
         async {
-            let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
-            let items = answer.tasks.unwrap_or_default().into_iter().filter_map(EcsTask::from_sdk).collect();
-            Ok(DescribeOutput { items, failures: answer.failures })
+            let response = sent.await.map_err(|error| AwsError::from_sdk(&call, &error))?;
+            let items = response.tasks.unwrap_or_default().into_iter().filter_map(EcsTask::from_sdk).collect();
+            Ok(DescribeOutput { items, failures: response.failures })
         }
         .boxed()
     };
@@ -84,7 +84,7 @@ pub(super) async fn definitions(ecs: &EcsClient<'_>, arns: Vec<String>) -> Vec<(
     // Without permission for one there is none for any: the permission has no resource level
     // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
     let is_denied = AtomicBool::new(false);
-    let answers = stream::iter(arns).map(|arn| {
+    let responses = stream::iter(arns).map(|arn| {
         let (scope, is_denied) = (&scope, &is_denied);
         async move {
             if is_denied.load(Ordering::Relaxed) {
@@ -92,19 +92,19 @@ pub(super) async fn definitions(ecs: &EcsClient<'_>, arns: Vec<String>) -> Vec<(
             }
             let sent = ecs.client.describe_task_definition().task_definition(&arn).send();
             let call = ecs.call(&format!("DescribeTaskDefinition of {arn}"));
-            let answer = async {
-                let answer = sent.await.map_err(|error| AwsError::from_sdk(&call, &error));
-                answer.inspect_err(|failure| {
+            let response = async {
+                let response = sent.await.map_err(|error| AwsError::from_sdk(&call, &error));
+                response.inspect_err(|failure| {
                     is_denied.fetch_or(failure.code == ErrorCode::AccessDenied, Ordering::Relaxed);
                 })
             };
-            let definition = ecs.ask(scope, answer.boxed()).await?.task_definition?;
+            let definition = ecs.send(scope, response.boxed()).await?.task_definition?;
             Some((arn.clone(), CachedDefinition::from_sdk(definition)))
         }
         .boxed()
     });
-    let answers = answers.buffer_unordered(DEFINITIONS.min(ecs.concurrency()));
-    answers.filter_map(|definition| async { definition }).collect().await
+    let responses = responses.buffer_unordered(DEFINITIONS.min(ecs.concurrency()));
+    responses.filter_map(|definition| async { definition }).collect().await
 }
 
 impl EcsTask {
@@ -134,12 +134,12 @@ impl EcsTask {
 
 impl CachedDefinition {
     fn from_sdk(definition: types::TaskDefinition) -> Self {
-        let asked = definition.runtime_platform.and_then(|platform| platform.cpu_architecture);
+        let platform_architecture = definition.runtime_platform.and_then(|platform| platform.cpu_architecture);
         let containers = definition.container_definitions.unwrap_or_default().into_iter();
         let container =
             |it: types::ContainerDefinition| Some(ContainerImage { name: it.name?, image: it.image, digest: None });
         Self {
-            architecture: asked.as_ref().map(CpuArchitecture::as_str).and_then(architecture),
+            architecture: platform_architecture.as_ref().map(CpuArchitecture::as_str).and_then(architecture),
             containers: containers.filter_map(container).collect(),
         }
     }

@@ -15,29 +15,29 @@ use crate::{
     },
 };
 
-/// The workloads of the `running` containers of `unit` at `spot`, with those tags that `matters` selects.
+/// The workloads of the `running` containers of `task_group` at `account_region`, with those tags that `matters` selects.
 pub(super) fn workloads(
-    spot: &AccountRegion,
-    unit: &TaskGroup<'_>,
+    account_region: &AccountRegion,
+    task_group: &TaskGroup<'_>,
     running: Vec<RunningContainer>,
     matters: &impl Fn(&str) -> bool,
 ) -> Vec<ObservedWorkload> {
-    let arn = unit.arn().parse::<Arn>().ok();
+    let arn = task_group.arn().parse::<Arn>().ok();
     let account = arn.as_ref().and_then(Arn::account);
-    let (cluster, name) = (unit.cluster, unit.name);
-    let part = match (unit.service, unit.kind) {
+    let (cluster, name) = (task_group.cluster, task_group.name);
+    let part = match (task_group.service, task_group.kind) {
         (Some(_), _) => name.to_owned(),
         (None, DefinitionKind::Task) => format!("task/{name}"),
         (None, DefinitionKind::Daemon) => format!("daemon/{name}"),
         (None, DefinitionKind::Other) => format!("other/{name}"),
     };
-    let whole = format!("ecs:{}:{}:{cluster}/{part}", spot.region, account.as_deref().unwrap_or_default());
+    let whole = format!("ecs:{}:{}:{cluster}/{part}", account_region.region, account.as_deref().unwrap_or_default());
     let tags: ResourceTags = {
-        let tags = unit.tags();
+        let tags = task_group.tags();
         let tags = tags.iter().filter(|(key, _)| matters(key));
         tags.map(|(key, value)| (key.clone(), value.clone())).collect()
     };
-    let sighting = |image: RunningContainer| {
+    let workload = |image: RunningContainer| {
         let (source, digest) = named(&image);
         let others = match (&digest, image.is_main) {
             (Ok(digest), false) => format!("@{}", digest.short()),
@@ -45,22 +45,27 @@ pub(super) fn workloads(
         };
         let workload = Workload {
             version: image.version,
-            state: unit.state().map(str::to_owned),
+            state: task_group.state().map(str::to_owned),
             architecture: image.architecture,
             ..Workload::default()
         };
         let id = format!("{whole}:{}{others}", image.container);
         let deployment = Deployment {
             account: account.clone(),
-            region: Some(spot.region.clone()),
+            region: Some(account_region.region.clone()),
             arn: arn.clone(),
             qualifier: Some(image.container),
             workload: Some(Arc::new(workload)),
             ..Deployment::unread(DeploymentKind::Ecs, id, format!("{cluster}/{name}"), source)
         };
-        ObservedWorkload { draft: deployment.into(), digest, tags: tags.clone(), session: Arc::clone(&spot.session) }
+        ObservedWorkload {
+            draft: deployment.into(),
+            digest,
+            tags: tags.clone(),
+            session: Arc::clone(&account_region.session),
+        }
     };
-    running.into_iter().map(sighting).collect()
+    running.into_iter().map(workload).collect()
 }
 
 /// The reference of an image, and its digest.

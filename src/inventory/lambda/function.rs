@@ -63,22 +63,22 @@ pub(super) async fn get(
     let request = lambda.for_get_function().await.get_function().function_name(function);
     // With a qualifier, the response may omit the tags of the function.
     let qualifier = (*version != FunctionVersion::Latest).then(|| version.to_string());
-    let answer = request.set_qualifier(qualifier).send().await;
-    answer.map(|answer| FunctionDetails::from_sdk(version, answer)).map_err(|error| {
-        let is_gone = matches!(&error, SdkError::ServiceError(answer)
-            if matches!(answer.err(), GetFunctionError::ResourceNotFoundException(_)));
+    let response = request.set_qualifier(qualifier).send().await;
+    response.map(|response| FunctionDetails::from_sdk(version, response)).map_err(|error| {
+        let is_gone = matches!(&error, SdkError::ServiceError(response)
+            if matches!(response.err(), GetFunctionError::ResourceNotFoundException(_)));
         let call = || format!("lambda:GetFunction of {function}:{version} in {region}");
         if is_gone { FunctionReadError::Gone } else { FunctionReadError::Failed(AwsError::from_sdk(&call(), &error)) }
     })
 }
 
 impl FunctionDetails {
-    fn from_sdk(version: &FunctionVersion, answer: GetFunctionOutput) -> Self {
-        let configuration = answer.configuration.unwrap_or_else(|| FunctionConfiguration::builder().build());
-        let code = answer.code.unwrap_or_else(|| FunctionCodeLocation::builder().build());
+    fn from_sdk(version: &FunctionVersion, response: GetFunctionOutput) -> Self {
+        let configuration = response.configuration.unwrap_or_else(|| FunctionConfiguration::builder().build());
+        let code = response.code.unwrap_or_else(|| FunctionCodeLocation::builder().build());
         let error = code.error.map(|error| {
-            let said = [error.error_code, error.message];
-            said.into_iter().flatten().collect::<Vec<_>>().join(": ")
+            let reported = [error.error_code, error.message];
+            reported.into_iter().flatten().collect::<Vec<_>>().join(": ")
         });
         let is_updating = configuration.last_update_status == Some(LastUpdateStatus::InProgress);
         Self {
@@ -88,11 +88,11 @@ impl FunctionDetails {
             is_changing: is_updating || configuration.state == Some(State::Pending),
             is_managed: configuration.capacity_provider_config.is_some(),
             workload: Arc::new(workload(version, configuration)),
-            tags: match &answer.tags_error {
+            tags: match &response.tags_error {
                 Some(_) => None,
-                None => Some(answer.tags.unwrap_or_default().into_iter().collect()),
+                None => Some(response.tags.unwrap_or_default().into_iter().collect()),
             },
-            tags_error: answer.tags_error.map(|error| format!("{}: {}", error.error_code, error.message)),
+            tags_error: response.tags_error.map(|error| format!("{}: {}", error.error_code, error.message)),
         }
     }
 
@@ -128,10 +128,11 @@ impl FunctionDetails {
             };
             return ImageError::new(code, format!("Lambda does not report the running image: {error}"));
         }
-        let said: Vec<_> = [state, state_reason_code, state_reason].into_iter().flatten().map(String::as_str).collect();
+        let reported: Vec<_> =
+            [state, state_reason_code, state_reason].into_iter().flatten().map(String::as_str).collect();
         ImageError::new(
             ImageErrorCode::ImageMissing,
-            format!("Lambda does not report the running image: {}", said.join(": ")),
+            format!("Lambda does not report the running image: {}", reported.join(": ")),
         )
     }
 }
@@ -152,7 +153,7 @@ fn workload(version: &FunctionVersion, configuration: FunctionConfiguration) -> 
     let last_update = configuration.last_update_status.filter(|status| *status != LastUpdateStatus::Successful);
     let last_update_code = configuration.last_update_status_reason_code;
     let architecture = configuration.architectures.unwrap_or_default().into_iter().next();
-    let command = configuration.image_config_response.and_then(|answer| answer.image_config?.command);
+    let command = configuration.image_config_response.and_then(|response| response.image_config?.command);
     Workload {
         version: (*version != FunctionVersion::Latest).then(|| version.to_string()),
         state: configuration.state.map(|state| state.as_str().to_owned()),

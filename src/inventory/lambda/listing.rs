@@ -92,18 +92,18 @@ pub(super) async fn versions(lambda: &LambdaClient, region: &str, at: ListMarker
     let request = lambda.for_others().await.list_functions();
     let request = request.function_version(types::FunctionVersion::All).max_items(PAGE).set_marker(at.marker.clone());
     let call = format!("lambda:ListFunctions in {region}");
-    let answer = match request.send().await {
-        Ok(answer) => answer,
+    let response = match request.send().await {
+        Ok(response) => response,
         Err(error) => return (VersionPage::default(), Some(AwsError::from_sdk(&call, &error))),
     };
     let mut page = VersionPage::default();
-    for listed in answer.functions.unwrap_or_default() {
+    for listed in response.functions.unwrap_or_default() {
         match version(listed) {
             Ok(version) => page.versions.extend(version),
             Err(why) => page.malformed = Some(format!("{call}: {why}")),
         }
     }
-    match at.after(answer.next_marker, PAGES) {
+    match at.after(response.next_marker, PAGES) {
         Ok(next) => (VersionPage { next, ..page }, None),
         Err(failure) => (page, Some(AwsError { message: format!("{call}: {}", failure.message), ..failure })),
     }
@@ -120,11 +120,11 @@ pub(super) async fn aliases(
     let mut next = Some(ListMarker::default());
     while let Some(at) = next {
         let request = lambda.for_others().await.list_aliases().function_name(function);
-        let answer = request.max_items(ALIAS_PAGE).set_marker(at.marker.clone()).send().await;
-        let answer = answer.map_err(|error| AwsError::from_sdk(&call, &error))?;
-        aliases.extend(answer.aliases.unwrap_or_default().into_iter().filter_map(alias));
+        let response = request.max_items(ALIAS_PAGE).set_marker(at.marker.clone()).send().await;
+        let response = response.map_err(|error| AwsError::from_sdk(&call, &error))?;
+        aliases.extend(response.aliases.unwrap_or_default().into_iter().filter_map(alias));
         next = at
-            .after(answer.next_marker, ALIAS_PAGES)
+            .after(response.next_marker, ALIAS_PAGES)
             .map_err(|failure| AwsError { message: format!("{call}: {}", failure.message), ..failure })?;
     }
     Ok(aliases)
@@ -140,11 +140,11 @@ fn version(listed: FunctionConfiguration) -> Result<Option<ListedVersion>, Strin
     let arn = unqualified(&arn).ok_or_else(|| format!("{function} has the ARN {arn:?}"))?;
     let number = listed.version.ok_or_else(|| format!("{function} has no version"))?.into();
     let is_managed = listed.capacity_provider_config.is_some();
-    let mark = VersionFingerprint {
+    let fingerprint = VersionFingerprint {
         code: listed.code_sha256.unwrap_or_default().into(),
         revision: listed.revision_id.unwrap_or_default().into(),
     };
-    Ok(Some(ListedVersion { function: function.into(), arn, number, is_managed, fingerprint: mark }))
+    Ok(Some(ListedVersion { function: function.into(), arn, number, is_managed, fingerprint }))
 }
 
 /// `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, from an ARN with or without a qualifier.

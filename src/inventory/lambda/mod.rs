@@ -29,89 +29,97 @@ use super::{
 use crate::store::Catalog;
 
 /// Regions read at once. Each has its own API quotas; all share connections and memory.
-const SPOTS: usize = 24;
+const CONCURRENT_REGIONS: usize = 24;
 
 /// The image functions of an AWS scope.
 pub struct LambdaInventory {
     settings: Vec<LambdaSettings>,
-    estate: Arc<AwsScope>,
+    aws_scope: Arc<AwsScope>,
 }
 
 impl LambdaInventory {
-    /// The functions of `estate` that `settings` select.
+    /// The functions of `aws_scope` that `settings` select.
     #[must_use]
-    pub fn new(settings: Vec<LambdaSettings>, estate: Arc<AwsScope>) -> Self {
-        Self { settings, estate }
+    pub fn new(settings: Vec<LambdaSettings>, aws_scope: Arc<AwsScope>) -> Self {
+        Self { settings, aws_scope }
     }
 
     async fn collect(&self) -> InventoryResult {
-        let mut gaps = Vec::new();
-        let spots = self.estate.regions_for(&self.settings, &mut gaps).await;
-        let mut looks = stream::iter(spots)
-            .map(|meant| async move {
-                let (sightings, gaps) = self.survey(&meant).await;
-                (meant.1, sightings, gaps)
+        let mut errors = Vec::new();
+        let account_regions = self.aws_scope.regions_for(&self.settings, &mut errors).await;
+        let mut surveys = stream::iter(account_regions)
+            .map(|selected| async move {
+                let (workloads, errors) = self.survey(&selected).await;
+                (selected.1, workloads, errors)
             })
-            .buffer_unordered(SPOTS);
+            .buffer_unordered(CONCURRENT_REGIONS);
         let mut chosen: Vec<Vec<ObservedWorkload>> = self.settings.iter().map(|_| Vec::new()).collect();
-        while let Some((meant, sightings, more)) = looks.next().await {
-            gaps.extend(more);
-            for sighting in sightings {
-                self.assign(sighting, &meant, &mut chosen);
+        while let Some((selected, workloads, more)) = surveys.next().await {
+            errors.extend(more);
+            for workload in workloads {
+                self.assign(workload, &selected, &mut chosen);
             }
         }
-        self.estate.read_all(&self.settings, chosen, gaps).await
+        self.aws_scope.read_all(&self.settings, chosen, errors).await
     }
 
     /// The workloads of one region, and the errors.
-    async fn survey(&self, (spot, meant): &SelectedRegion) -> (Vec<ObservedWorkload>, Vec<CollectionError>) {
-        let settings: Vec<_> = meant.iter().filter_map(|index| self.settings.get(*index)).collect();
+    async fn survey(
+        &self,
+        (account_region, selected): &SelectedRegion,
+    ) -> (Vec<ObservedWorkload>, Vec<CollectionError>) {
+        let settings: Vec<_> = selected.iter().filter_map(|index| self.settings.get(*index)).collect();
         let needs_all_tags = settings.iter().any(|settings| settings.selector.needs_tags());
-        let owner_tags = &self.estate.owners.tags;
+        let owner_tags = &self.aws_scope.owners.tags;
         let refresh = settings.iter().filter_map(|settings| TimeDelta::from_std(settings.refresh).ok()).min();
-        let belief = CachePolicy {
-            seen_at: self.estate.seen_at,
+        let cache_policy = CachePolicy {
+            seen_at: self.aws_scope.seen_at,
             refresh: refresh.unwrap_or(TimeDelta::MAX),
             needs_tags: needs_all_tags || !owner_tags.is_empty(),
         };
-        let catalog = self.estate.images.catalog();
-        let name = FunctionCache::name(spot);
+        let catalog = self.aws_scope.images.catalog();
+        let name = FunctionCache::name(account_region);
         let old = catalog.get_note(&name).unwrap_or_default();
-        let mut learning = SurveyGuard::new(
+        let mut guard = SurveyGuard::new(
             catalog,
             name,
-            LambdaSurvey::new((spot.scope("lambda"), spot.affected(DeploymentKind::Lambda)), old, belief),
+            LambdaSurvey::new(
+                (account_region.scope("lambda"), account_region.affected(DeploymentKind::Lambda)),
+                old,
+                cache_policy,
+            ),
         );
         let admits = |name: &str| settings.iter().any(|settings| settings.selector.admits_name(name));
         // If tags or owners select, it is unknown yet which of these are needed.
-        let is_all_meant = settings.iter().all(|settings| settings.selector.is_by_name());
+        let is_all_selected = settings.iter().all(|settings| settings.selector.is_by_name());
         let read_ahead = |images| -> BoxFuture<'_, ()> {
             Box::pin(async move {
-                if is_all_meant && self.estate.filter.owners.is_empty() {
-                    self.estate.read_ahead(images, &spot.session).await;
+                if is_all_selected && self.aws_scope.filter.owners.is_empty() {
+                    self.aws_scope.read_ahead(images, &account_region.session).await;
                 }
             })
         };
-        if let Some(progress) = &mut learning.progress {
-            survey::survey(spot, progress, self.estate.concurrency, admits, read_ahead).await;
+        if let Some(progress) = &mut guard.progress {
+            survey::survey(account_region, progress, self.aws_scope.concurrency, admits, read_ahead).await;
         }
-        let surveyed = learning.finish();
+        let surveyed = guard.finish();
         // Only tags that selectors or owners use are kept: a function may have fifty.
         let matters = |key: &str| needs_all_tags || owner_tags.iter().any(|tag| tag == key);
         let functions = surveyed.functions.iter();
-        let sightings = functions.flat_map(|(name, seen)| workloads::workloads(spot, name, seen, &matters));
-        (sightings.collect(), surveyed.errors)
+        let workloads =
+            functions.flat_map(|(name, function)| workloads::workloads(account_region, name, function, &matters));
+        (workloads.collect(), surveyed.errors)
     }
 
-    /// Assigns `sighting` to those settings of `meant` that select its name.
-    fn assign(&self, sighting: ObservedWorkload, meant: &[usize], chosen: &mut [Vec<ObservedWorkload>]) {
-        let has_name = |index: &&usize| self.settings[**index].selector.admits_name(&sighting.draft.deployment.name);
-        let takers: Vec<_> = meant.iter().filter(has_name).copied().collect();
-        if let Some((last, others)) = takers.split_last() {
+    /// Assigns `workload` to those settings of `selected` that select its name.
+    fn assign(&self, workload: ObservedWorkload, selected: &[usize], chosen: &mut [Vec<ObservedWorkload>]) {
+        let has_name = |index: &&usize| self.settings[**index].selector.admits_name(&workload.draft.deployment.name);
+        let matching: Vec<_> = selected.iter().filter(has_name).copied().collect();
+        if let Some((last, others)) = matching.split_last() {
             for index in others {
-                chosen[*index].push(sighting.clone());
+                chosen[*index].push(workload.clone());
             }
-            chosen[*last].push(sighting);
+            chosen[*last].push(workload);
         }
     }
 }
@@ -136,17 +144,17 @@ impl<'a> SurveyGuard<'a> {
         surveyed
     }
 
-    fn keep(&self, memory: Option<&FunctionCache>) {
-        if let Some(memory) = memory {
-            self.catalog.put_note(&self.name, memory);
+    fn keep(&self, cache: Option<&FunctionCache>) {
+        if let Some(cache) = cache {
+            self.catalog.put_note(&self.name, cache);
         }
     }
 }
 
 impl Drop for SurveyGuard<'_> {
     fn drop(&mut self) {
-        let memory = self.progress.take().and_then(LambdaSurvey::cut_short);
-        self.keep(memory.as_ref());
+        let cache = self.progress.take().and_then(LambdaSurvey::cut_short);
+        self.keep(cache.as_ref());
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct SelectedFunction {
     /// Whether it runs on Lambda Managed Instances.
     pub(super) is_managed: bool,
     /// Whether its aliases have to be listed.
-    pub(super) is_alias_wanted: bool,
+    pub(super) is_alias_requested: bool,
     /// Whether its aliases could not be listed.
     pub(super) is_alias_missing: bool,
 }
@@ -33,7 +33,7 @@ pub(super) struct SelectedFunction {
 #[derive(Clone, Debug)]
 pub(super) enum VersionOutcome {
     /// It is being read.
-    Asked,
+    Requested,
     /// The response; with its cache entry if the version is listed.
     Known(Arc<FunctionDetails>, Option<CachedFunction>),
     /// It was deleted meanwhile.
@@ -51,7 +51,7 @@ impl SelectedFunction {
             listed: Vec::new(),
             found: Vec::new(),
             is_managed: false,
-            is_alias_wanted: false,
+            is_alias_requested: false,
             is_alias_missing: false,
         }
     }
@@ -69,8 +69,8 @@ impl SelectedFunction {
     }
 
     /// The change fields of `version` in the list.
-    pub(super) fn mark(&self, version: &FunctionVersion) -> Option<&VersionFingerprint> {
-        self.listed.iter().find(|(known, _)| known == version).map(|(_, mark)| mark)
+    pub(super) fn fingerprint(&self, version: &FunctionVersion) -> Option<&VersionFingerprint> {
+        self.listed.iter().find(|(known, _)| known == version).map(|(_, fingerprint)| fingerprint)
     }
 
     /// Whether it has a published version.

@@ -29,17 +29,17 @@ enum SurveyEvent {
     ReadAhead,
 }
 
-/// Reads all that `progress` needs of `spot`, for functions that `admits` selects by name, with at most `concurrency`
+/// Reads all that `progress` needs of `account_region`, for functions that `admits` selects by name, with at most `concurrency`
 /// calls of one operation. Images known halfway are passed to `read_ahead`.
 pub(super) async fn survey<'a>(
-    spot: &'a AccountRegion,
+    account_region: &'a AccountRegion,
     progress: &mut LambdaSurvey,
     concurrency: usize,
     admits: impl Fn(&str) -> bool + Send,
     read_ahead: impl Fn(BTreeSet<(Digest, Repository)>) -> BoxFuture<'a, ()> + Send,
 ) {
-    let lambda = spot.session.lambda(&spot.region);
-    let (lambda, region) = (&lambda, spot.region.as_str());
+    let lambda = account_region.session.lambda(&account_region.region);
+    let (lambda, region) = (&lambda, account_region.region.as_str());
     let mut under_way = FuturesUnordered::new();
     under_way.push(page(lambda, region, ListMarker::default()));
     let (mut listing, mut getting) = (0, 0);
@@ -51,25 +51,25 @@ pub(super) async fn survey<'a>(
             under_way.push(aliases(lambda, region, function));
         }
         while getting < GETTING.min(concurrency)
-            && let Some(ask) = progress.next_to_get()
+            && let Some(request) = progress.next_to_get()
         {
             getting += 1;
-            under_way.push(version(lambda, region, ask));
+            under_way.push(version(lambda, region, request));
         }
         match under_way.next().await {
             None => return,
-            Some(SurveyEvent::Page(seen, failure)) => {
-                if let Some(next) = progress.listed(seen, failure, &admits) {
+            Some(SurveyEvent::Page(listed, failure)) => {
+                if let Some(next) = progress.add_page(listed, failure, &admits) {
                     under_way.push(page(lambda, region, next));
                 }
             }
             Some(SurveyEvent::Aliases(function, aliases)) => {
                 listing -= 1;
-                progress.aliased(&function, aliases);
+                progress.add_aliases(&function, aliases);
             }
-            Some(SurveyEvent::Version(ask, answer)) => {
+            Some(SurveyEvent::Version(request, response)) => {
                 getting -= 1;
-                progress.got(&ask, answer);
+                progress.add_version(&request, response);
                 if let Some(images) = progress.known_halfway() {
                     under_way.push(read_ahead(images).map(|()| SurveyEvent::ReadAhead).boxed());
                 }
@@ -93,9 +93,9 @@ fn aliases<'a>(lambda: &'a LambdaClient, region: &'a str, function: Arc<str>) ->
     })
 }
 
-fn version<'a>(lambda: &'a LambdaClient, region: &'a str, ask: VersionRequest) -> BoxFuture<'a, SurveyEvent> {
+fn version<'a>(lambda: &'a LambdaClient, region: &'a str, request: VersionRequest) -> BoxFuture<'a, SurveyEvent> {
     Box::pin(async move {
-        let answer = function::get(lambda, region, &ask.function, &ask.version).await;
-        SurveyEvent::Version(ask, answer)
+        let response = function::get(lambda, region, &request.function, &request.version).await;
+        SurveyEvent::Version(request, response)
     })
 }

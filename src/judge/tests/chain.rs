@@ -10,20 +10,20 @@ fn layers(names: &[&str]) -> Vec<Digest> {
     names.iter().map(|name| Digest::sha256(name.as_bytes())).collect()
 }
 
-/// A base of `layer_count` layers, as of `world`, whose line points at an image of these layers.
+/// A base of `layer_count` layers, as of `scenario`, whose line points at an image of these layers.
 struct Built {
-    world: World,
+    scenario: Scenario,
     base: IdentifiedBase,
 }
 
-fn built(mut world: World, name: &str, layer_count: usize, current: &[&str]) -> Built {
+fn built(mut scenario: Scenario, name: &str, layer_count: usize, current: &[&str]) -> Built {
     let repository = name.parse().unwrap();
-    world.resolution.line = Some((ReleaseLine { repository, tag: "1".into() }, LineSource::DatedTag));
-    if let Some(now) = &mut world.resolution.current {
+    scenario.resolution.line = Some((ReleaseLine { repository, tag: "1".into() }, LineSource::DatedTag));
+    if let Some(now) = &mut scenario.resolution.current {
         now.diff_ids = Some(layers(current));
     }
-    world.image.diff_ids = layers(&["os", "java", "agent", "app"]);
-    let reading = world.readings[0].clone();
+    scenario.image.diff_ids = layers(&["os", "java", "agent", "app"]);
+    let reading = scenario.readings[0].clone();
     let base = Base { repository: name.parse().unwrap(), ..reading.base.clone().unwrap() };
     let base = IdentifiedBase {
         base,
@@ -33,27 +33,27 @@ fn built(mut world: World, name: &str, layer_count: usize, current: &[&str]) -> 
         layer_count: Some(layer_count),
         equal_releases: Vec::new(),
     };
-    Built { world, base }
+    Built { scenario, base }
 }
 
 /// The judgement of an image on both, and whether it waits for the first.
 fn judged(outer: &Built, inner: &Built) -> (Judgement, bool) {
-    let link = |built: &'_ Built| built.world.judge(&Policy::default(), now());
+    let link = |built: &'_ Built| built.scenario.judge(&Policy::default(), now());
     let chain = [
-        ChainLink { base: &outer.base, resolution: &outer.world.resolution, judgement: link(outer) },
-        ChainLink { base: &inner.base, resolution: &inner.world.resolution, judgement: link(inner) },
+        ChainLink { base: &outer.base, resolution: &outer.scenario.resolution, judgement: link(outer) },
+        ChainLink { base: &inner.base, resolution: &inner.scenario.resolution, judgement: link(inner) },
     ];
-    let image = &outer.world.image;
+    let image = &outer.scenario.image;
     (judge_chain(&chain, image).expect("a chain"), awaited(&chain, image).is_some())
 }
 
 fn company(superseded: Option<i64>, current: &[&str]) -> Built {
-    built(world(20, superseded), "r.test/base", 3, current)
+    built(scenario(20, superseded), "r.test/base", 3, current)
 }
 
 fn amazon(published: i64, superseded: Option<i64>) -> Built {
     let current = if superseded.is_some() { ["os", "newer java"] } else { ["os", "java"] };
-    built(world(published, superseded), "r.test/java", 2, &current)
+    built(scenario(published, superseded), "r.test/java", 2, &current)
 }
 
 const SAME: [&str; 3] = ["os", "java", "agent"];
@@ -67,8 +67,8 @@ fn the_worst_base_decides_and_an_image_waits_for_the_base_that_has_to_be_rebuilt
     let fresh = || company(None, &SAME);
     let unresolved = || {
         let mut built = amazon(10, None);
-        built.world.resolution.current = None;
-        built.world.resolution.base.published = None;
+        built.scenario.resolution.current = None;
+        built.scenario.resolution.base.published = None;
         built
     };
     for (name, outer, inner, verdict, action, waits) in vec![
@@ -99,7 +99,7 @@ fn the_worst_base_decides_and_an_image_waits_for_the_base_that_has_to_be_rebuilt
 #[test]
 fn an_image_waits_only_if_the_base_of_the_newer_outer_base_is_known() {
     let mut outer = company(Some(15), &LATER);
-    outer.world.resolution.current.as_mut().unwrap().diff_ids = None;
+    outer.scenario.resolution.current.as_mut().unwrap().diff_ids = None;
     let (judgement, is_waiting) = judged(&outer, &amazon(60, Some(50)));
     assert_eq!((judgement.verdict, judgement.action, is_waiting), (Verdict::Stale, Action::Rebuild, false));
 }
@@ -112,7 +112,7 @@ fn reasons_of_an_inner_base_name_it_and_a_deprecated_runtime_needs_an_upgrade() 
     assert_eq!(messages[1], "r.test/java:1: published 60 days ago, over the limit of 45 days");
     let mut ended = amazon(60, Some(50));
     let line = ReleaseLine { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() };
-    ended.world.resolution.line = Some((line, LineSource::DatedTag));
+    ended.scenario.resolution.line = Some((line, LineSource::DatedTag));
     let (judgement, is_waiting) = judged(&company(None, &SAME), &ended);
     assert_eq!((judgement.verdict, judgement.action, is_waiting), (Verdict::Deprecated, Action::Upgrade, false));
     assert_eq!(judgement.runtime.map(|(runtime, _)| runtime.name).as_deref(), Some("python3.9"));

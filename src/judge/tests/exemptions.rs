@@ -49,7 +49,7 @@ fn an_exemption_with_codes_holds_only_while_one_of_them_leads() {
         (10, None, vec![], false),
         (10, None, vec![BaseSuperseded], false),
     ] {
-        let judgement = world(published, superseded).judge(&Policy::default(), now());
+        let judgement = scenario(published, superseded).judge(&Policy::default(), now());
         let exemption = exemption("2027-01-31", &codes);
         assert_eq!(exemption.covers(&judgement), expected, "{published} {superseded:?} {codes:?}");
     }
@@ -57,7 +57,7 @@ fn an_exemption_with_codes_holds_only_while_one_of_them_leads() {
 
 #[test]
 fn an_exemption_covers_a_failing_function_with_a_fresh_base() {
-    let mut judgement = world(10, None).judge(&Policy::default(), now());
+    let mut judgement = scenario(10, None).judge(&Policy::default(), now());
     assert!(!exemption("2027-01-31", &[]).covers(&judgement));
     judgement.severity = Severity::Medium;
     assert!(exemption("2027-01-31", &[]).covers(&judgement));
@@ -80,18 +80,18 @@ fn the_first_exemption_that_holds_wins_and_neither_verdict_nor_severity_change()
         ],
         ..Policy::default()
     };
-    let judgement = world(90, Some(89)).judge(&policy, now());
+    let judgement = scenario(90, Some(89)).judge(&policy, now());
     let holding = |now| policy.exemption_for(SUBJECT, &judgement, now).map(|exemption| exemption.reason.as_str());
     assert_eq!(holding(now()), Some("first"));
     assert_eq!(holding(days_ago(1)), Some("over"), "as of yesterday");
     assert_eq!(holding("2027-02-01T00:00:00Z".parse().unwrap()), None);
-    assert_eq!(judgement, world(90, Some(89)).judge(&Policy::default(), now()));
+    assert_eq!(judgement, scenario(90, Some(89)).judge(&Policy::default(), now()));
 }
 
 #[test]
 fn a_finding_counts_for_one_exemption_and_for_an_expired_one_if_no_other_covers_it() {
-    let stale = world(90, Some(89)).judge(&Policy::default(), now());
-    let fresh = world(10, None).judge(&Policy::default(), now());
+    let stale = scenario(90, Some(89)).judge(&Policy::default(), now());
+    let fresh = scenario(10, None).judge(&Policy::default(), now());
     let subject = |deployment| PolicySubject { deployment, ..SUBJECT };
     let judged = [
         (subject("orders:1"), &stale),

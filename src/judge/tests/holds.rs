@@ -13,10 +13,10 @@ fn hold() -> Arc<ReleaseHold> {
     })
 }
 
-fn held(published: i64, superseded: Option<i64>) -> World {
-    let mut world = world(published, superseded);
-    world.resolution.base.hold = Some(hold());
-    world
+fn held(published: i64, superseded: Option<i64>) -> Scenario {
+    let mut scenario = scenario(published, superseded);
+    scenario.resolution.base.hold = Some(hold());
+    scenario
 }
 
 #[test]
@@ -38,33 +38,33 @@ fn a_deployment_on_a_held_release_is_out_of_date_at_least() {
 
 #[test]
 fn a_held_release_without_an_alternative_needs_no_action() {
-    let mut world = held(1, None);
-    world.resolution.current = None;
-    world.resolution.problems =
+    let mut scenario = held(1, None);
+    scenario.resolution.current = None;
+    scenario.resolution.problems =
         vec![ResolutionProblem { kind: ProblemKind::LineHeld, message: "all are held".into(), failure: None }];
     let nothing = (Verdict::OutOfDate, Severity::Medium, Action::None, vec!["release-held", "line-held"]);
-    assert_eq!(world.judged(), nothing);
-    world.resolution.problems[0].kind = ProblemKind::Unreachable;
-    assert_eq!(world.judged().2, Action::Investigate, "there may be another one");
+    assert_eq!(scenario.judged(), nothing);
+    scenario.resolution.problems[0].kind = ProblemKind::Unreachable;
+    assert_eq!(scenario.judged().2, Action::Investigate, "there may be another one");
 }
 
 #[test]
 fn the_newest_release_that_is_not_held_is_fresh_and_later_quiet() {
-    let mut world = world(20, None);
-    world.resolution.current.as_mut().unwrap().hold = Some(hold());
-    assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec![]));
-    let mut world = self::world(61, None);
-    world.resolution.current.as_mut().unwrap().hold = Some(hold());
-    let judgement = world.judge(&Policy::default(), now());
+    let mut scenario = scenario(20, None);
+    scenario.resolution.current.as_mut().unwrap().hold = Some(hold());
+    assert_eq!(scenario.judged(), (Verdict::Fresh, Severity::None, Action::None, vec![]));
+    let mut scenario = self::scenario(61, None);
+    scenario.resolution.current.as_mut().unwrap().hold = Some(hold());
+    let judgement = scenario.judge(&Policy::default(), now());
     assert_eq!((judgement.verdict, judgement.action), (Verdict::Stale, Action::None));
     assert!(judgement.reasons[0].message.contains("is held until 2027-01-31"), "{:?}", judgement.reasons);
 }
 
 #[test]
 fn a_deployment_behind_is_advised_to_pin_if_the_moving_tag_is_held() {
-    let mut world = world(30, Some(20));
-    world.resolution.current.as_mut().unwrap().hold = Some(hold());
-    let message = world.judge(&Policy::default(), now()).reasons.remove(0).message;
+    let mut scenario = scenario(30, Some(20));
+    scenario.resolution.current.as_mut().unwrap().hold = Some(hold());
+    let message = scenario.judge(&Policy::default(), now()).reasons.remove(0).message;
     let warning =
         "; pin it, because r.test/java:21 points at a release that is held until 2027-01-31 (TLS to RDS fails)";
     assert!(message.ends_with(warning), "{message}");
@@ -72,12 +72,12 @@ fn a_deployment_behind_is_advised_to_pin_if_the_moving_tag_is_held() {
 
 #[test]
 fn an_image_on_a_held_release_is_no_replacement_but_can_be_replaced() {
-    let (ours, good) = (held(5, Some(1)), world(7, Some(1)));
-    let judgement = |world: &World| world.judge(&Policy::default(), now());
+    let (ours, good) = (held(5, Some(1)), scenario(7, Some(1)));
+    let judgement = |scenario: &Scenario| scenario.judge(&Policy::default(), now());
     let (on_held, on_good) = (judgement(&ours), judgement(&good));
     let replacement =
         |judgement, resolution| Replacement { name: "orders:422", pushed_at: None, judgement, resolution };
     assert!(replacement(&on_good, &good.resolution).is_better(&on_held, &ours.resolution));
-    let old = world(90, Some(80));
+    let old = scenario(90, Some(80));
     assert!(!replacement(&on_held, &ours.resolution).is_better(&judgement(&old), &old.resolution));
 }

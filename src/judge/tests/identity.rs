@@ -10,15 +10,15 @@ use crate::{
 };
 
 /// The reasons for an image, whose own record was compared so, by their codes.
-fn reasons(world: &World) -> Vec<(&'static str, String)> {
-    let reasons = world.judge(&Policy::default(), now()).reasons;
+fn reasons(scenario: &Scenario) -> Vec<(&'static str, String)> {
+    let reasons = scenario.judge(&Policy::default(), now()).reasons;
     reasons.into_iter().map(|reason| (reason.code.as_str(), reason.message)).collect()
 }
 
-fn compared(check: PrefixCheck) -> World {
-    let mut world = world(10, None);
-    world.layers.checks.insert(0, check);
-    world
+fn compared(check: PrefixCheck) -> Scenario {
+    let mut scenario = scenario(10, None);
+    scenario.layers.checks.insert(0, check);
+    scenario
 }
 
 fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
@@ -39,14 +39,14 @@ fn matched(repository: &str, layer_count: usize) -> MatchedPrefix {
 
 #[test]
 fn a_contradicted_record_is_reported_with_the_base_that_the_layers_prove() {
-    let mut world = compared(PrefixCheck::Different);
-    let alone = reasons(&world);
+    let mut scenario = compared(PrefixCheck::Different);
+    let alone = reasons(&scenario);
     assert_eq!(alone[0].0, "label-contradicted");
     assert!(alone[0].1.ends_with("nor with those of a known release"), "{alone:?}");
-    assert_eq!(world.judged().0, Verdict::Unknown);
-    world.layers.prefixes.push(matched("public.ecr.aws/lambda/java", 2));
-    let said = reasons(&world);
-    let (code, message) = said.first().expect("a reason");
+    assert_eq!(scenario.judged().0, Verdict::Unknown);
+    scenario.layers.prefixes.push(matched("public.ecr.aws/lambda/java", 2));
+    let reported = reasons(&scenario);
+    let (code, message) = reported.first().expect("a reason");
     assert_eq!(*code, "label-contradicted");
     assert!(message.starts_with("label sdkBaseVersion names r.test/java@sha256:"), "{message}");
     let winner = "its first 2 layers are those of public.ecr.aws/lambda/java:21.2026.08.10.13";
@@ -56,11 +56,11 @@ fn a_contradicted_record_is_reported_with_the_base_that_the_layers_prove() {
 #[test]
 fn an_unconfirmed_record_is_reported_with_the_cause() {
     for (check, part) in [(PrefixCheck::Fewer, "squashed"), (PrefixCheck::Unread, "cannot be read")] {
-        let said = reasons(&compared(check));
-        assert!(said[0].0 == "label-unconfirmed" && said[0].1.contains(part), "{said:?}");
+        let reported = reasons(&compared(check));
+        assert!(reported[0].0 == "label-unconfirmed" && reported[0].1.contains(part), "{reported:?}");
     }
     assert!(reasons(&compared(PrefixCheck::Prefix { layer_count: 2 })).is_empty());
-    assert!(reasons(&world(10, None)).is_empty(), "nothing was to be compared");
+    assert!(reasons(&scenario(10, None)).is_empty(), "nothing was to be compared");
 }
 
 #[test]
@@ -71,29 +71,29 @@ fn package_updates_are_reported_if_they_are_above_the_layers_of_the_base() {
         layer: Some(layer),
         is_partial,
     };
-    let said = |updates: Vec<PackageUpdate>, check| {
-        let mut world = compared(check);
-        world.image.build.package_updates = updates;
-        reasons(&world).into_iter().find(|(code, _)| *code == "packages-updated").map(|(_, message)| message)
+    let reported = |updates: Vec<PackageUpdate>, check| {
+        let mut scenario = compared(check);
+        scenario.image.build.package_updates = updates;
+        reasons(&scenario).into_iter().find(|(code, _)| *code == "packages-updated").map(|(_, message)| message)
     };
     let prefix = PrefixCheck::Prefix { layer_count: 2 };
     let whole =
         "the packages of the operating system were updated with dnf on 2026-11-17, after the layers of the base";
-    assert_eq!(said(vec![update(1, false), update(2, false), update(3, true)], prefix).as_deref(), Some(whole));
-    assert!(said(vec![update(2, true)], prefix).expect("said").starts_with("some packages"));
-    assert_eq!(said(vec![update(1, false)], prefix), None, "it is in the base");
-    assert_eq!(said(vec![update(2, false)], PrefixCheck::Unread), None, "where the base ends is not known");
+    assert_eq!(reported(vec![update(1, false), update(2, false), update(3, true)], prefix).as_deref(), Some(whole));
+    assert!(reported(vec![update(2, true)], prefix).expect("said").starts_with("some packages"));
+    assert_eq!(reported(vec![update(1, false)], prefix), None, "it is in the base");
+    assert_eq!(reported(vec![update(2, false)], PrefixCheck::Unread), None, "where the base ends is not known");
 }
 
 /// The reason for an image without records.
 fn unidentified(image: &dyn Fn(&mut ImageFacts), search: SearchCompletion) -> (&'static str, String) {
-    let mut world = world(1, None);
-    world.readings.clear();
-    image(&mut world.image);
-    world.layers.search = search;
-    let mut said = reasons(&world);
-    assert_eq!(said.len(), 1, "{said:?}");
-    said.remove(0)
+    let mut scenario = scenario(1, None);
+    scenario.readings.clear();
+    image(&mut scenario.image);
+    scenario.layers.search = search;
+    let mut reported = reasons(&scenario);
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    reported.remove(0)
 }
 
 #[test]
@@ -129,18 +129,18 @@ fn an_unidentified_image_is_described_with_advice() {
 
 #[test]
 fn an_image_without_signs_of_lambda_is_described_by_its_history() {
-    let look = |root, is_squashed, has_runtime_client| ImageProfile { root, is_squashed, has_runtime_client };
-    for (look, part) in [
-        (look(Some(RootFileSystem::Scratch), false, false), "it appears to be built from scratch, without a base"),
-        (look(Some(RootFileSystem::Distroless), false, false), "it appears to be built on distroless"),
-        (look(Some(RootFileSystem::Flattened), false, false), "it appears to be flattened"),
-        (look(None, true, false), "it appears to be squashed into one layer"),
+    let profile = |root, is_squashed, has_runtime_client| ImageProfile { root, is_squashed, has_runtime_client };
+    for (profile, part) in [
+        (profile(Some(RootFileSystem::Scratch), false, false), "it appears to be built from scratch, without a base"),
+        (profile(Some(RootFileSystem::Distroless), false, false), "it appears to be built on distroless"),
+        (profile(Some(RootFileSystem::Flattened), false, false), "it appears to be flattened"),
+        (profile(None, true, false), "it appears to be squashed into one layer"),
         (
-            look(Some(RootFileSystem::Debian), false, true),
+            profile(Some(RootFileSystem::Debian), false, true),
             "built on Debian, with its own Lambda runtime interface client",
         ),
     ] {
-        let (code, message) = unidentified(&|image| image.profile = look, SearchCompletion::Idle);
+        let (code, message) = unidentified(&|image| image.profile = profile, SearchCompletion::Idle);
         assert_eq!(code, "base-unidentified");
         assert!(message.contains(part) && message.contains("LABEL sdkBaseVersion="), "{message}");
     }
@@ -148,9 +148,9 @@ fn an_image_without_signs_of_lambda_is_described_by_its_history() {
 
 #[test]
 fn a_proven_base_that_is_not_configured_is_named() {
-    let mut world = compared(PrefixCheck::Prefix { layer_count: 2 });
-    world.readings[0].kind = EvidenceKind::Provenance;
-    let said = reasons(&world);
-    assert_eq!(said[0].0, "base-unidentified");
-    assert!(said[0].1.contains("add [[identify.base]] with repository = \"r.test/java\""), "{said:?}");
+    let mut scenario = compared(PrefixCheck::Prefix { layer_count: 2 });
+    scenario.readings[0].kind = EvidenceKind::Provenance;
+    let reported = reasons(&scenario);
+    assert_eq!(reported[0].0, "base-unidentified");
+    assert!(reported[0].1.contains("add [[identify.base]] with repository = \"r.test/java\""), "{reported:?}");
 }

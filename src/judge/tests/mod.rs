@@ -1,4 +1,4 @@
-//! The verdicts, one table a rule, `now` passed in.
+//! The verdicts, one table for each rule.
 
 mod chain;
 mod digests;
@@ -47,7 +47,7 @@ fn days_ago(days: i64) -> DateTime<Utc> {
 }
 
 /// A base published and superseded so many days ago, on a line whose current release is three days old.
-struct World {
+struct Scenario {
     image: ImageFacts,
     readings: Vec<BaseRecord>,
     layers: LayerEvidence,
@@ -70,7 +70,7 @@ fn image() -> ImageFacts {
     }
 }
 
-fn world(published: i64, superseded: Option<i64>) -> World {
+fn scenario(published: i64, superseded: Option<i64>) -> Scenario {
     let base = Base {
         repository: "r.test/java".parse().unwrap(),
         mirror: None,
@@ -85,7 +85,7 @@ fn world(published: i64, superseded: Option<i64>) -> World {
     let dated = |days| Some(PublishDate::new(days_ago(days), PublishDateSource::DatedTag));
     let is_current = superseded.is_none();
     let digest = |name: &str| if is_current { Digest::sha256(b"base") } else { Digest::sha256(name.as_bytes()) };
-    World {
+    Scenario {
         image: image(),
         readings: vec![BaseRecord {
             kind: EvidenceKind::Label,
@@ -125,10 +125,10 @@ fn world(published: i64, superseded: Option<i64>) -> World {
     }
 }
 
-impl World {
+impl Scenario {
     fn judge(&self, policy: &Policy, now: DateTime<Utc>) -> Judgement {
         let identification = self.identification();
-        let case = match identification.base() {
+        let input = match identification.base() {
             Some(_) => JudgeInput::Identified {
                 image: &self.image,
                 identification: Some(&identification),
@@ -141,7 +141,7 @@ impl World {
                 label: "sdkBaseVersion",
             }),
         };
-        judge(case, SUBJECT, policy, now)
+        judge(input, SUBJECT, policy, now)
     }
 
     fn identification(&self) -> Identification {
@@ -175,10 +175,10 @@ fn age_and_time_behind_decide_the_verdict() {
         (46, Some(3), Stale, Severity::High, Action::Rebuild, vec!["base-too-old", "base-superseded"]),
         (90, Some(89), Stale, Severity::High, Action::Rebuild, vec!["base-too-old", "base-superseded"]),
     ] {
-        let judged = world(published, superseded).judged();
+        let judged = scenario(published, superseded).judged();
         assert_eq!(judged, (verdict, severity, action, codes), "{published} {superseded:?}");
     }
-    let judgement = world(90, Some(89)).judge(&Policy::default(), now());
+    let judgement = scenario(90, Some(89)).judge(&Policy::default(), now());
     assert!(judgement.is_stale && judgement.is_out_of_date, "the booleans undo the ordering");
     let leading = &judgement.reasons[0].message;
     assert_eq!(leading, "published 90 days ago, over the limit of 45 days");
@@ -188,46 +188,46 @@ fn age_and_time_behind_decide_the_verdict() {
 
 #[test]
 fn a_rebuild_without_change_is_shown_and_fresh() {
-    let mut world = world(20, Some(15));
-    world.image.diff_ids = vec![Digest::sha256(b"os"), Digest::sha256(b"runtime"), Digest::sha256(b"app")];
-    assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["rebuild-without-change"]));
-    assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(false));
-    world.resolution.base.published = Some(PublishDate::new(days_ago(60), PublishDateSource::DatedTag));
-    assert_eq!(world.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["line-quiet", "base-too-old"]));
+    let mut scenario = scenario(20, Some(15));
+    scenario.image.diff_ids = vec![Digest::sha256(b"os"), Digest::sha256(b"runtime"), Digest::sha256(b"app")];
+    assert_eq!(scenario.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["rebuild-without-change"]));
+    assert_eq!(scenario.judge(&Policy::default(), now()).content_changed, Some(false));
+    scenario.resolution.base.published = Some(PublishDate::new(days_ago(60), PublishDateSource::DatedTag));
+    assert_eq!(scenario.judged(), (Verdict::Stale, Severity::Low, Action::None, vec!["line-quiet", "base-too-old"]));
 }
 
 #[test]
 fn a_flattened_image_proves_nothing_about_content() {
-    let mut world = world(20, Some(15));
-    assert_eq!(world.judge(&Policy::default(), now()).content_changed, Some(true));
-    world.image.diff_ids = vec![Digest::sha256(b"squashed")];
-    assert_eq!(world.judge(&Policy::default(), now()).content_changed, None);
-    assert_eq!(world.judged().0, Verdict::OutOfDate);
+    let mut scenario = scenario(20, Some(15));
+    assert_eq!(scenario.judge(&Policy::default(), now()).content_changed, Some(true));
+    scenario.image.diff_ids = vec![Digest::sha256(b"squashed")];
+    assert_eq!(scenario.judge(&Policy::default(), now()).content_changed, None);
+    assert_eq!(scenario.judged().0, Verdict::OutOfDate);
 }
 
 #[test]
 fn a_tag_that_was_rolled_back_leaves_the_base_fresh() {
-    let world = world(1, Some(1));
-    assert_eq!(world.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["base-ahead"]));
+    let scenario = scenario(1, Some(1));
+    assert_eq!(scenario.judged(), (Verdict::Fresh, Severity::None, Action::None, vec!["base-ahead"]));
 }
 
 #[test]
 fn the_same_platform_manifest_is_the_same_base() {
-    let mut world = world(20, Some(15));
-    world.resolution.current.as_mut().unwrap().platform_digest = Some(Digest::sha256(b"base arm64"));
-    assert_eq!(world.judged().0, Verdict::Fresh);
+    let mut scenario = scenario(20, Some(15));
+    scenario.resolution.current.as_mut().unwrap().platform_digest = Some(Digest::sha256(b"base arm64"));
+    assert_eq!(scenario.judged().0, Verdict::Fresh);
 }
 
 #[test]
 fn a_bound_decides_only_what_it_proves() {
     let bound = |days| Some(PublishDate::new(days_ago(days), PublishDateSource::AtLeast));
     let unresolved = |published| {
-        let mut world = world(1, None);
-        world.resolution.current = None;
-        world.resolution.base.published = published;
-        world.resolution.problems =
+        let mut scenario = scenario(1, None);
+        scenario.resolution.current = None;
+        scenario.resolution.base.published = published;
+        scenario.resolution.problems =
             vec![ResolutionProblem { kind: ProblemKind::Unreachable, message: "refused".into(), failure: None }];
-        world.judged()
+        scenario.judged()
     };
     let unknown = |code| (Verdict::Unknown, Severity::Low, Action::Investigate, code);
     assert_eq!(unresolved(bound(20)), unknown(vec!["registry-unreachable"]));
@@ -236,20 +236,20 @@ fn a_bound_decides_only_what_it_proves() {
     assert_eq!(unresolved(bound(61)), stale);
 
     // Only a tag is recorded, and the image is older than the current release: superseded is proven.
-    let mut world = world(1, Some(2));
-    world.resolution.base = ResolvedBase { published: bound(20), ..ResolvedBase::default() };
-    assert_eq!(world.judged().0, Verdict::Superseded);
+    let mut scenario = scenario(1, Some(2));
+    scenario.resolution.base = ResolvedBase { published: bound(20), ..ResolvedBase::default() };
+    assert_eq!(scenario.judged().0, Verdict::Superseded);
     // The image is younger than the current release, so its base on that line is unknown.
-    world.resolution.base.published = bound(1);
-    assert_eq!(world.judged().0, Verdict::Unknown);
+    scenario.resolution.base.published = bound(1);
+    assert_eq!(scenario.judged().0, Verdict::Unknown);
 }
 
 #[test]
 fn a_bound_is_worded_as_at_least() {
-    let mut world = world(61, Some(20));
-    world.resolution.base.published = Some(PublishDate::new(days_ago(61), PublishDateSource::AtLeast));
-    world.resolution.later_releases.is_exact = false;
-    let reasons = world.judge(&Policy::default(), now()).reasons;
+    let mut scenario = scenario(61, Some(20));
+    scenario.resolution.base.published = Some(PublishDate::new(days_ago(61), PublishDateSource::AtLeast));
+    scenario.resolution.later_releases.is_exact = false;
+    let reasons = scenario.judge(&Policy::default(), now()).reasons;
     assert_eq!(
         reasons[0].message,
         "published at least 61 days ago, over the limit of 45 days: the image built on it is that old"
@@ -265,12 +265,12 @@ fn an_unreadable_or_unidentified_image_is_unknown_and_never_fresh() {
     let judgement = judge(JudgeInput::Unreadable(&unreadable), SUBJECT, &Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["image-missing"]));
 
-    let mut silent = world(1, None);
+    let mut silent = scenario(1, None);
     silent.readings.clear();
     let judgement = silent.judge(&Policy::default(), now());
     assert_eq!((judgement.verdict, codes(&judgement)), (Verdict::Unknown, vec!["base-unidentified"]));
 
-    let mut garbage = world(1, None);
+    let mut garbage = scenario(1, None);
     garbage.readings[0].base = Err(BaseRecordError::Reference(InvalidReference::NoRegistry));
     garbage.readings[0].value = "latest".into();
     let judgement = garbage.judge(&Policy::default(), now());
@@ -293,47 +293,47 @@ fn the_first_override_that_matches_wins_and_is_named() {
         overrides: vec![rule("other", "r.test/python*", 1), rule("first", "*java*", 200), rule("second", "*", 1)],
         ..Policy::default()
     };
-    let judgement = world(90, Some(5)).judge(&policy, now());
+    let judgement = scenario(90, Some(5)).judge(&policy, now());
     assert_eq!((judgement.verdict, judgement.rule.as_deref()), (Verdict::Superseded, Some("first")));
 }
 
 #[test]
 fn a_deprecated_runtime_decides_the_verdict_and_other_reasons_stay() {
-    let mut world = world(20, Some(15));
-    world.resolution.line = Some((
+    let mut scenario = scenario(20, Some(15));
+    scenario.resolution.line = Some((
         ReleaseLine { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "3.9".into() },
         LineSource::RecordedTag,
     ));
     let upgrade =
         |severity| (Verdict::Deprecated, severity, Action::Upgrade, vec!["runtime-deprecated", "base-superseded"]);
-    assert_eq!(world.judged(), upgrade(Severity::High));
-    let judgement = world.judge(&Policy::default(), now());
+    assert_eq!(scenario.judged(), upgrade(Severity::High));
+    let judgement = scenario.judge(&Policy::default(), now());
     assert!(judgement.is_deprecated && judgement.is_out_of_date && !judgement.is_stale);
-    let blocked = world.judge(&Policy::default(), "2027-03-03T00:00:00Z".parse().unwrap());
+    let blocked = scenario.judge(&Policy::default(), "2027-03-03T00:00:00Z".parse().unwrap());
     assert_eq!((blocked.verdict, blocked.severity), (Verdict::Deprecated, Severity::Critical));
 
     // `latest` moves across runtimes: the release in use counts.
-    let mut moved = self::world(10, None);
+    let mut moved = self::scenario(10, None);
     let line = ReleaseLine { repository: "public.ecr.aws/lambda/python".parse().unwrap(), tag: "latest".into() };
     moved.resolution.line = Some((line, LineSource::DefaultTag));
     moved.resolution.base.release = LambdaTag::parse("3.9.2025.12.01.10");
     assert_eq!(moved.judged().0, Verdict::Deprecated);
 
     // Near its end it is reported, and the verdict stays.
-    world.resolution.line.as_mut().unwrap().0.tag = "3.11".into();
-    let ending = world.judge(&Policy::default(), "2027-05-01T00:00:00Z".parse().unwrap());
+    scenario.resolution.line.as_mut().unwrap().0.tag = "3.11".into();
+    let ending = scenario.judge(&Policy::default(), "2027-05-01T00:00:00Z".parse().unwrap());
     assert!(ending.reasons.iter().any(|reason| reason.code.as_str() == "runtime-ending"));
     assert_eq!(ending.verdict, Verdict::Stale);
 }
 
 /// A base and a current release that differ, dated so.
-fn differing(base: Option<PublishDate>, current: Option<PublishDate>) -> World {
-    let mut world = world(10, Some(3));
-    world.resolution.base.published = base;
-    world.resolution.current.as_mut().unwrap().published = current;
-    world.resolution.later_releases =
+fn differing(base: Option<PublishDate>, current: Option<PublishDate>) -> Scenario {
+    let mut scenario = scenario(10, Some(3));
+    scenario.resolution.base.published = base;
+    scenario.resolution.current.as_mut().unwrap().published = current;
+    scenario.resolution.later_releases =
         LaterReleases { since: None, count: Some(1), is_exact: false, is_estimated: false };
-    world
+    scenario
 }
 
 fn estimate(days: i64) -> PublishDate {
@@ -352,11 +352,11 @@ fn an_older_created_of_the_current_release_proves_no_rollback() {
         (None, Some(dated(3))),
         (None, None),
     ] {
-        let world = differing(base, current);
-        let (verdict, severity, action, mut codes) = world.judged();
+        let scenario = differing(base, current);
+        let (verdict, severity, action, mut codes) = scenario.judged();
         codes.retain(|code| *code != "publish-date-unknown");
         assert_eq!((verdict, severity, action, codes), superseded, "{base:?} {current:?}");
-        let message = &world.judge(&Policy::default(), now()).reasons[0].message;
+        let message = &scenario.judge(&Policy::default(), now()).reasons[0].message;
         assert!(message.starts_with("the line points at a different release, sha256:"), "{message}");
     }
     assert_eq!(differing(Some(dated(10)), Some(dated(30))).judged().3, ["base-ahead"]);
@@ -369,21 +369,22 @@ fn an_older_created_of_the_current_release_proves_no_rollback() {
 
 #[test]
 fn a_tag_observed_to_move_minutes_ago_is_behind_for_minutes() {
-    let mut world = differing(Some(estimate(30)), Some(estimate(20)));
-    world.resolution.later_releases.since = Some(now() - Duration::minutes(12));
-    assert_eq!(world.judged().0, Verdict::Superseded);
-    let message = &world.judge(&Policy::default(), now()).reasons[0].message;
+    let mut scenario = differing(Some(estimate(30)), Some(estimate(20)));
+    scenario.resolution.later_releases.since = Some(now() - Duration::minutes(12));
+    assert_eq!(scenario.judged().0, Verdict::Superseded);
+    let message = &scenario.judge(&Policy::default(), now()).reasons[0].message;
     assert!(message.starts_with("at least 1 newer release, behind for at least 12 minutes (since"), "{message}");
 }
 
 #[test]
 fn an_estimate_is_worded_as_when_it_was_built() {
-    let mut world = differing(Some(estimate(60)), Some(estimate(2)));
-    world.resolution.later_releases.since = Some(days_ago(2));
-    world.resolution.later_releases.is_estimated = true;
-    let message = |world: &World, at: usize| world.judge(&Policy::default(), now()).reasons[at].message.clone();
-    assert_eq!(message(&world, 0), "built 60 days ago, over the limit of 45 days");
-    let position = message(&world, 1);
+    let mut scenario = differing(Some(estimate(60)), Some(estimate(2)));
+    scenario.resolution.later_releases.since = Some(days_ago(2));
+    scenario.resolution.later_releases.is_estimated = true;
+    let message =
+        |scenario: &Scenario, at: usize| scenario.judge(&Policy::default(), now()).reasons[at].message.clone();
+    assert_eq!(message(&scenario, 0), "built 60 days ago, over the limit of 45 days");
+    let position = message(&scenario, 1);
     assert!(position.starts_with("at least 1 newer release, built 2 days ago (2026-11-18); the current"), "{position}");
     for (source, is_estimated, why) in [
         (PublishDateSource::AtLeast, true, "the image built on it is that old, by its own build date"),
@@ -391,9 +392,10 @@ fn an_estimate_is_worded_as_when_it_was_built() {
         (PublishDateSource::FirstSeen, false, "basewatch first observed it then"),
         (PublishDateSource::Observed, false, "basewatch observed the line move to it then"),
     ] {
-        world.resolution.base.published = Some(PublishDate { is_estimated, ..PublishDate::new(days_ago(60), source) });
+        scenario.resolution.base.published =
+            Some(PublishDate { is_estimated, ..PublishDate::new(days_ago(60), source) });
         let expected = format!("published at least 60 days ago, over the limit of 45 days: {why}");
-        assert_eq!(message(&world, 0), expected);
+        assert_eq!(message(&scenario, 0), expected);
     }
 }
 
@@ -428,10 +430,10 @@ proptest! {
         since in proptest::option::of(0i64..120), later in 0i64..200,
     ) {
         let dated = |days, source| Some(PublishDate::new(days_ago(days), source));
-        let mut world = differing(dated(base, ours), dated(current, its));
-        world.resolution.later_releases.since = since.map(days_ago);
-        let before = world.judge(&Policy::default(), now());
-        let after = world.judge(&Policy::default(), now() + Duration::days(later));
+        let mut scenario = differing(dated(base, ours), dated(current, its));
+        scenario.resolution.later_releases.since = since.map(days_ago);
+        let before = scenario.judge(&Policy::default(), now());
+        let after = scenario.judge(&Policy::default(), now() + Duration::days(later));
         prop_assert!(after.verdict.rank() >= before.verdict.rank());
         prop_assert!(after.is_stale >= before.is_stale && after.is_out_of_date >= before.is_out_of_date);
     }
@@ -441,16 +443,16 @@ proptest! {
         published in 0i64..120, superseded in proptest::option::of(0i64..120), later in 0i64..200,
         is_bound in any::<bool>(), is_resolved in any::<bool>(),
     ) {
-        let mut world = world(published, superseded.map(|days| days.min(published)));
+        let mut scenario = scenario(published, superseded.map(|days| days.min(published)));
         if is_bound {
-            world.resolution.base.published =
+            scenario.resolution.base.published =
                 Some(PublishDate::new(days_ago(published), PublishDateSource::AtLeast));
         }
         if !is_resolved {
-            world.resolution.current = None;
+            scenario.resolution.current = None;
         }
-        let before = world.judge(&Policy::default(), now());
-        let after = world.judge(&Policy::default(), now() + Duration::days(later));
+        let before = scenario.judge(&Policy::default(), now());
+        let after = scenario.judge(&Policy::default(), now() + Duration::days(later));
         prop_assert!(after.verdict.rank() >= before.verdict.rank());
         prop_assert!(after.is_stale >= before.is_stale && after.is_out_of_date >= before.is_out_of_date);
         prop_assert!(is_resolved || before.verdict != Verdict::Fresh);

@@ -1,4 +1,4 @@
-//! What runs: better images at hand, images that are gone, functions that fail.
+//! Running workloads: better images in the repository, deleted images, failed functions.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn deployment(kind: DeploymentKind, holding: ImageAvailability, workload: Worklo
         image: Ok(DeployedImage {
             descriptor_annotations: std::sync::Arc::default(),
             digest: Digest::sha256(b"image"),
-            facts: Arc::new(world(10, None).image),
+            facts: Arc::new(scenario(10, None).image),
             index_annotations: Arc::default(),
             attestations: Arc::default(),
         }),
@@ -44,7 +44,7 @@ fn state(state: &str, code: Option<&str>) -> Workload {
 
 /// Severity, action and codes of a base published and superseded so many days ago, at `deployment`.
 fn at(deployment: &Deployment, published: i64, superseded: Option<i64>) -> (Severity, Action, Vec<&'static str>) {
-    let judgement = world(published, superseded).judge(&Policy::default(), now()).at(deployment, None);
+    let judgement = scenario(published, superseded).judge(&Policy::default(), now()).at(deployment, None);
     (judgement.severity, judgement.action, judgement.reasons.iter().map(|reason| reason.code.as_str()).collect())
 }
 
@@ -152,7 +152,7 @@ fn a_failed_update_is_to_be_investigated_and_other_reasons_stay() {
     assert_eq!(at(&failed, 10, None), (Severity::Low, Action::Investigate, vec!["update-failed"]));
     let codes = vec!["base-superseded", "update-failed"];
     assert_eq!(at(&failed, 20, Some(15)), (Severity::Medium, Action::Rebuild, codes));
-    let message = &world(10, None).judge(&Policy::default(), now()).at(&failed, None).reasons[0].message;
+    let message = &scenario(10, None).judge(&Policy::default(), now()).at(&failed, None).reasons[0].message;
     assert_eq!(
         message,
         "the last update of the function failed, so an earlier version may still be running: ImageAccessDenied: \
@@ -171,9 +171,9 @@ fn different_architectures_are_reported() {
     let on_arm = Workload { architecture: Some(LambdaArch::Arm64), ..Workload::default() };
     let on_arm = running(ImageAvailability::Held, on_arm);
     assert!(at(&on_arm, 10, None).2.is_empty());
-    let mut world = world(10, None);
-    world.resolution.base.platform = Some("linux/amd64".parse().unwrap());
-    let judgement = world.judge(&Policy::default(), now()).at(&on_arm, Some(&world.resolution));
+    let mut scenario = scenario(10, None);
+    scenario.resolution.base.platform = Some("linux/amd64".parse().unwrap());
+    let judgement = scenario.judge(&Policy::default(), now()).at(&on_arm, Some(&scenario.resolution));
     assert_eq!(
         judgement.reasons[0].message,
         "the image is built for linux/arm64, but the base that it records is built for linux/amd64"
@@ -182,7 +182,7 @@ fn different_architectures_are_reported() {
 
 /// The judgement with a newer image on a base published and superseded so many days ago.
 fn with_newer(ours: (i64, Option<i64>), newer: (i64, Option<i64>)) -> Option<(Action, Vec<&'static str>)> {
-    let (ours, newer) = (world(ours.0, ours.1), world(newer.0, newer.1));
+    let (ours, newer) = (scenario(ours.0, ours.1), scenario(newer.0, newer.1));
     let (judgement, other) = (ours.judge(&Policy::default(), now()), newer.judge(&Policy::default(), now()));
     let replacement = Replacement {
         name: "orders:422",
@@ -223,9 +223,9 @@ fn a_newer_image_on_the_same_or_an_older_base_is_not_better() {
 
 #[test]
 fn a_newer_image_with_an_unknown_base_is_not_better() {
-    let (ours, newer) = (world(90, Some(89)), world(90, Some(89)));
+    let (ours, newer) = (scenario(90, Some(89)), scenario(90, Some(89)));
     let judgement = ours.judge(&Policy::default(), now());
-    let unknown = World { readings: Vec::new(), ..world(1, None) }.judge(&Policy::default(), now());
+    let unknown = Scenario { readings: Vec::new(), ..scenario(1, None) }.judge(&Policy::default(), now());
     let replacement =
         Replacement { name: "orders:422", pushed_at: None, judgement: &unknown, resolution: &newer.resolution };
     assert!(!replacement.is_better(&judgement, &ours.resolution));

@@ -1,4 +1,4 @@
-//! The manners of a registry: whom it turns away, how it throttles, how it pages.
+//! The emulated behaviour of a registry: authentication, throttling, pagination.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -28,7 +28,7 @@ pub struct Behaviour {
     /// Whether a Bearer token with `scope="aws"` is needed for everything, and a wrong one is answered
     /// with 400 `DENIED`.
     pub wants_token: bool,
-    /// Whether only the answer to a `HEAD` names the digest.
+    /// Whether only the response to a `HEAD` names the digest.
     pub digest_by_head_only: bool,
     /// Whether a `HEAD` of a blob is refused.
     pub denies_blob_head: bool,

@@ -116,7 +116,7 @@ impl Loopback {
     }
 }
 
-/// What a path asks for.
+/// The resource that a path names.
 enum RequestTarget<'a> {
     Manifest { repository: &'a str, name: &'a str },
     Blob { repository: &'a str, digest: &'a str },

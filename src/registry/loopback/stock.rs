@@ -1,4 +1,4 @@
-//! What a loopback registry holds: manifests, blobs and tags, built from a few words.
+//! The content of a loopback registry: manifests, blobs and tags, generated from short specifications.
 
 use std::{
     collections::BTreeMap,
@@ -96,7 +96,7 @@ impl Stock {
         });
         annotate(&mut manifest, &spec.annotations);
         for blob in spec.layers.iter().cloned().chain([config]) {
-            self.shelf(repository, |shelf| shelf.blobs.insert(Digest::sha256(&blob), blob.into()));
+            self.change(repository, |repository| repository.blobs.insert(Digest::sha256(&blob), blob.into()));
         }
         self.push_raw(repository, manifest_type, written(manifest))
     }
@@ -136,8 +136,8 @@ impl Stock {
     #[must_use]
     pub fn push_raw(&self, repository: &str, media_type: &str, bytes: Vec<u8>) -> Digest {
         let digest = Digest::sha256(&bytes);
-        self.shelf(repository, |shelf| {
-            shelf.manifests.insert(digest.clone(), (media_type.to_owned(), bytes.into()));
+        self.change(repository, |repository| {
+            repository.manifests.insert(digest.clone(), (media_type.to_owned(), bytes.into()));
         });
         digest
     }
@@ -146,33 +146,33 @@ impl Stock {
     #[must_use]
     pub fn push_blob(&self, repository: &str, bytes: Vec<u8>) -> Digest {
         let digest = Digest::sha256(&bytes);
-        self.shelf(repository, |shelf| shelf.blobs.insert(digest.clone(), bytes.into()));
+        self.change(repository, |repository| repository.blobs.insert(digest.clone(), bytes.into()));
         digest
     }
 
     /// Points `tag` at `digest`, wherever it pointed before.
     pub fn tag(&self, repository: &str, tag: &str, digest: &Digest) {
-        self.shelf(repository, |shelf| shelf.tags.insert(tag.to_owned(), digest.clone()));
+        self.change(repository, |repository| repository.tags.insert(tag.to_owned(), digest.clone()));
     }
 
     /// Removes `tag`.
     pub fn untag(&self, repository: &str, tag: &str) {
-        self.shelf(repository, |shelf| shelf.tags.remove(tag));
+        self.change(repository, |repository| repository.tags.remove(tag));
     }
 
     /// What `name`, a tag or a digest, is in `repository`.
     pub(crate) fn manifest(&self, repository: &str, name: &str) -> Option<StockManifest> {
         let all = self.lock();
-        let held = all.get(repository)?;
-        let digest = name.parse().ok().or_else(|| held.tags.get(name).cloned())?;
-        let (media_type, body) = held.manifests.get(&digest)?.clone();
+        let repository = all.get(repository)?;
+        let digest = name.parse().ok().or_else(|| repository.tags.get(name).cloned())?;
+        let (media_type, body) = repository.manifests.get(&digest)?.clone();
         Some(StockManifest { digest, media_type, body })
     }
 
     /// The index of the referrers of `image`, as in the referrers API.
     pub(super) fn referrers(&self, repository: &str, image: &str) -> Bytes {
         let all = self.lock();
-        let manifests = all.get(repository).into_iter().flat_map(|held| &held.manifests);
+        let manifests = all.get(repository).into_iter().flat_map(|repository| &repository.manifests);
         let referrers = manifests.filter_map(|(digest, (media_type, body))| {
             let manifest: Value = serde_json::from_slice(body).ok()?;
             (manifest["subject"]["digest"] == image).then(|| {
@@ -203,7 +203,7 @@ impl Stock {
         Some(tags)
     }
 
-    fn shelf<T>(&self, repository: &str, change: impl FnOnce(&mut StockRepository) -> T) -> T {
+    fn change<T>(&self, repository: &str, change: impl FnOnce(&mut StockRepository) -> T) -> T {
         change(self.lock().entry(repository.to_owned()).or_default())
     }
 

@@ -43,7 +43,7 @@ pub(super) struct CandidateReleases {
     /// The candidates, oldest first.
     pub(super) all: Vec<CandidateRelease>,
     /// Why the list may be incomplete.
-    pub(super) gap: Option<String>,
+    pub(super) error: Option<String>,
     /// The instant until which the tag list was read.
     pub(super) until: DateTime<Utc>,
 }
@@ -59,7 +59,7 @@ impl CandidateReleases {
     ) -> Self {
         let problem = resolver.list_tags(repository, until).await;
         let is_complete = resolver.is_list_complete(repository, until);
-        let gap = match problem {
+        let error = match problem {
             Some(problem) if problem.failure != Some(ErrorCode::Incomplete) => Some(problem.message),
             _ if is_complete => None,
             _ => Some(format!("only a part of the tags of {repository} could be listed")),
@@ -85,6 +85,6 @@ impl CandidateReleases {
             Some(CandidateRelease { tag, built_at, state })
         };
         let all = tags.into_iter().filter_map(candidate).collect();
-        Self { repository: repository.clone(), arch, all, gap, until }
+        Self { repository: repository.clone(), arch, all, error, until }
     }
 }

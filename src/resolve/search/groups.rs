@@ -20,14 +20,14 @@ pub(super) fn groups<K: Eq + Hash>(keys: impl IntoIterator<Item = Vec<K>>) -> Ve
             parents[one.max(other)] = one.min(other);
         }
     }
-    let mut places: HashMap<usize, usize> = HashMap::new();
+    let mut group_of_root: HashMap<usize, usize> = HashMap::new();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for position in 0..parents.len() {
-        let place = *places.entry(root(&parents, position)).or_insert_with(|| {
+        let group = *group_of_root.entry(root(&parents, position)).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
-        groups[place].push(position);
+        groups[group].push(position);
     }
     groups
 }

@@ -42,7 +42,7 @@ impl KnownReleases {
     pub(super) fn load(&mut self, catalog: &Catalog, is_base: impl Fn(&Repository) -> bool) {
         for repository in catalog.repositories().iter().filter(|repository| is_base(repository)) {
             let releases =
-                catalog.read_repository(repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>());
+                catalog.read_repository(repository, |record| record.releases.values().cloned().collect::<Vec<_>>());
             for release in releases {
                 self.add(repository, release);
             }

@@ -102,7 +102,7 @@ enum ReadPriority {
 impl ReadPriority {
     /// The sort key of a step. Configurations are needed only if the image's layers were recompressed, which is rare:
     /// they are read after the manifests of equally probable candidates.
-    fn place(self, depth: ReadDepth) -> u8 {
+    fn priority(self, depth: ReadDepth) -> u8 {
         let (manifest, configuration) = match self {
             Self::NamedSameRun => (0, 1),
             Self::NamedClose => (2, 3),
@@ -177,11 +177,11 @@ pub(super) fn steps<'a>(
         *older += usize::from(is_older);
         probe_count += usize::from(class == ReadPriority::Probe);
         for depth in [ReadDepth::Manifest, ReadDepth::Configuration] {
-            steps.push((class.place(depth), ReadStep { list: position, candidate: at, depth }));
+            steps.push((class.priority(depth), ReadStep { list: position, candidate: at, depth }));
         }
     }
     // Stable sort: with equal priority, the closest come first.
-    steps.sort_by_key(|(place, _)| *place);
+    steps.sort_by_key(|(priority, _)| *priority);
     steps.into_iter().map(|(_, step)| step).collect()
 }
 

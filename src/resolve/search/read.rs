@@ -82,7 +82,7 @@ impl LayerSearcher<'_> {
     ) -> Result<Option<CandidateLocation>, ReadError> {
         let catalog = self.resolver.images.catalog();
         let carried =
-            catalog.read_repository(repository, |memory| memory.carried.get(tag).map(|seen| seen.digest.clone()));
+            catalog.read_repository(repository, |record| record.carried.get(tag).map(|seen| seen.digest.clone()));
         let is_known = |digest: &Digest| manifests.contains_key(digest) || catalog.content(digest).is_some();
         let digest = match carried {
             Some(digest) if is_known(&digest) => digest,
@@ -139,8 +139,8 @@ impl LayerSearcher<'_> {
 
     /// Fetches `reference` with one request, and returns its digest.
     async fn fetch(&self, reference: &Reference, manifests: &mut ManifestCache) -> Result<Digest, ReadError> {
-        let answer = self.allowance.send(self.resolver.images.registry().manifest(reference)).await;
-        let FetchedManifest { digest, document } = answer.ok_or(ReadError::UsedUp)??;
+        let result = self.allowance.send(self.resolver.images.registry().manifest(reference)).await;
+        let FetchedManifest { digest, document } = result.ok_or(ReadError::UsedUp)??;
         match document {
             ManifestDocument::Manifest(manifest) => drop(manifests.insert(digest.clone(), manifest)),
             ManifestDocument::Index(index) => {

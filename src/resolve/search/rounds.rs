@@ -311,7 +311,7 @@ impl<'a> SearchRounds<'a> {
             }
             let unreadable = self.state.unreadable.get(&list.repository).filter(|_| tally.has_unreadable);
             let failure = self.state.failures.get(&*list.repository.registry);
-            tally.why = tally.why.or_else(|| failure.or(list.gap.as_ref()).or(unreadable).cloned());
+            tally.why = tally.why.or_else(|| failure.or(list.error.as_ref()).or(unreadable).cloned());
             tally.lines.extend(lines.into_keys().map(|family| format!("{}:{family}", list.repository)));
         }
         let unlisted = image.named.iter().find(|line| !self.searcher.resolver.has_dated_tags(&line.repository));

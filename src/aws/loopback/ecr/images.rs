@@ -11,21 +11,21 @@ use crate::aws::loopback::{
     reply::CallRefusal,
 };
 
-/// How many images may be named in one call.
+/// The maximum number of images in one call.
 const MOST_IDS: usize = 100;
-/// How large the pages of referrers are.
+/// The page sizes of referrers: default and maximum.
 const REFERRERS: PageLimits = PageLimits { default: 20, most: 50 };
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html>
 pub(super) fn describe(here: &EcrCall<'_>, repository: &CloudRepository) -> Result<Value, CallRefusal> {
-    let filter = here.asked.body.get("filter");
-    let wanted = |name: &str| filter.and_then(|filter| filter.get(name)).and_then(Value::as_str);
-    let (tag_status, status) = (wanted("tagStatus").unwrap_or("ANY"), wanted("imageStatus").unwrap_or("ACTIVE"));
+    let filter = here.request.body.get("filter");
+    let requested = |name: &str| filter.and_then(|filter| filter.get(name)).and_then(Value::as_str);
+    let (tag_status, status) = (requested("tagStatus").unwrap_or("ANY"), requested("imageStatus").unwrap_or("ACTIVE"));
     if !["ANY", "TAGGED", "UNTAGGED"].contains(&tag_status) {
-        return Err(CallRefusal::invalid(here.asked, format!("tagStatus cannot be {tag_status}")));
+        return Err(CallRefusal::invalid(here.request, format!("tagStatus cannot be {tag_status}")));
     }
     if !["ANY", "ACTIVE", "ARCHIVED", "ACTIVATING"].contains(&status) {
-        return Err(CallRefusal::invalid(here.asked, format!("imageStatus cannot be {status}")));
+        return Err(CallRefusal::invalid(here.request, format!("imageStatus cannot be {status}")));
     }
     let holds = |image: &CloudImage| {
         let tags_hold = tag_status == "ANY" || (tag_status == "UNTAGGED") == image.tags.is_empty();
@@ -34,11 +34,11 @@ pub(super) fn describe(here: &EcrCall<'_>, repository: &CloudRepository) -> Resu
     let details = |images: &[&CloudImage]| images.iter().map(|image| detail(here, image)).collect::<Vec<_>>();
     let Some(ids) = ids(here)? else {
         let images = repository.images.values().filter(|image| holds(image));
-        let page = page(here.asked, images, ("nextToken", "maxResults"), LIMITS)?;
+        let page = page(here.request, images, ("nextToken", "maxResults"), LIMITS)?;
         return Ok(json!({ "imageDetails": details(&page.items), "nextToken": page.next }));
     };
-    if here.asked.body.get("maxResults").is_some() || here.asked.body.get("nextToken").is_some() {
-        return Err(CallRefusal::invalid(here.asked, "maxResults and nextToken cannot be used with imageIds"));
+    if here.request.body.get("maxResults").is_some() || here.request.body.get("nextToken").is_some() {
+        return Err(CallRefusal::invalid(here.request, "maxResults and nextToken cannot be used with imageIds"));
     }
     let mut images: Vec<&CloudImage> = Vec::new();
     for id in ids {
@@ -52,7 +52,7 @@ pub(super) fn describe(here: &EcrCall<'_>, repository: &CloudRepository) -> Resu
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html>
 pub(super) fn batch_get(here: &EcrCall<'_>, repository: &CloudRepository) -> Result<Value, CallRefusal> {
-    let ids = ids(here)?.ok_or_else(|| CallRefusal::invalid(here.asked, "imageIds must have 1 to 100 members"))?;
+    let ids = ids(here)?.ok_or_else(|| CallRefusal::invalid(here.request, "imageIds must have 1 to 100 members"))?;
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for id in ids {
         let image = find(repository, id).and_then(|image| match image.status {
@@ -77,12 +77,12 @@ pub(super) fn batch_get(here: &EcrCall<'_>, repository: &CloudRepository) -> Res
 
 /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html>
 pub(super) fn referrers(here: &EcrCall<'_>, repository: &CloudRepository) -> Result<Value, CallRefusal> {
-    let subject = here.asked.body["subjectId"]["imageDigest"].as_str();
-    let subject = subject.ok_or_else(|| CallRefusal::invalid(here.asked, "subjectId must have an imageDigest"))?;
-    let wanted = here.asked.body["filter"]["artifactStatus"].as_str().unwrap_or("ACTIVE");
+    let subject = here.request.body["subjectId"]["imageDigest"].as_str();
+    let subject = subject.ok_or_else(|| CallRefusal::invalid(here.request, "subjectId must have an imageDigest"))?;
+    let requested = here.request.body["filter"]["artifactStatus"].as_str().unwrap_or("ACTIVE");
     let listed = repository.images.values().filter_map(|image| {
         let document = image.document();
-        let is_wanted = wanted == "ANY" || wanted == image.status.word();
+        let is_wanted = requested == "ANY" || requested == image.status.word();
         (document["subject"]["digest"] == subject && is_wanted).then(|| {
             let mut referrer = json!({
                 "digest": image.digest, "mediaType": image.media_type, "size": image.manifest.len(),
@@ -96,21 +96,21 @@ pub(super) fn referrers(here: &EcrCall<'_>, repository: &CloudRepository) -> Res
             referrer
         })
     });
-    let page = page(here.asked, listed, ("nextToken", "maxResults"), REFERRERS)?;
+    let page = page(here.request, listed, ("nextToken", "maxResults"), REFERRERS)?;
     Ok(json!({ "referrers": page.items, "nextToken": page.next }))
 }
 
-/// The images that are named one by one, if any are.
+/// The images that the call names, if it names any.
 fn ids<'a>(here: &EcrCall<'a>) -> Result<Option<&'a Vec<Value>>, CallRefusal> {
-    match here.asked.body.get("imageIds").and_then(Value::as_array) {
+    match here.request.body.get("imageIds").and_then(Value::as_array) {
         Some(ids) if ids.is_empty() || ids.len() > MOST_IDS => {
-            Err(CallRefusal::invalid(here.asked, format!("imageIds must have 1 to {MOST_IDS} members")))
+            Err(CallRefusal::invalid(here.request, format!("imageIds must have 1 to {MOST_IDS} members")))
         }
         ids => Ok(ids),
     }
 }
 
-/// The image that `id` names, or the code and the words of why there is none.
+/// The image that `id` names, or the code and message of the failure.
 fn find<'a>(repository: &'a CloudRepository, id: &Value) -> Result<&'a CloudImage, (&'static str, &'static str)> {
     let (digest, tag) = (id["imageDigest"].as_str(), id["imageTag"].as_str());
     let by_digest = |digest: &str| Some(repository.images.get(&digest.parse().ok()?));

@@ -1,4 +1,4 @@
-//! ECR: repositories with their images, as they are put in.
+//! ECR: repositories with their images.
 
 mod images;
 mod wire;
@@ -24,14 +24,14 @@ pub struct CloudImage {
     pub tags: Vec<String>,
     /// When it was pushed.
     pub pushed_at: DateTime<Utc>,
-    /// Where it is kept.
+    /// Its storage class.
     pub status: ImageStatus,
 }
 
-/// Where an image is kept.
+/// The storage class of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ImageStatus {
-    /// At hand.
+    /// In standard storage.
     #[default]
     Active,
     /// In the archive: it is listed on request, and cannot be pulled.
@@ -83,8 +83,8 @@ pub(super) struct CloudRepository {
 impl CloudRepository {
     fn put(&mut self, mut image: CloudImage) {
         if let Some(known) = self.images.remove(&image.digest) {
-            let kept = known.tags.into_iter().filter(|tag| !image.tags.contains(tag)).collect::<Vec<_>>();
-            image.tags.extend(kept);
+            let remaining = known.tags.into_iter().filter(|tag| !image.tags.contains(tag)).collect::<Vec<_>>();
+            image.tags.extend(remaining);
         }
         for other in self.images.values_mut() {
             other.tags.retain(|tag| !image.tags.contains(tag));
@@ -94,7 +94,7 @@ impl CloudRepository {
 }
 
 impl CloudImage {
-    /// What `name`, a tag or a digest, is in the repository of that name in `stock`; without tags, pushed at the
+    /// The image `name`, a tag or a digest, of the repository with this name in `stock`; without tags, pushed at the
     /// epoch, and active.
     #[must_use]
     pub fn from_stock(stock: &Stock, repository: &str, name: &str) -> Option<Self> {
@@ -116,7 +116,7 @@ impl CloudImage {
         self
     }
 
-    /// The same, pushed then.
+    /// The same with another push date.
     #[must_use]
     pub fn pushed(self, pushed_at: DateTime<Utc>) -> Self {
         Self { pushed_at, ..self }
@@ -128,30 +128,30 @@ impl CloudImage {
         &self.digest
     }
 
-    /// The manifest, as far as it is JSON.
+    /// The manifest, if it is JSON.
     fn document(&self) -> Value {
         serde_json::from_slice(&self.manifest).unwrap_or(Value::Null)
     }
 }
 
 impl Cloud {
-    /// Adds an empty repository; pushing an image into one adds it as well.
+    /// Adds an empty repository; pushing an image also adds its repository.
     pub fn repository(&self, account: &str, region: &str, name: &str) {
         let mut world = self.change();
-        let _ = world.place_mut(account, region).repositories.entry(name.to_owned()).or_default();
+        let _ = world.region_mut(account, region).repositories.entry(name.to_owned()).or_default();
     }
 
     /// Tags a repository, as a resource.
     pub fn tag_repository(&self, account: &str, region: &str, name: &str, key: &str, value: &str) {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.entry(name.to_owned()).or_default();
+        let repository = world.region_mut(account, region).repositories.entry(name.to_owned()).or_default();
         repository.tags.insert(key.to_owned(), value.to_owned());
     }
 
-    /// Puts `image` into a repository. Its tags move to it; those that the same image had before it keeps.
+    /// Pushes `image` into a repository. Its tags move to it; the image also keeps its earlier tags.
     pub fn push(&self, account: &str, region: &str, repository: &str, image: CloudImage) {
         let mut world = self.change();
-        world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
+        world.region_mut(account, region).repositories.entry(repository.to_owned()).or_default().put(image);
     }
 
     /// Puts everything that the repository of that name in `stock` has under these tags into a repository, pushed
@@ -165,7 +165,7 @@ impl Cloud {
         pushed_at: DateTime<Utc>,
     ) -> bool {
         let mut world = self.change();
-        let here = world.place_mut(account, region).repositories.entry(repository.to_owned()).or_default();
+        let here = world.region_mut(account, region).repositories.entry(repository.to_owned()).or_default();
         let mut is_whole = true;
         for tag in tags {
             let Some(image) = CloudImage::from_stock(stock, repository, tag) else {
@@ -186,11 +186,11 @@ impl Cloud {
         is_whole
     }
 
-    /// Removes an image. Whether it was there.
+    /// Removes an image. Whether it existed.
     #[must_use]
     pub fn remove_image(&self, account: &str, region: &str, repository: &str, digest: &Digest) -> bool {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.get_mut(repository);
+        let repository = world.region_mut(account, region).repositories.get_mut(repository);
         repository.is_some_and(|repository| repository.images.remove(digest).is_some())
     }
 
@@ -198,14 +198,14 @@ impl Cloud {
     #[must_use]
     pub fn archive_image(&self, account: &str, region: &str, repository: &str, digest: &Digest) -> bool {
         let mut world = self.change();
-        let repository = world.place_mut(account, region).repositories.get_mut(repository);
+        let repository = world.region_mut(account, region).repositories.get_mut(repository);
         let image = repository.and_then(|repository| repository.images.get_mut(digest));
         image.map(|image| image.status = ImageStatus::Archived).is_some()
     }
 
     /// Adds a pull-through cache rule.
     pub fn pull_through(&self, account: &str, region: &str, rule: CloudCacheRule) {
-        self.change().place_mut(account, region).rules.push(rule);
+        self.change().region_mut(account, region).rules.push(rule);
     }
 
     /// Lets other accounts read the repositories of `account`, as repository policies do.

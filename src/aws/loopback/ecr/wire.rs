@@ -1,4 +1,4 @@
-//! What does ECR answer? Its JSON API over the repositories of a region.
+//! The JSON API of ECR over the repositories of a region.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{TimeDelta, Utc};
@@ -19,26 +19,26 @@ pub(super) const LIMITS: PageLimits = PageLimits { default: 100, most: 1000 };
 const CREATED_AT: u32 = 1_600_000_000;
 const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
-/// ECR in one region, as one account's registry shows itself to the caller.
+/// The ECR registry of one account in one region, as the caller sees it.
 pub(super) struct EcrCall<'a> {
-    pub(super) asked: &'a CallRequest,
+    pub(super) request: &'a CallRequest,
     caller: &'a Caller,
     /// The account of the registry.
     pub(super) owner: &'a str,
-    place: Option<&'a CloudRegion>,
+    region: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
     world: &CloudWorld,
-    asked: &CallRequest,
+    request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let owner = asked.text("registryId").unwrap_or(&caller.account);
-    let here = EcrCall { asked, caller, owner, place: world.place(owner, &asked.region) };
+    let owner = request.text("registryId").unwrap_or(&caller.account);
+    let here = EcrCall { request, caller, owner, region: world.region(owner, &request.region) };
     if owner != caller.account && !world.shared_registries.contains(owner) {
-        return Err(CallRefusal::denied(asked, caller, &here.arn(asked.text("repositoryName").unwrap_or("*"))));
+        return Err(CallRefusal::denied(request, caller, &here.arn(request.text("repositoryName").unwrap_or("*"))));
     }
-    let body = match asked.operation.as_str() {
+    let body = match request.operation.as_str() {
         "DescribeRepositories" => here.repositories(),
         "DescribeImages" => images::describe(&here, here.repository()?),
         "BatchGetImage" => images::batch_get(&here, here.repository()?),
@@ -47,24 +47,24 @@ pub(in crate::aws::loopback) fn respond(
         "ListTagsForResource" => here.tags(),
         "DescribePullThroughCacheRules" => here.rules(),
         "DescribeRegistry" => Ok(json!({ "registryId": owner, "replicationConfiguration": { "rules": [] } })),
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }?;
-    Ok(Reply::json(asked, &body))
+    Ok(Reply::json(request, &body))
 }
 
 impl<'a> EcrCall<'a> {
     fn repositories(&self) -> Result<Value, CallRefusal> {
-        let wanted = self.asked.texts("repositoryNames");
-        if let Some(missing) = wanted.iter().find(|name| self.named(name).is_none()) {
+        let requested = self.request.texts("repositoryNames");
+        if let Some(missing) = requested.iter().find(|name| self.named(name).is_none()) {
             return Err(self.no_repository(missing));
         }
-        if wanted.len() > 100 {
-            return Err(CallRefusal::invalid(self.asked, "repositoryNames must have at most 100 members"));
+        if requested.len() > 100 {
+            return Err(CallRefusal::invalid(self.request, "repositoryNames must have at most 100 members"));
         }
-        let names = self.place.into_iter().flat_map(|place| place.repositories.keys());
-        let names = names.filter(|name| wanted.is_empty() || wanted.contains(&name.as_str()));
-        let page = page(self.asked, names, CURSOR, LIMITS)?;
-        let (owner, region) = (self.owner, &self.asked.region);
+        let names = self.region.into_iter().flat_map(|region| region.repositories.keys());
+        let names = names.filter(|name| requested.is_empty() || requested.contains(&name.as_str()));
+        let page = page(self.request, names, CURSOR, LIMITS)?;
+        let (owner, region) = (self.owner, &self.request.region);
         let described = page.items.iter().map(|name| {
             json!({
                 "repositoryName": name,
@@ -80,7 +80,7 @@ impl<'a> EcrCall<'a> {
 
     /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html>
     fn authorization(&self) -> Value {
-        let (account, region) = (&self.caller.account, &self.asked.region);
+        let (account, region) = (&self.caller.account, &self.request.region);
         let endpoint = format!("https://{account}.dkr.ecr.{region}.amazonaws.com");
         let expires_at = (Utc::now() + TimeDelta::hours(12)).timestamp();
         let token = STANDARD.encode(format!("AWS:loopback-{account}-{region}"));
@@ -90,11 +90,11 @@ impl<'a> EcrCall<'a> {
     }
 
     fn tags(&self) -> Result<Value, CallRefusal> {
-        let arn = self.asked.text("resourceArn").unwrap_or_default();
+        let arn = self.request.text("resourceArn").unwrap_or_default();
         let name = arn.split_once(":repository/").map(|(_, name)| name).unwrap_or_default();
         if arn != self.arn(name) {
             return Err(CallRefusal::invalid(
-                self.asked,
+                self.request,
                 format!("{arn} is not a repository of this registry and region"),
             ));
         }
@@ -104,14 +104,14 @@ impl<'a> EcrCall<'a> {
     }
 
     fn rules(&self) -> Result<Value, CallRefusal> {
-        let wanted = self.asked.texts("ecrRepositoryPrefixes");
-        let rules = || self.place.into_iter().flat_map(|place| &place.rules);
-        if let Some(missing) = wanted.iter().find(|prefix| rules().all(|rule| rule.prefix != **prefix)) {
+        let requested = self.request.texts("ecrRepositoryPrefixes");
+        let rules = || self.region.into_iter().flat_map(|region| &region.rules);
+        if let Some(missing) = requested.iter().find(|prefix| rules().all(|rule| rule.prefix != **prefix)) {
             let message = format!("The pull through cache rule with prefix '{missing}' does not exist");
             return Err(CallRefusal::new(400, "PullThroughCacheRuleNotFoundException", message));
         }
-        let rules = rules().filter(|rule| wanted.is_empty() || wanted.contains(&rule.prefix.as_str()));
-        let page = page(self.asked, rules, CURSOR, LIMITS)?;
+        let rules = rules().filter(|rule| requested.is_empty() || requested.contains(&rule.prefix.as_str()));
+        let page = page(self.request, rules, CURSOR, LIMITS)?;
         let described = page.items.iter().map(|rule| {
             let mut described = json!({
                 "ecrRepositoryPrefix": rule.prefix,
@@ -135,11 +135,11 @@ impl<'a> EcrCall<'a> {
     }
 
     pub(super) fn repository_name(&self) -> &'a str {
-        self.asked.text("repositoryName").unwrap_or_default()
+        self.request.text("repositoryName").unwrap_or_default()
     }
 
     fn named(&self, name: &str) -> Option<&'a CloudRepository> {
-        self.place?.repositories.get(name)
+        self.region?.repositories.get(name)
     }
 
     fn no_repository(&self, name: &str) -> CallRefusal {
@@ -149,6 +149,6 @@ impl<'a> EcrCall<'a> {
     }
 
     fn arn(&self, name: &str) -> String {
-        format!("arn:aws:ecr:{}:{}:repository/{name}", self.asked.region, self.owner)
+        format!("arn:aws:ecr:{}:{}:repository/{name}", self.request.region, self.owner)
     }
 }

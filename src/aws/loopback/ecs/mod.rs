@@ -1,4 +1,4 @@
-//! ECS: clusters with their services and tasks, as they are put in.
+//! ECS: clusters with their services and tasks.
 
 mod services;
 mod tasks;
@@ -33,9 +33,9 @@ pub struct CloudService {
     pub task_definition: String,
     /// What it runs now; more than one while a deployment is under way.
     pub revisions: Vec<ServiceRevision>,
-    /// How many tasks it shall run.
+    /// The desired number of tasks.
     pub desired_count: u32,
-    /// Who deploys it: `ECS`, `CODE_DEPLOY` or `EXTERNAL`; only `ECS` makes service revisions.
+    /// Its deployment controller: `ECS`, `CODE_DEPLOY` or `EXTERNAL`; only `ECS` creates service revisions.
     pub controller: String,
     /// Its tags.
     pub tags: Tags,
@@ -46,7 +46,7 @@ pub struct CloudService {
 pub struct ServiceRevision {
     /// The last part of its ARN.
     pub id: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
     /// The task definition, `family:revision`; if empty, the service's.
     pub task_definition: String,
@@ -211,8 +211,8 @@ impl CloudTask {
 }
 
 impl Cloud {
-    /// Adds an empty cluster with these tags, or changes the tags of the one of that name; putting something into
-    /// one adds it as well.
+    /// Adds an empty cluster with these tags, or changes the tags of the one of that name; adding a service or task
+    /// also adds its cluster.
     pub fn cluster(&self, account: &str, region: &str, name: &str, tags: Tags) {
         self.in_cluster(account, region, name, |cluster| cluster.tags = tags);
     }
@@ -235,12 +235,12 @@ impl Cloud {
     /// Adds a task definition, or replaces the one of that family and revision.
     pub fn task_definition(&self, account: &str, region: &str, definition: TaskDefinition) {
         let key = (definition.family.clone(), definition.revision);
-        self.change().place_mut(account, region).task_definitions.insert(key, definition);
+        self.change().region_mut(account, region).task_definitions.insert(key, definition);
     }
 
     fn in_cluster(&self, account: &str, region: &str, name: &str, change: impl FnOnce(&mut CloudCluster)) {
         let mut world = self.change();
-        let clusters = &mut world.place_mut(account, region).clusters;
+        let clusters = &mut world.region_mut(account, region).clusters;
         let new = || CloudCluster { name: name.to_owned(), ..CloudCluster::default() };
         change(clusters.entry(name.to_owned()).or_insert_with(new));
     }

@@ -10,9 +10,9 @@ use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
 const LIMITS: PageLimits = PageLimits { default: 10, most: 100 };
-/// How many services may be described at once.
+/// The maximum number of services in one `DescribeServices` call.
 const MOST_SERVICES: usize = 10;
-/// How many service revisions may be described at once.
+/// The maximum number of service revisions in one `DescribeServiceRevisions` call.
 const MOST_REVISIONS: usize = 20;
 
 pub(super) fn list(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
@@ -24,7 +24,7 @@ pub(super) fn describe(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     let names = here.named("services", MOST_SERVICES)?;
     if names.is_empty() {
-        return Err(CallRefusal::invalid(here.asked, "Services cannot be empty."));
+        return Err(CallRefusal::invalid(here.request, "Services cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -71,7 +71,7 @@ fn described(here: &EcsCall<'_>, cluster: &CloudCluster, service: &CloudService)
 pub(super) fn describe_revisions(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let arns = here.named("serviceRevisionArns", MOST_REVISIONS)?;
     if arns.is_empty() {
-        return Err(CallRefusal::invalid(here.asked, "serviceRevisionArns cannot be empty."));
+        return Err(CallRefusal::invalid(here.request, "serviceRevisionArns cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for arn in arns {

@@ -10,14 +10,14 @@ use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 const LIMITS: PageLimits = PageLimits { default: 100, most: 100 };
-/// How many tasks may be described at once.
+/// The maximum number of tasks in one `DescribeTasks` call.
 const MOST_TASKS: usize = 100;
 
 pub(super) fn list(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
-    let wanted_status = here.asked.text("desiredStatus").unwrap_or("RUNNING");
-    let service = here.asked.text("serviceName").map(|name| format!("service:{}", last(name)));
-    let (family, started_by) = (here.asked.text("family"), here.asked.text("startedBy"));
+    let wanted_status = here.request.text("desiredStatus").unwrap_or("RUNNING");
+    let service = here.request.text("serviceName").map(|name| format!("service:{}", last(name)));
+    let (family, started_by) = (here.request.text("family"), here.request.text("startedBy"));
     let tasks = cluster.tasks.iter().filter(|task| {
         desired_status(task) == wanted_status
             && service.as_ref().is_none_or(|service| task.group == *service)
@@ -31,7 +31,7 @@ pub(super) fn describe(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
     let cluster = here.cluster()?;
     let names = here.named("tasks", MOST_TASKS)?;
     if names.is_empty() {
-        return Err(CallRefusal::invalid(here.asked, "Tasks cannot be empty."));
+        return Err(CallRefusal::invalid(here.request, "Tasks cannot be empty."));
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
     for name in names {
@@ -90,22 +90,22 @@ fn container_of(here: &EcsCall<'_>, cluster: &CloudCluster, task: &CloudTask, co
 /// A family alone means its newest revision
 /// (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTaskDefinition.html>).
 pub(super) fn describe_definition(here: &EcsCall<'_>) -> Result<Value, CallRefusal> {
-    let named = last(here.asked.text("taskDefinition").unwrap_or_default());
+    let named = last(here.request.text("taskDefinition").unwrap_or_default());
     let (family, revision) = match named.split_once(':') {
         Some((family, revision)) => (family, Some(revision)),
         None => (named, None),
     };
-    let definitions = here.place.into_iter().flat_map(|place| place.task_definitions.values());
+    let definitions = here.region.into_iter().flat_map(|region| region.task_definitions.values());
     let found = definitions
         .filter(|known| known.family == family)
         .rfind(|known| revision.is_none_or(|revision| known.revision.to_string() == revision));
     let definition =
         found.ok_or_else(|| CallRefusal::new(400, "ClientException", "Unable to describe task definition."))?;
-    let mut answer = json!({ "taskDefinition": definition_of(here, definition) });
-    if here.asked.texts("include").contains(&"TAGS") {
-        answer["tags"] = tags(&definition.tags);
+    let mut response = json!({ "taskDefinition": definition_of(here, definition) });
+    if here.request.texts("include").contains(&"TAGS") {
+        response["tags"] = tags(&definition.tags);
     }
-    Ok(answer)
+    Ok(response)
 }
 
 fn definition_of(here: &EcsCall<'_>, definition: &TaskDefinition) -> Value {
@@ -133,7 +133,7 @@ fn definition_of(here: &EcsCall<'_>, definition: &TaskDefinition) -> Value {
     described
 }
 
-/// What ECS wants of a task: a pending one shall run.
+/// The desired status of a task: `RUNNING` for a pending one.
 fn desired_status(task: &CloudTask) -> &'static str {
     if task.last_status == "STOPPED" { "STOPPED" } else { "RUNNING" }
 }

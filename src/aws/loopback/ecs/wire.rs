@@ -1,4 +1,4 @@
-//! What does ECS answer? Its JSON API over the clusters of a region.
+//! The JSON API of ECS over the clusters of a region.
 
 use serde_json::{Value, json};
 
@@ -16,18 +16,18 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
 /// ECS in one region of one account.
 pub(super) struct EcsCall<'a> {
-    pub(super) asked: &'a CallRequest,
+    pub(super) request: &'a CallRequest,
     caller: &'a Caller,
-    pub(super) place: Option<&'a CloudRegion>,
+    pub(super) region: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
     world: &CloudWorld,
-    asked: &CallRequest,
+    request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let here = EcsCall { asked, caller, place: world.place(&caller.account, &asked.region) };
-    let body = match asked.operation.as_str() {
+    let here = EcsCall { request, caller, region: world.region(&caller.account, &request.region) };
+    let body = match request.operation.as_str() {
         "ListClusters" => here.clusters(),
         "DescribeClusters" => here.cluster_details(),
         "ListServices" => services::list(&here),
@@ -36,14 +36,14 @@ pub(in crate::aws::loopback) fn respond(
         "ListTasks" => tasks::list(&here),
         "DescribeTasks" => tasks::describe(&here),
         "DescribeTaskDefinition" => tasks::describe_definition(&here),
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }?;
-    Ok(Reply::json(asked, &body))
+    Ok(Reply::json(request, &body))
 }
 
 impl<'a> EcsCall<'a> {
     fn clusters(&self) -> Result<Value, CallRefusal> {
-        let names = self.place.into_iter().flat_map(|place| place.clusters.keys());
+        let names = self.region.into_iter().flat_map(|region| region.clusters.keys());
         self.list("clusterArns", names.map(|name| self.cluster_arn(name)), PageLimits { default: 100, most: 100 })
     }
 
@@ -79,33 +79,33 @@ impl<'a> EcsCall<'a> {
         arns: impl Iterator<Item = String>,
         limits: PageLimits,
     ) -> Result<Value, CallRefusal> {
-        let page = page(self.asked, arns, CURSOR, limits)?;
+        let page = page(self.request, arns, CURSOR, limits)?;
         Ok(json!({ field: page.items, "nextToken": page.next }))
     }
 
     /// The texts of the list `field`, at most `most`.
     pub(super) fn named(&self, field: &str, most: usize) -> Result<Vec<&'a str>, CallRefusal> {
-        let named = self.asked.texts(field);
+        let named = self.request.texts(field);
         if named.len() > most {
-            return Err(CallRefusal::invalid(self.asked, format!("{field} must have at most {most} members")));
+            return Err(CallRefusal::invalid(self.request, format!("{field} must have at most {most} members")));
         }
         Ok(named)
     }
 
     /// The cluster of the call; `default` if omitted.
     pub(super) fn cluster(&self) -> Result<&'a CloudCluster, CallRefusal> {
-        let cluster = self.find_cluster(self.asked.text("cluster").unwrap_or("default"));
+        let cluster = self.find_cluster(self.request.text("cluster").unwrap_or("default"));
         cluster.ok_or_else(|| CallRefusal::new(400, "ClusterNotFoundException", "Cluster not found."))
     }
 
     pub(super) fn find_cluster(&self, name: &str) -> Option<&'a CloudCluster> {
-        let cluster = self.place?.clusters.get(last(name))?;
+        let cluster = self.region?.clusters.get(last(name))?;
         (!name.contains(':') || name == self.cluster_arn(&cluster.name)).then_some(cluster)
     }
 
     /// The tags, if requested.
     pub(super) fn put_tags(&self, described: &mut Value, tags: &Tags) {
-        if self.asked.texts("include").contains(&"TAGS") {
+        if self.request.texts("include").contains(&"TAGS") {
             described["tags"] = self::tags(tags);
         }
     }
@@ -119,7 +119,7 @@ impl<'a> EcsCall<'a> {
     }
 
     pub(super) fn arn(&self, resource: &str) -> String {
-        format!("arn:aws:ecs:{}:{}:{resource}", self.asked.region, self.caller.account)
+        format!("arn:aws:ecs:{}:{}:{resource}", self.request.region, self.caller.account)
     }
 }
 

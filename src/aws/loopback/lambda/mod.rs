@@ -1,4 +1,4 @@
-//! Lambda: functions with their versions and aliases, as they are put in.
+//! Lambda: functions with their versions and aliases.
 
 mod wire;
 
@@ -33,17 +33,17 @@ pub struct CloudFunction {
 /// One version of a function, `$LATEST` among them.
 #[derive(Clone, Debug)]
 pub struct CloudVersion {
-    /// What it is deployed from.
+    /// Its deployment package.
     pub package: Package,
-    /// What it runs on.
+    /// Its architecture.
     pub architecture: LambdaArch,
     /// Its memory, in MB.
     pub memory_mb: u32,
-    /// Whether it can run.
+    /// Its state.
     pub state: FunctionState,
-    /// How its last update failed: `LastUpdateStatusReasonCode` and `LastUpdateStatusReason`.
+    /// The failure of its last update: `LastUpdateStatusReasonCode` and `LastUpdateStatusReason`.
     pub failed_update: Option<(String, String)>,
-    /// When it was changed last.
+    /// When it was last modified.
     pub last_modified: DateTime<Utc>,
     /// `CodeSha256`; if absent, the hexadecimal digits of the image's digest.
     pub code_sha256: Option<String>,
@@ -51,14 +51,14 @@ pub struct CloudVersion {
     pub revision: u64,
 }
 
-/// What a version is deployed from.
+/// A deployment package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Package {
     /// A container image.
     Image {
-        /// As it was deployed: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421`.
+        /// The reference that it was deployed with: `123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421`.
         uri: String,
-        /// What Lambda made of it when it was deployed; `ResolvedImageUri` is left out if absent.
+        /// `ResolvedImageUri`, the digest at deployment; omitted if absent.
         digest: Option<Digest>,
         /// `ImageConfig.Command`; empty if the image's own is used.
         command: Vec<String>,
@@ -77,7 +77,7 @@ pub struct FunctionState {
     pub name: String,
     /// `Idle`, `ImageDeleted`, …; none for active functions.
     pub reason_code: Option<String>,
-    /// The reason in words.
+    /// The reason as text.
     pub reason: Option<String>,
 }
 
@@ -210,11 +210,11 @@ impl CloudFunction {
 impl Cloud {
     /// Adds a function, or replaces the one of that name.
     pub fn function(&self, account: &str, region: &str, function: CloudFunction) {
-        self.change().place_mut(account, region).functions.insert(function.name.clone(), function);
+        self.change().region_mut(account, region).functions.insert(function.name.clone(), function);
     }
 
-    /// Changes a function as a deployment does: `$LATEST` gets another revision id, and another code hash if it
-    /// gets another image. Whether there is such a function.
+    /// Deploys to a function: `$LATEST` gets a new revision id, and a new code hash if the image differs. Whether the
+    /// function exists.
     pub fn update_function(
         &self,
         account: &str,
@@ -228,8 +228,8 @@ impl Cloud {
         })
     }
 
-    /// Changes a function as time does: the state of a version, say, with no new revision id. Whether there is such
-    /// a function.
+    /// Changes a function without a deployment, such as the state of a version: its revision id stays the same. Whether
+    /// the function exists.
     pub fn change_function(
         &self,
         account: &str,
@@ -238,13 +238,13 @@ impl Cloud {
         change: impl FnOnce(&mut CloudFunction),
     ) -> bool {
         let mut world = self.change();
-        let function = world.place_mut(account, region).functions.get_mut(name);
+        let function = world.region_mut(account, region).functions.get_mut(name);
         function.map(change).is_some()
     }
 
-    /// Removes a function. Whether it was there.
+    /// Removes a function. Whether it existed.
     #[must_use]
     pub fn remove_function(&self, account: &str, region: &str, name: &str) -> bool {
-        self.change().place_mut(account, region).functions.remove(name).is_some()
+        self.change().region_mut(account, region).functions.remove(name).is_some()
     }
 }

@@ -1,4 +1,4 @@
-//! What does Lambda answer? Its REST API over the functions of a region.
+//! The REST API of Lambda over the functions of a region.
 
 use std::{ops::Bound, str::FromStr};
 
@@ -21,52 +21,57 @@ use crate::{
 const PAGE: usize = 50;
 /// The name of the unpublished version.
 const LATEST: &str = "$LATEST";
-/// What calls without a qualifier reach on Lambda Managed Instances.
+/// The version that unqualified calls invoke on Lambda Managed Instances.
 const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
 /// Lambda in one region of one account.
 struct LambdaCall<'a> {
-    asked: &'a CallRequest,
+    request: &'a CallRequest,
     caller: &'a Caller,
-    place: Option<&'a CloudRegion>,
+    region: Option<&'a CloudRegion>,
 }
 
 pub(in crate::aws::loopback) fn respond(
     world: &CloudWorld,
-    asked: &CallRequest,
+    request: &CallRequest,
     caller: &Caller,
 ) -> Result<Reply, CallRefusal> {
-    let here = LambdaCall { asked, caller, place: world.place(&caller.account, &asked.region) };
-    match asked.operation.as_str() {
+    let here = LambdaCall { request, caller, region: world.region(&caller.account, &request.region) };
+    match request.operation.as_str() {
         "ListFunctions" => here.functions(),
         "GetFunction" => here.details(),
         "ListAliases" => here.aliases(),
-        _ => Err(CallRefusal::unknown_operation(asked)),
+        _ => Err(CallRefusal::unknown_operation(request)),
     }
 }
 
 impl<'a> LambdaCall<'a> {
     /// The functions, or with `FunctionVersion=ALL` all their versions. The marker names the first entry of the next
-    /// page, so that a list stays whole while functions come and go.
+    /// page, so that a list stays complete while functions are added and deleted.
     fn functions(&self) -> Result<Reply, CallRefusal> {
         let all = match self.parameter("FunctionVersion") {
             None => false,
             Some("ALL") => true,
-            Some(other) => return Err(CallRefusal::invalid(self.asked, format!("FunctionVersion {other} is not ALL"))),
+            Some(other) => {
+                return Err(CallRefusal::invalid(self.request, format!("FunctionVersion {other} is not ALL")));
+            }
         };
         let size = self.size()?;
         let (first, skipped) = match self.parameter("Marker") {
             None => (String::new(), 0),
-            Some(marker) => self.place_of(marker)?,
+            Some(marker) => self.decode_marker(marker)?,
         };
         let bounds = (Bound::Included(first.as_str()), Bound::Unbounded);
-        let functions = self.place.into_iter().flat_map(|place| place.functions.range::<str, _>(bounds));
+        let functions = self.region.into_iter().flat_map(|region| region.functions.range::<str, _>(bounds));
         let mut entries = functions.flat_map(|(name, function)| {
             let published = function.published.iter().filter(move |_| all);
             let published = published.map(|(number, version)| (number.to_string(), version));
             let versions = std::iter::once((LATEST.to_owned(), &function.latest)).chain(published);
             let skipped = if *name == first { skipped } else { 0 };
-            versions.enumerate().skip(skipped).map(move |(place, (number, version))| (place, function, number, version))
+            versions
+                .enumerate()
+                .skip(skipped)
+                .map(move |(position, (number, version))| (position, function, number, version))
         });
         let listed: Vec<_> = entries
             .by_ref()
@@ -75,8 +80,8 @@ impl<'a> LambdaCall<'a> {
                 Value::Object(self.configuration(function, &number, version, all.then_some(number.as_str())))
             })
             .collect();
-        let next = entries.next().map(|(place, function, ..)| sealed(&format!("{} {place}", function.name)));
-        Ok(Reply::json(self.asked, &json!({ "Functions": listed, "NextMarker": next })))
+        let next = entries.next().map(|(position, function, ..)| sealed(&format!("{} {position}", function.name)));
+        Ok(Reply::json(self.request, &json!({ "Functions": listed, "NextMarker": next })))
     }
 
     fn details(&self) -> Result<Reply, CallRefusal> {
@@ -96,20 +101,20 @@ impl<'a> LambdaCall<'a> {
         let version = version.ok_or_else(|| self.not_found(&function.name, qualifier))?;
         let mut configuration = self.configuration(function, number, version, qualifier);
         describe_state(&mut configuration, version);
-        let mut answer = json!({ "Configuration": configuration, "Code": code(version) });
+        let mut response = json!({ "Configuration": configuration, "Code": code(version) });
         if !function.tags.is_empty() {
-            answer["Tags"] = json!(function.tags);
+            response["Tags"] = json!(function.tags);
         }
-        Ok(Reply::json(self.asked, &answer))
+        Ok(Reply::json(self.request, &response))
     }
 
     fn aliases(&self) -> Result<Reply, CallRefusal> {
         let (function, _) = self.function()?;
-        let wanted = self.parameter("FunctionVersion");
-        let points_there = |alias: &&CloudAlias| wanted.is_none_or(|wanted| alias.version == wanted);
+        let requested = self.parameter("FunctionVersion");
+        let points_there = |alias: &&CloudAlias| requested.is_none_or(|requested| alias.version == requested);
         let start = match self.parameter("Marker") {
             None => 0,
-            Some(marker) => self.place_of(marker)?.1,
+            Some(marker) => self.decode_marker(marker)?.1,
         };
         let size = self.size()?;
         let mut aliases = function.aliases.iter().filter(points_there).skip(start);
@@ -132,39 +137,39 @@ impl<'a> LambdaCall<'a> {
             })
             .collect();
         let next = aliases.next().map(|_| sealed(&format!("{} {}", function.name, start + size)));
-        Ok(Reply::json(self.asked, &json!({ "Aliases": listed, "NextMarker": next })))
+        Ok(Reply::json(self.request, &json!({ "Aliases": listed, "NextMarker": next })))
     }
 
     fn parameter(&self, name: &str) -> Option<&'a str> {
-        self.asked.parameters.get(name).map(String::as_str)
+        self.request.parameters.get(name).map(String::as_str)
     }
 
     fn size(&self) -> Result<usize, CallRefusal> {
         match self.parameter("MaxItems").map(usize::from_str) {
             None => Ok(PAGE),
             Some(Ok(size)) if (1..=10_000).contains(&size) => Ok(size.min(PAGE)),
-            Some(_) => Err(CallRefusal::invalid(self.asked, "MaxItems must be from 1 to 10000")),
+            Some(_) => Err(CallRefusal::invalid(self.request, "MaxItems must be from 1 to 10000")),
         }
     }
 
-    /// The function's name and the place within it that a marker holds.
-    fn place_of(&self, marker: &str) -> Result<(String, usize), CallRefusal> {
-        let held = opened(marker);
-        let parts = held.as_deref().and_then(|held| held.split_once(' '));
-        let place = parts.and_then(|(name, place)| Some((name.to_owned(), place.parse().ok()?)));
-        place.ok_or_else(|| CallRefusal::invalid(self.asked, "The provided marker is invalid"))
+    /// The function's name and the position within it that a marker holds.
+    fn decode_marker(&self, marker: &str) -> Result<(String, usize), CallRefusal> {
+        let text = opened(marker);
+        let parts = text.as_deref().and_then(|text| text.split_once(' '));
+        let position = parts.and_then(|(name, position)| Some((name.to_owned(), position.parse().ok()?)));
+        position.ok_or_else(|| CallRefusal::invalid(self.request, "The provided marker is invalid"))
     }
 
-    /// The function that the path names, by name or by ARN, and the qualifier that stood behind its name.
+    /// The function that the path names, by name or by ARN, and the qualifier after its name.
     fn function(&self) -> Result<(&'a CloudFunction, Option<&'a str>), CallRefusal> {
-        let named = self.asked.segments.get(2).map(String::as_str).unwrap_or_default();
+        let named = self.request.segments.get(2).map(String::as_str).unwrap_or_default();
         let named = match named.strip_prefix(self.arn("", None).as_str()) {
             Some(name) => name,
-            None if named.starts_with("arn:") => return Err(CallRefusal::denied(self.asked, self.caller, named)),
+            None if named.starts_with("arn:") => return Err(CallRefusal::denied(self.request, self.caller, named)),
             None => named,
         };
         let (name, qualifier) = named.split_once(':').map_or((named, None), |(name, rest)| (name, Some(rest)));
-        let function = self.place.and_then(|place| place.functions.get(name));
+        let function = self.region.and_then(|region| region.functions.get(name));
         Ok((function.ok_or_else(|| self.not_found(name, qualifier))?, qualifier))
     }
 
@@ -174,7 +179,7 @@ impl<'a> LambdaCall<'a> {
     }
 
     fn arn(&self, name: &str, qualifier: Option<&str>) -> String {
-        let arn = format!("arn:aws:lambda:{}:{}:function:{name}", self.asked.region, self.caller.account);
+        let arn = format!("arn:aws:lambda:{}:{}:function:{name}", self.request.region, self.caller.account);
         qualifier.map_or(arn.clone(), |qualifier| format!("{arn}:{qualifier}"))
     }
 
@@ -210,7 +215,7 @@ impl<'a> LambdaCall<'a> {
         put("Architectures", json!([version.architecture.to_string()]));
         put("EphemeralStorage", json!({ "Size": 512 }));
         if function.is_managed {
-            let arn = format!("arn:aws:lambda:{}:{account}:capacity-provider:pool", self.asked.region);
+            let arn = format!("arn:aws:lambda:{}:{account}:capacity-provider:pool", self.request.region);
             let provider = json!({ "CapacityProviderArn": arn });
             put("CapacityProviderConfig", json!({ "LambdaManagedInstancesCapacityProviderConfig": provider }));
         }
@@ -252,7 +257,7 @@ fn describe_state(described: &mut Map<String, Value>, version: &CloudVersion) {
     }
 }
 
-/// Where the code is (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
+/// The location of the code (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
 fn code(version: &CloudVersion) -> Value {
     match &version.package {
         Package::Zip { .. } => json!({ "RepositoryType": "S3", "Location": "https://example.invalid/code.zip" }),

@@ -77,15 +77,15 @@ pub(super) fn task_groups(cluster: &ClusterContents, admits: impl Fn(&str) -> bo
         let kind = DefinitionKind::Task;
         TaskGroup { cluster: &cluster.name, name: &service.name, service: Some(service), kind, tasks }
     });
-    let mut units: Vec<_> = services.collect();
+    let mut task_groups: Vec<_> = services.collect();
     let families = families.into_iter();
     let family = |((kind, name), tasks)| TaskGroup { cluster: &cluster.name, name, service: None, kind, tasks };
-    units.extend(families.map(family));
-    units.retain(|unit| admits(unit.name));
-    for unit in &mut units {
-        unit.tasks.sort_by_key(|task| Reverse(task.started_at));
+    task_groups.extend(families.map(family));
+    task_groups.retain(|task_group| admits(task_group.name));
+    for task_group in &mut task_groups {
+        task_group.tasks.sort_by_key(|task| Reverse(task.started_at));
     }
-    units
+    task_groups
 }
 
 impl<'a> TaskGroup<'a> {
@@ -111,13 +111,13 @@ impl<'a> TaskGroup<'a> {
         tags.map(Arc::clone).unwrap_or_default()
     }
 
-    /// The revisions that it runs, as far as `memory` has them, newest first.
-    pub(super) fn revisions<'m>(&self, memory: &'m EcsCache) -> Vec<TaskRevision<'m>>
+    /// The revisions that it runs, as far as `cache` has them, newest first.
+    pub(super) fn revisions<'m>(&self, cache: &'m EcsCache) -> Vec<TaskRevision<'m>>
     where
         'a: 'm,
     {
-        match self.service.and_then(|service| revised(service, memory)) {
-            Some(editions) => editions,
+        match self.service.and_then(|service| revised(service, cache)) {
+            Some(revisions) => revisions,
             None => self.by_tasks(),
         }
     }
@@ -125,7 +125,7 @@ impl<'a> TaskGroup<'a> {
     /// The task definitions of its tasks: that of the primary deployment first, then newest first. Without tasks, that
     /// of the primary deployment.
     fn by_tasks(&self) -> Vec<TaskRevision<'a>> {
-        let edition = |definition: &'a str| TaskRevision {
+        let revision = |definition: &'a str| TaskRevision {
             definition,
             version: DefinitionName::parse(definition).revision,
             is_fargate: self.service.is_some_and(|service| service.is_fargate),
@@ -138,16 +138,16 @@ impl<'a> TaskGroup<'a> {
         }
         definitions.sort_by_key(|definition| Some(*definition) != primary);
         let mut seen = BTreeSet::new();
-        definitions.into_iter().filter(|definition| seen.insert(*definition)).map(edition).collect()
+        definitions.into_iter().filter(|definition| seen.insert(*definition)).map(revision).collect()
     }
 
     /// The running images, newest first for each container. Daemons have no task definition that names their
     /// containers; images that their tasks do not report are left out.
-    pub(super) fn running(&self, memory: &EcsCache) -> Vec<RunningContainer> {
+    pub(super) fn running(&self, cache: &EcsCache) -> Vec<RunningContainer> {
         let is_defined = self.kind == DefinitionKind::Task;
         let mut running = BTreeMap::<String, Vec<RunningContainer>>::new();
-        for edition in self.revisions(memory) {
-            for image in self.images(&edition, memory) {
+        for revision in self.revisions(cache) {
+            for image in self.images(&revision, cache) {
                 let known = running.entry(image.container.clone()).or_default();
                 // An image without name and digest cannot be distinguished from others.
                 let is_told = image.digest.is_some() && known.iter().all(|other| other.digest != image.digest);
@@ -160,15 +160,15 @@ impl<'a> TaskGroup<'a> {
         running.into_values().flatten().collect()
     }
 
-    fn images(&self, edition: &TaskRevision<'_>, memory: &EcsCache) -> Vec<RunningContainer> {
-        let tasks: Vec<_> = self.tasks.iter().filter(|task| task.definition == edition.definition).collect();
-        let definition = memory.definitions.get(edition.definition);
+    fn images(&self, revision: &TaskRevision<'_>, cache: &EcsCache) -> Vec<RunningContainer> {
+        let tasks: Vec<_> = self.tasks.iter().filter(|task| task.definition == revision.definition).collect();
+        let definition = cache.definitions.get(revision.definition);
         let by_definition = definition.and_then(|definition| definition.architecture);
         // Fargate's default (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RuntimePlatform.html).
-        let is_fargate = edition.is_fargate || tasks.iter().any(|task| task.is_fargate);
+        let is_fargate = revision.is_fargate || tasks.iter().any(|task| task.is_fargate);
         let by_default = is_fargate.then_some(LambdaArch::X86_64);
         let architecture = by_definition.or_else(|| agreed(&tasks)).or(by_default);
-        let version = edition.version.map(str::to_owned);
+        let version = revision.version.map(str::to_owned);
         let running = |container: &ContainerImage, digest| RunningContainer {
             container: container.name.clone(),
             image: container.image.clone(),
@@ -178,7 +178,7 @@ impl<'a> TaskGroup<'a> {
             is_main: false,
         };
         let mut images = Vec::new();
-        for container in edition.containers(&tasks, memory) {
+        for container in revision.containers(&tasks, cache) {
             let digests = digests(&container, &tasks);
             if digests.is_empty() {
                 images.push(running(&container, None));
@@ -191,7 +191,7 @@ impl<'a> TaskGroup<'a> {
 
 impl TaskRevision<'_> {
     /// Its containers: those of the task definition, without those that AWS adds.
-    fn containers(&self, tasks: &[&&EcsTask], memory: &EcsCache) -> Vec<ContainerImage> {
+    fn containers(&self, tasks: &[&&EcsTask], cache: &EcsCache) -> Vec<ContainerImage> {
         let mut seen = BTreeMap::new();
         let by_revision = self.revision.into_iter().flat_map(|revision| &revision.containers);
         for container in by_revision {
@@ -202,7 +202,7 @@ impl TaskRevision<'_> {
             let undigested = || ContainerImage { digest: None, ..container.clone() };
             seen.entry(container.name.as_str()).or_insert_with(undigested);
         }
-        let definition = memory.definitions.get(self.definition).filter(|it| !it.containers.is_empty());
+        let definition = cache.definitions.get(self.definition).filter(|it| !it.containers.is_empty());
         let Some(definition) = definition else {
             let is_added = |name: &str| OF_AWS.iter().any(|prefix| name.starts_with(prefix));
             return seen.into_values().filter(|container| !is_added(&container.name)).collect();
@@ -216,18 +216,18 @@ impl TaskRevision<'_> {
 }
 
 /// The revisions of `service`, those with desired tasks first, newest first; `None` if not all of them are cached.
-fn revised<'a>(service: &'a EcsService, memory: &'a EcsCache) -> Option<Vec<TaskRevision<'a>>> {
-    let known = service.revisions.iter().map(|current| Some((current, &**memory.revisions.get(&current.arn)?)));
+fn revised<'a>(service: &'a EcsService, cache: &'a EcsCache) -> Option<Vec<TaskRevision<'a>>> {
+    let known = service.revisions.iter().map(|current| Some((current, &**cache.revisions.get(&current.arn)?)));
     let mut known: Vec<_> = known.collect::<Option<_>>()?;
     // A revision that is being rolled back is the newest, but has no desired tasks.
     known.sort_by_key(|(current, revision)| Reverse((current.requested > 0, revision.created_at)));
-    let edition = |(current, revision): (&'a CurrentRevision, &'a CachedRevision)| TaskRevision {
+    let revision = |(current, revision): (&'a CurrentRevision, &'a CachedRevision)| TaskRevision {
         definition: &revision.definition,
         version: Some(arn::last(&current.arn)),
         is_fargate: revision.is_fargate || service.is_fargate,
         revision: Some(revision),
     };
-    (!known.is_empty()).then(|| known.into_iter().map(edition).collect())
+    (!known.is_empty()).then(|| known.into_iter().map(revision).collect())
 }
 
 /// The digests that run in `container`, newest first: the one that ECS resolved its image to, else those of `tasks`,

@@ -25,7 +25,7 @@ const REPOSITORIES: usize = 40;
 const IMAGES: usize = 300;
 /// One function in so many has an alias of a published version.
 const ALIASED: usize = 20;
-/// Zip functions in each place: listed, but not requested.
+/// Zip functions in each region: listed, but not requested.
 const ARCHIVES: usize = 50;
 /// Versions on a page of Lambda's (its API model).
 const PAGE: usize = 50;
@@ -41,8 +41,8 @@ const LINES: [(&str, &str); 6] = [
 const RELEASES: i64 = 60;
 const IN_USE: [i64; 6] = [0, 5, 20, 30, 45, 59];
 
-/// The world, and the expected numbers.
-pub struct Estate {
+/// The emulated AWS and registries, and the expected numbers.
+pub struct AwsFleet {
     /// The state of AWS.
     pub cloud: Cloud,
     /// The registries with bases and images.
@@ -50,18 +50,18 @@ pub struct Estate {
     /// The expected findings.
     pub deployments: usize,
     /// By account and region.
-    pub places: Vec<Place>,
+    pub regions: Vec<FleetRegion>,
 }
 
 /// One region of one account.
-pub struct Place {
+pub struct FleetRegion {
     account: &'static str,
-    region: &'static str,
+    name: &'static str,
     images: Vec<(String, Digest)>,
     functions: usize,
 }
 
-impl Place {
+impl FleetRegion {
     /// The number of `GetFunction` calls of a cold audit.
     pub fn gets(&self) -> usize {
         self.functions + self.aliased()
@@ -78,10 +78,10 @@ impl Place {
     }
 
     fn host(&self) -> String {
-        format!("{}.dkr.ecr.{}.amazonaws.com", self.account, self.region)
+        format!("{}.dkr.ecr.{}.amazonaws.com", self.account, self.name)
     }
 
-    /// Deploys functions on the images here.
+    /// Deploys functions with the images of this region.
     fn deploy(&self, cloud: &Cloud) {
         let version = |number: usize| {
             let (name, digest) = &self.images[number % self.images.len()];
@@ -97,17 +97,17 @@ impl Place {
             if !number.is_multiple_of(10) {
                 function = function.tag("team", &format!("team-{}", number % 7)).tag("stage", "production");
             }
-            cloud.function(self.account, self.region, function);
+            cloud.function(self.account, self.name, function);
         }
         for number in 0..ARCHIVES {
             let function = CloudFunction::new(&format!("archive-{number}"), CloudVersion::zip("python3.13"));
-            cloud.function(self.account, self.region, function);
+            cloud.function(self.account, self.name, function);
         }
     }
 }
 
-/// Fills a world.
-pub fn fill() -> Estate {
+/// Creates the fleet.
+pub fn fill() -> AwsFleet {
     let now: DateTime<Utc> = NOW.parse().expect("an instant");
     let (cloud, stock) = (Cloud::new(OWN), Stock::new());
     let mut lines = fleet::lines(40);
@@ -116,16 +116,16 @@ pub fn fill() -> Estate {
     let bases: Vec<_> = lines.iter().map(|line| (line, publish(&stock, line, now))).collect();
     let pairs = ACCOUNTS.into_iter().flat_map(|account| REGIONS.map(|region| (account, region)));
     let count = ACCOUNTS.len() * REGIONS.len();
-    let mut places = Vec::new();
-    for (number, (account, region)) in pairs.enumerate() {
+    let mut regions = Vec::new();
+    for (number, (account, name)) in pairs.enumerate() {
         let functions = FUNCTIONS / count + usize::from(number < FUNCTIONS % count);
-        let mut place = Place { account, region, images: Vec::new(), functions };
-        push(&mut place, &cloud, &stock, &bases);
-        place.deploy(&cloud);
-        places.push(place);
+        let mut region = FleetRegion { account, name, images: Vec::new(), functions };
+        push(&mut region, &cloud, &stock, &bases);
+        region.deploy(&cloud);
+        regions.push(region);
     }
-    let deployments = places.iter().map(Place::gets).sum();
-    Estate { cloud, stock, deployments, places }
+    let deployments = regions.iter().map(FleetRegion::gets).sum();
+    AwsFleet { cloud, stock, deployments, regions }
 }
 
 /// Releases, and when they were published.
@@ -142,11 +142,11 @@ fn publish(stock: &Stock, line: &Line, now: DateTime<Utc>) -> Releases {
     in_use.into_iter().map(|(_, index, at)| (index, at)).collect()
 }
 
-/// Pushes the images of `place`: of an account's forty repositories those that are in this region.
-fn push(place: &mut Place, cloud: &Cloud, stock: &Stock, bases: &[(&Line, Releases)]) {
-    let is_here = |image: &usize| REGIONS[image % REPOSITORIES % REGIONS.len()] == place.region;
+/// Pushes the images of `region`: of an account's forty repositories those that are in this region.
+fn push(region: &mut FleetRegion, cloud: &Cloud, stock: &Stock, bases: &[(&Line, Releases)]) {
+    let is_here = |image: &usize| REGIONS[image % REPOSITORIES % REGIONS.len()] == region.name;
     for image in (0..IMAGES).filter(is_here) {
-        let repository = format!("team-{}/app-{}", place.account, image % REPOSITORIES);
+        let repository = format!("team-{}/app-{}", region.account, image % REPOSITORIES);
         let tag = (image / REPOSITORIES + 1).to_string();
         let (line, releases) = &bases[image % bases.len()];
         let (base, published_at) = &releases[image / bases.len() % releases.len()];
@@ -163,16 +163,16 @@ fn push(place: &mut Place, cloud: &Cloud, stock: &Stock, bases: &[(&Line, Releas
         let digest = stock.push_image(&repository, &spec);
         let stored = CloudImage::from_stock(stock, &repository, digest.as_str()).expect("it was just pushed");
         let stored = stored.tagged(&tag).pushed(built_at + TimeDelta::minutes(5));
-        cloud.push(place.account, place.region, &repository, stored);
-        place.images.push((format!("{repository}:{tag}"), digest));
+        cloud.push(region.account, region.name, &repository, stored);
+        region.images.push((format!("{repository}:{tag}"), digest));
     }
 }
 
-impl Estate {
+impl AwsFleet {
     /// A machine with an empty catalog that audits everything, with AWS at `aws` and all registries at `registry`.
     pub fn program(&self, aws: String, registry: &str) -> Program {
         let hosts =
-            self.places.iter().map(|place| format!("[registry.\"{}\"]\nendpoint = \"{registry}\"\n", place.host()));
+            self.regions.iter().map(|region| format!("[registry.\"{}\"]\nendpoint = \"{registry}\"\n", region.host()));
         let config = format!(
             r#"
             [[inventory.lambda]]

@@ -32,8 +32,8 @@ const LINES: [(&str, &str, &[&str]); 5] = [
 pub(crate) const LINE_COUNT: usize = LINES.len();
 
 /// The registry and the catalog.
-pub(crate) struct Shop {
-    pub(crate) world: Arc<World>,
+pub(crate) struct SearchEnvironment {
+    pub(crate) registry: Arc<World>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) limits: SearchLimits,
     pub(crate) now: DateTime<Utc>,
@@ -53,19 +53,19 @@ pub(crate) fn day(day: u32) -> DateTime<Utc> {
     at(&format!("2026-08-{day:02}T15:00:00Z"))
 }
 
-impl Shop {
+impl SearchEnvironment {
     /// Releases of all lines on each of the first `days` days of August 2026.
     pub(crate) fn new(days: u32) -> Self {
-        let shop = Self {
-            world: Arc::default(),
+        let env = Self {
+            registry: Arc::default(),
             catalog: Arc::new(Catalog::in_memory()),
             limits: SearchLimits::default(),
             now: at("2026-09-01T06:00:00Z"),
             followed: Vec::new(),
             has_dated_company: false,
         };
-        (1..=days).for_each(|day| shop.publish(day));
-        shop
+        (1..=days).for_each(|day| env.publish(day));
+        env
     }
 
     /// The same, with at most so many requests a run.
@@ -84,13 +84,13 @@ impl Shop {
             let mut layers = layers(family, day);
             layers[0] = format!("os {system}");
             let layers: Vec<_> = layers.iter().map(String::as_str).collect();
-            self.world.publish(repository, family, &format!("2026-08-{day:02}T13:00:00Z"), &layers);
+            self.registry.publish(repository, family, &format!("2026-08-{day:02}T13:00:00Z"), &layers);
         }
     }
 
     /// A separate run over the same catalog: the layer evidence of `images`.
     pub(crate) async fn compare(&self, images: &[Image]) -> Vec<Arc<LayerEvidence>> {
-        let registry = ImageReader::new(Arc::clone(&self.world) as _, Arc::clone(&self.catalog));
+        let registry = ImageReader::new(Arc::clone(&self.registry) as _, Arc::clone(&self.catalog));
         let resolver = BaseResolver::new(
             Arc::new(registry),
             ResolveSettings { bases: self.bases(), ..ResolveSettings::default() },
@@ -119,7 +119,7 @@ impl Shop {
 
     /// The requests since the last call, without lists of tags.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.world.requests().into_iter().filter(|request| !request.starts_with("TAGS")).collect()
+        self.registry.requests().into_iter().filter(|request| !request.starts_with("TAGS")).collect()
     }
 }
 
