@@ -223,8 +223,8 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
             Ok(Some(StoredObject { bytes, version })) => {
                 match serde_json::from_slice::<ReportHeader>(&bytes) {
                     Ok(head) if generation(&head.schema) > generation(&own) => {
-                        let place = format!("{}/{LATEST}", store.location());
-                        return Err(Error::Newer { place, found: head.schema, known: own });
+                        let location = format!("{}/{LATEST}", store.location());
+                        return Err(Error::Newer { location, found: head.schema, known: own });
                     }
                     Ok(head) if *head.run_id > *run_id => return Ok(()),
                     Ok(_) => {}

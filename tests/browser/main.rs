@@ -48,7 +48,7 @@ fn pictures(name: &str) -> PathBuf {
     folder
 }
 
-/// Looks at `url`, and prints what was seen; `part` for only a part of it.
+/// Checks the page at `url`, or only its `part`.
 fn check(url: &str, kind: &str, name: &str, part: Option<&str>) {
     let peers = env::var("PEERS_BROWSER").expect("the tests are run with scripts/test, which sets PEERS_BROWSER");
     let log = TempDir::new().unwrap();
@@ -71,9 +71,9 @@ fn check(url: &str, kind: &str, name: &str, part: Option<&str>) {
             None => std::thread::sleep(Duration::from_millis(50)),
         }
     };
-    let said = fs::read_to_string(&log).unwrap();
-    println!("{name}\n{said}");
-    assert!(status.is_some_and(|status| status.success()), "{status:?}\n{said}");
+    let output = fs::read_to_string(&log).unwrap();
+    println!("{name}\n{output}");
+    assert!(status.is_some_and(|status| status.success()), "{status:?}\n{output}");
 }
 
 /// `report` as a file beside its pictures, and its address.
@@ -144,7 +144,7 @@ async fn page(
             let view = DashboardView { report, trend, query: &query, now, next_run_at, mode };
             (policy, Html(html::page(&view))).into_response()
         }
-        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::refused(&error))).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::bad_request(&error))).into_response(),
     }
 }
 

@@ -48,7 +48,7 @@ const BLOCK: usize = 100;
 <tbody>
 {%- for entry in block -%}
 {%- let row = entry.row -%}
-<tr id={{ row.anchor }} data-p={{ entry.place }}><th scope=row>{{ row.name }}{% if !row.place.is_empty() %} {{ row.place }}{% endif %}<small>{{ row.image }}</small><td class={{ row.look.letter }}>{{ row.look.word }}<small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small><td>{{ row.owner }}<td>{{ row.base }}<td>{{ row.age }}<td>{{ row.behind }}<td>{{ row.action }} <a href=#w{{ entry.why }}>why</a>
+<tr id={{ row.anchor }} data-p={{ entry.place }}><th scope=row>{{ row.name }}{% if !row.place.is_empty() %} {{ row.place }}{% endif %}<small>{{ row.image }}</small><td class={{ row.style.letter }}>{{ row.style.word }}<small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small><td>{{ row.owner }}<td>{{ row.base }}<td>{{ row.age }}<td>{{ row.behind }}<td>{{ row.action }} <a href=#w{{ entry.why }}>why</a>
 {%- endfor -%}
 </tbody>
 {% endfor %}
@@ -56,7 +56,7 @@ const BLOCK: usize = 100;
 {% for entry in rows %}
 {% let row = entry.row %}
 <tbody id="{{ row.anchor }}"{% if is_file %} data-c="{{ entry.why }}" data-p="{{ entry.place }}"{% endif %}>
-<tr><th scope="row"><a class="self" href="#{{ row.anchor }}">{{ row.name }}</a>{% if !row.place.is_empty() %} <span class="quiet">{{ row.place }}</span>{% endif %}<small>{{ row.image }}</small></th><td class="v-{{ row.look.word }}"><span class="badge"><span class="mark" aria-hidden="true">{{ row.look.mark }}</span> {{ row.look.word }}</span><small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small></td><td>{{ row.owner }}</td><td>{{ row.base }}</td><td>{{ row.age }}</td><td>{{ row.behind }}</td><td>{{ row.action }}</td></tr>
+<tr><th scope="row"><a class="self" href="#{{ row.anchor }}">{{ row.name }}</a>{% if !row.place.is_empty() %} <span class="quiet">{{ row.place }}</span>{% endif %}<small>{{ row.image }}</small></th><td class="v-{{ row.style.word }}"><span class="badge"><span class="mark" aria-hidden="true">{{ row.style.symbol }}</span> {{ row.style.word }}</span><small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small></td><td>{{ row.owner }}</td><td>{{ row.base }}</td><td>{{ row.age }}</td><td>{{ row.behind }}</td><td>{{ row.action }}</td></tr>
 {% if let Some(details) = entry.details %}
 <tr class="why"><td colspan="7"><details><summary>{{ details.summary }}</summary><div class="details">{{ details.why }}{{ details.own }}</div></details></td></tr>
 {% endif %}

@@ -18,7 +18,7 @@ pub(super) struct FindingRow {
     pub(super) name: String,
     pub(super) place: String,
     pub(super) image: String,
-    pub(super) look: VerdictStyle,
+    pub(super) style: VerdictStyle,
     pub(super) severity: &'static str,
     pub(super) owner: String,
     pub(super) base: String,
@@ -37,7 +37,7 @@ impl FindingRow {
             name: shown(&format::deployment_name(deployment)),
             place: shown(qualifier.trim()),
             image: shown(without_registry(&finding.image.reference)),
-            look: VerdictStyle::new(finding.verdict),
+            style: VerdictStyle::new(finding.verdict),
             severity: finding.severity.as_str(),
             owner: shown_or(deployment.owner.as_deref(), format::NOTHING).into_owned(),
             base: finding

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Returns the document.
-pub(super) async fn answer() -> Json<Value> {
+pub(super) async fn get_document() -> Json<Value> {
     Json(document())
 }
 

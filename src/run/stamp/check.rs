@@ -38,12 +38,12 @@ pub(super) async fn run(
     console: Console,
 ) -> Result<ExitStatus> {
     let sources = files::read(&args.subjects)?;
-    let ports = AppClients::open(settings)?;
+    let clients = AppClients::open(settings)?;
     let arguments = args.build_arguments();
     let mut check = DockerfileCheck {
         keys: &settings.identify.labels,
         options: BuildOptions { arguments: Some(&arguments), target: args.target.as_deref() },
-        judge: BaseJudge::new(settings, &ports, instants),
+        judge: BaseJudge::new(settings, &clients, instants),
         errors: Vec::new(),
     };
     let mut files = Vec::new();

@@ -37,14 +37,14 @@ pub(super) struct BaseJudge<'a> {
     resolver: BaseResolver,
     instants: RunInstants,
     known: HashMap<(Reference, Option<Platform>), Arc<JudgedBase>>,
-    asked: Vec<(Repository, Resolution)>,
+    resolutions: Vec<(Repository, Resolution)>,
 }
 
 impl<'a> BaseJudge<'a> {
-    pub(super) fn new(settings: &'a Settings, ports: &AppClients, instants: RunInstants) -> Self {
-        let images = Arc::clone(&ports.images);
+    pub(super) fn new(settings: &'a Settings, clients: &AppClients, instants: RunInstants) -> Self {
+        let images = Arc::clone(&clients.images);
         let resolver = BaseResolver::new(images, settings.resolve.clone(), instants.now, instants.clock);
-        Self { settings, resolver, instants, known: HashMap::new(), asked: Vec::new() }
+        Self { settings, resolver, instants, known: HashMap::new(), resolutions: Vec::new() }
     }
 
     /// Whether the repository of `reference` is a configured base repository.
@@ -54,7 +54,7 @@ impl<'a> BaseJudge<'a> {
 
     /// The errors of resolving bases.
     pub(super) fn errors(&self) -> Vec<ErrorEntry> {
-        ErrorEntry::from_resolutions(self.asked.iter().map(|(repository, resolution)| (repository, resolution)))
+        ErrorEntry::from_resolutions(self.resolutions.iter().map(|(repository, resolution)| (repository, resolution)))
     }
 
     /// Resolves and judges `reference` for one platform or for all relevant ones.
@@ -75,16 +75,16 @@ impl<'a> BaseJudge<'a> {
         };
         let mut judged: Vec<(Judgement, Resolution)> = Vec::new();
         for platform in platforms {
-            let question = BaseQuery { base: base.clone(), platform: platform.clone(), built_at: None };
-            let resolution = self.resolver.resolve(&question, ImageAge::default()).await;
+            let query = BaseQuery { base: base.clone(), platform: platform.clone(), built_at: None };
+            let resolution = self.resolver.resolve(&query, ImageAge::default()).await;
             judged.push((self.judge(platform, &resolution), resolution));
         }
         let pin = judged.iter().find_map(|(judgement, resolution)| pin(reference, judgement, resolution));
         let worst = judged.iter().max_by_key(|(judgement, _)| judgement.verdict.rank());
         let (judgement, resolution) = worst.expect("at least one platform").clone();
         let fields = PinnedBase::new(&resolution, &judgement, self.instants.now);
-        let asked = judged.into_iter().map(|(_, resolution)| (base.repository.clone(), resolution));
-        self.asked.extend(asked);
+        let resolutions = judged.into_iter().map(|(_, resolution)| (base.repository.clone(), resolution));
+        self.resolutions.extend(resolutions);
         let base = Arc::new(JudgedBase { fields, judgement, pin });
         self.known.insert(key, Arc::clone(&base));
         base
