@@ -439,8 +439,8 @@ fn a_proxy_error_names_the_proxy() {
         // More connections than the program makes; the thread ends with the test's process.
         thread::spawn(move || {
             for mut connection in proxy.incoming().take(64).flatten() {
-                let mut asked = [0; 1024];
-                let _ = connection.read(&mut asked).and_then(|_| connection.write_all(head.as_bytes()));
+                let mut request = [0; 1024];
+                let _ = connection.read(&mut request).and_then(|_| connection.write_all(head.as_bytes()));
             }
         });
         let output = basewatch(here.path())

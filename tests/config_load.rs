@@ -647,7 +647,7 @@ fn a_configuration_of_notifications_is_loaded() {
     let case = Case::of(NOTIFYING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
-    let ids: Vec<_> = settings.notify.channels.iter().map(|receiver| receiver.id.as_str()).collect();
+    let ids: Vec<_> = settings.notify.channels.iter().map(|channel| channel.id.as_str()).collect();
     assert_eq!(ids, ["arn:aws:sns:eu-west-1:123456789012:basewatch", "hooks.example.com"]);
     let topic = &settings.notify.channels[0];
     assert!(topic.is_for(Some("payments")) && !topic.is_for(Some("web")) && !topic.is_for(None));
@@ -742,10 +742,10 @@ fn a_secret_with_a_control_character_is_rejected_without_showing_it() {
     fs::write(case.folder.path().join("beat"), "\u{feff}https://beats.example.com/x").expect("a writable folder");
     let problems = case.problems();
     assert!(
-        problems.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it holds a line feed (U+000A)"),
+        problems.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it contains a line feed (U+000A)"),
         "{problems}"
     );
-    assert!(problems.contains("beat does not hold a valid secret: it holds a byte order mark (U+FEFF)"), "{problems}");
+    assert!(problems.contains("beat does not hold a valid secret: it contains a byte order mark (U+FEFF)"), "{problems}");
     assert!(!problems.contains("hunter") && !problems.contains("beats.example.com"), "{problems}");
     let blank = Case::of(file).with("DASHBOARD_TOKEN", " \n").problems();
     assert!(blank.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it is empty"), "{blank}");

@@ -65,11 +65,11 @@ fn entry<'a>(call: &'a Call, number: usize, field: &str) -> &'a str {
     call.body[format!("PublishBatchRequestEntries.member.{number}.{field}")].as_str().unwrap_or_default()
 }
 
-/// All entries accepted but those of `failed`: by place, code and whether the sender is at fault.
+/// Accepts all entries but those of `failed`: index, code and whether the sender is at fault.
 fn batch(call: &Call, failed: &[(usize, &str, bool)]) -> Answer {
     let (mut successful, mut refused) = (String::new(), String::new());
     for number in 0..entries(call) {
-        match failed.iter().find(|(place, ..)| *place == number) {
+        match failed.iter().find(|(index, ..)| *index == number) {
             Some((_, code, is_sender)) => {
                 let fields = format!("<Id>{number}</Id><Code>{code}</Code><Message>said so</Message>");
                 write!(refused, "<member>{fields}<SenderFault>{is_sender}</SenderFault></member>").unwrap();
@@ -170,13 +170,13 @@ async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(25)).await;
     assert_eq!(replay.calls("PublishBatch").iter().map(entries).collect::<Vec<_>>(), [10, 10, 5]);
     assert_eq!(outcomes.len(), 25);
-    for (place, outcome) in outcomes.iter().enumerate() {
+    for (index, outcome) in outcomes.iter().enumerate() {
         match outcome {
-            Ok(receipt) => assert_eq!(receipt.message_id, Some(format!("m-{}", place % 10))),
-            Err(undelivered) => {
-                assert_eq!(place % 10, 3);
-                assert!(undelivered.is_about_message, "{undelivered:?}");
-                assert!(undelivered.why.contains("InvalidParameter: said so"), "{undelivered:?}");
+            Ok(receipt) => assert_eq!(receipt.message_id, Some(format!("m-{}", index % 10))),
+            Err(error) => {
+                assert_eq!(index % 10, 3);
+                assert!(error.is_about_message, "{error:?}");
+                assert!(error.why.contains("InvalidParameter: said so"), "{error:?}");
             }
         }
     }
@@ -187,7 +187,7 @@ async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
 async fn after_a_failure_of_sns_a_message_and_those_after_it_are_retried_later() {
     let replay = AwsReplay::new(|call| batch(call, &[(9, "InternalError", false)]));
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(20)).await;
-    assert_eq!(replay.all_calls().len(), 1, "a topic that fails is not asked more");
+    assert_eq!(replay.all_calls().len(), 1, "a failing topic gets no further calls");
     assert!(outcomes[..9].iter().all(Result::is_ok));
     assert!(outcomes[9..].iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
 }
@@ -246,10 +246,10 @@ async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
             let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(count)).await;
             assert_eq!(outcomes.len(), count);
             for outcome in outcomes {
-                let undelivered = outcome.unwrap_err();
-                assert_eq!(undelivered.is_about_message, is_about_message, "{undelivered:?}");
-                assert!(undelivered.why.contains(advice) && undelivered.why.contains(TOPIC), "{}", undelivered.why);
-                assert!(!undelivered.why.contains("hunter2") && !undelivered.why.contains('\n'), "{}", undelivered.why);
+                let error = outcome.unwrap_err();
+                assert_eq!(error.is_about_message, is_about_message, "{error:?}");
+                assert!(error.why.contains(advice) && error.why.contains(TOPIC), "{}", error.why);
+                assert!(!error.why.contains("hunter2") && !error.why.contains('\n'), "{}", error.why);
             }
         }
     }

@@ -204,7 +204,7 @@ fn our_own_image_records_its_base_and_runs_without_root() {
     assert_eq!(version, format!("basewatch {}", env!("CARGO_PKG_VERSION")));
 }
 
-/// An image in place of Rust's: busybox, and a `cargo` of ours in front of all others.
+/// An image in place of Rust's: busybox, and our `cargo` first in the path.
 fn stand_in_rust(workshop: &Workshop, reference: &str) {
     let cargo = workshop.path("cargo");
     fs::write(&cargo, CARGO).expect("a file written");

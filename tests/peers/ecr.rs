@@ -164,7 +164,7 @@ async fn an_unlabelled_image_is_built_on_an_older_release_of_a_base_in_private_e
     assert_eq!(orders["base"]["reference"], format!("{base}@{}", first.digest));
     assert_eq!((&orders["behind"]["releases"], &orders["behind"]["exact"]), (&1.into(), &false.into()), "{orders:#}");
     assert!(orders["behind"]["since"].is_string(), "{orders:#}");
-    let asked = world.own.registry.requests_since(mark);
-    let manifests: Vec<_> = asked.iter().filter(|line| line.contains("base/java/manifests/sha256")).collect();
+    let request = world.own.registry.requests_since(mark);
+    let manifests: Vec<_> = request.iter().filter(|line| line.contains("base/java/manifests/sha256")).collect();
     assert_eq!(manifests, Vec::<&String>::new(), "manifests come from ECR's API");
 }

@@ -65,7 +65,7 @@ async fn a_service_runs_what_its_revision_pinned_in_each_container() {
         [["app", &app.digest, "stale", "redeploy"], ["proxy", &sidecar.digest, "fresh", "none"]],
         "{report:#}"
     );
-    assert_eq!(findings(&report).len(), 2, "three tasks are one deployment, and staging is not meant: {report:#}");
+    assert_eq!(findings(&report).len(), 2, "three tasks are one deployment, and staging is not selected: {report:#}");
     for finding in findings(&report) {
         assert_eq!(finding["deployment"]["kind"], "ecs");
         assert_eq!(

@@ -195,7 +195,7 @@ async fn many_functions_on_one_image_are_read_once_and_then_only_listed() {
 
     own.update("worker-5", &own.image("workers:7")).await;
     let (_, changed) = program.audit(NOW, &[]);
-    assert_eq!(changed["requests"]["lambda"], 2 + 1, "only what changed is asked for: {}", changed["requests"]);
+    assert_eq!(changed["requests"]["lambda"], 2 + 1, "only changed functions are requested: {}", changed["requests"]);
 }
 
 #[tokio::test]

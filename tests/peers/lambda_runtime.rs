@@ -34,8 +34,8 @@ impl Watched {
         world.own.push("fresh", "1", &built_on(&releases[4], "fresh").build()).await;
         let s3 = store::bucket(&world.moto).await;
         let hook = Toxic::start(|_| Reply::json(&json!({ "id": "m-1" })));
-        let receiver = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
-        let program = world.program(&receiver).env("BASEWATCH_STORE", format!("s3://{BUCKET}/watch"));
+        let channel = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
+        let program = world.program(&channel).env("BASEWATCH_STORE", format!("s3://{BUCKET}/watch"));
         let file = std::fs::read(program.home().join("basewatch.toml")).expect("the configuration");
         let put = s3.put_object().bucket(BUCKET).key(CONFIGURATION).body(ByteStream::from(file));
         put.send().await.expect("written");
@@ -45,13 +45,13 @@ impl Watched {
         Self { world, s3, hook, emulator, function }
     }
 
-    /// The status and the body of the answer to an invocation.
+    /// The status and body of the response to an invocation.
     async fn invoke(&self, payload: &Value) -> (u16, Value) {
         let url = format!("{}/2015-03-31/functions/_/invocations", self.emulator.http());
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let answer = client.post(url).body(payload.to_string()).send().await.expect("an answer");
-        let status = answer.status().as_u16();
-        let body = answer.text().await.expect("a body");
+        let response = client.post(url).body(payload.to_string()).send().await.expect("a response");
+        let status = response.status().as_u16();
+        let body = response.text().await.expect("a body");
         (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}\n{}", self.function.log())))
     }
 
@@ -62,7 +62,7 @@ impl Watched {
     /// The items of all sent messages.
     fn notified(&self) -> Vec<Value> {
         let log = self.hook.log();
-        let messages = log.iter().map(|asked| serde_json::from_str::<Value>(&asked.body).expect("JSON"));
+        let messages = log.iter().map(|request| serde_json::from_str::<Value>(&request.body).expect("JSON"));
         messages
             .flat_map(|message| message["items"].as_array().expect("items").clone())
             .map(|item| item["name"].clone())
@@ -80,8 +80,8 @@ async fn pushes_and_schedules_of_the_emulator_notify_once() {
         let call = client.head(format!("{images}/v2/{repository}/manifests/1"));
         let call = call.basic_auth("AWS", Some(crate::account::password(ACCOUNT)));
         let call = call.header("accept", basewatch::image::MANIFEST_MEDIA_TYPES.join(", "));
-        let answer = call.send().await.expect("an answer");
-        answer.headers()["docker-content-digest"].to_str().expect("a digest").to_owned()
+        let response = call.send().await.expect("a response");
+        response.headers()["docker-content-digest"].to_str().expect("a digest").to_owned()
     };
     let push = async |repository: &str| {
         json!({

@@ -61,14 +61,14 @@ async fn an_audit_needs_no_permission_outside_its_policies() {
     let (_, report) = program.audit(NOW, &[]);
     let kinds: BTreeSet<_> = findings(&report).iter().map(|it| it["deployment"]["kind"].as_str()).collect();
     assert_eq!(kinds, BTreeSet::from([Some("ecr"), Some("ecs"), Some("lambda")]), "{report:#}");
-    let asked: BTreeSet<_> = world.moto.calls_since(mark).iter().map(|call| call.replace(' ', ":")).collect();
+    let request: BTreeSet<_> = world.moto.calls_since(mark).iter().map(|call| call.replace(' ', ":")).collect();
     let (reading, running) = (allowed(&program, "policy"), allowed(&program, "runner"));
     // Allowed without permission.
     let is_allowed = |call: &&String| reading.contains(*call) || running.contains(*call) || *call == WHO_AM_I;
-    let beyond: Vec<_> = asked.iter().filter(|call| !is_allowed(call)).collect();
-    assert_eq!(beyond, Vec::<&String>::new(), "asked for: {asked:#?}");
+    let beyond: Vec<_> = request.iter().filter(|call| !is_allowed(call)).collect();
+    assert_eq!(beyond, Vec::<&String>::new(), "requested: {request:#?}");
     for call in ["lambda:GetFunction", "lambda:ListAliases", "ecr:DescribeImages", "organizations:ListAccounts"] {
-        assert!(asked.contains(call), "{call} is not among {asked:#?}");
+        assert!(request.contains(call), "{call} is not among {request:#?}");
     }
 }
 

@@ -15,7 +15,7 @@ pub const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 /// The repository of the base.
 pub const BASE: &str = "public.ecr.aws/lambda/java";
 const BASE_NAME: &str = "lambda/java";
-/// The instant all audits here take for now.
+/// The instant that counts as now in all audits.
 pub const NOW: &str = "2026-11-20T06:00:00Z";
 
 /// The releases of `public.ecr.aws/lambda/java:21` in a [`World`], by their dates.
@@ -73,7 +73,7 @@ impl World {
         self.audits(&format!("[[inventory.ecr]]\nregions = [\"us-east-1\"]\n{more}"), &[])
     }
 
-    /// A machine that audits what `inventories` say, in its own account and `others`.
+    /// A machine that audits `inventories` in its own account and `others`.
     pub fn audits(&self, inventories: &str, others: &[&Account]) -> Program {
         let tables: Vec<_> = [&self.own].into_iter().chain(others.iter().copied()).map(Account::table).collect();
         let config = format!(

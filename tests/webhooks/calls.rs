@@ -1,4 +1,4 @@
-//! One call after the other: what is tried again within a run, and what is left to a later one.
+//! Sequential calls: which failures are retried within the run, and which in a later one.
 
 use std::{
     sync::Arc,
@@ -14,7 +14,7 @@ use chrono::Utc;
 
 use crate::toxic::{Reply, Toxic};
 
-/// Waits that no test notices.
+/// Settings with short waits.
 pub(crate) fn quick() -> WebhookClientSettings {
     WebhookClientSettings {
         request_timeout: Duration::from_secs(2),
@@ -45,29 +45,29 @@ async fn made(server: &Toxic) -> Result<WebhookResponse, WebhookError> {
     webhooks(quick()).call(&call(&server.endpoint())).await
 }
 
-pub(crate) fn refused(answer: Result<WebhookResponse, WebhookError>) -> WebhookError {
-    answer.expect_err("it is refused")
+pub(crate) fn refused(response: Result<WebhookResponse, WebhookError>) -> WebhookError {
+    response.expect_err("it is refused")
 }
 
 #[tokio::test]
 async fn a_retry_repeats_the_call_exactly() {
-    let server = Toxic::start(|asked| Reply::new(if asked.nth < 2 { 503 } else { 202 }, "ok"));
-    let answer = made(&server).await.unwrap();
-    assert_eq!((answer.status, answer.body.as_slice()), (202, &b"ok"[..]));
+    let server = Toxic::start(|request| Reply::new(if request.nth < 2 { 503 } else { 202 }, "ok"));
+    let response = made(&server).await.unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (202, &b"ok"[..]));
     let log = server.log();
     assert_eq!(log.len(), 3);
-    for asked in &log {
-        assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/in/5f3a?token=hunter2"));
-        assert_eq!((asked.header("webhook-id"), asked.header("x-team")), (Some("msg-1"), Some("payments")));
-        assert!(asked.header("user-agent").unwrap().starts_with("basewatch/"));
-        assert!(asked.header("webhook-signature").unwrap().starts_with("v1,"));
-        assert_eq!(asked.body, "{}");
+    for request in &log {
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/in/5f3a?token=hunter2"));
+        assert_eq!((request.header("webhook-id"), request.header("x-team")), (Some("msg-1"), Some("payments")));
+        assert!(request.header("user-agent").unwrap().starts_with("basewatch/"));
+        assert!(request.header("webhook-signature").unwrap().starts_with("v1,"));
+        assert_eq!(request.body, "{}");
     }
 }
 
 #[tokio::test]
 async fn a_throttling_host_is_not_called_before_retry_after() {
-    let server = Toxic::start(|asked| match asked.nth {
+    let server = Toxic::start(|request| match request.nth {
         0 => Reply::new(429, "").header("retry-after", "1"),
         _ => Reply::new(200, ""),
     });
@@ -75,7 +75,7 @@ async fn a_throttling_host_is_not_called_before_retry_after() {
     made(&server).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
 
-    // Longer than a run waits: a later one calls again.
+    // Longer than a run waits: a later run retries.
     let server = Toxic::start(|_| Reply::new(429, "slow down").header("retry-after", "3600"));
     let refused = refused(made(&server).await);
     assert_eq!((refused.retry_after, server.log().len()), (Some(Duration::from_hours(1)), 1));
@@ -83,8 +83,8 @@ async fn a_throttling_host_is_not_called_before_retry_after() {
 
     let until = (Utc::now() + chrono::TimeDelta::minutes(10)).to_rfc2822().replace("+0000", "GMT");
     let server = Toxic::start(move |_| Reply::new(503, "").header("retry-after", &until));
-    let asked = self::refused(made(&server).await).retry_after.unwrap();
-    assert!((590..=600).contains(&asked.as_secs()), "{asked:?}");
+    let request = self::refused(made(&server).await).retry_after.unwrap();
+    assert!((590..=600).contains(&request.as_secs()), "{request:?}");
 
     // GitHub throttles with 403.
     let server = Toxic::start(|_| Reply::new(403, "").header("x-ratelimit-remaining", "0").header("retry-after", "60"));
@@ -167,8 +167,8 @@ async fn plain_http_and_reserved_headers_are_refused() {
 #[tokio::test]
 async fn an_endless_response_is_read_up_to_the_limit() {
     let server = Toxic::start(|_| Reply::endless(200));
-    let answer = made(&server).await.unwrap();
-    assert_eq!(answer.body.len(), 64 * 1024);
+    let response = made(&server).await.unwrap();
+    assert_eq!(response.body.len(), 64 * 1024);
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_host_that_is_down_is_called_at_most_twice_in_a_run() {
     assert_eq!(server.log().len(), 8);
     let refused = refused(webhooks.call(&call(&server.endpoint())).await);
     assert!(refused.why.contains("failed repeatedly in this run"), "{}", refused.why);
-    // The next run tries again.
+    // The next run retries.
     self::refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 12);
 }
@@ -203,8 +203,8 @@ async fn calls_to_a_host_are_sequential_and_rate_limited() {
     let call = call(&server.endpoint());
     let begun = Instant::now();
     let calls = (0..6).map(|_| webhooks.call(&call));
-    for answer in futures::future::join_all(calls).await {
-        answer.unwrap();
+    for response in futures::future::join_all(calls).await {
+        response.unwrap();
     }
     assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
 }

@@ -1,4 +1,4 @@
-//! What a repeat is: when it may be made, and what proves that it is ours.
+//! Retries: when they are allowed, and their signatures.
 
 use std::time::{Duration, Instant};
 
@@ -25,10 +25,10 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::digest([pad(0x5c).as_slice(), &inner].concat()).to_vec()
 }
 
-/// What <https://www.standardwebhooks.com> has a consumer verify, and the timestamp.
-fn checked(asked: &Asked, key: &[u8]) -> i64 {
-    let header = |name: &str| asked.header(name).unwrap();
-    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), asked.body);
+/// Verifies a request as <https://www.standardwebhooks.com> requires. Returns its timestamp.
+fn checked(request: &Asked, key: &[u8]) -> i64 {
+    let header = |name: &str| request.header(name).unwrap();
+    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), request.body);
     let expected = format!("v1,{}", STANDARD.encode(hmac_sha256(key, signed.as_bytes())));
     assert_eq!(header("webhook-signature"), expected);
     header("webhook-timestamp").parse().unwrap()
@@ -36,7 +36,7 @@ fn checked(asked: &Asked, key: &[u8]) -> i64 {
 
 #[tokio::test]
 async fn each_attempt_is_signed_with_its_own_timestamp() {
-    let server = Toxic::start(|asked| match asked.nth {
+    let server = Toxic::start(|request| match request.nth {
         0 | 1 => Reply::new(429, "").header("retry-after", "1"),
         _ => Reply::new(200, ""),
     });
@@ -45,10 +45,10 @@ async fn each_attempt_is_signed_with_its_own_timestamp() {
     let call = WebhookCall { signing, body: "{\"q\":\"ü.\"}".into(), ..call(&server.endpoint()) };
     webhooks(quick()).call(&call).await.unwrap();
     let log = server.log();
-    let times: Vec<_> = log.iter().map(|asked| checked(asked, b"a key of 24 bytes, as it")).collect();
+    let times: Vec<_> = log.iter().map(|request| checked(request, b"a key of 24 bytes, as it")).collect();
     assert_eq!(times.len(), 3);
     assert!(times[2] - times[0] >= 2, "{times:?}");
-    assert!(log.iter().all(|asked| asked.header("webhook-id") == Some("msg-1")));
+    assert!(log.iter().all(|request| request.header("webhook-id") == Some("msg-1")));
 }
 
 #[tokio::test]
@@ -73,14 +73,14 @@ async fn retry_after_holds_for_the_rest_of_the_run() {
     }
     assert_eq!(server.log().len(), 1);
     webhooks.call(&call(&other.endpoint())).await.unwrap();
-    // The ledger says when it may be called again: that is for a later run to obey.
+    // The ledger records when the next call is allowed, for later runs.
     refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 2);
 }
 
 #[tokio::test]
 async fn a_host_that_recovers_gets_the_remaining_calls() {
-    let server = Toxic::start(|asked| Reply::new(if asked.nth < 4 { 503 } else { 200 }, ""));
+    let server = Toxic::start(|request| Reply::new(if request.nth < 4 { 503 } else { 200 }, ""));
     let webhooks = webhooks(quick());
     refused(webhooks.call(&call(&server.endpoint())).await);
     for _ in 0..5 {
