@@ -745,7 +745,10 @@ fn a_secret_with_a_control_character_is_rejected_without_showing_it() {
         problems.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it contains a line feed (U+000A)"),
         "{problems}"
     );
-    assert!(problems.contains("beat does not hold a valid secret: it contains a byte order mark (U+FEFF)"), "{problems}");
+    assert!(
+        problems.contains("beat does not hold a valid secret: it contains a byte order mark (U+FEFF)"),
+        "{problems}"
+    );
     assert!(!problems.contains("hunter") && !problems.contains("beats.example.com"), "{problems}");
     let blank = Case::of(file).with("DASHBOARD_TOKEN", " \n").problems();
     assert!(blank.contains("\"DASHBOARD_TOKEN\" does not hold a valid secret: it is empty"), "{blank}");

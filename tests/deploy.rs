@@ -116,8 +116,8 @@ fn templates_allow_the_required_actions_only() {
     for (file, expected) in table {
         let expected: BTreeSet<_> = expected.into_iter().flatten().map(|action| (*action).to_owned()).collect();
         // Comments on skipped checks are not permissions.
-        let said = |line: &&str| !line.contains("checkov:skip") && !line.contains("comment:");
-        let found = text(file).lines().filter(said).flat_map(actions).collect::<BTreeSet<_>>();
+        let is_checked = |line: &&str| !line.contains("checkov:skip") && !line.contains("comment:");
+        let found = text(file).lines().filter(is_checked).flat_map(actions).collect::<BTreeSet<_>>();
         assert_eq!(found, expected, "{file}");
     }
 }

@@ -171,12 +171,12 @@ impl Runs {
                 SecretSource::Here(secret) => secret.clone(),
                 SecretSource::SecretsManager { arn, .. } => Secret::new(arn.to_string()),
             });
-            let answer = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
+            let result = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
                 Ok(call) => self.client.for_another_run().call(&call).await,
                 Err(refused) => Err(refused),
             };
-            match answer {
-                Ok(answer) => rebuild.acknowledged(at(hours), presets::read(rule.preset, &answer)),
+            match result {
+                Ok(response) => rebuild.acknowledged(at(hours), presets::read(rule.preset, &response)),
                 Err(refused) => rebuild.failed(at(hours), &refused),
             }
             self.save(&known);

@@ -225,7 +225,7 @@ async fn a_run_requires_a_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
-    for (ledger, said) in [
+    for (ledger, expected) in [
         ("{", "cannot be parsed"),
         ("{\"schema\":\"basewatch.ledger/v2\"}", "by a newer basewatch"),
         ("{\"schema\":\"basewatch.history/v1\"}", "cannot be parsed"),
@@ -236,7 +236,11 @@ async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
         for arguments in [vec!["run", "--as-of", NEXT_WEEK], vec!["alerts", "list"]] {
             let output = rig.run(&arguments);
             assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
-            assert!(stderr(&output).contains(said) && stderr(&output).contains("ledger.json"), "{}", stderr(&output));
+            assert!(
+                stderr(&output).contains(expected) && stderr(&output).contains("ledger.json"),
+                "{}",
+                stderr(&output)
+            );
         }
         assert_eq!(fs::read_to_string(rig.store().join("ledger.json")).unwrap(), ledger);
         // No alerts about findings are sent, only this one.
@@ -307,8 +311,8 @@ async fn the_heartbeat_url_is_never_shown() {
         .args(["config", "check"])
         .output()
         .unwrap();
-    let said = stderr(&wrong);
-    assert!(code(&wrong) == 2 && said.contains("heartbeat") && !said.contains("s3cret"), "{said}");
+    let expected = stderr(&wrong);
+    assert!(code(&wrong) == 2 && expected.contains("heartbeat") && !expected.contains("s3cret"), "{expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -419,18 +423,18 @@ async fn config_check_prints_channels_without_urls() {
                     [[rebuild]]\nrepositories = [\"orders\"]\npreset = \"cloudevents\"\n\
                     url = \"https://builds.example.com/x\"\n";
     rig.configure("store = \"store\"\n", rebuilds);
-    let said = stdout(&rig.run(&["config", "check"]));
+    let expected = stdout(&rig.run(&["config", "check"]));
     for line in [
         "store     store",
         "notify    chat: findings of all owners, severity medium or higher",
         "rebuild   all: * with cloudevents",
         "warning   orders never applies",
     ] {
-        assert!(said.contains(line), "{line}: {said}");
+        assert!(expected.contains(line), "{line}: {expected}");
     }
     rig.configure("", "");
-    let said = stdout(&rig.run(&["config", "check"]));
-    assert!(said.contains("alerts and rebuilds require a store") && !said.contains("hunter2"), "{said}");
+    let expected = stdout(&rig.run(&["config", "check"]));
+    assert!(expected.contains("alerts and rebuilds require a store") && !expected.contains("hunter2"), "{expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -232,7 +232,7 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
         config_object: None,
         environment_region: None,
         network,
-        store: store::place(raw.store.as_ref(), &at("store"), check),
+        store: store::location(raw.store.as_ref(), &at("store"), check),
         retention: store::retention(section!(retention), &at("retention"), check),
         watch: watch::validate(section!(watch), &at("watch"), &notify, check),
         notify,

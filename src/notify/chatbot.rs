@@ -193,9 +193,9 @@ fn steps(message: &Message) -> Vec<String> {
 }
 
 fn keywords(message: &Message) -> Vec<String> {
-    let mut words = vec!["basewatch".to_owned(), message.severity.as_str().to_owned()];
-    words.extend(message.owner.as_deref().filter(|owner| !owner.is_empty()).map(|owner| cut(plain(owner), 50)));
-    words
+    let mut tags = vec!["basewatch".to_owned(), message.severity.as_str().to_owned()];
+    tags.extend(message.owner.as_deref().filter(|owner| !owner.is_empty()).map(|owner| cut(plain(owner), 50)));
+    tags
 }
 
 /// Text from outside as prose without markup: no emphasis, link or mention. Words that could be markup are rendered as code,

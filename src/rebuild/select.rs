@@ -88,11 +88,11 @@ pub fn plan(
     // Findings that wait for a base need one rebuild, of that base.
     let report = report.with_company_bases();
     let index = ReportIndex::from_report(&report, settings.threshold);
-    let mut by_slot: BTreeMap<RepositoryLine, Vec<String>> = BTreeMap::new();
+    let mut by_repository_line: BTreeMap<RepositoryLine, Vec<String>> = BTreeMap::new();
     for (key, rebuild) in &*known {
-        by_slot.entry(rebuild.repository_line()).or_default().push(key.clone());
+        by_repository_line.entry(rebuild.repository_line()).or_default().push(key.clone());
     }
-    let mut plan = RebuildPlanner { planned: RebuildPlan::default(), known, by_slot, settings, now };
+    let mut plan = RebuildPlanner { planned: RebuildPlan::default(), known, by_repository_line, settings, now };
     let needs = index.needs();
     plan.reopen(&needs);
     let mut candidates = plan.follow(&index);
@@ -117,7 +117,7 @@ struct RebuildPlanner<'a> {
     planned: RebuildPlan,
     known: &'a mut BTreeMap<String, Rebuild>,
     /// Keys of the rebuilds that were known before this run.
-    by_slot: BTreeMap<RepositoryLine, Vec<String>>,
+    by_repository_line: BTreeMap<RepositoryLine, Vec<String>>,
     settings: &'a RebuildSettings,
     now: DateTime<Utc>,
 }
@@ -249,25 +249,26 @@ impl RebuildPlanner<'_> {
         }
     }
 
-    fn of_slot(&self, repository_line: &RepositoryLine) -> impl Iterator<Item = (&String, &Rebuild)> {
-        let keys = self.by_slot.get(repository_line).into_iter().flatten();
+    fn of_repository_line(&self, repository_line: &RepositoryLine) -> impl Iterator<Item = (&String, &Rebuild)> {
+        let keys = self.by_repository_line.get(repository_line).into_iter().flatten();
         keys.filter_map(|key| self.known.get_key_value(key))
     }
 
     fn is_open(&self, repository_line: &RepositoryLine) -> bool {
-        self.of_slot(repository_line).any(|(_, rebuild)| rebuild.is_open())
+        self.of_repository_line(repository_line).any(|(_, rebuild)| rebuild.is_open())
     }
 
     /// The rebuild of `repository_line` that ended last.
     fn last_ended(&self, repository_line: &RepositoryLine) -> Option<String> {
-        let ended = self.of_slot(repository_line).filter_map(|(key, rebuild)| Some((rebuild.ended_at?, key)));
+        let ended =
+            self.of_repository_line(repository_line).filter_map(|(key, rebuild)| Some((rebuild.ended_at?, key)));
         ended.max().map(|(_, key)| key.clone())
     }
 
     /// The number of failed rebuilds in a row and the end of the pause, if rebuilds of `repository_line` are paused.
     fn pause(&self, repository_line: &RepositoryLine) -> Option<(u32, DateTime<Utc>)> {
         let mut ended: Vec<_> = self
-            .of_slot(repository_line)
+            .of_repository_line(repository_line)
             .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != RebuildConclusion::Obsolete))
             .filter_map(|(_, rebuild)| Some((rebuild.ended_at?, rebuild)))
             .collect();
@@ -283,11 +284,12 @@ impl RebuildPlanner<'_> {
     fn is_recently_requested(&self, repository_line: &RepositoryLine, target: &str) -> bool {
         let is_recent =
             |rebuild: &Rebuild| rebuild.ended_at.is_some_and(|ended| !is_over(ended, self.settings.pause, self.now));
-        self.of_slot(repository_line).any(|(_, rebuild)| rebuild.was_requested_for(target) && is_recent(rebuild))
+        self.of_repository_line(repository_line)
+            .any(|(_, rebuild)| rebuild.was_requested_for(target) && is_recent(rebuild))
     }
 
     fn earlier_requests(&self, repository_line: &RepositoryLine, target: &str) -> usize {
-        self.of_slot(repository_line).filter(|(_, rebuild)| rebuild.was_requested_for(target)).count()
+        self.of_repository_line(repository_line).filter(|(_, rebuild)| rebuild.was_requested_for(target)).count()
     }
 }
 

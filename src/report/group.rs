@@ -97,7 +97,7 @@ impl<'a> DeploymentNames<'a> {
             (lacking.region, deployment.region.as_deref()),
             (lacking.account, deployment.account.as_deref()),
         ];
-        let wanted = parts.into_iter().filter_map(|(is_lacking, part)| part.filter(|_| is_lacking));
-        wanted.flat_map(|part| [" ", part]).collect()
+        let qualifiers = parts.into_iter().filter_map(|(is_lacking, part)| part.filter(|_| is_lacking));
+        qualifiers.flat_map(|part| [" ", part]).collect()
     }
 }

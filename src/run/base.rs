@@ -22,11 +22,11 @@ use crate::{
 pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<ExitStatus> {
     let clients = AppClients::open(settings)?;
     let mut report = report(settings, &clients, &args.reference, args.history, RunInstants::new(args.as_of)).await?;
-    if let Some(wanted) = &args.platform {
+    if let Some(selected) = &args.platform {
         let platforms: Vec<_> = report.platforms.iter().map(|platform| platform.platform.to_string()).collect();
-        report.platforms.retain(|platform| platform.platform == *wanted);
+        report.platforms.retain(|platform| platform.platform == *selected);
         if report.platforms.is_empty() {
-            bail!("{} has no image for {wanted}; its platforms are {}", args.reference, platforms.join(", "));
+            bail!("{} has no image for {selected}; its platforms are {}", args.reference, platforms.join(", "));
         }
     }
     output::print(&match args.format {

@@ -121,7 +121,7 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
 fn runs(timetable: &Timetable, now: DateTime<Utc>) -> String {
     format!(
         "  schedule  {} (`basewatch serve`): {timetable}\n  next      {}\n",
-        timetable.words(),
+        timetable.description(),
         timetable.upcoming(now, 3).join(", ")
     )
 }

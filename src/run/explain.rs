@@ -25,10 +25,10 @@ pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> R
     let clients = AppClients::open(settings)?;
     let mut explanations = explanations(settings, &clients, RunInstants::new(args.as_of)).await;
     let platforms: Vec<_> = explanations.iter().filter_map(|explanation| explanation.platform.clone()).collect();
-    if let Some(wanted) = args.platform.as_ref().map(ToString::to_string) {
-        explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == wanted));
+    if let Some(selected) = args.platform.as_ref().map(ToString::to_string) {
+        explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == selected));
         if explanations.is_empty() {
-            bail!("{} has no image for {wanted}; its platforms are {}", args.image, platforms.join(", "));
+            bail!("{} has no image for {selected}; its platforms are {}", args.image, platforms.join(", "));
         }
     }
     output::print(&render(&explanations, args.format, &console.style()))?;

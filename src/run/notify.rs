@@ -23,7 +23,7 @@ pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<ExitStat
     let requests = Arc::new(RequestCounter::default());
     let outbound = OutboundClients::open(settings, &Arc::new(Aws::new(Arc::clone(&requests))), &requests)?;
     let mut exit = ExitStatus::Clean;
-    for channel in wanted(settings, args)? {
+    for channel in selected(settings, args)? {
         let Some(notifier) = outbound.notifiers.get(&channel.id) else { continue };
         let message = test_message(channel, &ulid::Ulid::generate().to_string(), Utc::now());
         match notifier.deliver(&[&message]).await.pop() {
@@ -41,7 +41,7 @@ pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<ExitStat
     Ok(exit)
 }
 
-fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a NotificationChannel>> {
+fn selected<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a NotificationChannel>> {
     let channels = &settings.notify.channels;
     if channels.is_empty() {
         bail!("no notification channel is configured: add [[notify.sns]] or [[notify.webhook]]");
@@ -52,6 +52,6 @@ fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a N
             bail!("no channel is named {name:?}; configured: {}", known());
         }
     }
-    let is_wanted = |channel: &&NotificationChannel| args.channels.is_empty() || args.channels.contains(&channel.id);
-    Ok(channels.iter().filter(is_wanted).collect())
+    let is_selected = |channel: &&NotificationChannel| args.channels.is_empty() || args.channels.contains(&channel.id);
+    Ok(channels.iter().filter(is_selected).collect())
 }

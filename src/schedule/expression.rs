@@ -24,7 +24,7 @@ fn invalid(text: &str, why: &str) -> String {
 pub(super) struct CronExpression {
     text: String,
     /// A description in English.
-    pub(super) words: String,
+    pub(super) description: String,
     /// The times are the union of these schedules.
     schedules: Vec<Schedule>,
     /// Whether it matches every hour.
@@ -87,7 +87,7 @@ impl FromStr for CronExpression {
         });
         Ok(Self {
             text: text.trim().to_owned(),
-            words: description::describe(&[seconds, minutes, hours, days, months, fields[4]]),
+            description: description::describe(&[seconds, minutes, hours, days, months, fields[4]]),
             schedules: schedules.collect::<Result<_, String>>()?,
             is_hourly: hours.starts_with('*'),
         })

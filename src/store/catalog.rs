@@ -167,8 +167,8 @@ impl Catalog {
     }
 
     /// Reads the record of `repository`.
-    pub fn read_repository<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryRecord) -> T) -> T {
-        look(lock(&self.read().repositories).entry(repository.clone()).or_default().record())
+    pub fn read_repository<T>(&self, repository: &Repository, read: impl FnOnce(&RepositoryRecord) -> T) -> T {
+        read(lock(&self.read().repositories).entry(repository.clone()).or_default().record())
     }
 
     /// Changes the record of `repository`. In a folder it is written within a second, or when the catalog is dropped, so a

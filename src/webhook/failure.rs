@@ -146,8 +146,11 @@ mod tests {
     #[test]
     fn a_response_is_quoted_as_one_short_readable_line() {
         let body = format!("denied\r\n\u{1b}[31m\u{202e}nwod \u{feff}{}", "é".repeat(500));
-        let said = quoted(body.as_bytes(), &Redactor::default());
-        assert!(said.starts_with("denied [31m nwod éé") && said.chars().count() == QUOTED_CHARS, "{said}");
+        let quoted_text = quoted(body.as_bytes(), &Redactor::default());
+        assert!(
+            quoted_text.starts_with("denied [31m nwod éé") && quoted_text.chars().count() == QUOTED_CHARS,
+            "{quoted_text}"
+        );
         assert_eq!(quoted(b"\n<html>", &Redactor::default()), "");
     }
 
@@ -187,8 +190,8 @@ mod tests {
         let github_is_ill = failure(502, &[reset.clone(), left("4999")]);
         assert_eq!(github_is_ill.error.retry_after, None);
         for status in [403, 429] {
-            let asked = failure(status, &[reset.clone(), left("0")]).error.retry_after.expect("a span");
-            assert!((2990..=3000).contains(&asked.as_secs()), "{asked:?}");
+            let wait = failure(status, &[reset.clone(), left("0")]).error.retry_after.expect("a span");
+            assert!((2990..=3000).contains(&wait.as_secs()), "{wait:?}");
         }
         assert!(!failure(403, &[reset, left("17")]).is_transient, "it is forbidden, and not throttled");
         let elsewhere = [("x-ratelimit-reset", "30".to_owned()), left("0")];

@@ -130,14 +130,14 @@ fn a_served_page_works_in_a_browser() {
 
 /// As `serve` does: the page under its policy.
 async fn page(
-    State(seen): State<Arc<(Report, Vec<TrendDay>)>>,
+    State(shared): State<Arc<(Report, Vec<TrendDay>)>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
 ) -> Response {
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let policy = [(header::CONTENT_SECURITY_POLICY, html::POLICY)];
     match FindingQuery::parse(parameters) {
         Ok(query) => {
-            let (report, trend) = &*seen;
+            let (report, trend) = &*shared;
             let now = report.generated_at + chrono::TimeDelta::hours(5);
             let next_run_at = Some(report.generated_at + chrono::TimeDelta::days(1));
             let mode = PageMode::Served(ServerActivity::default());

@@ -5,11 +5,11 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::{
+    environment::NOW,
     object_store::ObjectStore,
     peers::{self, Access, Certificate, PASSWORD, Peer, Registry, USER},
     program::{Program, codes, finding},
     seed::{Image, Recipe, Target},
-    world::NOW,
 };
 
 const APP: &str = "team/app";

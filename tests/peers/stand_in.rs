@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::{
     account::{Account, Function, REGION, owner},
+    environment::ACCOUNT,
     peers,
     seed::{Image, Recipe},
-    world::ACCOUNT,
 };
 
 fn image(application: &str) -> Image {

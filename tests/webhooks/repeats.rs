@@ -10,7 +10,7 @@ use basewatch::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    calls::{call, quick, refused, webhooks},
+    calls::{call, error_of, quick, webhooks},
     toxic::{Asked, Reply, Toxic},
 };
 
@@ -56,7 +56,7 @@ async fn a_call_that_must_not_repeat_is_retried_only_after_a_refusal_before_proc
     for (status, tries) in [(500, 1), (502, 1), (504, 1), (503, 4), (429, 4), (408, 4)] {
         let server = Toxic::start(move |_| Reply::new(status, ""));
         let once = WebhookCall { may_repeat: false, ..call(&server.endpoint()) };
-        refused(webhooks(quick()).call(&once).await);
+        error_of(webhooks(quick()).call(&once).await);
         assert_eq!(server.log().len(), tries, "{status}");
     }
 }
@@ -67,14 +67,14 @@ async fn retry_after_holds_for_the_rest_of_the_run() {
     let other = Toxic::start(|_| Reply::new(200, ""));
     let webhooks = webhooks(quick());
     for _ in 0..3 {
-        let refused = refused(webhooks.call(&call(&server.endpoint())).await);
-        let rest = refused.retry_after.unwrap().as_secs();
-        assert!((3590..=3600).contains(&rest) && !refused.is_about_call, "{rest}");
+        let error = error_of(webhooks.call(&call(&server.endpoint())).await);
+        let rest = error.retry_after.unwrap().as_secs();
+        assert!((3590..=3600).contains(&rest) && !error.is_about_call, "{rest}");
     }
     assert_eq!(server.log().len(), 1);
     webhooks.call(&call(&other.endpoint())).await.unwrap();
     // The ledger records when the next call is allowed, for later runs.
-    refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    error_of(webhooks.for_another_run().call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 2);
 }
 
@@ -82,7 +82,7 @@ async fn retry_after_holds_for_the_rest_of_the_run() {
 async fn a_host_that_recovers_gets_the_remaining_calls() {
     let server = Toxic::start(|request| Reply::new(if request.nth < 4 { 503 } else { 200 }, ""));
     let webhooks = webhooks(quick());
-    refused(webhooks.call(&call(&server.endpoint())).await);
+    error_of(webhooks.call(&call(&server.endpoint())).await);
     for _ in 0..5 {
         webhooks.call(&call(&server.endpoint())).await.unwrap();
     }
@@ -95,8 +95,8 @@ async fn a_refused_connection_is_named_and_fails_fast() {
     let address = closed.local_addr().unwrap();
     drop(closed);
     let begun = Instant::now();
-    let refused = refused(webhooks(quick()).call(&call(&format!("http://{address}"))).await);
-    assert!(refused.why.starts_with(&format!("{address} cannot be reached: ")), "{}", refused.why);
-    assert!(!refused.may_have_arrived && !refused.is_about_call);
+    let error = error_of(webhooks(quick()).call(&call(&format!("http://{address}"))).await);
+    assert!(error.why.starts_with(&format!("{address} cannot be reached: ")), "{}", error.why);
+    assert!(!error.may_have_arrived && !error.is_about_call);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

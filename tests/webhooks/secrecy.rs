@@ -37,8 +37,8 @@ async fn errors_and_debug_output_show_no_url_secret_or_body() {
     for url in [server.endpoint(), redirect.endpoint(), closed, garbage] {
         for signature in [SignatureScheme::StandardWebhooks, SignatureScheme::GitHub, SignatureScheme::Bearer] {
             let call = call(&url, signature);
-            let refused = webhooks.call(&call).await.unwrap_err();
-            let shown = format!("{} {refused:?} {call:?} {webhooks:?}", refused.why);
+            let error = webhooks.call(&call).await.unwrap_err();
+            let shown = format!("{} {error:?} {call:?} {webhooks:?}", error.why);
             assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
         }
     }

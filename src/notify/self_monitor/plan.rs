@@ -47,13 +47,13 @@ pub(super) fn plan(
     for channel in addressed(settings, monitor_settings) {
         let Some(kind) = change(monitor, channel, settings, monitor_settings, now) else { continue };
         let Some(fields) = record(monitor, channel, monitor_settings, kind, now) else { continue };
-        let is_wanted = channel.resolved || kind != EventKind::Resolved;
+        let is_subscribed = channel.resolved || kind != EventKind::Resolved;
         let key = key(monitor, channel, kind);
         let Some(event) = monitor.deliveries.get_mut(&channel.id).and_then(|known| known.history.events.last_mut())
         else {
             continue;
         };
-        if !is_wanted {
+        if !is_subscribed {
             event.sent_at = Some(now);
             continue;
         }

@@ -40,10 +40,10 @@ pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console)
 async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Result<ExitStatus> {
     let ledger = ledger(store).await?;
     let mut list = AlertList::from_ledger(&ledger);
-    let is_wanted = |owner: Option<&str>| {
+    let is_selected = |owner: Option<&str>| {
         args.owner.is_empty() || owner.is_some_and(|owner| args.owner.iter().any(|glob| glob.matches(owner)))
     };
-    list.alerts.retain(|alert| (args.all || alert.is_open()) && is_wanted(alert.subject.owner.as_deref()));
+    list.alerts.retain(|alert| (args.all || alert.is_open()) && is_selected(alert.subject.owner.as_deref()));
     output::print(&match args.format {
         OutputFormat::Json => json::render(&list),
         OutputFormat::Table => listing::table(&list, &console.style()),

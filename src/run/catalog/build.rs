@@ -144,8 +144,9 @@ fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> 
     let named = lines.iter().filter_map(|line| exact(line.as_str().rsplit_once(':')?.0));
     let all = settings.policy.calendar.repositories().chain(configured).chain(named);
     let all: BTreeSet<_> = all.chain(known.repositories().cloned()).collect();
-    let is_wanted = |repository: &Repository| lines.is_empty() || lines.iter().any(|line| may_match(line, repository));
-    all.into_iter().filter(is_wanted).collect()
+    let is_selected =
+        |repository: &Repository| lines.is_empty() || lines.iter().any(|line| may_match(line, repository));
+    all.into_iter().filter(is_selected).collect()
 }
 
 /// Whether a line of `repository` may match the pattern. If not, its tag list is not read.

@@ -165,10 +165,10 @@ pub(super) async fn history(
     Parameters(parameters): Parameters<Vec<(String, String)>>,
     request_headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let mut wanted = USUAL_DAYS;
+    let mut requested_days = USUAL_DAYS;
     for (name, value) in &parameters {
         let days = value.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
-        wanted = match (name.as_str(), days) {
+        requested_days = match (name.as_str(), days) {
             ("days", Some(days)) => days,
             ("days", None) => {
                 return Err(bad(&format!("days must be an integer from 1 to {MOST_DAYS}, not {value:?}")));
@@ -178,11 +178,11 @@ pub(super) async fn history(
     }
     let snapshot = shown(&state)?;
     let run_id = &snapshot.report.run_id;
-    let days = snapshot.last_days(wanted, state.clock.now());
+    let days = snapshot.last_days(requested_days, state.clock.now());
     Ok(response::cached_json(
         &request_headers,
         run_id,
-        &format!("history {wanted} {}", days.len()),
+        &format!("history {requested_days} {}", days.len()),
         &HistoryResponse { schema: HISTORY, days },
     ))
 }

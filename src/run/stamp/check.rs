@@ -143,12 +143,12 @@ impl DockerfileCheck<'_> {
         // Only configured bases are pinned and recorded.
         let keys = if ships.is_some_and(|ships| bases.contains_key(&ships)) { self.keys } else { &[] };
         let edits = plan.edits(&pins, keys);
-        let place = FromContext { text, plan: &plan, keys: self.keys, edits: &edits };
+        let from_context = FromContext { text, plan: &plan, keys: self.keys, edits: &edits };
         let froms = plan
             .froms
             .iter()
             .enumerate()
-            .map(|(position, from)| place.fields(position, from, bases.get(&position).map(AsRef::as_ref)));
+            .map(|(position, from)| from_context.fields(position, from, bases.get(&position).map(AsRef::as_ref)));
         let froms = froms.collect();
         Ok((froms, (!edits.is_empty()).then(|| edits.apply(text))))
     }

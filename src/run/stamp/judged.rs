@@ -101,10 +101,10 @@ impl<'a> BaseJudge<'a> {
         let is_usual = |platform: &Platform| {
             usual().any(|usual| usual.os() == platform.os() && usual.has_architecture_of(platform))
         };
-        let (wanted, others): (Vec<_>, Vec<_>) =
+        let (matching, others): (Vec<_>, Vec<_>) =
             all.into_iter().map(|(platform, _)| platform).partition(|platform| is_usual(platform));
-        match (wanted.is_empty(), others.into_iter().next()) {
-            (false, _) => wanted,
+        match (matching.is_empty(), others.into_iter().next()) {
+            (false, _) => matching,
             (true, Some(other)) => vec![other],
             (true, None) => usual().take(1).collect(),
         }
@@ -128,8 +128,8 @@ impl<'a> BaseJudge<'a> {
         let line = resolution.line.as_ref().map(|(line, _)| line.to_string());
         let subject =
             PolicySubject { deployment: "", repository: "", account: None, owner: None, base: line.as_deref() };
-        let case = JudgeInput::Identified { image: &image, identification: None, resolution };
-        judge(case, subject, &self.settings.policy, self.instants.now)
+        let input = JudgeInput::Identified { image: &image, identification: None, resolution };
+        judge(input, subject, &self.settings.policy, self.instants.now)
     }
 }
 

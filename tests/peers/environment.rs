@@ -22,7 +22,7 @@ pub const NOW: &str = "2026-11-20T06:00:00Z";
 pub const RELEASES: [&str; 5] = ["2026.08.22.00", "2026.08.23.12", "2026.10.20.13", "2026.11.01.04", "2026.11.19.13"];
 
 /// The peers and what to fill them with.
-pub struct World {
+pub struct AwsEnvironment {
     /// The AWS APIs.
     pub moto: Peer,
     /// Stands in for public.ecr.aws.
@@ -43,7 +43,7 @@ fn layers(published_at: &str, architecture: &str) -> Vec<String> {
     vec![format!("al2023 {architecture}"), format!("java 21 of {published_at} for {architecture}")]
 }
 
-impl World {
+impl AwsEnvironment {
     /// Starts the peers.
     pub fn start() -> Self {
         let moto = peers::moto();
@@ -53,9 +53,9 @@ impl World {
 
     /// Starts the peers and publishes all releases.
     pub async fn published() -> (Self, Vec<Release>) {
-        let world = Self::start();
-        let releases = world.publish().await;
-        (world, releases)
+        let environment = Self::start();
+        let releases = environment.publish().await;
+        (environment, releases)
     }
 
     /// Publishes all [`RELEASES`] of `lambda/java:21` as AWS does: dated tags for the index and for each
