@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use chrono::NaiveDateTime;
 use cron::Schedule;
 
-use super::{aws_notation, description};
+use super::{description, eventbridge};
 
 /// The syntax hint of error messages.
 const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, day of the month, month, day of the \
@@ -13,7 +13,7 @@ const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, d
 
 /// The error for `text`: its equivalent if it is in AWS notation, else `why` and the syntax.
 fn invalid(text: &str, why: &str) -> String {
-    match aws_notation::equivalent(text) {
+    match eventbridge::equivalent(text) {
         Some(hint) => format!("{text:?} {hint}"),
         None => format!("{text:?} {why}: {HOW}"),
     }

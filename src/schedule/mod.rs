@@ -3,8 +3,8 @@
 //! The syntax is that of crontab(5): five fields, or six starting with seconds. Sunday is 0 or 7. If both the day of
 //! the month and the day of the week are restricted, either one matches.
 
-mod aws_notation;
 mod description;
+mod eventbridge;
 mod expression;
 mod last_day;
 
