@@ -52,7 +52,7 @@ async fn problems_of_a_configuration_in_s3_are_reported_with_its_location() {
         stderr(&output)
     };
     let missing = run(&location());
-    assert!(missing.contains(&location()) && missing.contains("no such object"), "{missing}");
+    assert!(missing.contains(&location()) && missing.contains("the object does not exist"), "{missing}");
     let unnamed = run("s3://audits");
     assert!(unnamed.contains("BASEWATCH_CONFIG") && unnamed.contains("s3://BUCKET/KEY"), "{unnamed}");
     bucket.put(KEY, "[policy]\nmax_age = \"soon\"\n");
