@@ -175,17 +175,17 @@ impl Source {
     }
 }
 
-/// The files below `folder` whose name `wanted` accepts.
-fn files(folder: &Path, wanted: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
+/// The files below `folder` that `is_selected` accepts.
+fn files(folder: &Path, is_selected: &dyn Fn(&Path) -> bool, found: &mut Vec<PathBuf>) {
     let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
             let name = path.file_name().unwrap().to_string_lossy();
             if !matches!(name.as_ref(), ".git" | "node_modules") && !name.starts_with("target") {
-                files(&path, wanted, found);
+                files(&path, is_selected, found);
             }
-        } else if wanted(&path) {
+        } else if is_selected(&path) {
             found.push(path);
         }
     }

@@ -341,16 +341,16 @@ fn the_commands_of_config_iam_are_a_shell_script() {
 }
 
 /// Standard error of an audit of private ECR with `variables`, which cannot start.
-fn refused_with(folder: &Path, variables: &[(&str, &str)]) -> String {
+fn failing_stderr(folder: &Path, variables: &[(&str, &str)]) -> String {
     let file = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\n[catalog]\nenabled = false\n";
     fs::write(folder.join("basewatch.toml"), file).expect("a writable folder");
     let mut command = basewatch(folder);
     command.arg("audit").env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());
     let output = command.output().expect("the program starts");
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(!said.contains("panicked") && output.stdout.is_empty(), "{said}");
-    said
+    let printed = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(!printed.contains("panicked") && output.stdout.is_empty(), "{printed}");
+    printed
 }
 
 #[test]
@@ -360,9 +360,9 @@ fn an_access_key_with_a_line_break_is_rejected_with_a_message() {
         let mut variables = vec![("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
         variables.retain(|(known, _)| *known != name);
         variables.push((name, "hunter2\n"));
-        let said = refused_with(here.path(), &variables);
-        assert!(said.contains(&format!("{name}: ends in a line feed (U+000A)")), "{said}");
-        assert!(!said.contains("hunter2"), "{said}");
+        let printed = failing_stderr(here.path(), &variables);
+        assert!(printed.contains(&format!("{name}: ends in a line feed (U+000A)")), "{printed}");
+        assert!(!printed.contains("hunter2"), "{printed}");
     }
     // A configuration in a bucket is fetched before anything is checked.
     let output = basewatch(here.path())
@@ -370,9 +370,9 @@ fn an_access_key_with_a_line_break_is_rejected_with_a_message() {
         .envs([("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE\n"), ("AWS_SECRET_ACCESS_KEY", "hunter2")])
         .output()
         .expect("the program starts");
-    let said = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("AWS_ACCESS_KEY_ID ends in a line feed (U+000A)"), "{said}");
+    let printed = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("AWS_ACCESS_KEY_ID ends in a line feed (U+000A)"), "{printed}");
 }
 
 #[test]
@@ -381,8 +381,8 @@ fn a_profile_access_key_that_is_invalid_in_a_header_is_rejected_with_a_message()
     fs::create_dir(here.path().join(".aws")).expect("a writable folder");
     let file = "[default]\naws_access_key_id = AKIDÉXAMPLE\naws_secret_access_key = hunter2\n";
     fs::write(here.path().join(".aws/credentials"), file).expect("a writable folder");
-    let said = refused_with(here.path(), &[]);
-    assert!(said.contains("the access key id holds a character outside ASCII"), "{said}");
+    let printed = failing_stderr(here.path(), &[]);
+    assert!(printed.contains("the access key id holds a character outside ASCII"), "{printed}");
 }
 
 #[test]
@@ -407,8 +407,8 @@ fn credential_errors_name_the_cause_and_the_fix() {
             "token\", named by AWS_WEB_IDENTITY_TOKEN_FILE, cannot be read: No such file",
         ),
     ] {
-        let said = refused_with(here.path(), &variables);
-        assert!(said.contains(expected), "{variables:?}: {said}");
+        let printed = failing_stderr(here.path(), &variables);
+        assert!(printed.contains(expected), "{variables:?}: {printed}");
     }
 }
 
@@ -418,16 +418,16 @@ fn config_check_prints_the_next_runs() {
     let file = "[serve]\nschedule = \"30 6 * * mon-fri\"\ntime_zone = \"Europe/Berlin\"\n";
     fs::write(here.path().join("basewatch.toml"), file).expect("a writable folder");
     let output = run(here.path(), &["config", "check"]);
-    let said = text(&output.stdout);
+    let printed = text(&output.stdout);
     let expected = "schedule  at 06:30 on Monday to Friday (`basewatch serve`): 30 6 * * mon-fri (Europe/Berlin)\n";
-    assert!(said.contains(expected), "{said}");
-    let next = said.lines().find_map(|line| line.trim().strip_prefix("next ")).expect("the next runs");
+    assert!(printed.contains(expected), "{printed}");
+    let next = printed.lines().find_map(|line| line.trim().strip_prefix("next ")).expect("the next runs");
     assert_eq!(next.matches(" 06:30 CE").count(), 3, "{next}");
 }
 
 #[test]
 fn a_proxy_error_names_the_proxy() {
-    for (answer, expected) in [
+    for (response, expected) in [
         ("407 Proxy Authentication Required", "the proxy requires a login (407); check the user name and password"),
         ("403 Forbidden", "the proxy refused to connect to it; check HTTPS_PROXY and NO_PROXY"),
     ] {
@@ -435,12 +435,12 @@ fn a_proxy_error_names_the_proxy() {
         fs::write(here.path().join("basewatch.toml"), "[network]\nretries = 0\n").expect("a writable folder");
         let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", proxy.local_addr().expect("an address"));
-        let head = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        let head = format!("HTTP/1.1 {response}\r\nContent-Length: 0\r\n\r\n");
         // More connections than the program makes; the thread ends with the test's process.
         thread::spawn(move || {
             for mut connection in proxy.incoming().take(64).flatten() {
-                let mut asked = [0; 1024];
-                let _ = connection.read(&mut asked).and_then(|_| connection.write_all(head.as_bytes()));
+                let mut request = [0; 1024];
+                let _ = connection.read(&mut request).and_then(|_| connection.write_all(head.as_bytes()));
             }
         });
         let output = basewatch(here.path())

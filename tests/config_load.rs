@@ -647,7 +647,7 @@ fn a_configuration_of_notifications_is_loaded() {
     let case = Case::of(NOTIFYING).with("HOOK_SECRET", "hunter2").with("GITHUB_TOKEN", "hunter3");
     let settings = case.loaded().settings;
     assert_eq!(settings.store.as_ref().expect("a store").to_string(), "/var/lib/basewatch");
-    let ids: Vec<_> = settings.notify.channels.iter().map(|receiver| receiver.id.as_str()).collect();
+    let ids: Vec<_> = settings.notify.channels.iter().map(|channel| channel.id.as_str()).collect();
     assert_eq!(ids, ["arn:aws:sns:eu-west-1:123456789012:basewatch", "hooks.example.com"]);
     let topic = &settings.notify.channels[0];
     assert!(topic.is_for(Some("payments")) && !topic.is_for(Some("web")) && !topic.is_for(None));

@@ -116,8 +116,8 @@ fn templates_allow_the_required_actions_only() {
     for (file, expected) in table {
         let expected: BTreeSet<_> = expected.into_iter().flatten().map(|action| (*action).to_owned()).collect();
         // Comments on skipped checks are not permissions.
-        let said = |line: &&str| !line.contains("checkov:skip") && !line.contains("comment:");
-        let found = text(file).lines().filter(said).flat_map(actions).collect::<BTreeSet<_>>();
+        let is_checked = |line: &&str| !line.contains("checkov:skip") && !line.contains("comment:");
+        let found = text(file).lines().filter(is_checked).flat_map(actions).collect::<BTreeSet<_>>();
         assert_eq!(found, expected, "{file}");
     }
 }
@@ -136,7 +136,7 @@ fn templates_restrict_role_assumption_and_store_listing() {
     {
         assert!(text.contains(accounts), "{accounts}");
         assert_eq!(text.matches("iam::*:role/").count(), text.matches("aws:ResourceOrgID").count());
-        assert!(!text.contains("s3:prefix"), "docs/store.md says why");
+        assert!(!text.contains("s3:prefix"), "see docs/store.md");
     }
 }
 
@@ -475,17 +475,17 @@ fn every_parameter_and_file_is_documented() {
         .filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'))
         .filter(|name| !name.starts_with(' '));
     for name in names {
-        assert!(page.contains(&format!("`{name}`")), "docs/deploy/lambda.md does not say what {name} is for");
+        assert!(page.contains(&format!("`{name}`")), "docs/deploy/lambda.md does not describe {name}");
     }
     let pages: String = files("docs/deploy", "md").iter().map(|page| fs::read_to_string(page).unwrap()).collect();
     for extension in ["yaml", "yml", "json", "service", "timer"] {
         for file in files("deploy", extension) {
             let name = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
             let is_inside = name == "deploy/terraform/foundation/audit-policy.json";
-            assert!(is_inside || pages.contains(&name), "no page says what {name} is for");
+            assert!(is_inside || pages.contains(&name), "no page describes {name}");
         }
     }
     for module in ["lambda", "ecs-task", "ecs-service"] {
-        assert!(pages.contains(&format!("deploy/terraform/{module}")), "no page says what {module} is for");
+        assert!(pages.contains(&format!("deploy/terraform/{module}")), "no page describes {module}");
     }
 }

@@ -244,7 +244,7 @@ fn the_picture_in_the_readme_shows_the_output_of_demo() {
         .map(|(_, text)| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") + " ")
         .collect();
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
-    assert_eq!(words(&drawn), words(&printed), "scripts/picture says how to draw it again");
+    assert_eq!(words(&drawn), words(&printed), "redraw it with scripts/picture");
 }
 
 #[test]

@@ -24,7 +24,7 @@ const CALLS: [(&str, &[&str]); 25] = [
     ("list_image_referrers", &["ecr:BatchGetImage"]),
     ("list_functions", &["lambda:ListFunctions"]),
     ("list_aliases", &["lambda:ListAliases"]),
-    // The answer has the function's tags only with the permission to list them
+    // The response includes the function's tags only with the permission to list them
     // (https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html).
     ("get_function", &["lambda:GetFunction", "lambda:ListTags"]),
     ("describe_pull_through_cache_rules", &["ecr:DescribePullThroughCacheRules"]),
@@ -112,7 +112,7 @@ fn the_policy_allows_exactly_the_calls_in_the_source_code() {
     let made: BTreeSet<_> =
         sources(&root().join("src")).iter().flat_map(|file| calls(&fs::read_to_string(file).unwrap())).collect();
     let known: BTreeSet<_> = CALLS.iter().map(|(call, _)| (*call).to_owned()).collect();
-    assert_eq!(made, known, "the calls in the sources, and those this test knows the actions of");
+    assert_eq!(made, known, "a call in the sources has no action in this test");
     let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
     let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
     let notifying = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{NOTIFYING}");

@@ -27,8 +27,8 @@ const CONFIG: &[u8] = br#"{"architecture":"arm64","os":"linux","rootfs":{"type":
 /// A registry that serves manifests at once, and configurations only once it is `awake`.
 fn sleepy(awake: &Arc<AtomicBool>) -> Toxic {
     let awake = Arc::clone(awake);
-    Toxic::start(move |asked: &Asked| {
-        if asked.path.contains("/manifests/") {
+    Toxic::start(move |request: &Asked| {
+        if request.path.contains("/manifests/") {
             return Reply::manifest(&manifest_of(CONFIG));
         }
         if awake.load(Ordering::SeqCst) { Reply::new(200, CONFIG) } else { Reply::hang() }

@@ -171,12 +171,12 @@ impl Runs {
                 SecretSource::Here(secret) => secret.clone(),
                 SecretSource::SecretsManager { arn, .. } => Secret::new(arn.to_string()),
             });
-            let answer = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
+            let result = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
                 Ok(call) => self.client.for_another_run().call(&call).await,
                 Err(refused) => Err(refused),
             };
-            match answer {
-                Ok(answer) => rebuild.acknowledged(at(hours), presets::read(rule.preset, &answer)),
+            match result {
+                Ok(response) => rebuild.acknowledged(at(hours), presets::read(rule.preset, &response)),
                 Err(refused) => rebuild.failed(at(hours), &refused),
             }
             self.save(&known);
@@ -272,7 +272,7 @@ async fn a_service_that_is_down_for_a_day_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_repeats_the_request_under_the_same_key() {
+async fn a_lost_response_repeats_the_request_under_the_same_key() {
     let forge = Forge::start().await;
     let as_usual =
         WebhookClient::new(webhook::WebhookClientSettings::default(), Arc::new(RequestCounter::default())).unwrap();
@@ -304,8 +304,8 @@ async fn a_base_published_daily_causes_one_rebuild_in_two_weeks() {
             fleet.newest = day;
         }
     }
-    let asked: Vec<_> = forge.builds().iter().map(|build| build.given["base_release"].clone()).collect();
-    assert_eq!(asked, [14, 29, 44, 59].map(|day| json!(release(day))));
+    let requested: Vec<_> = forge.builds().iter().map(|build| build.given["base_release"].clone()).collect();
+    assert_eq!(requested, [14, 29, 44, 59].map(|day| json!(release(day))));
     let ended: Vec<_> = runs.known().into_values().filter_map(|rebuild| rebuild.outcome).collect();
     assert_eq!(ended, [RebuildConclusion::Rebuilt; 3]);
 }

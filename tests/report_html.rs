@@ -95,7 +95,7 @@ fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let failed = html::waiting(ServerActivity { running_since: None, failed_run }, now, None);
     assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
     let error = FindingQuery::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
-    let refused = html::refused(&error);
+    let refused = html::bad_request(&error);
     assert!(refused.contains("out-of-date") && !refused.contains("<script>alert"), "{refused}");
     assert!(PARAMETERS.iter().all(|(name, _)| refused.contains(&format!("<code>{name}</code>"))));
 }

@@ -38,7 +38,7 @@ fn assert_current<T: JsonSchema>(name: &str) {
     let text = fs::read_to_string(&path).unwrap_or_default();
     // As values: the order of keys depends on the serde_json features that other crates enable.
     let actual: Value = serde_json::from_str(&text).unwrap_or_default();
-    assert!(actual == expected, "schema/{name} is not what the types say; UPDATE_SCHEMA=1 writes it");
+    assert!(actual == expected, "schema/{name} differs from the types; UPDATE_SCHEMA=1 writes it");
 }
 
 #[track_caller]

@@ -83,7 +83,10 @@ impl Rig {
     /// The events of each message after the first `since`.
     fn notified(&self, since: usize) -> Vec<Value> {
         let log = self.hook.log();
-        log[since..].iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap()["events"].clone()).collect()
+        log[since..]
+            .iter()
+            .map(|request| serde_json::from_str::<Value>(&request.body).unwrap()["events"].clone())
+            .collect()
     }
 
     /// The kind and the events of each message.
@@ -93,7 +96,7 @@ impl Rig {
             let events: Vec<_> = message["events"].as_object().unwrap().keys().cloned().collect();
             format!("{} {}", message["kind"].as_str().unwrap(), events.join(" "))
         };
-        self.hook.log().iter().map(|asked| of(&asked.body)).collect()
+        self.hook.log().iter().map(|request| of(&request.body)).collect()
     }
 
     /// The printed text, without parts that differ from run to run.
@@ -130,8 +133,8 @@ fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value 
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         fs::write(&path, serde_json::to_string_pretty(&schema).unwrap() + "\n").unwrap();
     }
-    let kept: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
-    assert!(kept == schema, "schema/{name} is not what the types say; UPDATE_SCHEMA=1 writes it");
+    let stored: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
+    assert!(stored == schema, "schema/{name} differs from the types; UPDATE_SCHEMA=1 writes it");
     let document: Value = serde_json::from_str(document).unwrap();
     let problems: Vec<_> = jsonschema::validator_for(&schema)
         .unwrap()
@@ -179,7 +182,7 @@ async fn a_dry_run_omits_notifications_held_back_by_quiet_hours() {
     let rig = Rig::new();
     rig.is_down.store(true, Ordering::SeqCst);
     rig.at(NOW, &[]);
-    // At night, messages that failed by day wait as well.
+    // In quiet hours, messages that failed before wait as well.
     let quiet = "[notify.quiet_hours]\nfrom = \"22:00\"\nto = \"08:00\"\n";
     rig.configure("store = \"store\"\n", quiet);
     let night = stdout(&rig.at(NOW, &["--dry-run"]));
@@ -222,7 +225,7 @@ async fn a_run_requires_a_store() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
-    for (ledger, said) in [
+    for (ledger, expected) in [
         ("{", "cannot be parsed"),
         ("{\"schema\":\"basewatch.ledger/v2\"}", "by a newer basewatch"),
         ("{\"schema\":\"basewatch.history/v1\"}", "cannot be parsed"),
@@ -233,7 +236,11 @@ async fn a_malformed_ledger_stops_the_run_and_is_not_changed() {
         for arguments in [vec!["run", "--as-of", NEXT_WEEK], vec!["alerts", "list"]] {
             let output = rig.run(&arguments);
             assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
-            assert!(stderr(&output).contains(said) && stderr(&output).contains("ledger.json"), "{}", stderr(&output));
+            assert!(
+                stderr(&output).contains(expected) && stderr(&output).contains("ledger.json"),
+                "{}",
+                stderr(&output)
+            );
         }
         assert_eq!(fs::read_to_string(rig.store().join("ledger.json")).unwrap(), ledger);
         // No alerts about findings are sent, only this one.
@@ -281,7 +288,7 @@ async fn dry_runs_and_configuration_errors_do_not_count_as_runs() {
 async fn the_heartbeat_url_is_never_shown() {
     let rig = Rig::new();
     // A service that echoes its input.
-    let service = Toxic::start(|asked| Reply::new(404, format!("no {} here", asked.path)));
+    let service = Toxic::start(|request| Reply::new(404, format!("no {} here", request.path)));
     rig.configure("store = \"store\"\n", "[watch]\nheartbeat = { env = \"HEARTBEAT_URL\" }\n");
     let run = |arguments: &[&str]| {
         let url = format!("{}/ping/s3cret-check?key=T0K3N", service.endpoint());
@@ -294,8 +301,8 @@ async fn the_heartbeat_url_is_never_shown() {
         assert!(!shown.contains("s3cret") && !shown.contains("T0K3N"), "{shown}");
         assert_eq!(shown.contains("the heartbeat call failed"), arguments[0] == "run", "{shown}");
     }
-    let asked: Vec<_> = service.log().into_iter().map(|asked| asked.path).collect();
-    assert_eq!(asked, ["/ping/s3cret-check?key=T0K3N"]);
+    let request: Vec<_> = service.log().into_iter().map(|request| request.path).collect();
+    assert_eq!(request, ["/ping/s3cret-check?key=T0K3N"]);
     for file in ["watch.json", "ledger.json", "reports/latest.json"] {
         assert!(!fs::read_to_string(rig.store().join(file)).unwrap().contains("s3cret"), "{file}");
     }
@@ -304,8 +311,8 @@ async fn the_heartbeat_url_is_never_shown() {
         .args(["config", "check"])
         .output()
         .unwrap();
-    let said = stderr(&wrong);
-    assert!(code(&wrong) == 2 && said.contains("heartbeat") && !said.contains("s3cret"), "{said}");
+    let expected = stderr(&wrong);
+    assert!(code(&wrong) == 2 && expected.contains("heartbeat") && !expected.contains("s3cret"), "{expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -320,9 +327,9 @@ async fn config_check_warns_if_no_channel_receives_watch_notifications() {
     let silent = check("threshold = \"critical\"\n");
     assert!(silent.contains("no channel is notified when runs of basewatch fail"), "{silent}");
     assert!(
-        !check("threshold = \"critical\"\n[watch]\nreceivers = [\"chat\"]\n").contains("when runs of basewatch fail")
+        !check("threshold = \"critical\"\n[watch]\nchannels = [\"chat\"]\n").contains("when runs of basewatch fail")
     );
-    let unknown = check("[watch]\nreceivers = [\"pager\"]\n");
+    let unknown = check("[watch]\nchannels = [\"pager\"]\n");
     assert!(unknown.contains("\"pager\" is not a channel"), "{unknown}");
 }
 
@@ -416,18 +423,18 @@ async fn config_check_prints_channels_without_urls() {
                     [[rebuild]]\nrepositories = [\"orders\"]\npreset = \"cloudevents\"\n\
                     url = \"https://builds.example.com/x\"\n";
     rig.configure("store = \"store\"\n", rebuilds);
-    let said = stdout(&rig.run(&["config", "check"]));
+    let expected = stdout(&rig.run(&["config", "check"]));
     for line in [
         "store     store",
         "notify    chat: findings of all owners, severity medium or higher",
         "rebuild   all: * with cloudevents",
         "warning   orders never applies",
     ] {
-        assert!(said.contains(line), "{line}: {said}");
+        assert!(expected.contains(line), "{line}: {expected}");
     }
     rig.configure("", "");
-    let said = stdout(&rig.run(&["config", "check"]));
-    assert!(said.contains("alerts and rebuilds require a store") && !said.contains("hunter2"), "{said}");
+    let expected = stdout(&rig.run(&["config", "check"]));
+    assert!(expected.contains("alerts and rebuilds require a store") && !expected.contains("hunter2"), "{expected}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -451,7 +458,7 @@ async fn a_test_message_does_not_change_the_ledger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn notifications_of_an_interrupted_run_are_sent_by_the_next_run() {
     let rig = Rig::new();
-    let slow = Toxic::start(|asked| if asked.nth == 0 { Reply::hang() } else { Reply::new(200, "") });
+    let slow = Toxic::start(|request| if request.nth == 0 { Reply::hang() } else { Reply::new(200, "") });
     rig.configure(
         "store = \"store\"\n",
         &format!("[[notify.webhook]]\nname = \"slow\"\nurl = \"{}\"\n", slow.endpoint()),

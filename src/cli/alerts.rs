@@ -75,5 +75,5 @@ pub enum NotifyCommand {
 pub struct NotifyTestArgs {
     /// Only these channels, by name or topic ARN
     #[arg(value_name = "CHANNEL")]
-    pub receivers: Vec<String>,
+    pub channels: Vec<String>,
 }

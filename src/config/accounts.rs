@@ -76,8 +76,8 @@ fn role(text: &str) -> Result<RoleTemplate, String> {
 }
 
 fn account(text: &str) -> Result<AccountId, String> {
-    let refused = |_| format!("{text:?} is not an AWS account ID: write twelve digits, as in \"123456789012\"");
-    text.parse().map_err(refused)
+    let error = |_| format!("{text:?} is not an AWS account ID: write twelve digits, as in \"123456789012\"");
+    text.parse().map_err(error)
 }
 
 #[cfg(test)]

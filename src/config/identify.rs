@@ -100,13 +100,14 @@ pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut ConfigValida
 }
 
 fn validate_mirror(raw: &RawMirror, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<RegistryMirror> {
-    let mut place = |key: &str, text: &Option<String>| check.accept(&at.key(key), place(text.as_ref()?));
-    let (prefix, upstream) = (place("prefix", &raw.prefix), place("upstream", &raw.upstream));
+    let mut host_and_prefix =
+        |key: &str, text: &Option<String>| check.accept(&at.key(key), host_and_prefix(text.as_ref()?));
+    let (prefix, upstream) = (host_and_prefix("prefix", &raw.prefix), host_and_prefix("upstream", &raw.upstream));
     Some(RegistryMirror { prefix: prefix?, upstream: upstream? })
 }
 
 /// Parses a registry with an optional repository prefix, without a trailing slash.
-fn place(text: &str) -> Result<String, String> {
+fn host_and_prefix(text: &str) -> Result<String, String> {
     let text = text.trim_end_matches('/');
     // Two more path segments, so that Docker Hub's `library/` prefix does not apply.
     let below = format!("{text}/x/x").parse::<Repository>().map(|repository| repository.to_string());

@@ -123,17 +123,17 @@ pub fn object(
     flags: &CliOverrides,
     environment: &EnvironmentVariables,
 ) -> Result<Option<ObjectLocation>, ConfigProblems> {
-    let (origin, asked) = if let Some(file) = &flags.config {
+    let (origin, location) = if let Some(file) = &flags.config {
         (ValueOrigin::Flag("--config"), file.to_string_lossy().into_owned())
     } else {
         let named = environment.get(CONFIG_VARIABLE).unwrap_or_default();
         (ValueOrigin::Variable(CONFIG_VARIABLE.to_owned()), named.to_owned())
     };
-    if !asked.starts_with("s3://") {
+    if !location.starts_with("s3://") {
         return Ok(None);
     }
-    let refused = |message| ConfigProblems::from(vec![ConfigProblem { origin, path: KeyPath::default(), message }]);
-    asked.parse().map(Some).map_err(refused)
+    let problem = |message| ConfigProblems::from(vec![ConfigProblem { origin, path: KeyPath::default(), message }]);
+    location.parse().map(Some).map_err(problem)
 }
 
 /// The content of the file.
@@ -151,8 +151,8 @@ fn text(file: &Path, is_object: bool, flags: &CliOverrides) -> Result<String, Co
 
 /// The file to load. A file that was named explicitly may not exist.
 fn find(flags: &CliOverrides, environment: &EnvironmentVariables, working_folder: &Path) -> Option<PathBuf> {
-    let asked = flags.config.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
-    if let Some(file) = asked {
+    let location = flags.config.clone().or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from));
+    if let Some(file) = location {
         return Some(working_folder.join(file));
     }
     candidates(environment, working_folder).into_iter().find(|file| file.exists())
@@ -232,7 +232,7 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
         config_object: None,
         environment_region: None,
         network,
-        store: store::place(raw.store.as_ref(), &at("store"), check),
+        store: store::location(raw.store.as_ref(), &at("store"), check),
         retention: store::retention(section!(retention), &at("retention"), check),
         watch: watch::validate(section!(watch), &at("watch"), &notify, check),
         notify,

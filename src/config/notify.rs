@@ -173,13 +173,13 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut ConfigValidato
     let keep_trying = span("keep_trying", &raw.keep_trying, standard.keep_trying);
     let number = |number: Option<i64>, standard| number.and_then(|number| number.try_into().ok()).unwrap_or(standard);
     let quiet_hours = raw.quiet_hours.as_ref().and_then(|raw| quiet_hours(raw, &at.key("quiet_hours"), check));
-    let mut receivers = Vec::new();
+    let mut channels = Vec::new();
     for (index, raw) in raw.sns.iter().flatten().enumerate() {
-        add(&mut receivers, sns(raw, &at.key("sns").index(index), check), &at.key("sns").index(index), check);
+        add(&mut channels, sns(raw, &at.key("sns").index(index), check), &at.key("sns").index(index), check);
     }
     for (index, raw) in raw.webhook.iter().flatten().enumerate() {
         add(
-            &mut receivers,
+            &mut channels,
             webhook(raw, &at.key("webhook").index(index), check),
             &at.key("webhook").index(index),
             check,
@@ -194,23 +194,23 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut ConfigValidato
         max_items: number(raw.max_items, standard.max_items),
         max_messages: number(raw.max_messages, standard.max_messages),
         keep_trying,
-        channels: receivers,
+        channels,
     }
 }
 
 /// Adds a channel. The ledger identifies channels by name, so names must be unique.
 fn add(
-    receivers: &mut Vec<NotificationChannel>,
-    receiver: Option<NotificationChannel>,
+    channels: &mut Vec<NotificationChannel>,
+    channel: Option<NotificationChannel>,
     at: &KeyPath,
     check: &mut ConfigValidator<'_>,
 ) {
-    let Some(receiver) = receiver else { return };
-    if receivers.iter().any(|known| known.id == receiver.id) {
-        check.refuse(at, format!("has the same name as another channel, {:?}: set a unique name", receiver.id));
+    let Some(channel) = channel else { return };
+    if channels.iter().any(|known| known.id == channel.id) {
+        check.refuse(at, format!("has the same name as another channel, {:?}: set a unique name", channel.id));
         return;
     }
-    receivers.push(receiver);
+    channels.push(channel);
 }
 
 fn sns(raw: &RawSns, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<NotificationChannel> {

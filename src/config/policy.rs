@@ -131,14 +131,14 @@ struct RawRedeploy {
 pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Policy {
     let standard = Policy::default();
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
-    let terms = merged(&standard.thresholds, spans, raw.severity.as_ref(), at, check);
+    let thresholds = merged(&standard.thresholds, spans, raw.severity.as_ref(), at, check);
     let exemptions = exemption::validate(raw.exemption.as_deref().unwrap_or_default(), &at.key("exemption"), check);
     let redeploy = validate_redeploy(raw.redeploy.as_deref().unwrap_or_default(), &at.key("redeploy"), check);
     let at = at.key("override");
     let mut overrides: Vec<PolicyOverride> = Vec::new();
     for (index, raw) in raw.r#override.iter().flatten().enumerate() {
         let at = at.index(index);
-        if let Some(rule) = validate_override(raw, &terms, &at, check) {
+        if let Some(rule) = validate_override(raw, &thresholds, &at, check) {
             if overrides.iter().any(|known| known.name == rule.name) {
                 check.refuse(&at.key("name"), format!("{:?} is already the name of another override", rule.name));
             }
@@ -146,7 +146,7 @@ pub(super) fn validate(raw: &RawPolicy, at: &KeyPath, check: &mut ConfigValidato
         }
     }
     let min_known = raw.min_known.unwrap_or(standard.min_known);
-    Policy { thresholds: terms, overrides, exemptions, redeploy, min_known, ..standard }
+    Policy { thresholds, overrides, exemptions, redeploy, min_known, ..standard }
 }
 
 /// The holds, which apply to releases and not to deployments.
@@ -171,12 +171,12 @@ fn validate_override(
     }
     let severity = raw.severity.as_ref();
     let spans = [raw.max_age.as_ref(), raw.grace.as_ref(), raw.runtime_warning.as_ref()];
-    let terms = merged(general, spans, severity, at, check);
+    let thresholds = merged(general, spans, severity, at, check);
     let name = raw.name.clone()?;
     if name.trim().is_empty() {
         check.refuse(&at.key("name"), "is empty: write what the override is for; findings show it");
     }
-    Some(PolicyOverride { name, scope, thresholds: terms })
+    Some(PolicyOverride { name, scope, thresholds })
 }
 
 fn validate_redeploy(raw: &[RawRedeploy], at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<RedeployRule> {

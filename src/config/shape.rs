@@ -88,10 +88,10 @@ impl ConfigSchema {
                 true
             }
             ("string", ConfigValue::Text(text)) => {
-                let words = words(target);
-                words.is_empty() || words.contains(&text.as_str()) || {
-                    let hint = did_you_mean(text, words.iter().copied());
-                    refuse(format!("{text:?} is not allowed; use {}{hint}", words.join(", ")))
+                let allowed_values = allowed_values(target);
+                allowed_values.is_empty() || allowed_values.contains(&text.as_str()) || {
+                    let hint = did_you_mean(text, allowed_values.iter().copied());
+                    refuse(format!("{text:?} is not allowed; use {}{hint}", allowed_values.join(", ")))
                 }
             }
             // TOML has its own type for dates.
@@ -147,7 +147,7 @@ fn kind(schema: &Json) -> &str {
 }
 
 /// The values of an enumeration.
-fn words(schema: &Json) -> Vec<&str> {
+fn allowed_values(schema: &Json) -> Vec<&str> {
     let plain = schema["enum"].as_array().into_iter().flatten();
     let documented = schema["oneOf"].as_array().into_iter().flatten();
     documented

@@ -20,11 +20,11 @@ pub(super) struct RawRetention {
     history: Option<DurationText>,
 }
 
-pub(super) fn place(raw: Option<&String>, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<StoreLocation> {
-    let place = check.accept(at, raw?.parse::<StoreLocation>().map_err(|error| error.to_string()))?;
-    Some(match place {
+pub(super) fn location(raw: Option<&String>, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<StoreLocation> {
+    let location = check.accept(at, raw?.parse::<StoreLocation>().map_err(|error| error.to_string()))?;
+    Some(match location {
         StoreLocation::Folder(folder) => StoreLocation::Folder(check.folder(at, Path::new(&folder))),
-        place @ StoreLocation::S3 { .. } => place,
+        location @ StoreLocation::S3 { .. } => location,
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) struct RawWatch {
     incomplete_runs: Option<i64>,
     /// Names of the channels to notify. Defaults to the channels without `owners`, or to all if each has `owners`.
     #[schemars(extend("default" = []), example = ["on-call"])]
-    receivers: Option<Vec<String>>,
+    channels: Option<Vec<String>>,
     /// URL that is requested with `GET` after each completed run, for a dead man's switch.
     heartbeat: Option<RawSecretSource>,
     /// URL that is requested after a failed run. Without it, no request is sent.
@@ -48,7 +48,7 @@ pub(super) fn validate(
 ) -> SelfMonitorSettings {
     let standard = SelfMonitorSettings::default();
     let number = |number: Option<i64>, standard| number.and_then(|number| number.try_into().ok()).unwrap_or(standard);
-    let receivers = raw.receivers.as_deref().unwrap_or_default();
+    let channels = raw.channels.as_deref().unwrap_or_default();
     let known = |name: &str| {
         let is_known = notify.channels.iter().any(|channel| channel.id == name);
         let why = || format!("{name:?} is not a channel: write the name of a [[notify.sns]] or [[notify.webhook]]");
@@ -59,7 +59,7 @@ pub(super) fn validate(
         empty_runs: number(raw.empty_runs, standard.empty_runs),
         blind_runs: number(raw.blind_runs, standard.blind_runs),
         incomplete_runs: number(raw.incomplete_runs, standard.incomplete_runs),
-        channels: check.each(&at.key("receivers"), receivers, known),
+        channels: check.each(&at.key("channels"), channels, known),
         heartbeat: raw.heartbeat.as_ref().and_then(|raw| url(raw, &at.key("heartbeat"), check)),
         heartbeat_fail: raw.heartbeat_fail.as_ref().and_then(|raw| url(raw, &at.key("heartbeat_fail"), check)),
     }

@@ -10,8 +10,8 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a AlertItem>) -> Ve
     let mut groups: Vec<Vec<&AlertItem>> = Vec::new();
     let mut known = HashMap::new();
     for item in items {
-        let place = *known.entry(cause(item)).or_insert(groups.len());
-        match groups.get_mut(place) {
+        let index = *known.entry(cause(item)).or_insert(groups.len());
+        match groups.get_mut(index) {
             Some(group) => group.push(item),
             None => groups.push(vec![item]),
         }

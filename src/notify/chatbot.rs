@@ -163,12 +163,12 @@ fn paragraph(group: &[&AlertItem]) -> String {
     if let Some(rebuild) = &item.rebuild {
         return plain(rebuild);
     }
-    let places = phrases::places(group, code);
+    let locations = phrases::locations(group, code);
     if let Some(ended) = &item.ended {
-        return format!("{places}: {}", plain(ended));
+        return format!("{locations}: {}", plain(ended));
     }
     let base = phrases::base(item, code).map(|base| format!(". Base: {base}")).unwrap_or_default();
-    format!("{places}: {}{base}", plain(&phrases::verdict(item)))
+    format!("{locations}: {}{base}", plain(&phrases::verdict(item)))
 }
 
 /// The next steps without duplicates, in the order of the description.
@@ -193,9 +193,9 @@ fn steps(message: &Message) -> Vec<String> {
 }
 
 fn keywords(message: &Message) -> Vec<String> {
-    let mut words = vec!["basewatch".to_owned(), message.severity.as_str().to_owned()];
-    words.extend(message.owner.as_deref().filter(|owner| !owner.is_empty()).map(|owner| cut(plain(owner), 50)));
-    words
+    let mut tags = vec!["basewatch".to_owned(), message.severity.as_str().to_owned()];
+    tags.extend(message.owner.as_deref().filter(|owner| !owner.is_empty()).map(|owner| cut(plain(owner), 50)));
+    tags
 }
 
 /// Text from outside as prose without markup: no emphasis, link or mention. Words that could be markup are rendered as code,
@@ -207,9 +207,9 @@ fn plain(text: &str) -> String {
 }
 
 fn is_markup(word: &str) -> bool {
-    let is_inside = |(place, _): (usize, &str)| {
+    let is_inside = |(index, _): (usize, &str)| {
         let is_letter = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
-        is_letter(word[..place].chars().next_back()) && is_letter(word[place + 1..].chars().next())
+        is_letter(word[..index].chars().next_back()) && is_letter(word[index + 1..].chars().next())
     };
     // Chat turns addresses into links, `:name:` into emoji, and `_text_` into italics unless the underscores are within a
     // word.

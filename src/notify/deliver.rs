@@ -55,17 +55,17 @@ pub async fn deliver(
     let ledger = session.ledger().await;
     let mut delivered = DeliverySummary { given_up, ..DeliverySummary::default() };
     let mut by_channel: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
-    for due in &ledger.outbox {
-        if due.is_ready(settings, now) {
-            by_channel.entry(&due.channel).or_default().push(due);
+    for entry in &ledger.outbox {
+        if entry.is_ready(settings, now) {
+            by_channel.entry(&entry.channel).or_default().push(entry);
         } else {
             delivered.waiting += 1;
         }
     }
-    let work = by_channel.into_iter().map(|(channel, due)| async move {
+    let work = by_channel.into_iter().map(|(channel, entries)| async move {
         match notifiers.get(channel) {
-            Some(notifier) => deliver_to(session, &**notifier, &due, now).await,
-            None => Ok(unknown(channel, &due)),
+            Some(notifier) => deliver_to(session, &**notifier, &entries, now).await,
+            None => Ok(unknown(channel, &entries)),
         }
     });
     let work: Vec<_> = work.collect();
@@ -91,26 +91,26 @@ impl OutboxEntry {
 async fn deliver_to(
     session: &LedgerSession,
     notifier: &dyn Notifier,
-    due: &[&OutboxEntry],
+    entries: &[&OutboxEntry],
     now: DateTime<Utc>,
 ) -> store::Result<DeliverySummary> {
     let channel = notifier.channel();
-    let mut delivered = DeliverySummary { waiting: due.len(), ..DeliverySummary::default() };
-    for batch in due.chunks(notifier.batch().max(1)) {
+    let mut delivered = DeliverySummary { waiting: entries.len(), ..DeliverySummary::default() };
+    for batch in entries.chunks(notifier.batch().max(1)) {
         session.check()?;
         delivered.waiting -= batch.len();
-        let messages: Vec<&Message> = batch.iter().map(|due| &due.message).collect();
-        let answers = notifier.deliver(&messages).await;
+        let messages: Vec<&Message> = batch.iter().map(|entry| &entry.message).collect();
+        let results = notifier.deliver(&messages).await;
         let is_down =
-            answers.iter().filter_map(|answer| answer.as_ref().err()).any(|failure| !failure.is_about_message);
-        let entries = messages.iter().zip(&answers);
+            results.iter().filter_map(|result| result.as_ref().err()).any(|failure| !failure.is_about_message);
+        let entries = messages.iter().zip(&results);
         let entries =
-            entries.map(|(message, answer)| DeliveryRecord::from_delivery(channel, &message.dedup_key, answer, now));
+            entries.map(|(message, result)| DeliveryRecord::from_delivery(channel, &message.dedup_key, result, now));
         session.record(entries.collect()).await?;
-        delivered.tried.extend(messages.into_iter().zip(answers).map(|(message, answer)| DeliveryAttempt {
+        delivered.tried.extend(messages.into_iter().zip(results).map(|(message, result)| DeliveryAttempt {
             channel: channel.to_owned(),
             message: message.clone(),
-            outcome: answer.map_err(|error| error.why),
+            outcome: result.map_err(|error| error.why),
         }));
         if is_down {
             break;
@@ -120,11 +120,11 @@ async fn deliver_to(
 }
 
 /// The attempts for a channel that is no longer configured. Its messages wait until they expire.
-fn unknown(channel: &str, due: &[&OutboxEntry]) -> DeliverySummary {
+fn unknown(channel: &str, entries: &[&OutboxEntry]) -> DeliverySummary {
     let why = "the channel is no longer configured; the message is kept";
-    let tried = due.iter().map(|due| DeliveryAttempt {
+    let tried = entries.iter().map(|entry| DeliveryAttempt {
         channel: channel.to_owned(),
-        message: due.message.clone(),
+        message: entry.message.clone(),
         outcome: Err(why.to_owned()),
     });
     DeliverySummary { tried: tried.collect(), ..DeliverySummary::default() }
@@ -133,24 +133,24 @@ fn unknown(channel: &str, due: &[&OutboxEntry]) -> DeliverySummary {
 /// Drops expired messages and the events they carried, so that alerts that persist trigger again.
 fn give_up(ledger: &mut Ledger, settings: &NotifySettings, now: DateTime<Utc>) -> usize {
     let (old, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut ledger.outbox).into_iter().partition(|due| is_expired(due, settings, now));
+        std::mem::take(&mut ledger.outbox).into_iter().partition(|entry| is_expired(entry, settings, now));
     ledger.outbox = kept;
-    for due in &old {
-        for key in &due.alerts {
+    for entry in &old {
+        for key in &entry.alerts {
             let Some(alert) = ledger.alerts.get_mut(key) else { continue };
-            let Some(history) = alert.deliveries.get_mut(&due.channel) else { continue };
-            history.withdraw(&due.message.dedup_key);
+            let Some(history) = alert.deliveries.get_mut(&entry.channel) else { continue };
+            history.withdraw(&entry.message.dedup_key);
             if history.events.is_empty() {
-                alert.deliveries.remove(&due.channel);
+                alert.deliveries.remove(&entry.channel);
             }
         }
     }
     old.len()
 }
 
-/// Whether `due` has been retried for longer than `keep_trying`.
-pub(super) fn is_expired(due: &OutboxEntry, settings: &NotifySettings, now: DateTime<Utc>) -> bool {
+/// Whether `entry` has been retried for longer than `keep_trying`.
+pub(super) fn is_expired(entry: &OutboxEntry, settings: &NotifySettings, now: DateTime<Utc>) -> bool {
     let longest = Duration::from_std(settings.keep_trying).unwrap_or(Duration::MAX);
-    let is_known = || settings.channels.iter().any(|channel| channel.id == due.channel);
-    now - due.due_at > longest && (due.attempts > 0 || !is_known())
+    let is_known = || settings.channels.iter().any(|channel| channel.id == entry.channel);
+    now - entry.due_at > longest && (entry.attempts > 0 || !is_known())
 }

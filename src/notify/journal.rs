@@ -108,13 +108,13 @@ impl DeliveryRecord {
         let key = key.to_owned();
         match outcome {
             Ok(message_id) => Self::RebuildRequested { key, at, message_id: message_id.clone() },
-            Err(refused) => Self::RebuildNotRequested {
+            Err(error) => Self::RebuildNotRequested {
                 key,
                 at,
-                why: clip(refused.why.as_str(), MESSAGE_BYTES),
-                retry_after: refused.retry_after.map(|wait| wait.as_secs()),
-                is_about_call: refused.is_about_call,
-                may_have_arrived: refused.may_have_arrived,
+                why: clip(error.why.as_str(), MESSAGE_BYTES),
+                retry_after: error.retry_after.map(|wait| wait.as_secs()),
+                is_about_call: error.is_about_call,
+                may_have_arrived: error.may_have_arrived,
             },
         }
     }
@@ -151,17 +151,17 @@ impl Ledger {
                 if let Some(rebuild) = self.rebuilds.get_mut(key) {
                     let retry_after = retry_after.map(std::time::Duration::from_secs);
                     let (is_about_call, may_have_arrived) = (*is_about_call, *may_have_arrived);
-                    let refused = WebhookError { why: why.clone(), retry_after, is_about_call, may_have_arrived };
-                    rebuild.failed(*at, &refused);
+                    let error = WebhookError { why: why.clone(), retry_after, is_about_call, may_have_arrived };
+                    rebuild.failed(*at, &error);
                 }
             }
         }
     }
 
     pub(super) fn acknowledged(&mut self, channel: &str, key: &str, now: DateTime<Utc>, message_id: Option<&String>) {
-        let Some(place) = self.find(channel, key) else { return };
-        let due = self.outbox.remove(place);
-        for alert in &due.alerts {
+        let Some(index) = self.find(channel, key) else { return };
+        let entry = self.outbox.remove(index);
+        for alert in &entry.alerts {
             let history = self.alerts.get_mut(alert).and_then(|alert| alert.deliveries.get_mut(channel));
             for event in
                 history.into_iter().flat_map(|history| &mut history.events).filter(|event| event.dedup_key == key)
@@ -176,12 +176,12 @@ impl Ledger {
     }
 
     fn failed(&mut self, channel: &str, key: &str, now: DateTime<Utc>, why: &str, retry_after: Option<u64>) {
-        let Some(place) = self.find(channel, key) else { return };
-        self.outbox[place].failed(now, why, retry_after);
+        let Some(index) = self.find(channel, key) else { return };
+        self.outbox[index].failed(now, why, retry_after);
         self.channels.entry(channel.to_owned()).or_default().failing_since.get_or_insert(now);
     }
 
     fn find(&self, channel: &str, key: &str) -> Option<usize> {
-        self.outbox.iter().position(|due| due.channel == channel && due.message.dedup_key == key)
+        self.outbox.iter().position(|entry| entry.channel == channel && entry.message.dedup_key == key)
     }
 }

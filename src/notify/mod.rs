@@ -1,6 +1,6 @@
 //! Stage 6: notifications. Selects due alerts, turns them into messages and delivers them to channels.
 //!
-//! [`select`] does no I/O: findings, ledger and settings in, messages out. Knows nothing of how findings came about.
+//! [`select`] does no I/O: findings, ledger and settings in, messages out. Does not depend on how findings are made.
 
 mod aspect;
 mod body;
@@ -55,7 +55,7 @@ pub struct DeliveryReceipt {
 /// Why a message was not delivered. It stays in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryError {
-    /// The attempt and the answer, for people. Contains no secret.
+    /// The attempt and the response, for people. Contains no secret.
     pub why: String,
     /// Minimum wait before the next attempt.
     pub retry_after: Option<Duration>,

@@ -151,34 +151,34 @@ fn severities(message: &Message) -> String {
 }
 
 /// Deployments by location: `orders:live, carts and 7 more (lambda in eu-west-1, account 123456789012)`.
-pub(super) fn places(group: &[&AlertItem], copyable: TextFormatter) -> String {
-    let mut by_place: Vec<(String, Vec<String>, usize)> = Vec::new();
+pub(super) fn locations(group: &[&AlertItem], copyable: TextFormatter) -> String {
+    let mut by_location: Vec<(String, Vec<String>, usize)> = Vec::new();
     let (mut count, mut elsewhere) = (0, 0);
     for item in group {
-        let place = place(item, copyable);
+        let location = location(item, copyable);
         let has_room = count < MAX_NAMES;
-        match by_place.iter_mut().find(|(known, ..)| *known == place) {
+        match by_location.iter_mut().find(|(known, ..)| *known == location) {
             Some((_, names, _)) if has_room => names.push(name(item)),
             Some((.., more)) => *more += 1,
-            None if has_room => by_place.push((place, vec![name(item)], 0)),
+            None if has_room => by_location.push((location, vec![name(item)], 0)),
             None => elsewhere += 1,
         }
         count += 1;
     }
-    let places = by_place.into_iter().map(|(place, names, more)| {
+    let locations = by_location.into_iter().map(|(location, names, more)| {
         let names = names.iter().map(|name| copyable(name)).collect::<Vec<_>>().join(", ");
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let place = if place.is_empty() { place } else { format!(" ({place})") };
-        format!("{names}{more}{place}")
+        let location = if location.is_empty() { location } else { format!(" ({location})") };
+        format!("{names}{more}{location}")
     });
-    let mut places: Vec<_> = places.collect();
+    let mut locations: Vec<_> = locations.collect();
     if elsewhere > 0 {
-        places.push(format!("and {elsewhere} more elsewhere"));
+        locations.push(format!("and {elsewhere} more elsewhere"));
     }
-    places.join(", ")
+    locations.join(", ")
 }
 
-fn place(item: &AlertItem, copyable: TextFormatter) -> String {
+fn location(item: &AlertItem, copyable: TextFormatter) -> String {
     let kind = match item.kind {
         DeploymentKind::Lambda => "lambda",
         DeploymentKind::Ecs => "ecs",
@@ -188,13 +188,17 @@ fn place(item: &AlertItem, copyable: TextFormatter) -> String {
     let is_plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let shown = |text: &str| if is_plain(text) { text.to_owned() } else { copyable(text) };
     let region = item.region.as_deref().map(shown).unwrap_or_default();
-    let place = match (kind, region.as_str()) {
+    let location = match (kind, region.as_str()) {
         ("", region) => region.to_owned(),
         (kind, "") => kind.to_owned(),
         (kind, region) => format!("{kind} in {region}"),
     };
     let account = item.account.as_deref().map(|account| format!("account {}", shown(account)));
-    [Some(place).filter(|place| !place.is_empty()), account].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [Some(location).filter(|location| !location.is_empty()), account]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `orders:live`; for several tags of one image `orders:3.2, 421, latest`.

@@ -14,9 +14,9 @@ pub(super) fn shed<'a>(histories: impl Iterator<Item = &'a mut DeliveryHistory>,
 }
 
 /// Keeps only the leading reason of each item, shortened.
-fn shorten(due: &mut OutboxEntry) -> bool {
+fn shorten(entry: &mut OutboxEntry) -> bool {
     let mut is_shorter = false;
-    for item in &mut due.message.items {
+    for item in &mut entry.message.items {
         if item.reasons.len() > 1 {
             item.reasons.truncate(1);
             is_shorter = true;
@@ -41,11 +41,11 @@ fn drop_events(history: &mut DeliveryHistory) -> bool {
 
 /// Halves the items of the longest messages; the others are counted as left out.
 fn drop_items(outbox: &mut [OutboxEntry]) -> bool {
-    let most = outbox.iter().map(|due| due.message.items.len()).max().unwrap_or_default();
+    let most = outbox.iter().map(|entry| entry.message.items.len()).max().unwrap_or_default();
     if most < 2 {
         return false;
     }
-    for message in outbox.iter_mut().map(|due| &mut due.message) {
+    for message in outbox.iter_mut().map(|entry| &mut entry.message) {
         let left_out = message.items.len().saturating_sub(most / 2);
         message.items.truncate(most / 2);
         message.left_out += left_out as u64;

@@ -140,7 +140,7 @@ fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {
         lines.extend(wrapped(&clean(rebuild), "  ", "  "));
         return;
     }
-    let names = phrases::places(group, clean);
+    let names = phrases::locations(group, clean);
     if let Some(ended) = &item.ended {
         lines.extend(wrapped(&format!("{names}: {}", clean(ended)), "  ", "    "));
         return;

@@ -35,7 +35,7 @@ impl WebhookNotifier {
 
     async fn one(&self, message: &Message) -> Result<DeliveryReceipt, DeliveryError> {
         let call = self.call(message).await?;
-        self.webhooks.call(&call).await.map(|answer| receipt(&answer)).map_err(DeliveryError::from)
+        self.webhooks.call(&call).await.map(|response| receipt(&response)).map_err(DeliveryError::from)
     }
 
     async fn call(&self, message: &Message) -> Result<WebhookCall, DeliveryError> {
@@ -121,25 +121,25 @@ impl Notifier for WebhookNotifier {
     }
 }
 
-/// The message id in the JSON answer, or else the id of the answer.
-fn receipt(answer: &WebhookResponse) -> DeliveryReceipt {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+/// The message id in the JSON response, or else the request id of the response.
+fn receipt(response: &WebhookResponse) -> DeliveryReceipt {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let text = |id: &Value| match id {
         Value::String(id) if !id.trim().is_empty() => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     };
     let given = ["id", "message_id", "messageId"].iter().find_map(|name| text(body.get(name)?));
-    let id = given.or_else(|| answer.request_id.clone());
+    let id = given.or_else(|| response.request_id.clone());
     DeliveryReceipt { message_id: id.map(|id| sanitize(&id).chars().take(ID_CHARS).collect()) }
 }
 
 impl From<WebhookError> for DeliveryError {
-    fn from(refused: WebhookError) -> Self {
+    fn from(error: WebhookError) -> Self {
         Self {
-            why: sanitize(&refused.why).into_owned(),
-            retry_after: refused.retry_after,
-            is_about_message: refused.is_about_call,
+            why: sanitize(&error.why).into_owned(),
+            retry_after: error.retry_after,
+            is_about_message: error.is_about_call,
         }
     }
 }

@@ -61,21 +61,21 @@ impl Rebuild {
     ///
     /// A request that may have arrived counts as accepted, so that no build is started twice. If it has not, the deadline
     /// expires.
-    pub fn failed(&mut self, at: DateTime<Utc>, refused: &WebhookError) {
-        if refused.may_have_arrived {
+    pub fn failed(&mut self, at: DateTime<Utc>, error: &WebhookError) {
+        if error.may_have_arrived {
             self.acknowledged(at, None);
-            self.last_error = Some(refused.why.clone());
+            self.last_error = Some(error.why.clone());
             return;
         }
         let attempts = usize::try_from(self.attempts).unwrap_or(usize::MAX);
         let backoff = BACKOFF[attempts.min(BACKOFF.len() - 1)];
         let backoff = (backoff - TOLERANCE).max(TimeDelta::zero());
-        let requested = refused.retry_after.map(|span| span.min(MAX_RETRY_AFTER));
+        let requested = error.retry_after.map(|span| span.min(MAX_RETRY_AFTER));
         let requested = requested.and_then(|span| TimeDelta::from_std(span).ok()).unwrap_or_default();
         self.attempts = self.attempts.saturating_add(1);
-        self.refusals = if refused.is_about_call { self.refusals.saturating_add(1) } else { 0 };
+        self.refusals = if error.is_about_call { self.refusals.saturating_add(1) } else { 0 };
         self.not_before = at.checked_add_signed(backoff.max(requested));
-        self.last_error = Some(refused.why.clone());
+        self.last_error = Some(error.why.clone());
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::rebuild::tests::rebuild;
 
-    fn refused(retry_after: Option<u64>, is_about_call: bool) -> WebhookError {
+    fn error(retry_after: Option<u64>, is_about_call: bool) -> WebhookError {
         WebhookError {
             why: "503".to_owned(),
             retry_after: retry_after.map(Duration::from_secs),
@@ -99,7 +99,7 @@ mod tests {
         let mut rebuild = rebuild("orders", at);
         let mut minutes = Vec::new();
         for _ in 0..6 {
-            rebuild.failed(at, &refused(None, false));
+            rebuild.failed(at, &error(None, false));
             minutes.push((rebuild.not_before.expect("a next try") - at).num_minutes());
         }
         assert_eq!(minutes, [0, 50, 230, 1430, 1430, 1430]);
@@ -114,7 +114,7 @@ mod tests {
     fn a_request_that_may_have_arrived_is_not_repeated() {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         let mut rebuild = rebuild("orders", at);
-        rebuild.failed(at, &WebhookError { may_have_arrived: true, ..refused(None, false) });
+        rebuild.failed(at, &WebhookError { may_have_arrived: true, ..error(None, false) });
         assert!(!is_callable(&rebuild, at + TimeDelta::days(9)));
         assert_eq!((rebuild.sent_at, rebuild.last_error.as_deref()), (Some(at), Some("503")));
     }
@@ -124,7 +124,7 @@ mod tests {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         for (seconds, expected) in [(1, 1), (7200, 7200), (u64::MAX, 7 * 24 * 3600)] {
             let mut rebuild = rebuild("orders", at);
-            rebuild.failed(at, &refused(Some(seconds), false));
+            rebuild.failed(at, &error(Some(seconds), false));
             assert_eq!(rebuild.not_before, Some(at + TimeDelta::seconds(expected)));
         }
     }
@@ -134,7 +134,7 @@ mod tests {
         let at: DateTime<Utc> = "2026-11-20T06:00:00Z".parse().expect("an instant");
         let mut rebuild = rebuild("orders", at);
         for (is_about_call, refusals) in [(true, 1), (true, 2), (false, 0), (true, 1)] {
-            rebuild.failed(at, &refused(None, is_about_call));
+            rebuild.failed(at, &error(None, is_about_call));
             assert_eq!(rebuild.refusals, refusals);
         }
     }

@@ -40,25 +40,25 @@ pub(super) struct RebuildEvidence {
 /// The next step of `rebuild`.
 pub(super) fn follow(
     rebuild: &Rebuild,
-    world: &ReportIndex<'_>,
+    index: &ReportIndex<'_>,
     settings: &RebuildSettings,
     now: DateTime<Utc>,
 ) -> RebuildStep {
-    let slot = rebuild.slot();
-    let seen = evidence(&rebuild.request, &slot, world);
-    if seen.needing == 0 {
-        return match seen.image {
-            Some(_) if rebuild.sent_at.is_some() => RebuildStep::End(RebuildConclusion::Rebuilt, seen),
-            Some(_) => RebuildStep::End(RebuildConclusion::Obsolete, seen),
+    let repository_line = rebuild.repository_line();
+    let observed = evidence(&rebuild.request, &repository_line, index);
+    if observed.needing == 0 {
+        return match observed.image {
+            Some(_) if rebuild.sent_at.is_some() => RebuildStep::End(RebuildConclusion::Rebuilt, observed),
+            Some(_) => RebuildStep::End(RebuildConclusion::Obsolete, observed),
             // An incomplete report proves no absence.
-            None if world.shows_all_of(&slot) => RebuildStep::End(RebuildConclusion::Obsolete, seen),
+            None if index.shows_all_of(&repository_line) => RebuildStep::End(RebuildConclusion::Obsolete, observed),
             None => RebuildStep::Wait,
         };
     }
     match rebuild.sent_at {
-        None if rebuild.refusals >= MAX_REFUSALS => RebuildStep::End(RebuildConclusion::Refused, seen),
+        None if rebuild.refusals >= MAX_REFUSALS => RebuildStep::End(RebuildConclusion::Refused, observed),
         None => RebuildStep::Call,
-        Some(at) if is_past_deadline(at, settings, now) => RebuildStep::End(RebuildConclusion::Overdue, seen),
+        Some(at) if is_past_deadline(at, settings, now) => RebuildStep::End(RebuildConclusion::Overdue, observed),
         Some(_) => RebuildStep::Wait,
     }
 }
@@ -75,13 +75,17 @@ pub(super) fn is_over(at: DateTime<Utc>, span: std::time::Duration, now: DateTim
 }
 
 /// What the report shows about `request`.
-pub(super) fn evidence(request: &RebuildRequest, slot: &RepositoryLine, world: &ReportIndex<'_>) -> RebuildEvidence {
-    let sight = world.sight(slot);
-    let needing = || sight.into_iter().flat_map(|sight| &sight.needing).copied();
+pub(super) fn evidence(
+    request: &RebuildRequest,
+    repository_line: &RepositoryLine,
+    index: &ReportIndex<'_>,
+) -> RebuildEvidence {
+    let line_findings = index.line_findings(repository_line);
+    let needing = || line_findings.into_iter().flat_map(|line_findings| &line_findings.needing).copied();
     // An image on the requested release that is outdated again needs another rebuild, not this one.
     let needing: Vec<_> = needing().filter(|finding| !is_built_on_target(finding, request)).collect();
-    let on_target = || world.in_repository(slot).find(|finding| is_built_on_target(finding, request));
-    let better = || sight?.others.iter().copied().find_map(|finding| better(finding, request));
+    let on_target = || index.in_repository(repository_line).find(|finding| is_built_on_target(finding, request));
+    let better = || line_findings?.others.iter().copied().find_map(|finding| better(finding, request));
     RebuildEvidence {
         image: on_target().and_then(on_base).or_else(better),
         needing: count(needing.len()),

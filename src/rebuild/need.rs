@@ -36,7 +36,7 @@ pub(super) struct LineFindings<'a> {
 #[derive(Debug)]
 pub(super) struct ReportIndex<'a> {
     report: &'a Report,
-    slots: BTreeMap<RepositoryLine, LineFindings<'a>>,
+    lines: BTreeMap<RepositoryLine, LineFindings<'a>>,
     /// Repositories with findings of unknown verdict or line.
     unclear: BTreeSet<(String, String)>,
 }
@@ -44,18 +44,18 @@ pub(super) struct ReportIndex<'a> {
 impl<'a> ReportIndex<'a> {
     /// Indexes `report`. Findings below `threshold` need no rebuild.
     pub(super) fn from_report(report: &'a Report, threshold: Severity) -> Self {
-        let mut slots: BTreeMap<RepositoryLine, LineFindings<'a>> = BTreeMap::new();
+        let mut lines: BTreeMap<RepositoryLine, LineFindings<'a>> = BTreeMap::new();
         let mut unclear = BTreeSet::new();
         for finding in &report.findings {
             let Some((registry, repository)) = repository(finding) else { continue };
             match line(finding) {
                 Some(line) if finding.verdict != Verdict::Unknown => {
-                    let sight =
-                        slots.entry(RepositoryLine { registry, repository, line: line.to_owned() }).or_default();
+                    let line_findings =
+                        lines.entry(RepositoryLine { registry, repository, line: line.to_owned() }).or_default();
                     if needs_rebuild(finding, threshold) {
-                        sight.needing.push(finding);
+                        line_findings.needing.push(finding);
                     } else {
-                        sight.others.push(finding);
+                        line_findings.others.push(finding);
                     }
                 }
                 _ => {
@@ -63,41 +63,54 @@ impl<'a> ReportIndex<'a> {
                 }
             }
         }
-        slots.values_mut().for_each(LineFindings::drop_replaced);
-        Self { report, slots, unclear }
+        lines.values_mut().for_each(LineFindings::drop_replaced);
+        Self { report, lines, unclear }
     }
 
-    /// The findings of `slot`.
-    pub(super) fn sight(&self, slot: &RepositoryLine) -> Option<&LineFindings<'a>> {
-        self.slots.get(slot)
+    /// The findings of `repository_line`.
+    pub(super) fn line_findings(&self, repository_line: &RepositoryLine) -> Option<&LineFindings<'a>> {
+        self.lines.get(repository_line)
     }
 
-    /// All findings with a known verdict whose image is in the repository of `slot`.
-    pub(super) fn in_repository<'b>(&'b self, slot: &'b RepositoryLine) -> impl Iterator<Item = &'a Finding> + 'b {
-        let first = RepositoryLine { line: String::new(), ..slot.clone() };
-        let is_same = |other: &RepositoryLine| other.registry == slot.registry && other.repository == slot.repository;
-        let sights = self.slots.range(first..).take_while(move |(other, _)| is_same(other)).map(|(_, sight)| sight);
-        sights.flat_map(|sight| sight.needing.iter().chain(&sight.others).copied())
+    /// All findings with a known verdict whose image is in the repository of `repository_line`.
+    pub(super) fn in_repository<'b>(
+        &'b self,
+        repository_line: &'b RepositoryLine,
+    ) -> impl Iterator<Item = &'a Finding> + 'b {
+        let first = RepositoryLine { line: String::new(), ..repository_line.clone() };
+        let is_same = |other: &RepositoryLine| {
+            other.registry == repository_line.registry && other.repository == repository_line.repository
+        };
+        let findings_of_lines = self
+            .lines
+            .range(first..)
+            .take_while(move |(other, _)| is_same(other))
+            .map(|(_, line_findings)| line_findings);
+        findings_of_lines.flat_map(|line_findings| line_findings.needing.iter().chain(&line_findings.others).copied())
     }
 
-    /// Whether the report shows all deployments of `slot`.
-    pub(super) fn shows_all_of(&self, slot: &RepositoryLine) -> bool {
+    /// Whether the report shows all deployments of `repository_line`.
+    pub(super) fn shows_all_of(&self, repository_line: &RepositoryLine) -> bool {
         // Any account and region may run its images.
-        let host = EcrHost::parse(&slot.registry);
+        let host = EcrHost::parse(&repository_line.registry);
         let location = DeploymentLocation {
             registry_account: host.map(|host| host.account),
             registry_region: host.map(|host| host.region),
-            repository: Some(&slot.repository),
+            repository: Some(&repository_line.repository),
             ..DeploymentLocation::default()
         };
-        let is_clear = !self.unclear.contains(&(slot.registry.clone(), slot.repository.clone()));
+        let is_clear = !self.unclear.contains(&(repository_line.registry.clone(), repository_line.repository.clone()));
         is_clear && self.report.proves_absence(&location)
     }
 
     /// The slots that need a rebuild, the most severe first.
     pub(super) fn needs(&self) -> Vec<(&RepositoryLine, RebuildNeed<'a>)> {
-        let mut needs: Vec<_> = self.slots.iter().filter_map(|(slot, sight)| Some((slot, sight.need()?))).collect();
-        needs.sort_by_key(|(slot, need)| (Reverse(need.severity), (*slot).clone()));
+        let mut needs: Vec<_> = self
+            .lines
+            .iter()
+            .filter_map(|(repository_line, line_findings)| Some((repository_line, line_findings.need()?)))
+            .collect();
+        needs.sort_by_key(|(repository_line, need)| (Reverse(need.severity), (*repository_line).clone()));
         needs
     }
 }

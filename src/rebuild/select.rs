@@ -87,25 +87,25 @@ pub fn plan(
     known.retain(|_, rebuild| rebuild.ended_at.is_none_or(|ended| now - ended < RETENTION));
     // Findings that wait for a base need one rebuild, of that base.
     let report = report.with_company_bases();
-    let world = ReportIndex::from_report(&report, settings.threshold);
-    let mut by_slot: BTreeMap<RepositoryLine, Vec<String>> = BTreeMap::new();
+    let index = ReportIndex::from_report(&report, settings.threshold);
+    let mut by_repository_line: BTreeMap<RepositoryLine, Vec<String>> = BTreeMap::new();
     for (key, rebuild) in &*known {
-        by_slot.entry(rebuild.slot()).or_default().push(key.clone());
+        by_repository_line.entry(rebuild.repository_line()).or_default().push(key.clone());
     }
-    let mut plan = RebuildPlanner { planned: RebuildPlan::default(), known, by_slot, settings, now };
-    let needs = world.needs();
+    let mut plan = RebuildPlanner { planned: RebuildPlan::default(), known, by_repository_line, settings, now };
+    let needs = index.needs();
     plan.reopen(&needs);
-    let mut wanted = plan.follow(&world);
-    let new = plan.wanted(&needs, run_id);
-    wanted.extend(new);
-    plan.cap(wanted);
+    let mut candidates = plan.follow(&index);
+    let new = plan.candidates(&needs, run_id);
+    candidates.extend(new);
+    plan.cap(candidates);
     plan.planned
 }
 
 /// A rebuild that could be requested in this run.
 #[derive(Debug)]
 struct RebuildCandidate {
-    slot: RepositoryLine,
+    repository_line: RepositoryLine,
     severity: Severity,
     key: String,
     /// The rebuild to record, if it is new.
@@ -117,7 +117,7 @@ struct RebuildPlanner<'a> {
     planned: RebuildPlan,
     known: &'a mut BTreeMap<String, Rebuild>,
     /// Keys of the rebuilds that were known before this run.
-    by_slot: BTreeMap<RepositoryLine, Vec<String>>,
+    by_repository_line: BTreeMap<RepositoryLine, Vec<String>>,
     settings: &'a RebuildSettings,
     now: DateTime<Utc>,
 }
@@ -125,11 +125,11 @@ struct RebuildPlanner<'a> {
 impl RebuildPlanner<'_> {
     /// Reopens a requested rebuild that had become obsolete and is needed again for the same release.
     fn reopen(&mut self, needs: &[(&RepositoryLine, RebuildNeed<'_>)]) {
-        for (slot, need) in needs {
-            if self.is_open(slot) {
+        for (repository_line, need) in needs {
+            if self.is_open(repository_line) {
                 continue;
             }
-            let last = self.last_ended(slot);
+            let last = self.last_ended(repository_line);
             if let Some(rebuild) = last.and_then(|key| self.known.get_mut(&key)) {
                 let is_same = rebuild.request.base_digest == need.target.digest.as_str();
                 if is_same && rebuild.outcome == Some(RebuildConclusion::Obsolete) && rebuild.sent_at.is_some() {
@@ -140,16 +140,17 @@ impl RebuildPlanner<'_> {
     }
 
     /// Follows up the open rebuilds. Returns those to request again.
-    fn follow(&mut self, world: &ReportIndex<'_>) -> Vec<RebuildCandidate> {
-        let mut wanted = Vec::new();
+    fn follow(&mut self, index: &ReportIndex<'_>) -> Vec<RebuildCandidate> {
+        let mut candidates = Vec::new();
         let open: Vec<_> =
             self.known.iter().filter(|(_, rebuild)| rebuild.is_open()).map(|(key, _)| key.clone()).collect();
         for key in open {
             let Some(rebuild) = self.known.get_mut(&key) else { continue };
-            match follow(rebuild, world, self.settings, self.now) {
+            match follow(rebuild, index, self.settings, self.now) {
                 RebuildStep::Wait => {}
                 RebuildStep::Call => {
-                    let need = world.sight(&rebuild.slot()).and_then(super::need::LineFindings::need);
+                    let need =
+                        index.line_findings(&rebuild.repository_line()).and_then(super::need::LineFindings::need);
                     let severity = need.map_or(Severity::None, |need| need.severity);
                     let is_unaccepted = rebuild.attempts > 0 && rebuild.notified_at.is_none();
                     if is_unaccepted && is_past_deadline(rebuild.due_at, self.settings, self.now) {
@@ -159,8 +160,8 @@ impl RebuildPlanner<'_> {
                     if rule_for(rebuild, self.settings).is_none() {
                         self.planned.without_rule += 1;
                     } else if is_callable(rebuild, self.now) {
-                        wanted.push(RebuildCandidate {
-                            slot: rebuild.slot(),
+                        candidates.push(RebuildCandidate {
+                            repository_line: rebuild.repository_line(),
                             severity,
                             key,
                             new: None,
@@ -168,11 +169,11 @@ impl RebuildPlanner<'_> {
                         });
                     }
                 }
-                RebuildStep::End(outcome, seen) => {
+                RebuildStep::End(outcome, observed) => {
                     rebuild.outcome = Some(outcome);
                     rebuild.ended_at = Some(self.now);
-                    rebuild.new_image.clone_from(&seen.image);
-                    let (image, needing, severity) = (seen.image, seen.needing, seen.severity);
+                    rebuild.new_image.clone_from(&observed.image);
+                    let (image, needing, severity) = (observed.image, observed.needing, observed.severity);
                     self.planned.followed.push(ConcludedRebuild {
                         key: key.clone(),
                         outcome,
@@ -184,55 +185,63 @@ impl RebuildPlanner<'_> {
                 }
             }
         }
-        wanted
+        candidates
     }
 
     /// Records the pause that the rebuild `key` has just started, if any.
     fn pause_after(&mut self, key: String) {
         let Some(rebuild) = self.known.get(&key) else { return };
-        if let Some((failures, until)) = rebuild.is_failed().then(|| self.pause(&rebuild.slot())).flatten() {
+        if let Some((failures, until)) = rebuild.is_failed().then(|| self.pause(&rebuild.repository_line())).flatten() {
             self.planned.paused.push(PausedRebuilds { key, failures, until });
         }
     }
 
     /// Needed rebuilds that are neither open nor held back.
-    fn wanted(&mut self, needs: &[(&RepositoryLine, RebuildNeed<'_>)], run_id: &str) -> Vec<RebuildCandidate> {
-        let mut wanted = Vec::new();
-        for (slot, need) in needs {
-            if self.is_open(slot) {
+    fn candidates(&mut self, needs: &[(&RepositoryLine, RebuildNeed<'_>)], run_id: &str) -> Vec<RebuildCandidate> {
+        let mut candidates = Vec::new();
+        for (repository_line, need) in needs {
+            if self.is_open(repository_line) {
                 continue;
             }
-            if self.pause(slot).is_some() || self.is_recently_requested(slot, need.target.digest.as_str()) {
+            if self.pause(repository_line).is_some()
+                || self.is_recently_requested(repository_line, need.target.digest.as_str())
+            {
                 self.planned.held += 1;
                 continue;
             }
-            let Some(rule) = first_rule(self.settings, &slot.repository) else {
+            let Some(rule) = first_rule(self.settings, &repository_line.repository) else {
                 self.planned.without_rule += 1;
                 continue;
             };
-            let key = key(slot, need.target.digest.as_str(), self.earlier_requests(slot, need.target.digest.as_str()));
-            let Some(request) = request(slot, need, &key, run_id, self.now) else { continue };
+            let key = key(
+                repository_line,
+                need.target.digest.as_str(),
+                self.earlier_requests(repository_line, need.target.digest.as_str()),
+            );
+            let Some(request) = request(repository_line, need, &key, run_id, self.now) else { continue };
             let rebuild = Rebuild::new(request, rule.name.clone(), self.now);
-            wanted.push(RebuildCandidate {
-                slot: (*slot).clone(),
+            candidates.push(RebuildCandidate {
+                repository_line: (*repository_line).clone(),
                 severity: need.severity,
                 key,
                 new: Some(rebuild),
                 attempts: 0,
             });
         }
-        wanted
+        candidates
     }
 
     /// Selects up to `max_per_run` rebuilds, those without failed attempts first.
-    fn cap(&mut self, mut wanted: Vec<RebuildCandidate>) {
-        let rank = |wanted: &RebuildCandidate| (wanted.attempts, Reverse(wanted.severity), wanted.slot.clone());
+    fn cap(&mut self, mut candidates: Vec<RebuildCandidate>) {
+        let rank = |candidates: &RebuildCandidate| {
+            (candidates.attempts, Reverse(candidates.severity), candidates.repository_line.clone())
+        };
         // Recorded rebuilds were selected in an earlier run.
-        wanted.sort_by_key(|wanted| (wanted.attempts, wanted.new.is_some(), rank(wanted)));
-        let waiting = wanted.split_off(wanted.len().min(self.settings.max_per_run));
+        candidates.sort_by_key(|candidates| (candidates.attempts, candidates.new.is_some(), rank(candidates)));
+        let waiting = candidates.split_off(candidates.len().min(self.settings.max_per_run));
         self.planned.waiting = count(waiting.len());
-        wanted.sort_by_key(rank);
-        for RebuildCandidate { key, new, .. } in wanted {
+        candidates.sort_by_key(rank);
+        for RebuildCandidate { key, new, .. } in candidates {
             if let Some(rebuild) = new {
                 self.known.insert(key.clone(), rebuild);
             }
@@ -240,25 +249,26 @@ impl RebuildPlanner<'_> {
         }
     }
 
-    fn of_slot(&self, slot: &RepositoryLine) -> impl Iterator<Item = (&String, &Rebuild)> {
-        let keys = self.by_slot.get(slot).into_iter().flatten();
+    fn of_repository_line(&self, repository_line: &RepositoryLine) -> impl Iterator<Item = (&String, &Rebuild)> {
+        let keys = self.by_repository_line.get(repository_line).into_iter().flatten();
         keys.filter_map(|key| self.known.get_key_value(key))
     }
 
-    fn is_open(&self, slot: &RepositoryLine) -> bool {
-        self.of_slot(slot).any(|(_, rebuild)| rebuild.is_open())
+    fn is_open(&self, repository_line: &RepositoryLine) -> bool {
+        self.of_repository_line(repository_line).any(|(_, rebuild)| rebuild.is_open())
     }
 
-    /// The rebuild of `slot` that ended last.
-    fn last_ended(&self, slot: &RepositoryLine) -> Option<String> {
-        let ended = self.of_slot(slot).filter_map(|(key, rebuild)| Some((rebuild.ended_at?, key)));
+    /// The rebuild of `repository_line` that ended last.
+    fn last_ended(&self, repository_line: &RepositoryLine) -> Option<String> {
+        let ended =
+            self.of_repository_line(repository_line).filter_map(|(key, rebuild)| Some((rebuild.ended_at?, key)));
         ended.max().map(|(_, key)| key.clone())
     }
 
-    /// The number of failed rebuilds in a row and the end of the pause, if rebuilds of `slot` are paused.
-    fn pause(&self, slot: &RepositoryLine) -> Option<(u32, DateTime<Utc>)> {
+    /// The number of failed rebuilds in a row and the end of the pause, if rebuilds of `repository_line` are paused.
+    fn pause(&self, repository_line: &RepositoryLine) -> Option<(u32, DateTime<Utc>)> {
         let mut ended: Vec<_> = self
-            .of_slot(slot)
+            .of_repository_line(repository_line)
             .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != RebuildConclusion::Obsolete))
             .filter_map(|(_, rebuild)| Some((rebuild.ended_at?, rebuild)))
             .collect();
@@ -271,14 +281,15 @@ impl RebuildPlanner<'_> {
     }
 
     /// Whether a rebuild on this release ended less than `pause` ago: it was built, or could not be.
-    fn is_recently_requested(&self, slot: &RepositoryLine, target: &str) -> bool {
+    fn is_recently_requested(&self, repository_line: &RepositoryLine, target: &str) -> bool {
         let is_recent =
             |rebuild: &Rebuild| rebuild.ended_at.is_some_and(|ended| !is_over(ended, self.settings.pause, self.now));
-        self.of_slot(slot).any(|(_, rebuild)| rebuild.was_requested_for(target) && is_recent(rebuild))
+        self.of_repository_line(repository_line)
+            .any(|(_, rebuild)| rebuild.was_requested_for(target) && is_recent(rebuild))
     }
 
-    fn earlier_requests(&self, slot: &RepositoryLine, target: &str) -> usize {
-        self.of_slot(slot).filter(|(_, rebuild)| rebuild.was_requested_for(target)).count()
+    fn earlier_requests(&self, repository_line: &RepositoryLine, target: &str) -> usize {
+        self.of_repository_line(repository_line).filter(|(_, rebuild)| rebuild.was_requested_for(target)).count()
     }
 }
 
@@ -313,7 +324,7 @@ impl Rebuild {
         matches!(self.outcome, Some(RebuildConclusion::Overdue | RebuildConclusion::Refused))
     }
 
-    pub(super) fn slot(&self) -> RepositoryLine {
+    pub(super) fn repository_line(&self) -> RepositoryLine {
         let RebuildRequest { registry, repository, line, .. } = &self.request;
         RepositoryLine { registry: registry.clone(), repository: repository.clone(), line: line.clone() }
     }
@@ -331,9 +342,9 @@ pub(super) fn first_rule<'a>(settings: &'a RebuildSettings, repository: &str) ->
     settings.rules.iter().find(|rule| rule.repositories.iter().any(|glob| glob.matches(repository)))
 }
 
-/// The key of the rebuild of `slot` on `target`, after `before` earlier requests for it.
-fn key(slot: &RepositoryLine, target: &str, before: usize) -> String {
-    let RepositoryLine { registry, repository, line } = slot;
+/// The key of the rebuild of `repository_line` on `target`, after `before` earlier requests for it.
+fn key(repository_line: &RepositoryLine, target: &str, before: usize) -> String {
+    let RepositoryLine { registry, repository, line } = repository_line;
     // Names contain no line break.
     let text = match before {
         0 => format!("{registry}/{repository}\n{line}\n{target}"),
@@ -344,23 +355,23 @@ fn key(slot: &RepositoryLine, target: &str, before: usize) -> String {
 
 /// The request to the build service; `None` if the name of the line is not a reference.
 fn request(
-    slot: &RepositoryLine,
+    repository_line: &RepositoryLine,
     need: &RebuildNeed<'_>,
     key: &str,
     run_id: &str,
     now: DateTime<Utc>,
 ) -> Option<RebuildRequest> {
-    let line: Reference = slot.line.parse().ok()?;
-    let host = EcrHost::parse(&slot.registry);
+    let line: Reference = repository_line.line.parse().ok()?;
+    let host = EcrHost::parse(&repository_line.registry);
     let findings = &need.findings;
     let first = |names: BTreeSet<String>| names.into_iter().take(MAX_NAMES).collect::<BTreeSet<_>>();
     Some(RebuildRequest {
         dedup_key: key.to_owned(),
         run_id: run_id.to_owned(),
         at: now,
-        registry: slot.registry.clone(),
-        repository: slot.repository.clone(),
-        line: slot.line.clone(),
+        registry: repository_line.registry.clone(),
+        repository: repository_line.repository.clone(),
+        line: repository_line.line.clone(),
         base: Reference::pinned(line.repository, need.target.digest.clone()).to_string(),
         base_digest: need.target.digest.to_string(),
         base_release: need.target.release.clone(),

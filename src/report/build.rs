@@ -283,11 +283,11 @@ impl Behind {
 }
 
 impl From<CollectionError> for ErrorEntry {
-    fn from(gap: CollectionError) -> Self {
-        let AffectedScope { kind, account, region, repository } = gap.affected;
-        let (about, code) = (ErrorAbout::Inventory, gap.code.to_string());
-        let message = clip(gap.message, MESSAGE_BYTES);
-        Self { about, scope: gap.scope, kind, account, region, repository, code, message }
+    fn from(error: CollectionError) -> Self {
+        let AffectedScope { kind, account, region, repository } = error.affected;
+        let (about, code) = (ErrorAbout::Inventory, error.code.to_string());
+        let message = clip(error.message, MESSAGE_BYTES);
+        Self { about, scope: error.scope, kind, account, region, repository, code, message }
     }
 }
 
@@ -340,9 +340,9 @@ pub struct RunMetadata {
 impl Note {
     /// A note that the releases of the base repositories `place` could not be read completely through the ECR API.
     #[must_use]
-    pub fn unread_base(place: &str, why: &str) -> Self {
+    pub fn unread_base(repositories: &str, why: &str) -> Self {
         let effect = "only the current images of its moving tags are compared, and their push dates are unknown";
-        Self::new(NoteCode::BaseReleasesUnread, format!("{place}: {why}; {effect}"))
+        Self::new(NoteCode::BaseReleasesUnread, format!("{repositories}: {why}; {effect}"))
     }
 
     /// A note about a pull-through cache. ECR checks the upstream tag at most once a day

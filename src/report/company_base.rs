@@ -69,9 +69,9 @@ impl Report {
         }
         let mut report = self.without_waiting().into_owned();
         let own: BTreeSet<_> = self.findings.iter().filter_map(CompanyBaseKey::from_finding).collect();
-        report.findings.extend(
-            bases.into_iter().filter(|(place, _)| !own.contains(place)).map(|(place, base)| base.finding(&place)),
-        );
+        report
+            .findings
+            .extend(bases.into_iter().filter(|(key, _)| !own.contains(key)).map(|(key, base)| base.finding(&key)));
         Cow::Owned(report)
     }
 
@@ -96,10 +96,10 @@ impl Report {
         for finding in &self.findings {
             let awaited = finding.awaited_base().map(|(_, link)| std::ptr::from_ref(link));
             for (outer, link) in finding.links() {
-                let (Some(place), Some(current)) = (CompanyBaseKey::from_link(outer, link), &link.current) else {
+                let (Some(key), Some(current)) = (CompanyBaseKey::from_link(outer, link), &link.current) else {
                     continue;
                 };
-                let base = bases.entry(place).or_insert_with(|| CompanyBase {
+                let base = bases.entry(key).or_insert_with(|| CompanyBase {
                     link,
                     current,
                     adopted: link.adopted,
@@ -159,8 +159,8 @@ struct CompanyBase<'a> {
 }
 
 impl CompanyBase<'_> {
-    fn finding(&self, place: &CompanyBaseKey) -> Finding {
-        let CompanyBaseKey { registry, repository, line } = place;
+    fn finding(&self, key: &CompanyBaseKey) -> Finding {
+        let CompanyBaseKey { registry, repository, line } = key;
         // The finding is open unless exemptions cover all waiting findings.
         let open: Vec<_> = self.waiting.iter().filter(|finding| !finding.is_base_exempted()).collect();
         let severity = open.iter().map(|finding| finding.base_severity()).max().unwrap_or(Severity::None);
@@ -197,14 +197,14 @@ impl CompanyBase<'_> {
             deprecated: false,
             severity: if self.waiting.is_empty() { Severity::None } else { severity },
             action,
-            reasons: self.reasons(place),
+            reasons: self.reasons(key),
             subjects: None,
             policy_rule: None,
             exemption: None,
         }
     }
 
-    fn reasons(&self, place: &CompanyBaseKey) -> Vec<ReasonFields> {
+    fn reasons(&self, key: &CompanyBaseKey) -> Vec<ReasonFields> {
         if self.waiting.is_empty() {
             return Vec::new();
         }
@@ -215,8 +215,8 @@ impl CompanyBase<'_> {
         };
         let message = format!(
             "the current release of {} is built on an outdated release of {}; affected: {}{more}",
-            place.repository,
-            place.line,
+            key.repository,
+            key.line,
             named.join(", ")
         );
         vec![ReasonFields { code: ReasonCode::BaseSuperseded.as_str().to_owned(), message }]

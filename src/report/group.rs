@@ -37,7 +37,7 @@ struct FindingGroupKey<'a> {
 /// Groups `findings`, in the order of the first finding of each group.
 pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<FindingGroup<'a>> {
     let mut groups: Vec<FindingGroup<'a>> = Vec::new();
-    let mut places = HashMap::new();
+    let mut indexes = HashMap::new();
     for finding in findings {
         let key = FindingGroupKey {
             verdict: finding.verdict,
@@ -52,8 +52,8 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
             owner: finding.deployment.owner.as_deref(),
             kind: finding.deployment.kind,
         };
-        let place = *places.entry(key).or_insert(groups.len());
-        match groups.get_mut(place) {
+        let index = *indexes.entry(key).or_insert(groups.len());
+        match groups.get_mut(index) {
             Some(group) => group.count += 1,
             None => groups.push(FindingGroup { first: finding, count: 1 }),
         }
@@ -97,7 +97,7 @@ impl<'a> DeploymentNames<'a> {
             (lacking.region, deployment.region.as_deref()),
             (lacking.account, deployment.account.as_deref()),
         ];
-        let wanted = parts.into_iter().filter_map(|(is_lacking, part)| part.filter(|_| is_lacking));
-        wanted.flat_map(|part| [" ", part]).collect()
+        let qualifiers = parts.into_iter().filter_map(|(is_lacking, part)| part.filter(|_| is_lacking));
+        qualifiers.flat_map(|part| [" ", part]).collect()
     }
 }

@@ -200,8 +200,8 @@ impl FindingQuery {
     #[must_use]
     pub fn select<'a>(&self, findings: &'a [Finding]) -> Vec<&'a Finding> {
         let words: Vec<_> = self.text.split_whitespace().map(str::to_lowercase).collect();
-        let is_wanted = |finding: &&Finding| self.admits(finding) && contains(finding, &words);
-        let mut selected: Vec<_> = findings.iter().filter(is_wanted).collect();
+        let is_match = |finding: &&Finding| self.admits(finding) && contains(finding, &words);
+        let mut selected: Vec<_> = findings.iter().filter(is_match).collect();
         // A stable sort keeps the order of the report.
         selected.sort_by(|one, other| self.sort.by.compare(one, other));
         if self.sort.is_reversed {
@@ -236,8 +236,8 @@ impl FindingQuery {
     }
 }
 
-fn is_one_of<T: Ord + ?Sized, S: std::borrow::Borrow<T> + Ord>(wanted: &BTreeSet<S>, found: Option<&T>) -> bool {
-    wanted.is_empty() || found.is_some_and(|found| wanted.contains(found))
+fn is_one_of<T: Ord + ?Sized, S: std::borrow::Borrow<T> + Ord>(allowed: &BTreeSet<S>, found: Option<&T>) -> bool {
+    allowed.is_empty() || found.is_some_and(|found| allowed.contains(found))
 }
 
 fn contains(finding: &Finding, words: &[String]) -> bool {

@@ -305,8 +305,8 @@ fn requests(report: &Report) -> String {
         .requests
         .iter()
         .enumerate()
-        .map(|(place, (host, number))| {
-            let noun = match (place, number) {
+        .map(|(index, (host, number))| {
+            let noun = match (index, number) {
                 (0, 1) => " request",
                 (0, _) => " requests",
                 _ => "",

@@ -104,15 +104,15 @@ impl AppContext {
         in_folder: fn(&Path) -> Catalog,
     ) -> Result<Self> {
         let aws = Arc::new(aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition()));
-        let place = place(settings)?;
-        let store = store::open(place, Arc::clone(&aws));
-        let (catalog, keeps_catalog) = match (&settings.catalog, place) {
+        let location = location(settings)?;
+        let store = store::open(location, Arc::clone(&aws));
+        let (catalog, keeps_catalog) = match (&settings.catalog, location) {
             (CatalogLocation::UserCache(_), StoreLocation::Folder(folder)) => (in_folder(&folder.join(CATALOG)), false),
             (CatalogLocation::UserCache(_), StoreLocation::S3 { .. }) => (Catalog::load(&*store).await, true),
             (CatalogLocation::Folder(folder), _) => (in_folder(folder), false),
             (CatalogLocation::Off, _) => (Catalog::in_memory(), false),
         };
-        let catalog = match place {
+        let catalog = match location {
             StoreLocation::Folder(folder) => catalog.in_store(folder),
             StoreLocation::S3 { .. } => catalog,
         };
@@ -139,14 +139,14 @@ pub(super) fn catalogs(settings: &Settings) -> Vec<Catalog> {
 /// # Errors
 ///
 /// As [`AppContext::open`].
-pub(super) fn memory(settings: &Settings) -> Result<(Arc<dyn Store>, OutboundClients)> {
+pub(super) fn open_store(settings: &Settings) -> Result<(Arc<dyn Store>, OutboundClients)> {
     let requests = Arc::new(RequestCounter::default());
     let aws = Arc::new(Aws::new(Arc::clone(&requests)).with_partition(settings.partition()));
-    let store = store::open(place(settings)?, Arc::clone(&aws));
+    let store = store::open(location(settings)?, Arc::clone(&aws));
     Ok((store, OutboundClients::open(settings, &aws, &requests)?))
 }
 
-fn place(settings: &Settings) -> Result<&StoreLocation> {
+fn location(settings: &Settings) -> Result<&StoreLocation> {
     settings.store.as_ref().ok_or_else(|| {
         anyhow!(
             "no store is configured: set store = \"FOLDER\" or \"s3://BUCKET/PREFIX\" in the configuration, or \
@@ -169,17 +169,17 @@ mod tests {
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
         let outbound = OutboundClients::open(&settings, &aws, &requests).unwrap();
         let clients = AppClients::over(settings.network.clone(), aws, requests, Catalog::load(&*store).await).unwrap();
-        let world = AppContext { clients, store, outbound, keeps_catalog: true };
+        let context = AppContext { clients, store, outbound, keeps_catalog: true };
         let work = async {
-            world.clients.images.catalog().put_note("orders", &1);
+            context.clients.images.catalog().put_note("orders", &1);
             for _ in 0..500 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                if Catalog::load(&*world.store).await.get_note::<u32>("orders") == Some(1) {
+                if Catalog::load(&*context.store).await.get_note::<u32>("orders") == Some(1) {
                     return true;
                 }
             }
             false
         };
-        assert!(world.keeping_catalog_every(Duration::from_millis(10), work).await);
+        assert!(context.keeping_catalog_every(Duration::from_millis(10), work).await);
     }
 }

@@ -29,9 +29,9 @@ pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Res
         bail!("{why}");
     }
     let sinks = ReportSink::open(&args.output, args.format)?;
-    let ports = AppClients::open(settings)?;
+    let clients = AppClients::open(settings)?;
     let bar = RunProgressBar::new(console.has_progress);
-    let report = report(settings, &ports, RunInstants::new(args.as_of), &|progress| bar.show(progress)).await;
+    let report = report(settings, &clients, RunInstants::new(args.as_of), &|progress| bar.show(progress)).await;
     bar.clear();
     if let Some(why) = stopped_before_it_began(&report) {
         bail!("{why}");
@@ -97,7 +97,7 @@ pub(super) fn stopped_before_it_began(report: &Report) -> Option<&str> {
 
 /// The options of the pipeline for `settings`, as of `instants`.
 #[must_use]
-pub fn terms(settings: &Settings, instants: RunInstants) -> AuditOptions {
+pub fn options(settings: &Settings, instants: RunInstants) -> AuditOptions {
     AuditOptions {
         policy: settings.policy.clone(),
         identify: settings.identify.clone(),
@@ -114,36 +114,36 @@ pub fn terms(settings: &Settings, instants: RunInstants) -> AuditOptions {
 /// Audits the inventory of `settings`. Errors are part of the report.
 pub async fn report(
     settings: &Settings,
-    ports: &AppClients,
+    clients: &AppClients,
     instants: RunInstants,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Report {
-    report_of(&sources(settings, ports, instants), settings, ports, instants, progress).await
+    report_of(&sources(settings, clients, instants), settings, clients, instants, progress).await
 }
 
 /// Audits the inventory of `sources` with `settings`. Errors are part of the report.
 pub async fn report_of(
     sources: &AuditSources,
     settings: &Settings,
-    ports: &AppClients,
+    clients: &AppClients,
     instants: RunInstants,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Report {
-    let terms = terms(settings, instants);
-    let loaded = Box::pin(releases::load(settings, ports)).await;
-    let audit = audit(sources, &ports.images, &terms, progress).await;
-    let (findings, notes) = audit.judge(&terms);
+    let options = options(settings, instants);
+    let loaded = Box::pin(releases::load(settings, clients)).await;
+    let audit = audit(sources, &clients.images, &options, progress).await;
+    let (findings, notes) = audit.judge(&options);
     let lines = audit.lines(&findings);
     let run = RunMetadata {
         id: ulid::Ulid::generate().to_string(),
         now: instants.now,
-        requests: ports.requests.snapshot(),
+        requests: clients.requests.snapshot(),
         search: SearchBudget::new(audit.search_request_count(), settings.identify.search, &findings),
-        authentication: ports.authentication(),
-        caches: ports.client.caches(),
+        authentication: clients.authentication(),
+        caches: clients.client.caches(),
         notes: loaded.into_iter().chain(notes).collect(),
         fail_on: settings.fail_on,
         labels: settings.identify.labels.clone(),
     };
-    Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run).with_lines(lines)
+    Report::new(findings, audit.errors(), audit.is_complete(), &options.policy, run).with_lines(lines)
 }

@@ -20,13 +20,13 @@ use crate::{
 ///
 /// As [`report`], and when the base does not have the requested platform.
 pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<ExitStatus> {
-    let ports = AppClients::open(settings)?;
-    let mut report = report(settings, &ports, &args.reference, args.history, RunInstants::new(args.as_of)).await?;
-    if let Some(wanted) = &args.platform {
+    let clients = AppClients::open(settings)?;
+    let mut report = report(settings, &clients, &args.reference, args.history, RunInstants::new(args.as_of)).await?;
+    if let Some(selected) = &args.platform {
         let platforms: Vec<_> = report.platforms.iter().map(|platform| platform.platform.to_string()).collect();
-        report.platforms.retain(|platform| platform.platform == *wanted);
+        report.platforms.retain(|platform| platform.platform == *selected);
         if report.platforms.is_empty() {
-            bail!("{} has no image for {wanted}; its platforms are {}", args.reference, platforms.join(", "));
+            bail!("{} has no image for {selected}; its platforms are {}", args.reference, platforms.join(", "));
         }
     }
     output::print(&match args.format {
@@ -43,12 +43,13 @@ pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Resu
 /// When the reference or its history does not exist or cannot be read.
 pub async fn report(
     settings: &Settings,
-    ports: &AppClients,
+    clients: &AppClients,
     reference: &Reference,
     has_history: bool,
     instants: RunInstants,
 ) -> Result<BaseReport> {
-    let resolver = BaseResolver::new(Arc::clone(&ports.images), settings.resolve.clone(), instants.now, instants.clock);
+    let resolver =
+        BaseResolver::new(Arc::clone(&clients.images), settings.resolve.clone(), instants.now, instants.clock);
     let (digest, content) = resolver.look_up(reference).await.map_err(failed)?;
     let mut report = BaseReport {
         schema: BASE_SCHEMA.to_owned(),
@@ -107,8 +108,8 @@ async fn platform_base(
             configured_tag: None,
             default_tag: None,
         };
-        let question = BaseQuery { base, platform: platform.clone(), built_at: None };
-        let resolution = resolver.resolve(&question, ImageAge::default()).await;
+        let query = BaseQuery { base, platform: platform.clone(), built_at: None };
+        let resolution = resolver.resolve(&query, ImageAge::default()).await;
         if let Some((line, source)) = &resolution.line {
             report.line = Some(line.to_string());
             report.line_source = Some(source.as_str().to_owned());

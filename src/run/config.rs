@@ -66,7 +66,7 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<9} {value}");
     };
-    let terms = &settings.policy.thresholds;
+    let thresholds = &settings.policy.thresholds;
     let count = |count: usize, noun| if count == 0 { String::new() } else { format!(", {}", counted(count, noun)) };
     let Policy { overrides, exemptions, redeploy, .. } = &settings.policy;
     let holds = &settings.resolve.holds;
@@ -77,7 +77,10 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
         (redeploy.len(), "redeploy rule"),
     ];
     let more = rules.map(|(number, noun)| count(number, noun)).concat();
-    line("policy", &format!("stale over {}, out-of-date after {}{more}", span(terms.max_age), span(terms.grace)));
+    line(
+        "policy",
+        &format!("stale over {}, out-of-date after {}{more}", span(thresholds.max_age), span(thresholds.grace)),
+    );
     let warnings = exemptions.iter().filter_map(|exemption| warning(exemption, now));
     for warning in warnings.chain(holds.iter().filter_map(|hold| hold_warning(hold, now))) {
         line("warning", &warning);
@@ -118,7 +121,7 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
 fn runs(timetable: &Timetable, now: DateTime<Utc>) -> String {
     format!(
         "  schedule  {} (`basewatch serve`): {timetable}\n  next      {}\n",
-        timetable.words(),
+        timetable.description(),
         timetable.upcoming(now, 3).join(", ")
     )
 }
@@ -143,13 +146,13 @@ fn notifications(settings: &Settings, line: &mut dyn FnMut(&str, &str)) {
     let is_watched = [RunHealth::Failed, RunHealth::Empty, RunHealth::Blind, RunHealth::Incomplete]
         .into_iter()
         .any(|trouble| settings.watch.threshold(trouble).is_some());
-    let has_receivers = !settings.notify.channels.is_empty();
-    if has_receivers && is_watched && addressed(&settings.notify, &settings.watch).is_empty() {
-        line("warning", "no channel is notified when runs of basewatch fail (severity high): set watch.receivers");
+    let has_channels = !settings.notify.channels.is_empty();
+    if has_channels && is_watched && addressed(&settings.notify, &settings.watch).is_empty() {
+        line("warning", "no channel is notified when runs of basewatch fail (severity high): set watch.channels");
     }
     let everything =
         settings.rebuild.rules.iter().position(|rule| rule.repositories.iter().any(|glob| glob.as_str() == "*"));
-    for never in settings.rebuild.rules.iter().skip(everything.map_or(usize::MAX, |place| place + 1)) {
+    for never in settings.rebuild.rules.iter().skip(everything.map_or(usize::MAX, |index| index + 1)) {
         line("warning", &format!("{} never applies: an earlier table matches all repositories", never.name));
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{AppClients, Console, ExitStatus, RunInstants, audit::terms, output, releases, sources};
+use super::{AppClients, Console, ExitStatus, RunInstants, audit::options, output, releases, sources};
 use crate::{
     audit::{AuditedDeployment, audit},
     cli::{ExplainArgs, OutputFormat},
@@ -22,13 +22,13 @@ const NAMED: usize = 3;
 ///
 /// When the image does not have the requested platform.
 pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> Result<ExitStatus> {
-    let ports = AppClients::open(settings)?;
-    let mut explanations = explanations(settings, &ports, RunInstants::new(args.as_of)).await;
+    let clients = AppClients::open(settings)?;
+    let mut explanations = explanations(settings, &clients, RunInstants::new(args.as_of)).await;
     let platforms: Vec<_> = explanations.iter().filter_map(|explanation| explanation.platform.clone()).collect();
-    if let Some(wanted) = args.platform.as_ref().map(ToString::to_string) {
-        explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == wanted));
+    if let Some(selected) = args.platform.as_ref().map(ToString::to_string) {
+        explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == selected));
         if explanations.is_empty() {
-            bail!("{} has no image for {wanted}; its platforms are {}", args.image, platforms.join(", "));
+            bail!("{} has no image for {selected}; its platforms are {}", args.image, platforms.join(", "));
         }
     }
     output::print(&render(&explanations, args.format, &console.style()))?;
@@ -45,36 +45,36 @@ pub(super) fn render(explanations: &[Explanation], format: OutputFormat, style: 
 }
 
 /// Explains each platform of the images in `settings`.
-pub async fn explanations(settings: &Settings, ports: &AppClients, instants: RunInstants) -> Vec<Explanation> {
-    let terms = terms(settings, instants);
-    for note in Box::pin(releases::load(settings, ports)).await {
+pub async fn explanations(settings: &Settings, clients: &AppClients, instants: RunInstants) -> Vec<Explanation> {
+    let options = options(settings, instants);
+    for note in Box::pin(releases::load(settings, clients)).await {
         tracing::warn!("{}", note.message);
     }
-    let audit = audit(&sources(settings, ports, instants), &ports.images, &terms, &|_| {}).await;
-    let explain = |traced: AuditedDeployment<'_>| {
-        let finding = traced.judge(&terms);
+    let audit = audit(&sources(settings, clients, instants), &clients.images, &options, &|_| {}).await;
+    let explain = |audited: AuditedDeployment<'_>| {
+        let finding = audited.judge(&options);
         Explanation {
             schema: EXPLAIN_SCHEMA.to_owned(),
-            reference: traced.deployment.reference.to_string(),
+            reference: audited.deployment.reference.to_string(),
             platform: finding.image.platform.as_ref().map(ToString::to_string),
-            steps: steps(traced, settings),
+            steps: steps(audited, settings),
             finding,
         }
     };
     audit.audited_deployments().map(explain).collect()
 }
 
-fn steps(traced: AuditedDeployment<'_>, settings: &Settings) -> Vec<ExplanationStep> {
-    let mut steps = vec![image(traced)];
-    if traced.deployment.image.is_ok() {
-        steps.extend(evidence(traced, &settings.identify.labels));
-        steps.extend(builder_comment(traced));
-        steps.extend(provenance(traced));
-        steps.extend(layers(traced));
+fn steps(audited: AuditedDeployment<'_>, settings: &Settings) -> Vec<ExplanationStep> {
+    let mut steps = vec![image(audited)];
+    if audited.deployment.image.is_ok() {
+        steps.extend(evidence(audited, &settings.identify.labels));
+        steps.extend(builder_comment(audited));
+        steps.extend(provenance(audited));
+        steps.extend(layers(audited));
     }
-    for (place, (base, resolution)) in traced.identification.chain.iter().zip(traced.resolutions).enumerate() {
-        if traced.identification.chain.len() > 1 {
-            let title = if place == 0 { "base of the image" } else { "base of the previous base" };
+    for (index, (base, resolution)) in audited.identification.chain.iter().zip(audited.resolutions).enumerate() {
+        if audited.identification.chain.len() > 1 {
+            let title = if index == 0 { "base of the image" } else { "base of the previous base" };
             steps.push(ExplanationStep {
                 title: title.into(),
                 detail: base.base.reference().to_string(),
@@ -86,8 +86,8 @@ fn steps(traced: AuditedDeployment<'_>, settings: &Settings) -> Vec<ExplanationS
     steps
 }
 
-fn image(traced: AuditedDeployment<'_>) -> ExplanationStep {
-    let (detail, outcome) = match &traced.deployment.image {
+fn image(audited: AuditedDeployment<'_>) -> ExplanationStep {
+    let (detail, outcome) = match &audited.deployment.image {
         Ok(image) => {
             let created = image.facts.created_at.map_or_else(|| "at an unknown time".to_owned(), |at| format!("{at}"));
             let layers = image.facts.diff_ids.len();
@@ -102,8 +102,8 @@ fn image(traced: AuditedDeployment<'_>) -> ExplanationStep {
 }
 
 /// The configured labels, then the OCI annotations.
-fn evidence(traced: AuditedDeployment<'_>, labels: &[String]) -> Vec<ExplanationStep> {
-    let (identification, resolution) = (traced.identification, traced.resolution());
+fn evidence(audited: AuditedDeployment<'_>, labels: &[String]) -> Vec<ExplanationStep> {
+    let (identification, resolution) = (audited.identification, audited.resolution());
     let is_contradicted = |base: &Base| resolution.is_some_and(|resolution| resolution.contradicts(base));
     let best = identification.base().and_then(|base| base.position);
     let absent = |label: &&String| !identification.records.iter().any(|reading| reading.key == **label);

@@ -21,10 +21,10 @@ use crate::{
 /// When no channel is configured, or none of that name.
 pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<ExitStatus> {
     let requests = Arc::new(RequestCounter::default());
-    let receivers = OutboundClients::open(settings, &Arc::new(Aws::new(Arc::clone(&requests))), &requests)?;
+    let outbound = OutboundClients::open(settings, &Arc::new(Aws::new(Arc::clone(&requests))), &requests)?;
     let mut exit = ExitStatus::Clean;
-    for channel in wanted(settings, args)? {
-        let Some(notifier) = receivers.notifiers.get(&channel.id) else { continue };
+    for channel in selected(settings, args)? {
+        let Some(notifier) = outbound.notifiers.get(&channel.id) else { continue };
         let message = test_message(channel, &ulid::Ulid::generate().to_string(), Utc::now());
         match notifier.deliver(&[&message]).await.pop() {
             Some(Ok(receipt)) => {
@@ -41,17 +41,17 @@ pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<ExitStat
     Ok(exit)
 }
 
-fn wanted<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a NotificationChannel>> {
+fn selected<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a NotificationChannel>> {
     let channels = &settings.notify.channels;
     if channels.is_empty() {
         bail!("no notification channel is configured: add [[notify.sns]] or [[notify.webhook]]");
     }
     let known = || channels.iter().map(|channel| channel.id.as_str()).collect::<Vec<_>>().join(", ");
-    for name in &args.receivers {
+    for name in &args.channels {
         if !channels.iter().any(|channel| channel.id == *name) {
             bail!("no channel is named {name:?}; configured: {}", known());
         }
     }
-    let is_wanted = |channel: &&NotificationChannel| args.receivers.is_empty() || args.receivers.contains(&channel.id);
-    Ok(channels.iter().filter(is_wanted).collect())
+    let is_selected = |channel: &&NotificationChannel| args.channels.is_empty() || args.channels.contains(&channel.id);
+    Ok(channels.iter().filter(is_selected).collect())
 }

@@ -57,17 +57,17 @@ enum CatalogLoadError {
 /// Loads the release catalog of `settings`, or the imported one. Returns notes for the report.
 ///
 /// If it cannot be read or verified, the last accepted catalog is used.
-pub async fn load(settings: &Settings, ports: &AppClients) -> Vec<Note> {
-    let catalog = ports.images.catalog();
+pub async fn load(settings: &Settings, clients: &AppClients) -> Vec<Note> {
+    let catalog = clients.images.catalog();
     let remembered = catalog.get_note::<AcceptedCatalogRecord>(KEPT);
     let imported = || remembered.as_ref()?.public_key.parse().ok();
     let Some(key) = settings.releases.public_key.clone().or_else(imported) else { return Vec::new() };
     let remembered = remembered.filter(|remembered| remembered.public_key == key.as_str());
-    let mut present = kept(catalog, &key);
+    let mut present = stored_catalog(catalog, &key);
     let mut notes = Vec::new();
     if let Some(source) = &settings.releases.source {
         // Boxed, because SDK futures are large.
-        match Box::pin(refresh(source, &key, remembered.as_ref(), present.is_some(), ports)).await {
+        match Box::pin(refresh(source, &key, remembered.as_ref(), present.is_some(), clients)).await {
             Ok(Some(accepted)) => present = Some(accepted),
             Ok(None) => {}
             Err(why) => notes.push(not_loaded(source, &why, present.as_ref())),
@@ -86,16 +86,17 @@ pub async fn load(settings: &Settings, ports: &AppClients) -> Vec<Note> {
 pub(super) async fn import(
     source: &CatalogSource,
     key: &PublicKey,
-    ports: &AppClients,
+    clients: &AppClients,
     catalogs: &[Catalog],
 ) -> Result<AcceptedCatalog> {
     let remembered = catalogs.iter().filter_map(|catalog| catalog.get_note::<AcceptedCatalogRecord>(KEPT));
     let newest = remembered.filter(|remembered| remembered.public_key == key.as_str());
     let newest = newest.map(|remembered| remembered.built_at).max();
-    let fetched = fetch(source, ports).await?;
+    let fetched = fetch(source, clients).await?;
     let accepted = accept(fetched.signed, key, newest)?;
-    let kept = catalogs.iter().filter(|catalog| keep(catalog, &accepted, key, source, fetched.version.clone())).count();
-    if kept == 0 || kept < catalogs.len() {
+    let stored_catalog =
+        catalogs.iter().filter(|catalog| keep(catalog, &accepted, key, source, fetched.version.clone())).count();
+    if stored_catalog == 0 || stored_catalog < catalogs.len() {
         bail!("no folder to store the catalog in: set catalog.path, or set catalog.source to load it in each run");
     }
     Ok(accepted)
@@ -107,18 +108,18 @@ async fn refresh(
     key: &PublicKey,
     remembered: Option<&AcceptedCatalogRecord>,
     is_kept: bool,
-    ports: &AppClients,
+    clients: &AppClients,
 ) -> Result<Option<AcceptedCatalog>, CatalogLoadError> {
     let from_here = remembered.filter(|remembered| is_kept && remembered.source == source.to_string());
     if let Some(remembered) = from_here
-        && version(source, ports).await.map_err(CatalogLoadError::Unavailable)?.as_ref() == Some(&remembered.version)
+        && version(source, clients).await.map_err(CatalogLoadError::Unavailable)?.as_ref() == Some(&remembered.version)
     {
         return Ok(None);
     }
-    let fetched = fetch(source, ports).await.map_err(CatalogLoadError::Unavailable)?;
+    let fetched = fetch(source, clients).await.map_err(CatalogLoadError::Unavailable)?;
     let newest = remembered.map(|remembered| remembered.built_at);
     let accepted = accept(fetched.signed, key, newest).map_err(CatalogLoadError::Refused)?;
-    keep(ports.images.catalog(), &accepted, key, source, fetched.version);
+    keep(clients.images.catalog(), &accepted, key, source, fetched.version);
     Ok(Some(accepted))
 }
 
@@ -143,7 +144,7 @@ fn not_loaded(source: &CatalogSource, why: &CatalogLoadError, present: Option<&A
 }
 
 /// The local copy of the last accepted catalog.
-pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<AcceptedCatalog> {
+pub(super) fn stored_catalog(catalog: &Catalog, key: &PublicKey) -> Option<AcceptedCatalog> {
     let bytes = catalog.kept_file(KEPT, release_catalog::MOST_BYTES)?;
     let signature = catalog.kept_file(&format!("{KEPT}{SIGNATURE_SUFFIX}"), SIGNATURE_BYTES)?;
     let signed = SignedCatalog { bytes, signature: Some(String::from_utf8(signature).ok()?) };
@@ -152,7 +153,7 @@ pub(super) fn kept(catalog: &Catalog, key: &PublicKey) -> Option<AcceptedCatalog
 }
 
 /// The public key of the release catalog stored in `catalog`.
-pub(super) fn kept_key(catalog: &Catalog) -> Option<PublicKey> {
+pub(super) fn stored_key(catalog: &Catalog) -> Option<PublicKey> {
     catalog.get_note::<AcceptedCatalogRecord>(KEPT)?.public_key.parse().ok()
 }
 
@@ -175,11 +176,11 @@ fn keep(
 }
 
 /// The version of the catalog at `source`, with one request; `None` for a file, which is always read.
-async fn version(source: &CatalogSource, ports: &AppClients) -> Result<Option<String>> {
+async fn version(source: &CatalogSource, clients: &AppClients) -> Result<Option<String>> {
     Ok(match source {
         CatalogSource::File(_) => None,
-        CatalogSource::S3(place) => Some(place.version(Arc::clone(&ports.aws)).await?.as_str().to_owned()),
-        CatalogSource::Oci(reference) => Some(ports.client.head(reference).await?.digest.to_string()),
+        CatalogSource::S3(location) => Some(location.version(Arc::clone(&clients.aws)).await?.as_str().to_owned()),
+        CatalogSource::Oci(reference) => Some(clients.client.head(reference).await?.digest.to_string()),
     })
 }
 
@@ -188,13 +189,13 @@ async fn version(source: &CatalogSource, ports: &AppClients) -> Result<Option<St
 /// # Errors
 ///
 /// When it cannot be read.
-pub(super) async fn fetch(source: &CatalogSource, ports: &AppClients) -> Result<FetchedCatalog> {
+pub(super) async fn fetch(source: &CatalogSource, clients: &AppClients) -> Result<FetchedCatalog> {
     match source {
         CatalogSource::File(file) => Ok(FetchedCatalog { signed: read_signed(file)?, version: String::new() }),
-        CatalogSource::S3(place) => {
-            let stored = place.read_versioned(Arc::clone(&ports.aws), release_catalog::MOST_BYTES).await?;
-            let signature = place.with_suffix(SIGNATURE_SUFFIX);
-            let signature = signature.read(Arc::clone(&ports.aws), SIGNATURE_BYTES).await;
+        CatalogSource::S3(location) => {
+            let stored = location.read_versioned(Arc::clone(&clients.aws), release_catalog::MOST_BYTES).await?;
+            let signature = location.with_suffix(SIGNATURE_SUFFIX);
+            let signature = signature.read(Arc::clone(&clients.aws), SIGNATURE_BYTES).await;
             // Without `s3:ListBucket`, S3 responds with 403 to a missing object.
             let signature = signature.inspect_err(|error| tracing::debug!("no signature: {error}")).ok();
             let signature = signature.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -203,7 +204,7 @@ pub(super) async fn fetch(source: &CatalogSource, ports: &AppClients) -> Result<
                 version: stored.version.as_str().to_owned(),
             })
         }
-        CatalogSource::Oci(reference) => fetch_artifact(reference, ports).await,
+        CatalogSource::Oci(reference) => fetch_artifact(reference, clients).await,
     }
 }
 
@@ -238,8 +239,8 @@ pub(super) fn read_file(file: &Path, most_bytes: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-async fn fetch_artifact(reference: &Reference, ports: &AppClients) -> Result<FetchedCatalog> {
-    let fetched = ports.client.manifest(reference).await?;
+async fn fetch_artifact(reference: &Reference, clients: &AppClients) -> Result<FetchedCatalog> {
+    let fetched = clients.client.manifest(reference).await?;
     let ManifestDocument::Manifest(manifest) = fetched.document else {
         bail!("{reference} is an image index, not a release catalog");
     };
@@ -247,9 +248,9 @@ async fn fetch_artifact(reference: &Reference, ports: &AppClients) -> Result<Fet
         bail!("{reference} is not a release catalog: it has no layers");
     };
     let repository = &reference.repository;
-    let bytes = ports.client.blob(repository, bytes, release_catalog::MOST_BYTES).await?;
+    let bytes = clients.client.blob(repository, bytes, release_catalog::MOST_BYTES).await?;
     let signature = match rest {
-        [signature] => Some(ports.client.blob(repository, signature, SIGNATURE_BYTES).await?),
+        [signature] => Some(clients.client.blob(repository, signature, SIGNATURE_BYTES).await?),
         [] => None,
         _ => bail!("{reference} is not a release catalog: it has {} layers", manifest.layers.len()),
     };
@@ -269,15 +270,15 @@ pub(super) async fn publish(
     target: &CatalogSource,
     bytes: Vec<u8>,
     signature: String,
-    ports: &AppClients,
+    clients: &AppClients,
 ) -> Result<()> {
     match target {
         // The signature first, so that readers of the new file find the new signature.
         CatalogSource::File(file) => write_signed(file, &bytes, Some(&signature))?,
-        CatalogSource::S3(place) => {
-            let beside = place.with_suffix(SIGNATURE_SUFFIX);
-            beside.write(Arc::clone(&ports.aws), signature.into_bytes()).await?;
-            place.write(Arc::clone(&ports.aws), bytes).await?;
+        CatalogSource::S3(location) => {
+            let beside = location.with_suffix(SIGNATURE_SUFFIX);
+            beside.write(Arc::clone(&clients.aws), signature.into_bytes()).await?;
+            location.write(Arc::clone(&clients.aws), bytes).await?;
         }
         CatalogSource::Oci(reference) => {
             let layer = |media_type, title: &str, bytes: Vec<u8>| ArtifactLayer {
@@ -289,7 +290,7 @@ pub(super) async fn publish(
                 layer(ARTIFACT, KEPT, bytes),
                 layer(SIGNATURE, &format!("{KEPT}{SIGNATURE_SUFFIX}"), signature.into_bytes()),
             ];
-            ports.client.push(reference, &Artifact { artifact_type: ARTIFACT, layers }).await?;
+            clients.client.push(reference, &Artifact { artifact_type: ARTIFACT, layers }).await?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ const HOW: &str = "write five fields, as in \"0 6 * * mon-fri\" (minute, hour, d
                    week), or six with seconds first";
 
 /// The error for `text`: its equivalent if it is in AWS notation, else `why` and the syntax.
-fn refused(text: &str, why: &str) -> String {
+fn invalid(text: &str, why: &str) -> String {
     match eventbridge::equivalent(text) {
         Some(hint) => format!("{text:?} {hint}"),
         None => format!("{text:?} {why}: {HOW}"),
@@ -24,7 +24,7 @@ fn refused(text: &str, why: &str) -> String {
 pub(super) struct CronExpression {
     text: String,
     /// A description in English.
-    pub(super) words: String,
+    pub(super) description: String,
     /// The times are the union of these schedules.
     schedules: Vec<Schedule>,
     /// Whether it matches every hour.
@@ -67,14 +67,14 @@ impl FromStr for CronExpression {
             fields => ("0", fields),
         };
         let [minutes, hours, days, months, weekdays] = fields else {
-            return Err(refused(text, &format!("has {} fields", fields.len())));
+            return Err(invalid(text, &format!("has {} fields", fields.len())));
         };
         // The library accepts `?` in every field, and would misread an AWS expression, which ends with a year.
         if [seconds, minutes, hours, months].iter().any(|field| field.contains('?')) {
-            return Err(refused(text, "has a ? where only * is allowed"));
+            return Err(invalid(text, "has a ? where only * is allowed"));
         }
         let weekdays =
-            numbered(weekdays).ok_or_else(|| refused(text, "has an invalid day of the week: use 0-7 or sun-sat"))?;
+            numbered(weekdays).ok_or_else(|| invalid(text, "has an invalid day of the week: use 0-7 or sun-sat"))?;
         let is_any = |field: &str| field.starts_with('*') || field == "?";
         let written: Vec<_> = if is_any(days) || is_any(&weekdays) {
             vec![(*days, weekdays.as_str())]
@@ -83,11 +83,11 @@ impl FromStr for CronExpression {
         };
         let schedules = written.into_iter().map(|(days, weekdays)| {
             let fields = format!("{seconds} {minutes} {hours} {days} {months} {weekdays}");
-            fields.parse().map_err(|error| refused(text, &format!("is not a cron expression ({error})")))
+            fields.parse().map_err(|error| invalid(text, &format!("is not a cron expression ({error})")))
         });
         Ok(Self {
             text: text.trim().to_owned(),
-            words: description::describe(&[seconds, minutes, hours, days, months, fields[4]]),
+            description: description::describe(&[seconds, minutes, hours, days, months, fields[4]]),
             schedules: schedules.collect::<Result<_, String>>()?,
             is_hourly: hours.starts_with('*'),
         })

@@ -78,8 +78,8 @@ impl Timetable {
 
     /// A description in English: `at 06:00 on Monday to Friday`.
     #[must_use]
-    pub fn words(&self) -> &str {
-        &self.expression.words
+    pub fn description(&self) -> &str {
+        &self.expression.description
     }
 
     /// The next `count` runs after `now`, in local time.

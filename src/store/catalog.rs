@@ -167,14 +167,14 @@ impl Catalog {
     }
 
     /// Reads the record of `repository`.
-    pub fn read_repository<T>(&self, repository: &Repository, look: impl FnOnce(&RepositoryRecord) -> T) -> T {
-        look(lock(&self.read().repositories).entry(repository.clone()).or_default().memory())
+    pub fn read_repository<T>(&self, repository: &Repository, read: impl FnOnce(&RepositoryRecord) -> T) -> T {
+        read(lock(&self.read().repositories).entry(repository.clone()).or_default().record())
     }
 
     /// Changes the record of `repository`. In a folder it is written within a second, or when the catalog is dropped, so a
     /// killed run repeats at most the requests of a second. Removed entries return in the next run.
     pub fn update_repository(&self, repository: &Repository, change: impl FnOnce(&mut RepositoryRecord)) {
-        change(lock(&self.read().repositories).entry(repository.clone()).or_default().memory());
+        change(lock(&self.read().repositories).entry(repository.clone()).or_default().record());
         if !matches!(self.keeping, CatalogBackend::Nothing) {
             lock(&self.unsaved).repositories.insert(repository.clone());
         }
@@ -190,11 +190,11 @@ impl Catalog {
     /// Adds `release` to the record of the base repository `repository`, merged with what is known.
     pub fn add_release(&self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
         let release = release.into();
-        let known = self.read_repository(repository, |memory| memory.releases.get(&release.manifest).cloned());
+        let known = self.read_repository(repository, |record| record.releases.get(&release.manifest).cloned());
         let mut merged = known.clone().unwrap_or_else(|| Arc::clone(&release));
         PlatformRelease::merge_shared(&mut merged, &release);
         if known.as_ref() != Some(&merged) {
-            self.update_repository(repository, |memory| drop(memory.releases.insert(merged.manifest.clone(), merged)));
+            self.update_repository(repository, |record| drop(record.releases.insert(merged.manifest.clone(), merged)));
         }
     }
 
@@ -283,7 +283,7 @@ impl Catalog {
             unsaved.written_at = Some(Instant::now());
             std::mem::take(&mut unsaved.repositories)
         };
-        for record in repositories.iter().filter_map(|repository| self.new_memory(repository)) {
+        for record in repositories.iter().filter_map(|repository| self.new_record(repository)) {
             let is_written = lock(appender).append(&record.frame, segments);
             match record.of {
                 RecordSource::Repository(repository, _) if !is_written => {
@@ -301,7 +301,7 @@ impl Catalog {
             (unsaved.contents.clone(), unsaved.repositories.clone(), unsaved.notes.clone())
         };
         let contents = contents.iter().filter_map(|digest| self.new_content(digest));
-        let repositories = repositories.iter().filter_map(|repository| self.new_memory(repository));
+        let repositories = repositories.iter().filter_map(|repository| self.new_record(repository));
         let notes = notes.iter().filter_map(|name| self.new_note(name));
         contents.chain(repositories).chain(notes).collect()
     }
@@ -340,7 +340,7 @@ impl Catalog {
         Some(NewRecord { of: RecordSource::Content(digest.clone()), frame })
     }
 
-    fn new_memory(&self, repository: &Repository) -> Option<NewRecord> {
+    fn new_record(&self, repository: &Repository) -> Option<NewRecord> {
         let new = lock(&self.repositories).get(repository)?.unsaved()?;
         let json = serde_json::to_vec(&new).ok()?;
         let frame = Record { kind: RecordKind::Repository, key: &repository.to_string(), value: &json }.frame()?;
@@ -388,17 +388,19 @@ mod tests {
     fn records_persist_in_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let digest = Digest::sha256(b"x");
-        let seen = TagObservation::new(digest.clone(), None, DateTime::UNIX_EPOCH);
+        let observation = TagObservation::new(digest.clone(), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             assert!(catalog.content(&digest).is_none());
             catalog.insert_content(&digest, content());
-            catalog.update_repository(&java(), |memory| drop(memory.moving.insert("21".into(), vec![seen.clone()])));
+            catalog.update_repository(&java(), |record| {
+                drop(record.moving.insert("21".into(), vec![observation.clone()]))
+            });
             catalog.put_note("lambda/eu-west-1", &["orders"]);
         }
         let catalog = Catalog::in_folder(folder.path());
         assert_eq!(*catalog.content(&digest).unwrap(), content());
-        assert_eq!(catalog.read_repository(&java(), |memory| memory.moving["21"].clone()), [seen]);
+        assert_eq!(catalog.read_repository(&java(), |record| record.moving["21"].clone()), [observation]);
         assert_eq!(catalog.get_note::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
     }
 
@@ -407,8 +409,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let catalog = Catalog::in_folder(folder.path());
         let carried = |tag: &str| {
-            let seen = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
-            catalog.update_repository(&java(), |memory| drop(memory.carried.insert(tag.to_owned(), seen)));
+            let observation = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
+            catalog.update_repository(&java(), |record| drop(record.carried.insert(tag.to_owned(), observation)));
         };
         let known = || {
             let next = Catalog::reading(folder.path());
@@ -416,7 +418,7 @@ mod tests {
             (
                 next.content(&Digest::sha256(b"x")).is_some(),
                 notes,
-                next.read_repository(&java(), |memory| memory.carried.len()),
+                next.read_repository(&java(), |record| record.carried.len()),
             )
         };
         catalog.insert_content(&Digest::sha256(b"x"), content());
@@ -436,8 +438,8 @@ mod tests {
             let _ = catalog.content(&Digest::sha256(b"x"));
             catalog.insert_content(&Digest::sha256(b"x"), content());
             catalog.put_note("a", &1);
-            let seen = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
-            catalog.update_repository(&java(), |memory| drop(memory.carried.insert("21.1".to_owned(), seen)));
+            let observation = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
+            catalog.update_repository(&java(), |record| drop(record.carried.insert("21.1".to_owned(), observation)));
             catalog.repositories().len()
         };
         let segments = || fs::read_dir(folder.path().join(VERSION).join("segments")).unwrap().count();
@@ -452,7 +454,7 @@ mod tests {
             let catalog = Catalog::reading(folder.path());
             catalog.insert_content(&Digest::sha256(b"x"), content());
             catalog.put_note("a", &1);
-            catalog.update_repository(&java(), |memory| drop(memory.moving.insert("21".into(), Vec::new())));
+            catalog.update_repository(&java(), |record| drop(record.moving.insert("21".into(), Vec::new())));
             assert!(catalog.content(&Digest::sha256(b"x")).is_some());
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -462,12 +464,12 @@ mod tests {
     fn a_folder_lists_its_repositories() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["127.0.0.1:5000/a", "127.0.0.1:5000/a/b/c.d", "public.ecr.aws/lambda/java"];
-        let seen = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
+        let observation = TagObservation::new(Digest::sha256(b"x"), None, DateTime::UNIX_EPOCH);
         {
             let catalog = Catalog::in_folder(folder.path());
             for name in names {
-                catalog.update_repository(&name.parse().unwrap(), |memory| {
-                    drop(memory.carried.insert("1".into(), seen.clone()))
+                catalog.update_repository(&name.parse().unwrap(), |record| {
+                    drop(record.carried.insert("1".into(), observation.clone()))
                 });
             }
         }
@@ -493,7 +495,7 @@ mod tests {
         };
         catalog.add_release(&java(), release("21.2026.08.22.00", None));
         catalog.add_release(&java(), release("21", Some(b"diff_ids")));
-        let known = catalog.read_repository(&java(), |memory| memory.releases.clone());
+        let known = catalog.read_repository(&java(), |record| record.releases.clone());
         let both = PlatformRelease {
             tags: ["21".to_owned(), "21.2026.08.22.00".to_owned()].into(),
             ..release("21", Some(b"diff_ids"))

@@ -70,13 +70,13 @@ mod tests {
         Digest::sha256(&[of])
     }
 
-    fn seen(of: u8, at: i64) -> TagObservation {
+    fn observation(of: u8, at: i64) -> TagObservation {
         TagObservation::new(digest(of), None, DateTime::from_timestamp(at, 0).unwrap())
     }
 
-    fn until(mut seen: TagObservation, last: i64) -> TagObservation {
-        seen.extend_to(DateTime::from_timestamp(last, 0).unwrap());
-        seen
+    fn until(mut observation: TagObservation, last: i64) -> TagObservation {
+        observation.extend_to(DateTime::from_timestamp(last, 0).unwrap());
+        observation
     }
 
     fn java() -> Repository {
@@ -89,8 +89,8 @@ mod tests {
         (folder, store)
     }
 
-    fn moved(catalog: &Catalog, seen: TagObservation) {
-        catalog.update_repository(&java(), |memory| memory.moving.entry("21".into()).or_default().push(seen));
+    fn moved(catalog: &Catalog, observation: TagObservation) {
+        catalog.update_repository(&java(), |record| record.moving.entry("21".into()).or_default().push(observation));
     }
 
     async fn names(store: &FolderStore) -> Vec<String> {
@@ -102,14 +102,14 @@ mod tests {
         let (_folder, store) = store();
         let catalog = Catalog::load(&store).await;
         catalog.insert_content(&digest(1), content());
-        moved(&catalog, seen(1, 10));
+        moved(&catalog, observation(1, 10));
         catalog.put_note("lambda/eu-west-1", &["orders"]);
         catalog.save(&store).await.unwrap();
         catalog.save(&store).await.unwrap();
 
         let catalog = Catalog::load(&store).await;
         assert_eq!(*catalog.content(&digest(1)).unwrap(), content());
-        assert_eq!(catalog.read_repository(&java(), |memory| memory.moving["21"].clone()), [seen(1, 10)]);
+        assert_eq!(catalog.read_repository(&java(), |record| record.moving["21"].clone()), [observation(1, 10)]);
         assert_eq!(catalog.get_note::<Vec<String>>("lambda/eu-west-1").unwrap(), ["orders"]);
         catalog.put_note("lambda/eu-west-1", &["orders"]);
         catalog.update_repository(&java(), |_| ());
@@ -123,7 +123,9 @@ mod tests {
         for of in 1..=2 {
             let catalog = Catalog::load(&store).await;
             catalog.insert_content(&digest(of), content());
-            catalog.update_repository(&java(), |memory| drop(memory.carried.insert(format!("21.{of}"), seen(of, 1))));
+            catalog.update_repository(&java(), |record| {
+                drop(record.carried.insert(format!("21.{of}"), observation(of, 1)))
+            });
             catalog.save(&store).await.unwrap();
         }
         let names = names(&store).await;
@@ -132,7 +134,7 @@ mod tests {
         let second = Catalog::load(&store).await;
         assert!(second.content(&digest(1)).is_none() && second.content(&digest(2)).is_some());
         assert_eq!(
-            second.read_repository(&java(), |memory| memory.carried.clone().into_keys().collect::<Vec<_>>()),
+            second.read_repository(&java(), |record| record.carried.clone().into_keys().collect::<Vec<_>>()),
             ["21.2"]
         );
     }
@@ -143,14 +145,14 @@ mod tests {
         for of in 0..40 {
             let catalog = Catalog::load(&store).await;
             catalog.insert_content(&digest(of), content());
-            moved(&catalog, seen(of, of.into()));
+            moved(&catalog, observation(of, of.into()));
             catalog.put_note("same", &of);
             catalog.save(&store).await.unwrap();
         }
         assert!(names(&store).await.len() <= 17);
         let catalog = Catalog::load(&store).await;
         assert!((0..40).all(|of| catalog.content(&digest(of)).is_some()));
-        assert_eq!(catalog.read_repository(&java(), |memory| memory.moving["21"].len()), 40);
+        assert_eq!(catalog.read_repository(&java(), |record| record.moving["21"].len()), 40);
         assert_eq!(catalog.get_note::<u8>("same"), Some(39));
     }
 
@@ -177,7 +179,7 @@ mod tests {
         let (folder, store) = store();
         let catalog = Catalog::load(&store).await;
         catalog.insert_content(&digest(1), content());
-        moved(&catalog, seen(1, 10));
+        moved(&catalog, observation(1, 10));
         catalog.put_note("a", &1);
         drop(catalog.save(&store));
         assert!(futures::FutureExt::now_or_never(catalog.save(&store)).is_none());
@@ -189,7 +191,7 @@ mod tests {
         catalog.save(&store).await.unwrap();
         let next = Catalog::load(&store).await;
         assert!(next.content(&digest(1)).is_some());
-        assert_eq!((next.get_note("a"), next.read_repository(&java(), |memory| memory.moving.len())), (Some(2), 1));
+        assert_eq!((next.get_note("a"), next.read_repository(&java(), |record| record.moving.len())), (Some(2), 1));
     }
 
     #[tokio::test]
@@ -219,11 +221,11 @@ mod tests {
         let (_folder, store) = store();
         for (first, last) in [(10, 30), (10, 20), (40, 45)] {
             let catalog = Catalog::load(&store).await;
-            moved(&catalog, until(seen(1, first), last));
+            moved(&catalog, until(observation(1, first), last));
             catalog.save(&store).await.unwrap();
         }
         let catalog = Catalog::load(&store).await;
-        let history = catalog.read_repository(&java(), |memory| memory.moving["21"].clone());
-        assert_eq!(history, [until(seen(1, 10), 45)]);
+        let history = catalog.read_repository(&java(), |record| record.moving["21"].clone());
+        assert_eq!(history, [until(observation(1, 10), 45)]);
     }
 }

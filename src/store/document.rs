@@ -48,8 +48,8 @@ pub async fn load<T: StoredDocument>(store: &dyn Store) -> Result<VersionedDocum
     let Some(stored) = store.read_clipped(T::NAME).await? else {
         return Ok(VersionedDocument { document: T::default(), version: None });
     };
-    let place = format!("{}/{}", store.location(), T::NAME);
-    let document = parse(&stored.bytes, T::SCHEMA, &place)?;
+    let location = format!("{}/{}", store.location(), T::NAME);
+    let document = parse(&stored.bytes, T::SCHEMA, &location)?;
     Ok(VersionedDocument { document, version: Some(stored.version) })
 }
 
@@ -67,18 +67,19 @@ pub(crate) fn to_stored<T: StoredDocument>(document: &T) -> Vec<u8> {
     serde_json::to_vec(&TaggedDocument { schema: T::SCHEMA, document }).expect("a document has a JSON form")
 }
 
-/// Parses the document at `place`, if it has the format `known`.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, place: &str) -> Result<T> {
-    let unreadable = |error: serde_json::Error| Error::Unreadable { place: place.to_owned(), why: error.to_string() };
+/// Parses the document at `location`, if it has the format `known`.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8], known: &str, location: &str) -> Result<T> {
+    let unreadable =
+        |error: serde_json::Error| Error::Unreadable { location: location.to_owned(), why: error.to_string() };
     let tag: SchemaTag = serde_json::from_slice(bytes).map_err(unreadable)?;
     if tag.schema == known {
         return serde_json::from_slice(bytes).map_err(unreadable);
     }
     let format = |schema: &str| schema.split_once("/v").map(|(name, _)| name.to_owned());
     Err(if format(&tag.schema).is_some() && format(&tag.schema) == format(known) {
-        Error::Newer { place: place.to_owned(), found: tag.schema, known: known.to_owned() }
+        Error::Newer { location: location.to_owned(), found: tag.schema, known: known.to_owned() }
     } else {
-        Error::Unreadable { place: place.to_owned(), why: format!("its format is {:?}, not {known}", tag.schema) }
+        Error::Unreadable { location: location.to_owned(), why: format!("its format is {:?}, not {known}", tag.schema) }
     })
 }
 
@@ -93,7 +94,7 @@ impl<T: StoredDocument> VersionedDocument<T> {
         loop {
             let tagged = TaggedDocument { schema: T::SCHEMA, document: &self.document };
             let bytes = serde_json::to_vec(&tagged)
-                .map_err(|error| Error::Unreadable { place: T::NAME.to_owned(), why: error.to_string() })?;
+                .map_err(|error| Error::Unreadable { location: T::NAME.to_owned(), why: error.to_string() })?;
             match store.write(T::NAME, bytes, only_if.clone()).await {
                 Err(error @ Error::TooLarge { .. }) if self.document.shed() => {
                     tracing::warn!("{error}: writing it without some details");

@@ -141,23 +141,24 @@ impl ImageReader {
             fetched.digest
         };
         let content = self.content(repository, &digest).await?;
-        let place = self.tag_source(repository);
-        if place != *repository
+        let location = self.tag_source(repository);
+        if location != *repository
             && let Some(ahead) = self.ahead_of_cache(repository, tag, &digest, seen_at)
         {
             return Ok(ahead);
         }
         // Looked up again: the answer may have come through a cache this time.
         if let Some(last) = self.last_seen(repository, tag).filter(|last| last.digest == digest) {
-            self.catalog.update_repository(&place, |memory| {
-                if let Some(seen) = memory.moving.get_mut(tag).and_then(|history| history.last_mut()) {
-                    seen.extend_to(seen_at);
+            self.catalog.update_repository(&location, |record| {
+                if let Some(observation) = record.moving.get_mut(tag).and_then(|history| history.last_mut()) {
+                    observation.extend_to(seen_at);
                 }
             });
             return Ok(TagResolution { digest, content, first_seen: last.first_seen });
         }
-        let seen = TagObservation::new(digest.clone(), Some(content.kind()), seen_at);
-        self.catalog.update_repository(&place, |memory| memory.moving.entry(tag.clone()).or_default().push(seen));
+        let observation = TagObservation::new(digest.clone(), Some(content.kind()), seen_at);
+        self.catalog
+            .update_repository(&location, |record| record.moving.entry(tag.clone()).or_default().push(observation));
         Ok(TagResolution { digest, content, first_seen: seen_at })
     }
 
@@ -176,9 +177,9 @@ impl ImageReader {
         digest: &Digest,
         seen_at: DateTime<Utc>,
     ) -> Option<TagResolution> {
-        let last = self.catalog.read_repository(repository, |memory| {
-            let history = memory.moving.get(tag)?;
-            let at = history.iter().rposition(|seen| seen.digest == *digest)?;
+        let last = self.catalog.read_repository(repository, |record| {
+            let history = record.moving.get(tag)?;
+            let at = history.iter().rposition(|observation| observation.digest == *digest)?;
             history[at + 1..].last().filter(|last| seen_at - last.last_seen() <= CACHE_LAG).cloned()
         })?;
         let content = self.catalog.content(&last.digest)?;
@@ -186,7 +187,7 @@ impl ImageReader {
     }
 
     fn last_seen(&self, repository: &Repository, tag: &str) -> Option<TagObservation> {
-        self.catalog.read_repository(&self.tag_source(repository), |memory| memory.moving.get(tag)?.last().cloned())
+        self.catalog.read_repository(&self.tag_source(repository), |record| record.moving.get(tag)?.last().cloned())
     }
 
     async fn read(

@@ -39,10 +39,10 @@ impl ImageReader {
             DigestContent::Index(index) => index,
         };
         let mut walk = IndexWalk::default();
-        let answer = self.walk(repository, index, Some(platform), &mut walk).await;
+        let result = self.walk(repository, index, Some(platform), &mut walk).await;
         match choose_child(&walk.images, platform) {
             Some(image) => Ok(Some(image.clone())),
-            None => answer.map(|()| None),
+            None => result.map(|()| None),
         }
     }
 
@@ -99,16 +99,16 @@ impl ImageReader {
         Ok(self.catalog().insert_content(digest, DigestContent::Image(facts)))
     }
 
-    /// Collects the images of `index` level by level, with `wanted` until one matches exactly.
+    /// Collects the images of `index` level by level, with `required` until one matches exactly.
     async fn walk(
         &self,
         repository: &Repository,
         index: &ImageIndex,
-        wanted: Option<&Platform>,
+        required: Option<&Platform>,
         walk: &mut IndexWalk,
     ) -> Result<()> {
         let mut level = index.children.clone();
-        let mut answer = Ok(());
+        let mut result = Ok(());
         for _ in 0..INDEX_DEPTH {
             let (mut unstated, mut nested) = (Vec::new(), Vec::new());
             for child in level {
@@ -119,36 +119,36 @@ impl ImageReader {
                 }
             }
             for child in unstated {
-                if walk.has(wanted) {
+                if walk.has(required) {
                     return Ok(());
                 }
                 match self.read_entry(repository, &child, walk).await {
                     Ok(Some(known)) => walk.images.extend(image(child, &known)),
                     Ok(None) => {}
-                    Err(error) => answer = answer.and(Err(error)),
+                    Err(error) => result = result.and(Err(error)),
                 }
             }
             level = Vec::new();
             for child in nested {
                 let suits =
-                    |wanted: &Platform| child.platform.as_ref().is_none_or(|own| own.has_architecture_of(wanted));
-                if walk.has(wanted) {
+                    |required: &Platform| child.platform.as_ref().is_none_or(|own| own.has_architecture_of(required));
+                if walk.has(required) {
                     return Ok(());
                 }
-                if !wanted.is_none_or(suits) {
+                if !required.is_none_or(suits) {
                     continue;
                 }
                 match self.read_entry(repository, &child, walk).await {
                     Ok(Some(known)) => level.extend(within(&child, &known)),
                     Ok(None) => {}
-                    Err(error) => answer = answer.and(Err(error)),
+                    Err(error) => result = result.and(Err(error)),
                 }
             }
             if level.is_empty() {
-                return answer;
+                return result;
             }
         }
-        answer.and(Err(too_much(repository, "its indexes are nested too deeply")))
+        result.and(Err(too_much(repository, "its indexes are nested too deeply")))
     }
 
     /// The content of `child`, unless it was read before.
@@ -176,9 +176,9 @@ struct IndexWalk {
 }
 
 impl IndexWalk {
-    /// Whether there is an image for exactly the `wanted` platform.
-    fn has(&self, wanted: Option<&Platform>) -> bool {
-        wanted.is_some_and(|wanted| self.images.iter().any(|image| image.platform.as_ref() == Some(wanted)))
+    /// Whether there is an image for exactly the `required` platform.
+    fn has(&self, required: Option<&Platform>) -> bool {
+        required.is_some_and(|required| self.images.iter().any(|image| image.platform.as_ref() == Some(required)))
     }
 }
 

@@ -49,18 +49,18 @@ pub enum Error {
         most_bytes: u64,
     },
     /// The object does not have the expected format.
-    #[error("{place} cannot be parsed: {why}; it was not changed")]
+    #[error("{location} cannot be parsed: {why}; it was not changed")]
     Unreadable {
         /// The location of the object.
-        place: String,
+        location: String,
         /// The reason.
         why: String,
     },
     /// A newer basewatch wrote it.
-    #[error("{place} was written by a newer basewatch: its format is {found}, expected {known}; it was not changed")]
+    #[error("{location} was written by a newer basewatch: its format is {found}, expected {known}; it was not changed")]
     Newer {
         /// The location of the object.
-        place: String,
+        location: String,
         /// Its format.
         found: String,
         /// The supported format.

@@ -81,26 +81,26 @@ impl ImageReader {
     ) -> Provenance {
         let name = name(image);
         let known: ProvenanceRecord = self.catalog().get_note(&name).unwrap_or_default();
-        let mut memory = known.clone();
-        let mut unread = self.read_attestations(repository, image, listed, &mut memory).await;
-        let has_none = memory.attestations.values().all(Vec::is_empty);
-        let is_due = |at: &DateTime<Utc>| memory.asked_at.is_none_or(|asked_at| *at - asked_at >= ASK_AGAIN);
+        let mut record = known.clone();
+        let mut unread = self.read_attestations(repository, image, listed, &mut record).await;
+        let has_none = record.attestations.values().all(Vec::is_empty);
+        let is_due = |at: &DateTime<Utc>| record.asked_at.is_none_or(|asked_at| *at - asked_at >= ASK_AGAIN);
         let mut unlisted = None;
         if let Some(asks_at) = asks_at.filter(|at| has_none && is_due(at)) {
             match self.registry().attestations(repository, image).await {
                 Ok(referring) => {
-                    let failed = self.read_attestations(repository, image, &referring, &mut memory).await;
+                    let failed = self.read_attestations(repository, image, &referring, &mut record).await;
                     // After a failed read, the next run requests both again.
-                    memory.asked_at = failed.is_empty().then_some(asks_at).or(memory.asked_at);
+                    record.asked_at = failed.is_empty().then_some(asks_at).or(record.asked_at);
                     unread.extend(failed);
                 }
                 Err(error) => unlisted = Some(error.to_string()),
             }
         }
-        if memory != known {
-            self.catalog().put_note(&name, &memory);
+        if record != known {
+            self.catalog().put_note(&name, &record);
         }
-        let mut provenance = memory.provenance();
+        let mut provenance = record.provenance();
         provenance.attestation_count += unread.len();
         provenance.unusable.extend(unread);
         Provenance { unlisted, ..provenance }
@@ -112,18 +112,18 @@ impl ImageReader {
         repository: &Repository,
         image: &Digest,
         attestations: &[Digest],
-        memory: &mut ProvenanceRecord,
+        record: &mut ProvenanceRecord,
     ) -> Vec<UnusableAttestation> {
         let mut unread = Vec::new();
         for digest in attestations {
-            if memory.attestations.contains_key(digest) || memory.attestations.len() >= ATTESTATIONS {
+            if record.attestations.contains_key(digest) || record.attestations.len() >= ATTESTATIONS {
                 continue;
             }
             let unusable = |why: String| UnusableAttestation { digest: digest.clone(), why };
             match self.attested(repository, image, digest).await {
                 Ok(AttestationContents { materials, why }) => {
-                    memory.attestations.insert(digest.clone(), materials);
-                    memory.unusable.extend(why.map(unusable));
+                    record.attestations.insert(digest.clone(), materials);
+                    record.unusable.extend(why.map(unusable));
                 }
                 Err(error) => unread.push(unusable(error.to_string())),
             }

@@ -140,10 +140,10 @@ pub async fn record(
     let dated = dated_name(day.at, &day.run_id);
     store.write(&dated, report_json.to_vec(), WriteCondition::Always).await?;
     keep_latest(store, report_json, &day.run_id).await?;
-    let kept_since = since(now, retention.history);
+    let first_day = since(now, retention.history);
     let history = change(store, |history| {
         history.add(day.clone());
-        history.days.retain(|day| day.date >= kept_since);
+        history.days.retain(|day| day.date >= first_day);
     })
     .await?;
     if let Err(error) = prune(store, &history.document, since(now, retention.reports)).await {
@@ -223,8 +223,8 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
             Ok(Some(StoredObject { bytes, version })) => {
                 match serde_json::from_slice::<ReportHeader>(&bytes) {
                     Ok(head) if generation(&head.schema) > generation(&own) => {
-                        let place = format!("{}/{LATEST}", store.location());
-                        return Err(Error::Newer { place, found: head.schema, known: own });
+                        let location = format!("{}/{LATEST}", store.location());
+                        return Err(Error::Newer { location, found: head.schema, known: own });
                     }
                     Ok(head) if *head.run_id > *run_id => return Ok(()),
                     Ok(_) => {}
@@ -241,14 +241,14 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
     }
 }
 
-/// Removes the dated reports before `kept_since`. Lists them once a day: the history records the day up to which they were
+/// Removes the dated reports before `first_day`. Lists them once a day: the history records the day up to which they were
 /// removed.
-async fn prune(store: &dyn Store, history: &ReportHistory, kept_since: NaiveDate) -> Result<()> {
-    if history.pruned_before.is_some_and(|day| day >= kept_since) {
+async fn prune(store: &dyn Store, history: &ReportHistory, first_day: NaiveDate) -> Result<()> {
+    if history.pruned_before.is_some_and(|day| day >= first_day) {
         return Ok(());
     }
     let mut old = store.list(REPORTS).await?;
-    old.retain(|name| date_of(name).is_some_and(|day| day < kept_since));
+    old.retain(|name| date_of(name).is_some_and(|day| day < first_day));
     let is_all = old.len() <= MOST_REMOVED;
     old.truncate(MOST_REMOVED);
     let removals = old.into_iter().map(|name| async move { store.remove(&name).await });
@@ -257,7 +257,7 @@ async fn prune(store: &dyn Store, history: &ReportHistory, kept_since: NaiveDate
         removed?;
     }
     if is_all {
-        change(store, |history| history.pruned_before = history.pruned_before.max(Some(kept_since))).await?;
+        change(store, |history| history.pruned_before = history.pruned_before.max(Some(first_day))).await?;
     }
     Ok(())
 }

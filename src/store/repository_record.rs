@@ -97,10 +97,10 @@ impl RepositoryRecord {
     pub(super) fn merge(&mut self, other: Self) {
         self.tags = self.tags.take().into_iter().chain(other.tags).max();
         self.resource_tags = self.resource_tags.take().into_iter().chain(other.resource_tags).max();
-        for (tag, seen) in other.carried {
+        for (tag, observation) in other.carried {
             let earliest = match self.carried.remove(&tag) {
-                Some(known) => earliest(known, seen),
-                None => seen,
+                Some(known) => earliest(known, observation),
+                None => observation,
             };
             self.carried.insert(tag, earliest);
         }
@@ -141,7 +141,10 @@ impl RepositoryRecord {
                 .iter()
                 .map(|(tag, history)| {
                     let known = known.moving.get(tag).map(Vec::as_slice).unwrap_or_default();
-                    (tag.clone(), history.iter().filter(|seen| !known.contains(seen)).cloned().collect::<Vec<_>>())
+                    (
+                        tag.clone(),
+                        history.iter().filter(|observation| !known.contains(observation)).cloned().collect::<Vec<_>>(),
+                    )
                 })
                 .filter(|(_, history)| !history.is_empty())
                 .collect(),
@@ -153,7 +156,7 @@ impl RepositoryRecord {
 /// A repository record and its saved state.
 #[derive(Debug, Default)]
 pub(super) struct RepositoryEntry {
-    memory: RepositoryRecord,
+    record: RepositoryRecord,
     /// The saved state.
     saved: RepositoryRecord,
     /// Saved parts that were not parsed yet, as JSON.
@@ -167,7 +170,7 @@ impl RepositoryEntry {
     }
 
     /// The record, to be read and changed.
-    pub(super) fn memory(&mut self) -> &mut RepositoryRecord {
+    pub(super) fn record(&mut self) -> &mut RepositoryRecord {
         if !self.stored.is_empty() {
             for json in std::mem::take(&mut self.stored) {
                 match serde_json::from_slice(&json) {
@@ -177,15 +180,15 @@ impl RepositoryEntry {
                     }
                 }
             }
-            self.memory = self.saved.clone();
-            self.memory.settle();
+            self.record = self.saved.clone();
+            self.record.settle();
         }
-        &mut self.memory
+        &mut self.record
     }
 
     /// The entries that are not saved yet.
     pub(super) fn unsaved(&self) -> Option<RepositoryRecord> {
-        self.memory.new_since(&self.saved)
+        self.record.new_since(&self.saved)
     }
 
     /// Marks `new` as saved.
@@ -232,27 +235,30 @@ mod tests {
 
     use super::*;
 
-    fn seen(of: u8, at: i64) -> TagObservation {
+    fn observation(of: u8, at: i64) -> TagObservation {
         TagObservation::new(Digest::sha256(&[of]), None, DateTime::from_timestamp(at, 0).unwrap())
     }
 
-    fn until(mut seen: TagObservation, last: i64) -> TagObservation {
-        seen.extend_to(DateTime::from_timestamp(last, 0).unwrap());
-        seen
+    fn until(mut observation: TagObservation, last: i64) -> TagObservation {
+        observation.extend_to(DateTime::from_timestamp(last, 0).unwrap());
+        observation
     }
 
     #[test]
     fn a_tag_that_went_back_keeps_its_history() {
         let settled = |one: &[TagObservation], other: &[TagObservation]| {
-            let mut memory = RepositoryRecord::default();
-            memory.moving.insert("21".into(), union(one.to_vec(), other.to_vec()));
-            memory.settle();
-            memory.moving.remove("21").unwrap()
+            let mut record = RepositoryRecord::default();
+            record.moving.insert("21".into(), union(one.to_vec(), other.to_vec()));
+            record.settle();
+            record.moving.remove("21").unwrap()
         };
-        let back = [seen(1, 10), seen(2, 20), seen(1, 30)];
+        let back = [observation(1, 10), observation(2, 20), observation(1, 30)];
         assert_eq!(settled(&back, &back), back);
-        let until = [seen(1, 10), until(seen(2, 20), 25)];
-        assert_eq!(settled(&[seen(1, 10), seen(2, 25)], &[seen(1, 10), seen(2, 20)]), until);
+        let until = [observation(1, 10), until(observation(2, 20), 25)];
+        assert_eq!(
+            settled(&[observation(1, 10), observation(2, 25)], &[observation(1, 10), observation(2, 20)]),
+            until
+        );
     }
 
     fn memories() -> impl Strategy<Value = RepositoryRecord> {
@@ -261,20 +267,20 @@ mod tests {
         (lists, vec((0..3_u8, history), 0..3)).prop_map(|(tags, histories)| {
             let read_at = |at| DateTime::from_timestamp(at, 0).unwrap();
             let tags = tags.map(|(at, is_complete, dated)| TagListRecord { read_at: read_at(at), is_complete, dated });
-            let mut memory = RepositoryRecord { tags, ..RepositoryRecord::default() };
+            let mut record = RepositoryRecord { tags, ..RepositoryRecord::default() };
             for (tag, history) in histories {
                 let history: Vec<_> =
-                    history.into_iter().map(|(of, at, more)| until(seen(of, at), at + more)).collect();
-                memory.carried.insert(tag.to_string(), history[0].clone());
-                memory.moving.insert(tag.to_string(), union(history, Vec::new()));
+                    history.into_iter().map(|(of, at, more)| until(observation(of, at), at + more)).collect();
+                record.carried.insert(tag.to_string(), history[0].clone());
+                record.moving.insert(tag.to_string(), union(history, Vec::new()));
             }
-            memory
+            record
         })
     }
 
     fn merged<'a>(memories: impl IntoIterator<Item = &'a RepositoryRecord>) -> RepositoryRecord {
         let mut all = RepositoryRecord::default();
-        memories.into_iter().for_each(|memory| all.merge(memory.clone()));
+        memories.into_iter().for_each(|record| all.merge(record.clone()));
         all
     }
 

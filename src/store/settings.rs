@@ -129,10 +129,10 @@ impl fmt::Display for StoreLocation {
     }
 }
 
-/// The store at `place`, accessed through `aws` if it is a bucket. Does no I/O yet.
+/// The store at `location`, accessed through `aws` if it is a bucket. Does no I/O yet.
 #[must_use]
-pub fn open(place: &StoreLocation, aws: Arc<Aws>) -> Arc<dyn Store> {
-    match place {
+pub fn open(location: &StoreLocation, aws: Arc<Aws>) -> Arc<dyn Store> {
+    match location {
         StoreLocation::Folder(folder) => Arc::new(FolderStore::new(folder.clone())),
         StoreLocation::S3 { bucket, prefix } => Arc::new(S3Store::new(aws, bucket.clone(), prefix.clone())),
     }

@@ -93,7 +93,7 @@ pub struct WebhookClient {
 #[derive(Debug)]
 struct WebhookHost {
     name: String,
-    pace: RateLimiter,
+    limiter: RateLimiter,
     /// Locked during a call: one call at a time per host.
     health: tokio::sync::Mutex<HostHealth>,
 }
@@ -179,27 +179,27 @@ impl WebhookClient {
         health.allow(&host.name)?;
         let mut retries = 0;
         loop {
-            let turn = host.pace.acquire().await;
+            let permit = host.limiter.acquire().await;
             self.requests.count(&format!("webhook {}", host.name), RequestKind::Api);
-            let answer = self.attempt(&host, &method, &url, call, started.elapsed()).await;
-            turn.answered();
-            let failure = match answer {
-                Ok(answer) => {
+            let response = self.attempt(&host, &method, &url, call, started.elapsed()).await;
+            permit.answered();
+            let failure = match response {
+                Ok(response) => {
                     *health = HostHealth::default();
-                    return Ok(answer);
+                    return Ok(response);
                 }
                 Err(failure) => failure,
             };
-            let requested = failure.refused.retry_after;
+            let requested = failure.error.retry_after;
             let is_retried = failure.is_transient
                 && retries < self.settings.retries
                 && requested.is_none_or(|wait| wait <= self.settings.retry_wait)
                 && (call.may_repeat || failure.is_undone);
             if !is_retried {
                 health.note(&failure);
-                return Err(failure.refused);
+                return Err(failure.error);
             }
-            tracing::debug!(host = %host.name, why = %failure.refused.why, "retrying");
+            tracing::debug!(host = %host.name, why = %failure.error.why, "retrying");
             tokio::time::sleep(retry::wait(retries, requested, self.settings.retry_wait)).await;
             retries += 1;
         }
@@ -212,8 +212,8 @@ impl WebhookClient {
         };
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let pace = RateLimiter::new(Some(self.settings.rate));
-            Arc::new(WebhookHost { name: name.clone(), pace, health: tokio::sync::Mutex::default() })
+            let limiter = RateLimiter::new(Some(self.settings.rate));
+            Arc::new(WebhookHost { name: name.clone(), limiter, health: tokio::sync::Mutex::default() })
         };
         Arc::clone(hosts.entry(name.clone()).or_insert_with(new))
     }
@@ -259,7 +259,7 @@ impl HostHealth {
     /// Records a failed call.
     fn note(&mut self, failure: &CallFailure) {
         self.failures = if failure.is_about_host { self.failures + 1 } else { 0 };
-        self.not_before = failure.refused.retry_after.and_then(|wait| Instant::now().checked_add(wait));
+        self.not_before = failure.error.retry_after.and_then(|wait| Instant::now().checked_add(wait));
     }
 }
 

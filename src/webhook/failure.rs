@@ -20,7 +20,7 @@ const QUOTED_CHARS: usize = 200;
 
 /// A failed attempt.
 pub(super) struct CallFailure {
-    pub(super) refused: WebhookError,
+    pub(super) error: WebhookError,
     /// Whether a retry may succeed.
     pub(super) is_transient: bool,
     /// Whether the service certainly did nothing, so that a retry causes no repeat.
@@ -32,17 +32,17 @@ pub(super) struct CallFailure {
 impl CallFailure {
     /// The call itself is invalid.
     pub(super) fn of_call(why: String) -> Self {
-        let refused = WebhookError { why, retry_after: None, is_about_call: true, may_have_arrived: false };
-        Self { refused, is_transient: false, is_undone: true, is_about_host: false }
+        let error = WebhookError { why, retry_after: None, is_about_call: true, may_have_arrived: false };
+        Self { error, is_transient: false, is_undone: true, is_about_host: false }
     }
 
     /// The host is down.
     fn of_host(why: String, may_have_arrived: bool) -> Self {
-        let refused = WebhookError { why, retry_after: None, is_about_call: false, may_have_arrived };
-        Self { refused, is_transient: true, is_undone: !may_have_arrived, is_about_host: true }
+        let error = WebhookError { why, retry_after: None, is_about_call: false, may_have_arrived };
+        Self { error, is_transient: true, is_undone: !may_have_arrived, is_about_host: true }
     }
 
-    /// No complete answer within `limit`.
+    /// No complete response within `limit`.
     pub(super) fn of_silence(host: &str, limit: Duration) -> Self {
         Self::of_host(format!("{host} gave no complete answer within {limit:?}"), true)
     }
@@ -79,10 +79,10 @@ impl CallFailure {
         let is_undone = is_throttled || matches!(status.as_u16(), 408 | 425 | 503);
         let is_transient = is_undone || matches!(status.as_u16(), 500 | 502 | 504);
         let retry_after = requested_wait(headers).filter(|_| is_transient);
-        // A gateway has only lost the answer.
+        // A gateway error only means that the response was lost.
         let may_have_arrived = status == StatusCode::GATEWAY_TIMEOUT;
         Self {
-            refused: WebhookError { why, retry_after, is_about_call, may_have_arrived },
+            error: WebhookError { why, retry_after, is_about_call, may_have_arrived },
             is_transient,
             is_undone: is_undone || !is_transient,
             is_about_host: is_transient,
@@ -106,7 +106,7 @@ fn requested_wait(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let retry_after = text("retry-after").and_then(|value| retry::retry_after(value, Utc::now()));
     retry_after.or_else(|| {
-        // GitHub sends the reset time with every answer: it counts only once the limit is used up.
+        // GitHub sends the reset time with every response: it counts only once the limit is used up.
         let reset: i64 = text("x-ratelimit-reset").filter(|_| is_used_up(headers))?.parse().ok()?;
         u64::try_from(reset - Utc::now().timestamp()).ok().map(Duration::from_secs)
     })
@@ -146,8 +146,11 @@ mod tests {
     #[test]
     fn a_response_is_quoted_as_one_short_readable_line() {
         let body = format!("denied\r\n\u{1b}[31m\u{202e}nwod \u{feff}{}", "é".repeat(500));
-        let said = quoted(body.as_bytes(), &Redactor::default());
-        assert!(said.starts_with("denied [31m nwod éé") && said.chars().count() == QUOTED_CHARS, "{said}");
+        let quoted_text = quoted(body.as_bytes(), &Redactor::default());
+        assert!(
+            quoted_text.starts_with("denied [31m nwod éé") && quoted_text.chars().count() == QUOTED_CHARS,
+            "{quoted_text}"
+        );
         assert_eq!(quoted(b"\n<html>", &Redactor::default()), "");
     }
 
@@ -185,13 +188,13 @@ mod tests {
         let reset = ("x-ratelimit-reset", (Utc::now().timestamp() + 3000).to_string());
         let left = |left: &str| ("x-ratelimit-remaining", left.to_owned());
         let github_is_ill = failure(502, &[reset.clone(), left("4999")]);
-        assert_eq!(github_is_ill.refused.retry_after, None);
+        assert_eq!(github_is_ill.error.retry_after, None);
         for status in [403, 429] {
-            let asked = failure(status, &[reset.clone(), left("0")]).refused.retry_after.expect("a span");
-            assert!((2990..=3000).contains(&asked.as_secs()), "{asked:?}");
+            let wait = failure(status, &[reset.clone(), left("0")]).error.retry_after.expect("a span");
+            assert!((2990..=3000).contains(&wait.as_secs()), "{wait:?}");
         }
         assert!(!failure(403, &[reset, left("17")]).is_transient, "it is forbidden, and not throttled");
         let elsewhere = [("x-ratelimit-reset", "30".to_owned()), left("0")];
-        assert_eq!(failure(429, &elsewhere).refused.retry_after, None, "seconds, where GitHub has an instant");
+        assert_eq!(failure(429, &elsewhere).error.retry_after, None, "seconds, where GitHub has an instant");
     }
 }

@@ -69,12 +69,12 @@ pub struct WebhookResponse {
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookError {
-    /// The host and its answer, for people. Contains no secret and no other part of the URL.
+    /// The host and its response, for people. Contains no secret and no other part of the URL.
     pub why: String,
     /// Minimum wait before the next attempt.
     pub retry_after: Option<Duration>,
     /// Whether the failure concerns this call alone, so that other calls may succeed.
     pub is_about_call: bool,
-    /// Whether the call may have arrived nonetheless: the connection was cut, or no answer came in time.
+    /// Whether the call may have arrived nonetheless: the connection was cut, or no response came in time.
     pub may_have_arrived: bool,
 }

@@ -1,4 +1,4 @@
-//! A fixture that runs day after day over a store in memory: findings in, messages to mailboxes out.
+//! A fixture of daily runs over an in-memory store: findings in, messages to mailboxes out.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{mailbox::Mailbox, memory_store::MemoryStore};
 
-/// The desk.
+/// The state of the fixture.
 pub(crate) struct Desk {
     pub(crate) settings: NotifySettings,
     pub(crate) store: Arc<MemoryStore>,
@@ -26,7 +26,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// One without channels, on a Monday morning.
+    /// Without channels, on a Monday morning.
     pub(crate) fn new() -> Self {
         Self {
             settings: NotifySettings::default(),
@@ -76,7 +76,7 @@ impl Desk {
         self
     }
 
-    /// Lets so many hours pass.
+    /// Advances the clock.
     pub(crate) fn after(&mut self, hours: i64) -> &mut Self {
         self.now += TimeDelta::hours(hours);
         self
@@ -102,12 +102,12 @@ impl Desk {
 
     async fn notify(&self, session: &LedgerSession) -> store::Result<(AlertPlan, DeliverySummary)> {
         let report = self.report();
-        let context = NotificationContext { report: &report, place: None };
+        let context = NotificationContext { report: &report, report_location: None };
         let planned = session.change(|ledger| select::plan(ledger, context, &self.settings)).await?;
         Ok((planned, notify::deliver(session, &self.notifiers, &self.settings, self.now).await?))
     }
 
-    /// Runs now, over a store that works.
+    /// Runs now, over a working store.
     pub(crate) async fn run(&self) -> DeliverySummary {
         self.try_run().await.unwrap().1
     }

@@ -1,4 +1,4 @@
-//! Channels that are down for a day, for weeks, or for good; and quiet hours.
+//! Channels that are down for a day, for weeks, or permanently; and quiet hours.
 
 use std::time::Duration;
 

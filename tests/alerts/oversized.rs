@@ -34,7 +34,7 @@ fn size(rig: &Rig, name: &str) -> u64 {
 #[tokio::test]
 async fn an_oversized_ledger_of_an_earlier_version_is_read_and_its_outbox_delivered() {
     let mut rig = Rig::new();
-    // What an earlier version wrote: reasons of any length, and messages that no channel has accepted yet.
+    // A ledger of an earlier version, with reasons of any length and messages that no channel has accepted yet.
     rig.mailboxes[0].refuse(Some(down()));
     rig.run(&report(first(), 10, 100_000)).await;
     rig.most_bytes = Some(1 << 20);
@@ -79,14 +79,14 @@ async fn a_report_that_would_be_too_large_is_stored_with_the_most_severe_finding
     let whole = report(first(), 100, 1000);
     let outcome = rig.run(&whole).await;
     assert_eq!(outcome.problems, Vec::<String>::new());
-    let kept: Value = serde_json::from_slice(&fs::read(rig.folder.path().join(LATEST)).unwrap()).unwrap();
-    let kept: Report = serde_json::from_value(kept).unwrap();
-    assert!((5..100).contains(&kept.findings.len()), "{}", kept.findings.len());
-    assert_eq!(kept.findings[..], whole.findings[..kept.findings.len()]);
-    assert_eq!((kept.complete, kept.summary.clone()), (false, whole.summary.clone()));
-    let note = kept.notes.last().unwrap();
+    let stored: Value = serde_json::from_slice(&fs::read(rig.folder.path().join(LATEST)).unwrap()).unwrap();
+    let stored: Report = serde_json::from_value(stored).unwrap();
+    assert!((5..100).contains(&stored.findings.len()), "{}", stored.findings.len());
+    assert_eq!(stored.findings[..], whole.findings[..stored.findings.len()]);
+    assert_eq!((stored.complete, stored.summary.clone()), (false, whole.summary.clone()));
+    let note = stored.notes.last().unwrap();
     assert_eq!(note.code, "report-cut");
-    let missing = format!("{} of 100 findings are omitted", 100 - kept.findings.len());
+    let missing = format!("{} of 100 findings are omitted", 100 - stored.findings.len());
     assert!(note.message.starts_with(&missing), "{}", note.message);
     assert_eq!(rig.mailboxes[0].take()[0].count(), 100, "the message covers all findings");
 }

@@ -25,7 +25,7 @@ const LINES: [&str; 3] = ["25", "17", "8.al2"];
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 const OWNERS: [&str; 4] = ["payments", "search", "web", "data"];
 
-/// One of the 20.
+/// One of the 20 deployments.
 struct App {
     name: String,
     owner: &'static str,
@@ -38,7 +38,7 @@ fn instant(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// Built one a day from the first day on, over all lines and both architectures.
+/// Built on successive days, over all lines and both architectures.
 fn apps(history: &History) -> Vec<App> {
     (0..20_usize)
         .map(|number| {
@@ -88,7 +88,7 @@ async fn report(rig: &Rig, history: &Arc<History>, catalog: &Arc<Catalog>, apps:
     Report::new(findings, audit.errors(), audit.is_complete(), &terms.policy, run)
 }
 
-/// How often the tag of each app moved while the app ran on what it was built on: the notifications of a "tag moved" rule.
+/// The number of tag moves since each app was built: the notifications of a "tag moved" rule.
 fn naive(history: &History, apps: &[App], ended: &BTreeMap<String, DateTime<Utc>>, until: DateTime<Utc>) -> usize {
     let moves = |app: &App| {
         let until = ended.get(&app.name).copied().unwrap_or(until);
@@ -159,7 +159,7 @@ async fn a_month_of_real_releases_causes_few_messages() {
         items.filter(|item| item.repository == name && item.event == EventKind::Triggered).count()
     };
     for app in &apps {
-        // f19 was not behind for the whole grace by the end; f00 was rebuilt so early that it grew old again.
+        // The grace of f19 had not passed by the end; f00 was rebuilt so early that it became stale again.
         let expected = match app.name.as_str() {
             "f19" => 0,
             "f00" => 2,

@@ -1,4 +1,4 @@
-//! A world whose store is a folder and whose channels are mailboxes.
+//! A fixture whose store is a folder and whose channels are mailboxes.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,17 +14,17 @@ use tempfile::TempDir;
 
 use crate::mailbox::Mailbox;
 
-/// A world, and what arrived in it.
+/// The settings, the store and the mailboxes.
 pub(crate) struct Rig {
     pub(crate) settings: Settings,
     pub(crate) mailboxes: Vec<Arc<Mailbox>>,
     pub(crate) folder: TempDir,
-    /// How large something in the store may be, if not what it always is.
+    /// Overrides the size limit of the store.
     pub(crate) most_bytes: Option<u64>,
 }
 
 impl Rig {
-    /// One channel for all, with the settings as they come.
+    /// One channel subscribed to everything, with default settings.
     pub(crate) fn new() -> Self {
         let mut rig = Self {
             settings: Settings::default(),
@@ -53,17 +53,17 @@ impl Rig {
         self.mailboxes.push(Mailbox::new(id));
     }
 
-    /// The world around it.
-    pub(crate) fn world(&self) -> AppContext {
+    /// The context of a run.
+    pub(crate) fn context(&self) -> AppContext {
         let requests = Arc::new(RequestCounter::default());
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
-        let mut receivers = OutboundClients::open(&Settings::default(), &aws, &requests).unwrap();
+        let mut outbound = OutboundClients::open(&Settings::default(), &aws, &requests).unwrap();
         for mailbox in &self.mailboxes {
             let id = mailbox.channel().to_owned();
-            receivers.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
+            outbound.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
         }
-        let ports = AppClients::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
-        AppContext { clients: ports, store: self.store(), outbound: receivers, keeps_catalog: false }
+        let clients = AppClients::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
+        AppContext { clients, store: self.store(), outbound, keeps_catalog: false }
     }
 
     /// The store.
@@ -77,7 +77,12 @@ impl Rig {
 
     /// Records `report` and sends notifications.
     pub(crate) async fn run(&self, report: &basewatch::report::Report) -> pipeline::RunReport {
-        pipeline::complete(&self.settings, &self.world(), report, basewatch::run::RunInstants::at(report.generated_at))
-            .await
+        pipeline::complete(
+            &self.settings,
+            &self.context(),
+            report,
+            basewatch::run::RunInstants::at(report.generated_at),
+        )
+        .await
     }
 }

@@ -13,7 +13,7 @@ use chrono::{DateTime, Duration, Utc};
 use crate::{many::report, rig::Rig};
 
 const FINDINGS: usize = 2_000;
-/// What SNS takes in one message.
+/// The size limit of an SNS message.
 const SNS_BYTES: usize = 262_144;
 
 /// The largest body of `messages` in each format, in bytes.

@@ -71,16 +71,17 @@ impl Desk {
     }
 
     async fn ended(&self, report: Result<Report>) -> Result<RunReport> {
-        let world = self.rig.world();
-        let mut cycle = match report {
+        let context = self.rig.context();
+        let mut run = match report {
             Ok(report) => {
-                let outcome = pipeline::complete(&self.rig.settings, &world, &report, RunInstants::at(self.now)).await;
+                let outcome =
+                    pipeline::complete(&self.rig.settings, &context, &report, RunInstants::at(self.now)).await;
                 Ok(CompletedRun { report, outcome })
             }
             Err(error) => Err(error),
         };
-        pipeline::watch_over(&self.rig.settings, &world, self.now, &mut cycle).await;
-        cycle.map(|cycle| cycle.outcome)
+        pipeline::watch_over(&self.rig.settings, &context, self.now, &mut run).await;
+        run.map(|run| run.outcome)
     }
 
     async fn good(&self) -> RunReport {
@@ -235,7 +236,7 @@ async fn a_channel_that_was_down_gets_the_held_messages_in_order() {
     desk.after(6);
     let outcome = desk.good().await;
     assert_eq!(outcome.messages.len(), 2);
-    // In order: never the end before the beginning.
+    // In order: a resolution is never sent before its alert.
     let kinds: Vec<_> = desk.events().into_iter().map(|(kind, ..)| kind).collect();
     assert_eq!(kinds, [EventKind::Triggered, EventKind::Resolved]);
     let tried = desk.mailbox().tried();
@@ -247,8 +248,8 @@ async fn a_run_killed_before_recording_an_acknowledgement_repeats_the_same_messa
     let mut desk = Desk::new();
     let file = desk.rig.folder.path().join("watch.json");
     let as_sent = Arc::new(std::sync::Mutex::new(None));
-    let (kept, read) = (Arc::clone(&as_sent), file.clone());
-    desk.mailbox().when_it_takes(move |_| *kept.lock().unwrap() = Some(fs::read(&read).unwrap()));
+    let (stored, read) = (Arc::clone(&as_sent), file.clone());
+    desk.mailbox().when_it_takes(move |_| *stored.lock().unwrap() = Some(fs::read(&read).unwrap()));
     desk.failing().await;
     // The store as it was during delivery, as a killed run leaves it.
     let left = as_sent.lock().unwrap().take().expect("it was recorded before it was sent");
@@ -291,14 +292,14 @@ async fn a_channel_that_fails_for_days_is_reported_to_the_others() {
 
 #[tokio::test]
 async fn an_unreadable_state_is_kept_and_reported_as_a_problem() {
-    for kept in ["{", "{\"schema\":\"basewatch.watch/v2\"}"] {
+    for stored in ["{", "{\"schema\":\"basewatch.watch/v2\"}"] {
         let desk = Desk::new();
         let file = desk.rig.folder.path().join("watch.json");
-        fs::write(&file, kept).unwrap();
+        fs::write(&file, stored).unwrap();
         let outcome = desk.good().await;
         assert!(outcome.problems[0].contains("watch.json"), "{:?}", outcome.problems);
         desk.failing().await;
-        assert_eq!((fs::read_to_string(&file).unwrap().as_str(), desk.events().len()), (kept, 0));
+        assert_eq!((fs::read_to_string(&file).unwrap().as_str(), desk.events().len()), (stored, 0));
     }
 }
 
@@ -326,9 +327,9 @@ async fn each_completed_run_sends_one_heartbeat() {
     desk.good().await;
     desk.after(1).incomplete().await;
     desk.after(1).failing().await;
-    let asked: Vec<_> = alive.log().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
+    let request: Vec<_> = alive.log().iter().map(|request| format!("{} {}", request.method, request.path)).collect();
     assert_eq!(
-        asked, ["GET /ping/0d338dcc?state=complete"; 2],
+        request, ["GET /ping/0d338dcc?state=complete"; 2],
         "an incomplete run sends the heartbeat, a failed one does not"
     );
     assert_eq!((alive.log()[0].body.as_str(), alive.log()[0].header("webhook-id")), ("", None));

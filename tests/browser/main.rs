@@ -48,7 +48,7 @@ fn pictures(name: &str) -> PathBuf {
     folder
 }
 
-/// Looks at `url`, and prints what was seen; `part` for only a part of it.
+/// Checks the page at `url`, or only its `part`.
 fn check(url: &str, kind: &str, name: &str, part: Option<&str>) {
     let peers = env::var("PEERS_BROWSER").expect("the tests are run with scripts/test, which sets PEERS_BROWSER");
     let log = TempDir::new().unwrap();
@@ -71,9 +71,9 @@ fn check(url: &str, kind: &str, name: &str, part: Option<&str>) {
             None => std::thread::sleep(Duration::from_millis(50)),
         }
     };
-    let said = fs::read_to_string(&log).unwrap();
-    println!("{name}\n{said}");
-    assert!(status.is_some_and(|status| status.success()), "{status:?}\n{said}");
+    let output = fs::read_to_string(&log).unwrap();
+    println!("{name}\n{output}");
+    assert!(status.is_some_and(|status| status.success()), "{status:?}\n{output}");
 }
 
 /// `report` as a file beside its pictures, and its address.
@@ -130,21 +130,21 @@ fn a_served_page_works_in_a_browser() {
 
 /// As `serve` does: the page under its policy.
 async fn page(
-    State(seen): State<Arc<(Report, Vec<TrendDay>)>>,
+    State(shared): State<Arc<(Report, Vec<TrendDay>)>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
 ) -> Response {
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let policy = [(header::CONTENT_SECURITY_POLICY, html::POLICY)];
     match FindingQuery::parse(parameters) {
         Ok(query) => {
-            let (report, trend) = &*seen;
+            let (report, trend) = &*shared;
             let now = report.generated_at + chrono::TimeDelta::hours(5);
             let next_run_at = Some(report.generated_at + chrono::TimeDelta::days(1));
             let mode = PageMode::Served(ServerActivity::default());
             let view = DashboardView { report, trend, query: &query, now, next_run_at, mode };
             (policy, Html(html::page(&view))).into_response()
         }
-        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::refused(&error))).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::bad_request(&error))).into_response(),
     }
 }
 

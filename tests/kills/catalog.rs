@@ -1,4 +1,4 @@
-//! A process that is killed while it writes the catalog: what it had written is known, and what others had.
+//! A process that is killed while it writes the catalog loses neither its own writes nor those of others.
 
 use std::{
     collections::BTreeMap,
@@ -14,11 +14,11 @@ use basewatch::{
 };
 use chrono::DateTime;
 
-/// The folder that the process writes into, and the first number that it learns.
+/// The folder of the catalog and the first number to write.
 const ORDERS: &str = "BASEWATCH_TEST_CATALOG";
-/// What the process prints in front of each number that it has learned.
+/// Prefix of each printed number, which is already written.
 const LEARNED: &str = "learned ";
-/// How many numbers a process learns at most.
+/// Maximum number of writes of a process.
 const MOST: u32 = 100_000;
 
 fn digest(of: u32) -> Digest {
@@ -35,15 +35,15 @@ fn learn(catalog: &Catalog, of: u32) {
         DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() }),
     );
     catalog.put_note("last", &of);
-    let seen = TagObservation::new(digest(of), None, DateTime::UNIX_EPOCH);
-    catalog.update_repository(&java(), |memory| drop(memory.carried.insert(of.to_string(), seen)));
+    let observation = TagObservation::new(digest(of), None, DateTime::UNIX_EPOCH);
+    catalog.update_repository(&java(), |memory| drop(memory.carried.insert(of.to_string(), observation)));
 }
 
 #[test]
 #[ignore = "the process that the next test kills"]
-fn a_process_that_learns_until_it_is_killed() {
-    let Ok(orders) = env::var(ORDERS) else { return };
-    let (first, folder) = orders.split_once(' ').unwrap();
+fn a_process_that_writes_until_it_is_killed() {
+    let Ok(instructions) = env::var(ORDERS) else { return };
+    let (first, folder) = instructions.split_once(' ').unwrap();
     let first: u32 = first.parse().unwrap();
     let catalog = Catalog::in_folder(Path::new(folder));
     for of in first..first + MOST {
@@ -52,10 +52,10 @@ fn a_process_that_learns_until_it_is_killed() {
     }
 }
 
-/// What a process that begins with `first` has learned when it is killed after `count` numbers.
+/// The numbers that a process beginning with `first` wrote before it was killed after `count`.
 fn killed_after(count: usize, first: u32, folder: &Path) -> Vec<u32> {
     let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "catalog::a_process_that_learns_until_it_is_killed"])
+        .args(["--ignored", "--exact", "--nocapture", "catalog::a_process_that_writes_until_it_is_killed"])
         .env(ORDERS, format!("{first} {}", folder.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -65,7 +65,7 @@ fn killed_after(count: usize, first: u32, folder: &Path) -> Vec<u32> {
     let number = |line: String| line.strip_prefix(LEARNED).and_then(|number| number.parse().ok());
     let mut learned: Vec<u32> = output.by_ref().filter_map(number).take(count).collect();
     child.kill().unwrap();
-    // What it had printed until then; the last line may be cut.
+    // The last line may be cut.
     learned.extend(output.filter_map(number));
     child.wait().unwrap();
     learned.retain(|of| (first..first + MOST).contains(of));
@@ -89,8 +89,8 @@ fn a_process_killed_while_writing_the_catalog_loses_at_most_the_last_second() {
         let last: u32 = catalog.get_note("last").unwrap();
         assert!(learned.iter().max().is_none_or(|of| last >= *of), "{last}");
         let carried = catalog.read_repository(&java(), |memory| memory.carried.contains_key(&first.to_string()));
-        assert!(carried, "what is noted first is written at once");
-        // A run that goes to its end, beside those that were killed.
+        assert!(carried, "the first note is written at once");
+        // A run that completes, besides the killed ones.
         learn(&catalog, first + MOST - 1);
         learned.push(first + MOST - 1);
     }

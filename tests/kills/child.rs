@@ -1,4 +1,4 @@
-//! A single day's run in a process of its own, which may be killed.
+//! The run of a single day in its own process, which may be killed.
 
 use std::{
     env,
@@ -11,30 +11,30 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ground::Place,
-    killing::{Killing, Moments},
-    post::Post,
+    ground::StoreAddress,
+    killing::{KillingStore, Moments},
+    post::ChannelServer,
     script::Tools,
 };
 
 const ORDERS: &str = "BASEWATCH_TEST_DAY";
 
-/// What the process is to do.
+/// What the process does.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Orders {
+pub(crate) struct ChildOrders {
     pub(crate) day: usize,
-    pub(crate) store: Place,
+    pub(crate) store: StoreAddress,
     pub(crate) post: String,
-    /// At which moment of the store it ends itself.
+    /// The moment of the store at which it kills itself.
     pub(crate) last_moment: Option<usize>,
 }
 
-impl Orders {
-    /// Starts the process that follows them, and lets `post` know whom to kill.
-    pub(crate) fn start(&self, post: &Post) -> Child {
+impl ChildOrders {
+    /// Starts the process and registers it with `post`.
+    pub(crate) fn start(&self, post: &ChannelServer) -> Child {
         let start = || {
             Command::new(env::current_exe().unwrap())
-                .args(["--ignored", "--exact", "child::a_day_of_its_own"])
+                .args(["--ignored", "--exact", "child::a_day_in_its_own_process"])
                 .env(ORDERS, serde_json::to_string(self).unwrap())
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
@@ -46,24 +46,25 @@ impl Orders {
     }
 }
 
-/// Waits for `child`, and says whether it was killed; any other end than that or a good one is a bug of the test.
-pub(crate) fn was_killed(child: Child, post: &Post) -> bool {
+/// Waits for `child`. Returns whether it was killed; fails if it ended with an error.
+pub(crate) fn was_killed(child: Child, post: &ChannelServer) -> bool {
     // The process id is not reused while another thread may still kill it.
     waitid(WaitId::Pid(Pid::from_child(&child)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
     post.forget_caller();
     let output = child.wait_with_output().unwrap();
     let is_killed = |status: ExitStatus| status.signal() == Some(Signal::KILL.as_raw());
-    let said = || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(is_killed(output.status) || output.status.success(), "{}: {}", output.status, said());
+    let printed = || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(is_killed(output.status) || output.status.success(), "{}: {}", output.status, printed());
     is_killed(output.status)
 }
 
 #[tokio::test]
 #[ignore = "run by the tests that kill it"]
-async fn a_day_of_its_own() {
-    let orders: Orders = serde_json::from_str(&env::var(ORDERS).expect("set by whoever starts it")).unwrap();
-    let store = Arc::new(Killing::new(orders.store.open(), Moments::until(orders.last_moment)));
-    let done = Tools::new().run(orders.day, false, store, &orders.post).await;
+async fn a_day_in_its_own_process() {
+    let instructions: ChildOrders =
+        serde_json::from_str(&env::var(ORDERS).expect("set by the parent process")).unwrap();
+    let store = Arc::new(KillingStore::new(instructions.store.open(), Moments::until(instructions.last_moment)));
+    let done = Tools::new().run(instructions.day, false, store, &instructions.post).await;
     let unexpected: Vec<_> = done.problems.iter().filter(|problem| !problem.contains("503")).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
 }

@@ -1,9 +1,8 @@
-//! Comparison of the messages of a disturbed two weeks with those of undisturbed ones.
+//! Comparison of the messages of a disturbed fortnight with those of an undisturbed one.
 //!
-//! A run that was killed before it had recorded what is due is repeated 50 minutes later by another run, with another
-//! id. So these may differ, and nothing else: the ids and instants of runs, and spans that are counted from them
-//! (`requested 47 h ago`). Every message and call has the `dedup_key` that it has in the undisturbed fortnight, and
-//! whatever has the same key is the same to the byte.
+//! A run that was killed before it recorded its messages is repeated 50 minutes later with another id. Only the ids and
+//! instants of runs and the spans derived from them (`requested 47 h ago`) may differ. Every message and call has the
+//! `dedup_key` of the undisturbed fortnight, and those with the same key are identical.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use crate::post::Arrival;
 
-/// The path of whoever rebuilds.
+/// The path of the build service.
 const BUILD: &str = "/build";
 
 /// How a fortnight differs from the undisturbed one.
@@ -20,11 +19,11 @@ const BUILD: &str = "/build";
 pub(crate) struct Difference {
     /// Messages and calls that never arrived.
     pub(crate) lost: Vec<String>,
-    /// Those that are not in the undisturbed fortnight, in another order there, or the same key for something else.
+    /// Messages that the undisturbed fortnight lacks or has in another order, and reused keys.
     pub(crate) strange: Vec<String>,
-    /// How many messages arrived again.
+    /// Number of repeated messages.
     pub(crate) again: usize,
-    /// How many calls for rebuilds.
+    /// Number of repeated rebuild calls.
     pub(crate) builds_again: usize,
 }
 
@@ -73,12 +72,12 @@ fn taken<'a>(arrivals: &'a [Arrival], path: &str) -> Vec<&'a Value> {
     arrivals.iter().filter(|arrival| arrival.path == path && arrival.is_taken).map(|arrival| &arrival.body).collect()
 }
 
-/// What identifies a message or a call.
+/// The key of a message or call.
 pub(crate) fn key(body: &Value) -> &str {
     body.get("dedup_key").or_else(|| body.get("id")).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A body without what may differ; of instants the day stays.
+/// A body without the parts that may differ. Instants are reduced to their day.
 fn essence(body: &Value) -> String {
     let mut body = body.clone();
     let is_call = body.get("specversion").is_some();
@@ -111,7 +110,7 @@ fn day(instant: &Value) -> Value {
     instant.as_str().unwrap()[..10].into()
 }
 
-/// The text, with no number in front of ` h `.
+/// `text` without the numbers before ` h `.
 fn without_hours(text: &str) -> String {
     let parts: Vec<_> = text.split(" h ").collect();
     let (last, before) = parts.split_last().unwrap();

@@ -10,49 +10,49 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
 use crate::{
-    child::{self, Orders},
+    child::{self, ChildOrders},
     compare::{Difference, essence_of},
-    ground::{Ground, Kind, Snapshot},
-    killing::{Killing, Moments},
-    post::{Arrival, During, Post},
+    ground::{Kind, Snapshot, TestStore},
+    killing::{KillingStore, Moments},
+    post::{Arrival, CallStage, ChannelServer},
     script::{DAYS, Tools},
 };
 
-/// How a run ends before its time.
+/// When a run is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kill {
     /// At this moment of the store, counted from 0.
     Moment(usize),
-    /// At this place of this call, counted from 0.
-    Call(usize, During),
-    /// So long after its process was started.
+    /// At this stage of this call, counted from 0.
+    Call(usize, CallStage),
+    /// This long after its process was started.
     After(Duration),
 }
 
 /// An undisturbed fortnight.
 pub(crate) struct Undisturbed {
     pub(crate) kind: Kind,
-    /// What was kept before each day, and at the end.
+    /// The store before each day and at the end.
     before: Vec<Snapshot>,
     pub(crate) arrivals: Vec<Arrival>,
-    /// How many moments each day had.
+    /// Number of moments by day.
     pub(crate) moments: Vec<usize>,
-    /// How many calls.
+    /// Number of calls by day.
     pub(crate) calls: Vec<usize>,
     pub(crate) ledger: Ledger,
 }
 
-/// What came of killing.
+/// The outcome of a fortnight with kills.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outcome {
-    /// How many runs did end before their time.
+    /// Number of killed runs.
     pub(crate) killed: usize,
-    /// After how many of them ledger or journal could not be read.
+    /// Number of kills after which the ledger or journal was unreadable.
     pub(crate) unreadable: usize,
-    /// How many files were left behind that are not whole.
+    /// Number of incomplete files left behind.
     pub(crate) left_over: usize,
     pub(crate) difference: Difference,
-    /// Where the ledger at the end is another one.
+    /// Differences of the final ledger.
     pub(crate) ledger: Vec<String>,
 }
 
@@ -75,8 +75,8 @@ impl Runner {
     /// A fortnight without kills.
     pub(crate) fn undisturbed(&self, kind: Kind) -> Undisturbed {
         let (mut before, mut moments, mut calls) = (vec![old_reports(kind)], Vec::new(), Vec::new());
-        let ground = Ground::new(kind, &before[0]);
-        let (store, post) = (ground.place().open(), Post::start(Vec::new()));
+        let ground = TestStore::new(kind, &before[0]);
+        let (store, post) = (ground.address().open(), ChannelServer::start(Vec::new()));
         for day in 0..DAYS {
             ground.advance(Duration::from_hours(24));
             post.open(day, None);
@@ -88,25 +88,24 @@ impl Runner {
         Undisturbed { kind, before, arrivals: post.arrivals(), moments, calls, ledger }
     }
 
-    /// The same fortnight with `kills` by day. What comes before the first of them is taken from the undisturbed one:
-    /// it would be the same.
+    /// The same fortnight with `kills` by day. The days before the first kill are taken from the undisturbed one.
     pub(crate) fn disturbed(&self, undisturbed: &Undisturbed, kills: &BTreeMap<usize, Kill>) -> Outcome {
         let first = kills.keys().next().expect("at least one kill");
-        let ground = Ground::new(undisturbed.kind, &undisturbed.before[*first]);
+        let ground = TestStore::new(undisturbed.kind, &undisturbed.before[*first]);
         self.disturbed_on(&ground, undisturbed, kills)
     }
 
-    /// The same on `ground`, which is how it was before the first of `kills`.
+    /// The same on `ground`, in its state before the first of `kills`.
     pub(crate) fn disturbed_on(
         &self,
-        ground: &Ground,
+        ground: &TestStore,
         undisturbed: &Undisturbed,
         kills: &BTreeMap<usize, Kill>,
     ) -> Outcome {
         let first = *kills.keys().next().expect("at least one kill");
         let arrivals = undisturbed.arrivals.iter().filter(|arrival| arrival.day < first);
-        let post = Post::start(arrivals.cloned().collect());
-        let store = ground.place().open();
+        let post = ChannelServer::start(arrivals.cloned().collect());
+        let store = ground.address().open();
         let mut outcome = Outcome::default();
         for day in first..DAYS {
             ground.advance(Duration::from_hours(24));
@@ -128,15 +127,15 @@ impl Runner {
         let ledger = self.runtime.block_on(notify::read(&*store)).unwrap();
         outcome.ledger = essence_of(&ledger).into_iter().filter(|line| !expected.contains(line)).collect();
         if essence_of(&ledger).len() < expected.len() {
-            outcome.ledger.push("something is missing".to_owned());
+            outcome.ledger.push("an entry is missing".to_owned());
         }
         outcome
     }
 
-    /// Runs a day in this process, and says how many moments it had.
-    fn run(&self, day: usize, is_second: bool, store: &Arc<dyn Store>, post: &Post) -> usize {
+    /// Runs a day in this process. Returns its number of moments.
+    fn run(&self, day: usize, is_second: bool, store: &Arc<dyn Store>, post: &ChannelServer) -> usize {
         let moments = Moments::until(None);
-        let counting = Arc::new(Killing::new(Arc::clone(store), Arc::clone(&moments)));
+        let counting = Arc::new(KillingStore::new(Arc::clone(store), Arc::clone(&moments)));
         let done = self.runtime.block_on(self.tools.run(day, is_second, counting, &post.endpoint()));
         let unexpected: Vec<_> = done.problems.iter().filter(|problem| !problem.contains("503")).collect();
         assert!(unexpected.is_empty(), "day {day}: {unexpected:?}");
@@ -155,29 +154,29 @@ impl Runner {
     }
 }
 
-/// Runs `day` in a process of its own, and says whether that was killed.
-fn killed(day: usize, kill: Kill, ground: &Ground, post: &Post) -> bool {
+/// Runs `day` in its own process. Returns whether it was killed.
+fn killed(day: usize, kill: Kill, ground: &TestStore, post: &ChannelServer) -> bool {
     let (last_moment, at_call, after) = match kill {
         Kill::Moment(nth) => (Some(nth), None, None),
         Kill::Call(nth, during) => (None, Some((nth, during)), None),
         Kill::After(span) => (None, None, Some(span)),
     };
     post.open(day, at_call);
-    let orders = Orders { day, store: ground.place(), post: post.endpoint(), last_moment };
-    let child = orders.start(post);
+    let instructions = ChildOrders { day, store: ground.address(), post: post.endpoint(), last_moment };
+    let child = instructions.start(post);
     if let Some(span) = after {
         kill_after(&child, span);
     }
     child::was_killed(child, post)
 }
 
-/// When the moment comes is what is tried out here: any is right.
+/// Kills `child` after `span`, at whatever point it has reached.
 fn kill_after(child: &Child, span: Duration) {
     thread::sleep(span);
     kill_process(Pid::from_child(child), Signal::KILL).unwrap();
 }
 
-/// Reports of days that are long gone: the first run removes them.
+/// Reports past their retention, which the first run removes.
 fn old_reports(kind: Kind) -> Snapshot {
     let above = match kind {
         Kind::Folder => String::new(),

@@ -1,4 +1,4 @@
-//! Where a fortnight is kept: a folder or a bucket, which can be set back to how it was after a certain day.
+//! The store of a fortnight: a folder or a bucket that can be restored from a snapshot.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
@@ -8,24 +8,24 @@ use tempfile::TempDir;
 
 use crate::bucket::{self, BUCKET, Bucket, PREFIX};
 
-/// Which sort of store.
+/// The kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Folder,
     Bucket,
 }
 
-/// All that is kept, by name.
+/// All objects by name.
 pub(crate) type Snapshot = BTreeMap<String, Vec<u8>>;
 
-/// Where another process finds a store.
+/// The address of a store for another process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Place {
+pub(crate) enum StoreAddress {
     Folder(String),
     Bucket { endpoint: String, bucket: String, prefix: String, lease: Option<Duration> },
 }
 
-impl Place {
+impl StoreAddress {
     pub(crate) fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Folder(folder) => Arc::new(FolderStore::new(folder.into())),
@@ -38,15 +38,15 @@ impl Place {
 }
 
 /// A folder or a bucket.
-pub(crate) enum Ground {
+pub(crate) enum TestStore {
     Folder(TempDir),
     Bucket(Bucket),
     /// A bucket of another server, with its own clock.
     #[cfg(feature = "peers")]
-    Elsewhere(Place),
+    Elsewhere(StoreAddress),
 }
 
-impl Ground {
+impl TestStore {
     pub(crate) fn new(kind: Kind, snapshot: &Snapshot) -> Self {
         match kind {
             Kind::Folder => {
@@ -68,17 +68,17 @@ impl Ground {
         }
     }
 
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn address(&self) -> StoreAddress {
         match self {
-            Self::Folder(folder) => Place::Folder(folder.path().to_str().unwrap().to_owned()),
-            Self::Bucket(bucket) => Place::Bucket {
+            Self::Folder(folder) => StoreAddress::Folder(folder.path().to_str().unwrap().to_owned()),
+            Self::Bucket(bucket) => StoreAddress::Bucket {
                 endpoint: bucket.endpoint(),
                 bucket: BUCKET.to_owned(),
                 prefix: PREFIX.to_owned(),
                 lease: None,
             },
             #[cfg(feature = "peers")]
-            Self::Elsewhere(place) => place.clone(),
+            Self::Elsewhere(address) => address.clone(),
         }
     }
 
@@ -95,14 +95,14 @@ impl Ground {
         }
     }
 
-    /// Lets so much time pass, as far as the store has a clock: a lease ends by it.
+    /// Advances the clock of a bucket, by which leases expire.
     pub(crate) fn advance(&self, by: Duration) {
         if let Self::Bucket(bucket) = self {
             bucket.advance(by);
         }
     }
 
-    /// The files that are not whole.
+    /// Incomplete files.
     pub(crate) fn unfinished(&self) -> Vec<String> {
         match self {
             Self::Folder(_) => self.snapshot().into_keys().filter(|name| name.ends_with(".unfinished")).collect(),
@@ -111,8 +111,7 @@ impl Ground {
     }
 }
 
-/// In memory where there is such a folder: the machine keeps its power in here, and to flush a file to a disk takes
-/// longer than all the rest of a write.
+/// In memory if possible: no test cuts the power, and flushing to disk takes longer than the rest of a write.
 fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let in_memory = tempfile::tempdir_in(memory);

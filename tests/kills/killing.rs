@@ -1,5 +1,4 @@
-//! A store whose process does not outlive a certain moment: before or after a write, a removal, or the change of a
-//! turn.
+//! A store that kills its process at a chosen moment: before or after a write, a removal, or a change of the lock.
 
 use std::{
     sync::{
@@ -13,41 +12,41 @@ use basewatch::store::{ObjectVersion, Result, Store, StoreLock, StoredObject, Wr
 use futures::future::{BoxFuture, FutureExt as _};
 use rustix::process::{Signal, getpid, kill_process};
 
-/// Counts the moments of a run, and ends the process at one of them.
+/// Counts the moments of a run and kills the process at one of them.
 #[derive(Debug, Default)]
 pub(crate) struct Moments {
     passed: AtomicUsize,
-    /// Which one is the last, counted from 0.
+    /// The moment of the kill, counted from 0.
     last: Option<usize>,
 }
 
 impl Moments {
-    /// Ends the process at the moment `last`, if there is one.
+    /// Kills the process at the moment `last`, if given.
     pub(crate) fn until(last: Option<usize>) -> Arc<Self> {
         Arc::new(Self { passed: AtomicUsize::new(0), last })
     }
 
-    /// How many there were.
+    /// Number of moments so far.
     pub(crate) fn passed(&self) -> usize {
         self.passed.load(Ordering::SeqCst)
     }
 
     fn pass(&self) {
         if Some(self.passed.fetch_add(1, Ordering::SeqCst)) == self.last {
-            kill_process(getpid(), Signal::KILL).expect("a process may end itself");
-            unreachable!("nothing comes after SIGKILL");
+            kill_process(getpid(), Signal::KILL).expect("a process may kill itself");
+            unreachable!("SIGKILL ends the process");
         }
     }
 }
 
-/// The store.
+/// The store, with a moment before and after each change.
 #[derive(Debug)]
-pub(crate) struct Killing {
+pub(crate) struct KillingStore {
     inner: Arc<dyn Store>,
     moments: Arc<Moments>,
 }
 
-impl Killing {
+impl KillingStore {
     pub(crate) fn new(inner: Arc<dyn Store>, moments: Arc<Moments>) -> Self {
         Self { inner, moments }
     }
@@ -60,7 +59,7 @@ impl Killing {
     }
 }
 
-impl Store for Killing {
+impl Store for KillingStore {
     fn location(&self) -> String {
         self.inner.location()
     }
@@ -90,19 +89,19 @@ impl Store for Killing {
         let moments = Arc::clone(&self.moments);
         async move {
             let inner = self.between(self.inner.lock(holder, wait)).await?;
-            Ok(Box::new(KillingTurn { inner, moments }) as Box<dyn StoreLock>)
+            Ok(Box::new(KillingLock { inner, moments }) as Box<dyn StoreLock>)
         }
         .boxed()
     }
 }
 
 #[derive(Debug)]
-struct KillingTurn {
+struct KillingLock {
     inner: Box<dyn StoreLock>,
     moments: Arc<Moments>,
 }
 
-impl StoreLock for KillingTurn {
+impl StoreLock for KillingLock {
     fn is_held(&self) -> bool {
         self.inner.is_held()
     }

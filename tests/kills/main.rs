@@ -1,10 +1,10 @@
 //! A fortnight of daily runs whose process is killed at every moment: nothing may be lost, repeated or unreadable.
 //!
-//! A killed run is a process of its own: this very program, started anew for a single test. The same day is then run
-//! a second time, and the fortnight goes on. What the channels got is compared with an undisturbed fortnight.
+//! A killed run is a separate process: this test binary, started for a single test. The day is then run a second time,
+//! and the fortnight continues. The messages are compared with those of an undisturbed fortnight.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
-#![expect(clippy::print_stdout, reason = "the matrix is what this is run for")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails where it cannot continue")]
+#![expect(clippy::print_stdout, reason = "the matrix is the result")]
 
 mod catalog;
 mod child;

@@ -16,16 +16,16 @@ use basewatch::notify::EventKind;
 use crate::{
     fortnight::{Kill, Outcome, Runner, Undisturbed},
     ground::Kind,
-    post::During,
+    post::CallStage,
     script::{CHANNELS, DAYS},
 };
 
-/// Takes every point, also where the matrix as it comes leaves some out, and a fortnight for each: that takes minutes.
+/// Set to test every point, each in its own fortnight. Takes minutes.
 const ALL: &str = "BASEWATCH_TEST_ALL_POINTS";
-/// Fortnights at a time.
+/// Number of fortnights at a time.
 const AT_ONCE: usize = 2;
 
-/// The days with kills, and how.
+/// Kills by day.
 type Kills = BTreeMap<usize, Kill>;
 
 /// All points of the fortnight.
@@ -34,11 +34,11 @@ fn points(undisturbed: &Undisturbed) -> Vec<(usize, Kill)> {
     let moments = moments.flat_map(|(day, count)| (0..*count).map(move |nth| (day, Kill::Moment(nth))));
     let calls = undisturbed.calls.iter().enumerate();
     let calls = calls.flat_map(|(day, count)| (0..*count).map(move |nth| (day, nth)));
-    let calls = calls.flat_map(|(day, nth)| During::ALL.map(move |during| (day, Kill::Call(nth, during))));
+    let calls = calls.flat_map(|(day, nth)| CallStage::ALL.map(move |during| (day, Kill::Call(nth, during))));
     moments.chain(calls).collect()
 }
 
-/// Runs a fortnight for each of `plans`, and says what came of it, in the same order.
+/// Runs a fortnight for each of `plans`. Returns the outcomes in the same order.
 fn run(undisturbed: &Undisturbed, plans: &[Kills]) -> Vec<Outcome> {
     let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || {
@@ -118,18 +118,18 @@ fn header() {
     );
 }
 
-/// What a point is, for people.
+/// Describes a point.
 fn class(kind: Kind, kill: Kill) -> String {
     let of = match kill {
-        Kill::Moment(nth) if nth % 2 == 0 => "before a write or turn".to_owned(),
-        Kill::Moment(_) => "after a write or turn".to_owned(),
+        Kill::Moment(nth) if nth % 2 == 0 => "before a write or lock".to_owned(),
+        Kill::Moment(_) => "after a write or lock".to_owned(),
         Kill::Call(_, during) => format!("call {during:?}"),
         Kill::After(_) => "at any time".to_owned(),
     };
     format!("{kind:?}, {of}")
 }
 
-/// Fortnights that have all of `points` in them: each its own, or those of every other day together.
+/// Fortnights that cover `points`: one each, or those of every other day combined.
 fn plans(points: &[(usize, Kill)], is_alone: bool) -> Vec<Kills> {
     if is_alone {
         return points.iter().map(|point| Kills::from([*point])).collect();
@@ -161,8 +161,8 @@ fn matrix(kind: Kind, step: usize) {
         let plans = plans(&points, is_all);
         let mut row = Row::default();
         plans.iter().zip(run(&undisturbed, &plans)).for_each(|(kills, outcome)| row.add(kills, &outcome));
-        // A caller that has its answer may end by itself before anybody kills it.
-        assert!(row.killed == points.len() || of.contains("Answered"), "{of}: {} of {}", row.killed, points.len());
+        // A caller that has the response may end before it is killed.
+        assert!(row.killed == points.len() || of.contains("Responded"), "{of}: {} of {}", row.killed, points.len());
         rows.push((of, row));
     }
     header();
@@ -212,7 +212,7 @@ fn a_run_killed_every_day_at_any_moment_loses_nothing() {
 }
 
 #[test]
-fn the_fortnight_holds_all_that_can_happen() {
+fn the_fortnight_covers_every_kind_of_event() {
     let undisturbed = Runner::new().undisturbed(Kind::Folder);
     let bodies = || undisturbed.arrivals.iter().filter(|arrival| arrival.is_taken).map(|arrival| &arrival.body);
     let count = |event: EventKind| {
@@ -234,5 +234,5 @@ fn the_fortnight_holds_all_that_can_happen() {
     let on_the_incomplete_day = undisturbed.arrivals.iter().filter(|arrival| arrival.day == 4);
     assert!(on_the_incomplete_day.into_iter().all(|arrival| arrival.body["events"].get("resolved").is_none()));
     let keys: Vec<_> = bodies().map(crate::compare::key).collect();
-    assert_eq!(keys.len(), keys.iter().collect::<std::collections::BTreeSet<_>>().len(), "nothing comes twice");
+    assert_eq!(keys.len(), keys.iter().collect::<std::collections::BTreeSet<_>>().len(), "no message is repeated");
 }

@@ -1,4 +1,4 @@
-//! The same on a bucket of moto, whose conditional writes others wrote; and many runs at once.
+//! The same on a bucket of moto, an independent implementation of conditional writes; and many concurrent runs.
 
 use std::{
     collections::BTreeMap,
@@ -15,17 +15,17 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use crate::{
-    child::{self, Orders},
+    child::{self, ChildOrders},
     compare::{Difference, essence_of},
     fortnight::{Kill, Runner},
-    ground::{Ground, Kind, Place},
+    ground::{Kind, StoreAddress, TestStore},
     peers::{self, Peer},
-    post::{During, Post},
+    post::{CallStage, ChannelServer},
     script::{self, Tools, instant},
 };
 
 const BUCKET: &str = "basewatch-audits";
-/// So many runs at once.
+/// Number of concurrent runs.
 const MANY: usize = 40;
 
 /// moto, with a bucket.
@@ -45,14 +45,14 @@ fn moto() -> Peer {
     moto
 }
 
-fn place(moto: &Peer, lease: Option<Duration>) -> Place {
+fn address(moto: &Peer, lease: Option<Duration>) -> StoreAddress {
     let prefix = ulid::Ulid::generate().to_string();
-    Place::Bucket { endpoint: moto.http(), bucket: BUCKET.to_owned(), prefix, lease }
+    StoreAddress::Bucket { endpoint: moto.http(), bucket: BUCKET.to_owned(), prefix, lease }
 }
 
-fn ledger(place: &Place) -> Ledger {
+fn ledger(address: &StoreAddress) -> Ledger {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { notify::read(&*place.open()).await }).unwrap()
+    runtime.block_on(async { notify::read(&*address.open()).await }).unwrap()
 }
 
 #[test]
@@ -60,15 +60,15 @@ fn a_run_over_a_real_bucket_that_is_killed_every_other_day_loses_nothing() {
     let runner = Runner::new();
     let undisturbed = runner.undisturbed(Kind::Bucket);
     let moto = moto();
-    // The lease of whoever is killed lasts until it is taken over, which is waited for.
-    let ground = Ground::Elsewhere(place(&moto, Some(Duration::from_secs(1))));
+    // The next run waits for the lease of the killed one to expire.
+    let ground = TestStore::Elsewhere(address(&moto, Some(Duration::from_secs(1))));
     let kills = BTreeMap::from([
         (0, Kill::Moment(8)),
-        (2, Kill::Call(1, During::Recorded)),
+        (2, Kill::Call(1, CallStage::Recorded)),
         (4, Kill::Moment(13)),
-        (6, Kill::Call(1, During::HalfAnswered)),
-        (8, Kill::Call(3, During::Recorded)),
-        (10, Kill::Call(0, During::Connected)),
+        (6, Kill::Call(1, CallStage::HalfResponded)),
+        (8, Kill::Call(3, CallStage::Recorded)),
+        (10, Kill::Call(0, CallStage::Connected)),
         (12, Kill::Moment(11)),
     ]);
     let begun = Instant::now();
@@ -84,20 +84,20 @@ fn a_run_over_a_real_bucket_that_is_killed_every_other_day_loses_nothing() {
 fn forty_processes_with_one_report_notify_once() {
     let undisturbed = Runner::new().undisturbed(Kind::Bucket);
     let moto = moto();
-    let place = place(&moto, None);
-    let post = Post::start(Vec::new());
+    let address = address(&moto, None);
+    let post = ChannelServer::start(Vec::new());
     post.open(0, None);
-    let orders = Orders { day: 0, store: place.clone(), post: post.endpoint(), last_moment: None };
+    let instructions = ChildOrders { day: 0, store: address.clone(), post: post.endpoint(), last_moment: None };
     let begun = Instant::now();
-    let children: Vec<_> = (0..MANY).map(|_| orders.start(&post)).collect();
+    let children: Vec<_> = (0..MANY).map(|_| instructions.start(&post)).collect();
     for child in children {
-        // Each says if something went wrong, and fails then.
+        // Each fails with its own message.
         assert!(!child::was_killed(child, &post));
     }
     println!("{MANY} processes in {:?}", begun.elapsed());
     let first: Vec<_> = undisturbed.arrivals.iter().filter(|arrival| arrival.day == 0).cloned().collect();
     assert_eq!(Difference::between(&first, &post.arrivals()), Difference::default());
-    let ledger = ledger(&place);
+    let ledger = ledger(&address);
     assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "notifications of three channels, and a rebuild: {ledger:?}");
     assert!(ledger.outbox.is_empty());
 }
@@ -130,15 +130,15 @@ fn settings(post: &str) -> Settings {
     settings
 }
 
-/// A run with a thread of its own; what went wrong with it.
-fn run(nth: usize, place: &Place, settings: &Settings) -> Vec<String> {
+/// Performs a run in its own runtime. Returns its problems.
+fn run(nth: usize, address: &StoreAddress, settings: &Settings) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let report = growing(nth);
-        let world = Tools::new().world(settings, place.open());
+        let context = Tools::new().context(settings, address.open());
         basewatch::run::pipeline::complete(
             settings,
-            &world,
+            &context,
             &report,
             basewatch::run::RunInstants::at(report.generated_at),
         )
@@ -150,15 +150,15 @@ fn run(nth: usize, place: &Place, settings: &Settings) -> Vec<String> {
 #[test]
 fn forty_runs_with_a_report_each_notify_of_every_finding_once() {
     let moto = moto();
-    let (place, post) = (place(&moto, None), Post::start(Vec::new()));
+    let (address, post) = (address(&moto, None), ChannelServer::start(Vec::new()));
     let settings = settings(&post.endpoint());
     let begun = Instant::now();
     let problems: Vec<String> = thread::scope(|scope| {
         let runs: Vec<_> = (0..MANY)
             .map(|nth| {
                 scope.spawn({
-                    let (place, settings) = (&place, &settings);
-                    move || run(nth, place, settings)
+                    let (address, settings) = (&address, &settings);
+                    move || run(nth, address, settings)
                 })
             })
             .collect();
@@ -175,7 +175,7 @@ fn forty_runs_with_a_report_each_notify_of_every_finding_once() {
     }
     assert_eq!(notified.len(), MANY + MANY / 2, "all to the general channel, every other one to its owner");
     assert!(notified.values().all(|events| *events == [EventKind::Triggered]), "{notified:?}");
-    let ledger = ledger(&place);
+    let ledger = ledger(&address);
     assert_eq!((ledger.alerts.len(), ledger.outbox.len()), (MANY, 0));
     assert_eq!(ledger.last_run.map(|last| last.at), Some(growing(MANY - 1).generated_at));
 }

@@ -1,6 +1,6 @@
-//! Receivers of alerts and of calls for rebuilds, which see to it that whoever calls does not outlive a certain call.
+//! A server for notification channels and rebuild calls that kills the calling process at a chosen call.
 //!
-//! One request a connection, a thread each; every wait in here is bounded.
+//! One request per connection, one thread each. Every wait is bounded.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -22,34 +22,34 @@ use crate::{
     script::{self, FORGET},
 };
 
-/// The longest that any connection lives.
+/// Timeout of a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Where in a call the caller is killed.
+/// The point of a call at which the caller is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum During {
-    /// It has connected; nothing of what it says is read.
+pub(crate) enum CallStage {
+    /// It has connected; the request is not read.
     Connected,
-    /// All it said is recorded; nothing is answered.
+    /// The request is recorded; no response is sent.
     Recorded,
-    /// It has read the first half of the answer.
-    HalfAnswered,
-    /// It has got the whole answer.
-    Answered,
+    /// Half of the response is sent.
+    HalfResponded,
+    /// The whole response is sent.
+    Responded,
 }
 
-impl During {
-    pub(crate) const ALL: [Self; 4] = [Self::Connected, Self::Recorded, Self::HalfAnswered, Self::Answered];
+impl CallStage {
+    pub(crate) const ALL: [Self; 4] = [Self::Connected, Self::Recorded, Self::HalfResponded, Self::Responded];
 }
 
-/// What has arrived.
+/// A request that arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Arrival {
-    /// On which day of the script.
+    /// The day of the script.
     pub(crate) day: usize,
-    /// For whom: `/everybody`.
+    /// The path of the channel: `/everybody`.
     pub(crate) path: String,
-    /// Whether it was taken; else the channel was down.
+    /// Whether it was accepted; else the channel was down.
     pub(crate) is_taken: bool,
     pub(crate) body: Value,
 }
@@ -58,20 +58,20 @@ pub(crate) struct Arrival {
 struct State {
     day: usize,
     calls: usize,
-    kill: Option<(usize, During)>,
+    kill: Option<(usize, CallStage)>,
     caller: Option<Pid>,
     arrivals: Vec<Arrival>,
 }
 
-/// The channels; their server stops when dropped.
-pub(crate) struct Post {
+/// Serves the channels until dropped.
+pub(crate) struct ChannelServer {
     address: SocketAddr,
     state: Arc<Mutex<State>>,
     is_stopped: Arc<AtomicBool>,
 }
 
-impl Post {
-    /// Receivers that have got `arrivals` before.
+impl ChannelServer {
+    /// Starts with `arrivals` from earlier days.
     pub(crate) fn start(arrivals: Vec<Arrival>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -85,7 +85,7 @@ impl Post {
                 }
                 let state = Arc::clone(&state);
                 thread::spawn(move || {
-                    let _ = answer(&stream, &state);
+                    let _ = respond(&stream, &state);
                 });
             }
         });
@@ -96,13 +96,13 @@ impl Post {
         format!("http://{}", self.address)
     }
 
-    /// It is `day` from now on, and whoever calls is killed at its call `kill.0`, counted from 0.
-    pub(crate) fn open(&self, day: usize, kill: Option<(usize, During)>) {
+    /// Begins `day`. The caller is killed at call `kill.0`, counted from 0.
+    pub(crate) fn open(&self, day: usize, kill: Option<(usize, CallStage)>) {
         let mut state = lock(&self.state);
         (state.day, state.calls, state.kill, state.caller) = (day, 0, kill, None);
     }
 
-    /// Starts a caller, and knows it before it can call.
+    /// Starts a caller and registers its process id before it can call.
     pub(crate) fn start_caller(&self, start: impl FnOnce() -> Child) -> Child {
         let mut state = lock(&self.state);
         let child = start();
@@ -110,12 +110,12 @@ impl Post {
         child
     }
 
-    /// The last caller has ended: its id may soon be that of another process.
+    /// Forgets the caller, which has ended: its process id may be reused.
     pub(crate) fn forget_caller(&self) {
         lock(&self.state).caller = None;
     }
 
-    /// How many calls there were on this day.
+    /// Number of calls on this day.
     pub(crate) fn calls(&self) -> usize {
         lock(&self.state).calls
     }
@@ -125,7 +125,7 @@ impl Post {
     }
 }
 
-impl Drop for Post {
+impl Drop for ChannelServer {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::SeqCst);
         // Wakes the listener so that it sees the flag.
@@ -144,7 +144,7 @@ fn kill(state: &Mutex<State>) {
     }
 }
 
-fn answer(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
+fn respond(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
@@ -152,13 +152,13 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
         let state = lock(state);
         state.kill.filter(|(nth, _)| *nth == state.calls).map(|(_, during)| during)
     };
-    if during == Some(During::Connected) {
+    if during == Some(CallStage::Connected) {
         kill(state);
         return Ok(());
     }
     let (path, body) = read(stream)?;
     let is_taken = path == FORGET || record(state, path, &body);
-    if during == Some(During::Recorded) {
+    if during == Some(CallStage::Recorded) {
         kill(state);
         return Ok(());
     }
@@ -170,18 +170,18 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> io::Result<()> {
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     let mut stream = stream;
     stream.write_all(head.as_bytes())?;
-    if during == Some(During::HalfAnswered) {
+    if during == Some(CallStage::HalfResponded) {
         kill(state);
         return Ok(());
     }
     stream.write_all(format!("\r\n{body}").as_bytes())?;
-    if during == Some(During::Answered) {
+    if during == Some(CallStage::Responded) {
         kill(state);
     }
     Ok(())
 }
 
-/// Records a call, and says whether the channel is there to take it.
+/// Records a call. Returns whether the channel accepts it.
 fn record(state: &Mutex<State>, path: String, body: &Value) -> bool {
     let mut state = lock(state);
     let day = state.day;

@@ -24,7 +24,7 @@ pub(crate) const DAYS: usize = 14;
 /// The channels: path and owners.
 pub(crate) const CHANNELS: [(&str, &[&str]); 3] = [("everybody", &[]), ("payments", &["payments"]), ("web", &["web"])];
 
-/// How each deployment is on each day: absent, fresh, superseded, out of date (medium), stale (high), unknown.
+/// The state of each deployment by day: absent, fresh, superseded, out of date (medium), stale (high), unknown.
 ///
 /// Rebuilds of `orders` and `stuck` are requested; `stuck` is never rebuilt.
 const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
@@ -39,7 +39,7 @@ const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
     ("theme", Some("web"), "mmmmmmffffffff"),
 ];
 
-/// The audit of this day does not see everything.
+/// The day with an incomplete audit.
 const INCOMPLETE: usize = 4;
 
 /// Whether the channel at `path` is down on `day`.
@@ -47,7 +47,7 @@ pub(crate) fn is_down(path: &str, day: usize) -> bool {
     path == "/web" && (day == 5 || day == 6)
 }
 
-/// When a day's run begins; the second one of a day comes 50 minutes later, when the first one was killed.
+/// When the run of a day begins. If it is killed, a second one begins 50 minutes later.
 pub(crate) fn instant(day: usize, is_second: bool) -> DateTime<Utc> {
     let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
     let day = TimeDelta::days(i64::try_from(day).unwrap());
@@ -68,7 +68,7 @@ fn finding(name: &str, owner: Option<&str>, day: usize, status: char) -> Option<
         'u' => ("unknown", "low", "investigate"),
         other => panic!("{other} is no status"),
     };
-    // A new release is there from the day on that makes `orders` old again.
+    // A new release is published on the day on which `orders` becomes stale again.
     let current = if day < 8 { 2 } else { 3 };
     let (base, release) = if status == 'f' { (current, current) } else { (current - 1, current - 1) };
     let mut finding = json!({
@@ -113,7 +113,7 @@ pub(crate) fn report_of(findings: &[Value], complete: bool, now: DateTime<Utc>) 
     report
 }
 
-/// What the audit of `day` finds.
+/// The report of `day`.
 pub(crate) fn report(day: usize, is_second: bool) -> Report {
     let findings = DEPLOYMENTS
         .iter()
@@ -145,7 +145,7 @@ pub(crate) fn settings(post: &str) -> Settings {
     settings.notify.backlog = 2;
     settings.notify.channels =
         CHANNELS.iter().map(|(id, owners)| channel(id, owners, format!("{post}/{id}"))).collect();
-    // Neither a run that comes 50 minutes later nor the one after it is near the deadline.
+    // A run 50 minutes later, or the one after it, does not reach the deadline.
     settings.rebuild.deadline = Duration::from_hours(36);
     settings.rebuild.rules = vec![RebuildRule {
         name: "builds".to_owned(),
@@ -159,13 +159,13 @@ pub(crate) fn settings(post: &str) -> Settings {
         inputs: BTreeMap::new(),
         template: None,
     }];
-    // Reports of days that are long gone are removed, those of the script are not.
+    // Removes the old reports and keeps those of the script.
     let years = |years: u64| Duration::from_hours(years * 365 * 24);
     settings.retention = Retention { reports: years(15), history: years(15) };
     settings
 }
 
-/// What does not differ between runs, and takes a while to build.
+/// Shared by all runs, because it is slow to build.
 #[derive(Clone)]
 pub(crate) struct Tools {
     requests: Arc<RequestCounter>,
@@ -175,15 +175,15 @@ pub(crate) struct Tools {
     webhooks: Arc<WebhookClient>,
 }
 
-/// A call to this path is no event of the fortnight: it lets [`Tools`] forget that a channel was down.
+/// Calls to this path are not recorded: they make [`Tools`] forget that a channel was down.
 pub(crate) const FORGET: &str = "/forget";
 
 impl Tools {
     pub(crate) fn new() -> Self {
         let requests = Arc::new(RequestCounter::default());
         let aws = Arc::new(Aws::new(Arc::clone(&requests)));
-        let ports = AppClients::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
-        let AppClients { requests, aws, client, images } = ports;
+        let clients = AppClients::over(NetworkSettings::default(), aws, requests, Catalog::in_memory()).unwrap();
+        let AppClients { requests, aws, client, images } = clients;
         let calls = webhook::WebhookClientSettings {
             retries: 1,
             retry_wait: Duration::from_millis(10),
@@ -194,8 +194,8 @@ impl Tools {
         Self { requests, aws, client, images, webhooks }
     }
 
-    /// The world of one run.
-    pub(crate) fn world(&self, settings: &Settings, store: Arc<dyn Store>) -> AppContext {
+    /// The context of one run.
+    pub(crate) fn context(&self, settings: &Settings, store: Arc<dyn Store>) -> AppContext {
         let Self { requests, aws, client, images, webhooks } = self.clone();
         let mut notifiers: BTreeMap<String, Arc<dyn Notifier>> = BTreeMap::new();
         for channel in &settings.notify.channels {
@@ -204,16 +204,11 @@ impl Tools {
             let notifier = WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(&aws));
             notifiers.insert(id, Arc::new(notifier));
         }
-        let receivers = OutboundClients { notifiers, webhooks, aws: Arc::clone(&aws) };
-        AppContext {
-            clients: AppClients { requests, aws, client, images },
-            store,
-            outbound: receivers,
-            keeps_catalog: false,
-        }
+        let outbound = OutboundClients { notifiers, webhooks, aws: Arc::clone(&aws) };
+        AppContext { clients: AppClients { requests, aws, client, images }, store, outbound, keeps_catalog: false }
     }
 
-    /// A run of `day` over `store`, with the channels at `post`.
+    /// Runs `day` over `store` with the channels at `post`.
     pub(crate) async fn run(
         &self,
         day: usize,
@@ -222,10 +217,10 @@ impl Tools {
         post: &str,
     ) -> pipeline::RunReport {
         let settings = settings(post);
-        let world = self.world(&settings, store);
+        let context = self.context(&settings, store);
         let done = pipeline::complete(
             &settings,
-            &world,
+            &context,
             &report(day, is_second),
             basewatch::run::RunInstants::at(instant(day, is_second)),
         )
@@ -236,7 +231,7 @@ impl Tools {
         done
     }
 
-    /// What a run remembers of a host that is down ends with the run; here its client lives on.
+    /// Clears the recorded failures of hosts: in production they end with the run, here the client is reused.
     async fn forget(&self, post: &str) {
         let call = WebhookCall {
             url: Secret::new(format!("{post}{FORGET}")),

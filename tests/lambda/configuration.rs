@@ -11,7 +11,7 @@ use crate::{
 
 const KEY: &str = "config/basewatch.toml";
 
-fn place() -> String {
+fn location() -> String {
     format!("s3://{BUCKET}/{KEY}")
 }
 
@@ -27,17 +27,17 @@ async fn every_command_reads_the_configuration_from_s3() {
         command.env("AWS_ENDPOINT_URL", bucket.endpoint()).env("BASEWATCH_CONFIG", named);
         command.output().unwrap()
     };
-    let by_variable = run(&["audit", "--fail-on", "stale"], &place());
+    let by_variable = run(&["audit", "--fail-on", "stale"], &location());
     assert_eq!(by_variable.status.code(), Some(1), "{}", stderr(&by_variable));
     assert!(stdout(&by_variable).contains("orders:1"));
-    let by_flag = run(&["audit", "--config", &place()], "");
+    let by_flag = run(&["audit", "--config", &location()], "");
     assert!(stdout(&by_flag).contains("orders:1"), "{}", stderr(&by_flag));
-    let check = run(&["config", "check", &place()], "");
+    let check = run(&["config", "check", &location()], "");
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
-    assert!(stdout(&check).contains(&format!("{} is valid", place())), "{}", stdout(&check));
+    assert!(stdout(&check).contains(&format!("{} is valid", location())), "{}", stdout(&check));
     // Relative paths in it start from the working folder.
     bucket.put(KEY, "[catalog]\npath = \"./facts\"\n");
-    let check = run(&["config", "check"], &place());
+    let check = run(&["config", "check"], &location());
     assert_eq!(check.status.code(), Some(0), "{}", stderr(&check));
 }
 
@@ -51,18 +51,18 @@ async fn problems_of_a_configuration_in_s3_are_reported_with_its_location() {
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
         stderr(&output)
     };
-    let missing = run(&place());
-    assert!(missing.contains(&place()) && missing.contains("the object does not exist"), "{missing}");
+    let missing = run(&location());
+    assert!(missing.contains(&location()) && missing.contains("the object does not exist"), "{missing}");
     let unnamed = run("s3://audits");
     assert!(unnamed.contains("BASEWATCH_CONFIG") && unnamed.contains("s3://BUCKET/KEY"), "{unnamed}");
     bucket.put(KEY, "[policy]\nmax_age = \"soon\"\n");
-    let wrong = run(&place());
-    assert!(wrong.contains(&format!("{}:2", place())) && wrong.contains("soon"), "{wrong}");
+    let wrong = run(&location());
+    assert!(wrong.contains(&format!("{}:2", location())) && wrong.contains("soon"), "{wrong}");
     bucket.put(KEY, &"#".repeat(5 << 20));
-    let large = run(&place());
+    let large = run(&location());
     assert!(large.contains("larger than 4 MiB"), "{large}");
     bucket.fail("GET", "basewatch.toml", 9, Fault::Refused(403, "AccessDenied"));
-    let denied = run(&place());
+    let denied = run(&location());
     assert!(denied.contains("s3:GetObject") && !denied.contains("store"), "{denied}");
 }
 
@@ -74,7 +74,7 @@ async fn a_function_reloads_the_configuration_for_each_invocation() {
     let api = RuntimeApi::start().await;
     bucket.put(KEY, &fleet.configuration("", "", "[policy]\nmax_age = \"45d\"\n"));
     let mut command = fleet.command(&[]);
-    command.env("AWS_ENDPOINT_URL", bucket.endpoint()).env("BASEWATCH_CONFIG", place());
+    command.env("AWS_ENDPOINT_URL", bucket.endpoint()).env("BASEWATCH_CONFIG", location());
     let _function = Function::start(command, &api.address);
     let verdict = async || api.invoke(direct.clone(), LONG).await.response()["findings"][0]["verdict"].clone();
     assert_eq!(verdict().await, "stale");
@@ -83,7 +83,7 @@ async fn a_function_reloads_the_configuration_for_each_invocation() {
     bucket.put(KEY, "not = toml = at all");
     let (kind, message) = api.invoke(direct.clone(), LONG).await.error();
     assert_eq!(kind, "Basewatch.Configuration");
-    assert!(message.contains(&place()), "{message}");
+    assert!(message.contains(&location()), "{message}");
     bucket.put(KEY, &fleet.configuration("", "", ""));
     assert_eq!(verdict().await, "stale");
 }

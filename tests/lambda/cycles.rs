@@ -1,4 +1,4 @@
-//! Scheduled events start runs; state that is kept between invocations.
+//! Scheduled events start runs, and state persists between invocations.
 
 use std::{collections::BTreeSet, sync::atomic::Ordering};
 
@@ -28,7 +28,7 @@ async fn a_scheduled_event_is_a_run_with_its_report_alerts_and_metrics() {
     let done = running.invoke(scheduled()).await.response();
     assert_eq!((&done["complete"], &done["summary"]["deployments"]), (&true.into(), &3.into()));
     assert_eq!(fleet.notified().concat().len(), 2, "{:?}", fleet.notified());
-    let report = fleet.kept("reports/latest.json").unwrap();
+    let report = fleet.stored("reports/latest.json").unwrap();
     assert_eq!(report["run_id"], done["run_id"]);
     let [metrics] = running.function.metrics().try_into().unwrap();
     assert_eq!(metrics["FunctionName"], "base-watch");
@@ -71,7 +71,7 @@ async fn a_second_run_in_the_same_process_has_its_own_counters_and_reads_changes
     }
     assert_eq!(fleet.notified().len(), 2, "{:?}", fleet.notified());
     let requests: Vec<_> = running.function.metrics().iter().map(|line| numbers(line, &["Requests"])[0]).collect();
-    // Everything except the tags is cached; the second run reads the new image and sends that one alert is resolved.
+    // Everything except the tags is cached; the second run reads the new image and resolves one alert.
     assert!(requests[0] > requests[1] && requests[1] > requests[2] && requests[2] == requests[3], "{requests:?}");
 }
 
@@ -82,7 +82,7 @@ async fn an_undelivered_message_is_counted_and_retried() {
     let running = fleet.start().await;
     let done = running.invoke(scheduled()).await.response();
     assert_eq!(done["messages"][0]["sent"], false);
-    let ledger = fleet.kept("ledger.json").unwrap();
+    let ledger = fleet.stored("ledger.json").unwrap();
     assert_eq!(ledger["outbox"].as_array().unwrap().len(), 1, "it stays due");
     let metrics = running.function.metrics();
     assert_eq!(numbers(&metrics[0], &["MessagesSent", "MessagesFailed", "RunSucceeded"]), [0, 1, 1]);
@@ -109,7 +109,7 @@ async fn a_failed_run_is_a_failed_invocation_and_the_next_one_is_handled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_needs_a_store_and_something_to_audit() {
     let fleet = fleet();
-    for (top, inventory, said) in [
+    for (top, inventory, expected) in [
         ("store = \"store\"", "", "nothing to audit"),
         ("", "[[inventory.ecr]]\nregions = [\"eu-west-1\"]", "no store"),
     ] {
@@ -117,7 +117,7 @@ async fn a_run_needs_a_store_and_something_to_audit() {
         let running = fleet.start().await;
         let (kind, message) = running.invoke(scheduled()).await.error();
         assert_eq!(kind, "Basewatch.Configuration");
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(expected), "{message}");
         assert_eq!(numbers(&running.function.metrics()[0], &["RunSucceeded", "RunFailed"]), [0, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! Timeouts of invocations: an invocation ends in time, keeps its catalog and nothing else, and the next one resumes.
+//! Timeouts of invocations: an invocation ends in time, stores only its catalog, and the next one resumes.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, sync::atomic::Ordering, time::Duration};
 
@@ -55,7 +55,7 @@ impl Slow {
     }
 
     /// The names of the files in the store, without the catalog.
-    fn kept(&self) -> BTreeMap<String, String> {
+    fn stored(&self) -> BTreeMap<String, String> {
         let mut objects = self.bucket.objects();
         objects.retain(|key, _| !key.contains("/catalog/"));
         objects
@@ -73,31 +73,31 @@ async fn later_invocations_finish_an_audit_at_the_same_total_cost() {
     let slow = Slow::new();
     let mut invocations = 0;
     let done = loop {
-        // Each in a new process: only the store is kept.
+        // Each in a new process: only the store persists.
         let running = slow.start().await;
-        let answer = running.api.invoke(scheduled(), SHORT).await;
+        let outcome = running.api.invoke(scheduled(), SHORT).await;
         invocations += 1;
         let metrics = running.function.metrics();
         let ended = ["RunSucceeded", "RunFailed", "RunUnfinished"].map(|name| metrics[0][name].as_u64().unwrap());
-        if answer.error_type.is_none() {
+        if outcome.error_type.is_none() {
             assert_eq!(ended, [1, 0, 0]);
-            break answer.response();
+            break outcome.response();
         }
-        let (kind, message) = answer.error();
+        let (kind, message) = outcome.error();
         assert_eq!(kind, "Basewatch.Unfinished");
         assert!(message.starts_with("timed out before the audit was complete"), "{message}");
         assert_eq!(ended, [0, 0, 1]);
-        assert_eq!(slow.kept(), BTreeMap::new(), "nothing is concluded of half an audit");
+        assert_eq!(slow.stored(), BTreeMap::new(), "nothing is concluded of half an audit");
         assert_eq!(slow.fleet.notified().len(), 0);
-        assert!(invocations < 6, "it gets nowhere: {} of {needed} requests", slow.requests());
+        assert!(invocations < 6, "no progress: {} of {needed} requests", slow.requests());
     };
     assert!(invocations > 1, "it was not slow enough to be cut short");
     assert_eq!(done["summary"]["deployments"], IMAGES);
     assert_eq!(slow.fleet.notified().concat().len(), IMAGES / 50);
     // Each further invocation repeats only requests that were in progress when the previous one ended, and reads images
     // whose manifest or configuration was missing.
-    let (asked, most) = (slow.requests(), needed + (invocations - 1) * AT_ONCE);
-    assert!(asked <= most, "{asked} requests in {invocations} invocations, undisturbed {needed}");
+    let (requests, most) = (slow.requests(), needed + (invocations - 1) * AT_ONCE);
+    assert!(requests <= most, "{requests} requests in {invocations} invocations, undisturbed {needed}");
     let report: Value = serde_json::from_str(&slow.bucket.objects()[&format!("{PREFIX}/reports/latest.json")]).unwrap();
     assert_eq!(report["complete"], true);
 }
@@ -113,12 +113,12 @@ async fn an_invocation_that_times_out_keeps_the_last_report() {
     fs::write(&file, format!("{before}references = [\"{host}/image-1:1\"] }}]{behind}")).unwrap();
     let running = slow.start().await;
     running.api.invoke(scheduled(), LONG).await.response();
-    let before = slow.kept();
+    let before = slow.stored();
     assert!(before.contains_key(&format!("{PREFIX}/reports/latest.json")));
     fs::write(&file, all).unwrap();
     let (kind, _) = running.api.invoke(scheduled(), Duration::from_secs(2)).await.error();
     assert_eq!(kind, "Basewatch.Unfinished");
-    assert_eq!(slow.kept(), before);
+    assert_eq!(slow.stored(), before);
     // The same process handles the next one.
     running.api.invoke(scheduled(), LONG).await.response();
 }
@@ -129,7 +129,7 @@ async fn without_remaining_time_nothing_is_started() {
     let running = slow.start().await;
     let (kind, _) = running.api.invoke(scheduled(), Duration::ZERO).await.error();
     assert_eq!(kind, "Basewatch.Unfinished");
-    assert_eq!((slow.requests(), slow.kept().len()), (0, 0));
+    assert_eq!((slow.requests(), slow.stored().len()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,8 +144,8 @@ async fn notifications_not_sent_in_time_are_sent_once_by_the_next_invocation() {
     let (kind, message) = running.api.invoke(scheduled(), SHORT).await.error();
     assert_eq!(kind, "Basewatch.Unfinished");
     assert!(message.contains("all notifications were sent"), "{message}");
-    assert!(fleet.kept("reports/latest.json").is_some(), "the audit itself was done");
-    assert_eq!(fleet.kept("ledger.json").unwrap()["outbox"].as_array().unwrap().len(), 1);
+    assert!(fleet.stored("reports/latest.json").is_some(), "the audit itself was done");
+    assert_eq!(fleet.stored("ledger.json").unwrap()["outbox"].as_array().unwrap().len(), 1);
     fleet.is_silent.store(false, Ordering::SeqCst);
     let done = running.api.invoke(scheduled(), LONG).await.response();
     assert_eq!(done["messages"][0]["sent"], true);

@@ -25,7 +25,7 @@ async fn a_direct_invocation_returns_the_report_on_its_images() {
         assert!(running.function.metrics().iter().all(|line| line.get("RunSucceeded").is_none()), "it was no run");
     }
     assert_eq!(fleet.notified().len(), 0);
-    assert!(fleet.kept("ledger.json").is_none() && fleet.kept("reports/latest.json").is_none());
+    assert!(fleet.stored("ledger.json").is_none() && fleet.stored("reports/latest.json").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,14 +36,14 @@ async fn a_missing_image_is_a_finding_and_not_an_error() {
     let missing = format!("{}/nothing:1", fleet.registry.host());
     let report = running.invoke(json!({ "images": [missing] })).await.response();
     assert_eq!(report["findings"][0]["verdict"], "unknown");
-    for (event, said) in [
+    for (event, expected) in [
         (json!({ "images": [] }), "list of image references"),
         (json!({ "images": ["oci:/etc"] }), "in a folder"),
         (json!({ "images": ["x"], "output": "y" }), "\"output\""),
     ] {
         let (kind, message) = running.invoke(event).await.error();
         assert_eq!(kind, "Basewatch.UnknownEvent");
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
 }
 

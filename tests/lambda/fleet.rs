@@ -162,7 +162,7 @@ impl Fleet {
     }
 
     /// A file of the store as JSON, if it exists.
-    pub(crate) fn kept(&self, name: &str) -> Option<Value> {
+    pub(crate) fn stored(&self, name: &str) -> Option<Value> {
         let text = fs::read(self.store_folder().join(name)).ok()?;
         Some(serde_json::from_slice(&text).unwrap())
     }
@@ -174,7 +174,7 @@ impl Fleet {
     /// The events of each message so far.
     pub(crate) fn notified(&self) -> Vec<Vec<String>> {
         let log = self.hook.log();
-        let messages = log.iter().map(|asked| serde_json::from_str::<Value>(&asked.body).unwrap());
+        let messages = log.iter().map(|request| serde_json::from_str::<Value>(&request.body).unwrap());
         let word = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
         let items = messages.map(|message| {
             let items = message["items"].as_array().cloned().unwrap_or_default();

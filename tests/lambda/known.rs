@@ -40,8 +40,8 @@ async fn a_run_below_min_known_exits_with_3() {
         assert_eq!((&summary["deployments"], &summary["judged"], &summary["exit_reason"]), expected, "{arguments:?}");
         assert_eq!(printed["notes"][0]["code"], "most-unknown", "{arguments:?}");
     }
-    // The stored report says the same, and the table starts with it.
-    assert_eq!(fleet.kept("reports/latest.json").unwrap()["summary"]["exit_reason"], "fail-on");
+    // The stored report has the same reason, and the table starts with it.
+    assert_eq!(fleet.stored("reports/latest.json").unwrap()["summary"]["exit_reason"], "fail-on");
     let table = stdout(&fleet.command(&["audit"]).output().unwrap());
     assert!(table.starts_with("Most of the fleet is unknown: only 1 of 3 deployments could be judged"), "{table}");
 }

@@ -23,8 +23,8 @@ async fn a_push_on_an_outdated_base_is_notified_immediately_and_only_once() {
     assert_eq!(done["findings"], json!([{ "id": "ecr:eu-west-1:123456789012:orders:421", "verdict": "stale" }]));
     assert_eq!((&done["messages"], fleet.notified()), (&1.into(), vec![vec!["orders:421 triggered".to_owned()]]));
     // It was not a run: only the notification is recorded.
-    assert!(fleet.kept("reports/latest.json").is_none() && fleet.kept("history.json").is_none());
-    let ledger = fleet.kept("ledger.json").unwrap();
+    assert!(fleet.stored("reports/latest.json").is_none() && fleet.stored("history.json").is_none());
+    let ledger = fleet.stored("ledger.json").unwrap();
     assert_eq!((&ledger["last_run"], ledger["alerts"].as_object().unwrap().len()), (&Value::Null, 1));
     let run = running.invoke(scheduled()).await.response();
     assert_eq!(run["summary"]["by_verdict"]["stale"], 1);
@@ -43,16 +43,16 @@ async fn a_push_on_a_current_base_sends_nothing_and_resolves_only_its_alert() {
     let running = fleet.start().await;
     assert_eq!(running.invoke(fleet.push("fresh:1", false)).await.response()["messages"], 0);
     assert_eq!(fleet.notified(), NO_MESSAGES);
-    assert!(fleet.kept("ledger.json").is_none(), "the store is left alone");
+    assert!(fleet.stored("ledger.json").is_none(), "the store is left alone");
     running.invoke(scheduled()).await.response();
-    let run = fleet.kept("ledger.json").unwrap()["last_run"].clone();
-    let report = fleet.kept("reports/latest.json").unwrap();
-    let history = fleet.kept("history.json").unwrap();
+    let run = fleet.stored("ledger.json").unwrap()["last_run"].clone();
+    let report = fleet.stored("reports/latest.json").unwrap();
+    let history = fleet.stored("history.json").unwrap();
     running.invoke(fleet.push("orders:1", false)).await.response();
     assert_eq!(fleet.notified()[1..], [["orders:1 resolved"]]);
-    assert_eq!(fleet.kept("ledger.json").unwrap()["last_run"], run);
-    assert_eq!(fleet.kept("reports/latest.json").unwrap(), report);
-    assert_eq!(fleet.kept("history.json").unwrap(), history);
+    assert_eq!(fleet.stored("ledger.json").unwrap()["last_run"], run);
+    assert_eq!(fleet.stored("reports/latest.json").unwrap(), report);
+    assert_eq!(fleet.stored("history.json").unwrap(), history);
     running.invoke(scheduled()).await.response();
     assert_eq!(fleet.notified().len(), 2, "{:?}", fleet.notified());
 }
@@ -72,7 +72,7 @@ async fn one_image_pushed_under_three_tags_is_one_message_across_invocations() {
     }
     assert_eq!(fleet.notified(), [["orders:1.2.3 triggered"]]);
     let message_ids = |fleet: &Fleet| {
-        let ledger = fleet.kept("ledger.json").unwrap();
+        let ledger = fleet.stored("ledger.json").unwrap();
         let alerts = ledger["alerts"].as_object().unwrap().clone();
         alerts
             .into_values()
@@ -134,7 +134,7 @@ async fn pushes_of_other_artifacts_and_deleted_images_are_ignored() {
         let digest = fleet.stock.push_raw(repository, media_type, artifact(kind));
         fleet.store(repository, &digest, &["1"]);
         let done = running.invoke(pushed(repository, &digest, Some("1"))).await.response();
-        assert!(done["ignored"].as_str().unwrap().contains("is not an image"), "{done}");
+        assert!(done["ignored"].as_str().unwrap().contains("not an image"), "{done}");
     }
     // The tag moved before the event arrived, or the image or its repository was deleted.
     let late = fleet.push("orders:1", true);

@@ -37,7 +37,7 @@ async fn outside_of_lambda_the_missing_variables_are_listed() {
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     assert!(stderr(&output).contains("AWS_LAMBDA_RUNTIME_API is not set"), "{}", stderr(&output));
     // Input for which the runtime's library would end the process.
-    for (name, value, said) in [
+    for (name, value, expected) in [
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9000/.rt", "HOST:PORT"),
         ("AWS_LAMBDA_RUNTIME_API", "/.rt", "HOST:PORT"),
         ("AWS_LAMBDA_RUNTIME_API", "not an address", "HOST:PORT"),
@@ -48,7 +48,7 @@ async fn outside_of_lambda_the_missing_variables_are_listed() {
         let output = as_function(&mut command, "127.0.0.1:9").env(name, value).output().unwrap();
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{name}");
         let said_it = stderr(&output);
-        assert!(said_it.contains(said) && !said_it.contains("panicked"), "{name}={value}: {said_it}");
+        assert!(said_it.contains(expected) && !said_it.contains("panicked"), "{name}={value}: {said_it}");
     }
 }
 

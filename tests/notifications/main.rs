@@ -30,7 +30,7 @@ pub(crate) fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
     SnsSettings { topic_arn: topic_arn.parse().unwrap(), format, formats: BTreeMap::new() }
 }
 
-/// Subject and body of `message` as a topic with `settings` gets it.
+/// Subject and body of `message` for a topic with `settings`.
 pub(crate) fn sent(message: &Message, settings: SnsSettings) -> (String, String) {
     let aws = Arc::new(Aws::new(Arc::new(RequestCounter::default())));
     let preview = SnsNotifier::new(aws, "topic".to_owned(), settings).preview(message);

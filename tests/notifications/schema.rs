@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{messages, sent_as};
 
-/// The schema of what is written: a field that is always there is required, even if it may be null.
+/// The schema of the output: a field that is always present is required, even if nullable.
 fn alert_schema() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<Message>().to_value();
@@ -97,7 +97,7 @@ fn the_schema_in_the_repository_is_that_of_the_types() {
     }
     // As values: the order of keys depends on the features that other crates switch on in serde_json.
     let actual: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_default();
-    assert!(actual == expected, "schema/alert.schema.json is not what the types say; UPDATE_SCHEMA=1 writes it");
+    assert!(actual == expected, "schema/alert.schema.json differs from the types; UPDATE_SCHEMA=1 writes it");
     assert_eq!(actual["$id"], SCHEMA);
     assert_eq!(actual["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }

@@ -49,7 +49,7 @@ fn published(id: &str) -> Answer {
     )
 }
 
-fn refused(status: u16, code: &str, message: &str) -> Answer {
+fn error_response(status: u16, code: &str, message: &str) -> Answer {
     let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>");
     Answer::Xml(status, format!("<ErrorResponse>{error}<RequestId>req-1</RequestId></ErrorResponse>"))
 }
@@ -65,21 +65,21 @@ fn entry<'a>(call: &'a Call, number: usize, field: &str) -> &'a str {
     call.body[format!("PublishBatchRequestEntries.member.{number}.{field}")].as_str().unwrap_or_default()
 }
 
-/// All entries accepted but those of `failed`: by place, code and whether the sender is at fault.
+/// Accepts all entries but those of `failed`: index, code and whether the sender is at fault.
 fn batch(call: &Call, failed: &[(usize, &str, bool)]) -> Answer {
-    let (mut successful, mut refused) = (String::new(), String::new());
+    let (mut successful, mut failed_entries) = (String::new(), String::new());
     for number in 0..entries(call) {
-        match failed.iter().find(|(place, ..)| *place == number) {
+        match failed.iter().find(|(index, ..)| *index == number) {
             Some((_, code, is_sender)) => {
                 let fields = format!("<Id>{number}</Id><Code>{code}</Code><Message>said so</Message>");
-                write!(refused, "<member>{fields}<SenderFault>{is_sender}</SenderFault></member>").unwrap();
+                write!(failed_entries, "<member>{fields}<SenderFault>{is_sender}</SenderFault></member>").unwrap();
             }
             None => {
                 write!(successful, "<member><Id>{number}</Id><MessageId>m-{number}</MessageId></member>").unwrap();
             }
         }
     }
-    let result = format!("<Successful>{successful}</Successful><Failed>{refused}</Failed>");
+    let result = format!("<Successful>{successful}</Successful><Failed>{failed_entries}</Failed>");
     Answer::Xml(
         200,
         format!("<PublishBatchResponse><PublishBatchResult>{result}</PublishBatchResult></PublishBatchResponse>"),
@@ -156,7 +156,7 @@ async fn topics_in_other_partitions_use_their_endpoints() {
 #[tokio::test]
 async fn a_throttled_topic_is_retried_and_notified_once() {
     let replay = AwsReplay::new(|call| match call.nth {
-        0 | 1 => refused(429, "Throttled", "Rate exceeded"),
+        0 | 1 => error_response(429, "Throttled", "Rate exceeded"),
         _ => published("m-1"),
     });
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(1)).await;
@@ -170,13 +170,13 @@ async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(25)).await;
     assert_eq!(replay.calls("PublishBatch").iter().map(entries).collect::<Vec<_>>(), [10, 10, 5]);
     assert_eq!(outcomes.len(), 25);
-    for (place, outcome) in outcomes.iter().enumerate() {
+    for (index, outcome) in outcomes.iter().enumerate() {
         match outcome {
-            Ok(receipt) => assert_eq!(receipt.message_id, Some(format!("m-{}", place % 10))),
-            Err(undelivered) => {
-                assert_eq!(place % 10, 3);
-                assert!(undelivered.is_about_message, "{undelivered:?}");
-                assert!(undelivered.why.contains("InvalidParameter: said so"), "{undelivered:?}");
+            Ok(receipt) => assert_eq!(receipt.message_id, Some(format!("m-{}", index % 10))),
+            Err(error) => {
+                assert_eq!(index % 10, 3);
+                assert!(error.is_about_message, "{error:?}");
+                assert!(error.why.contains("InvalidParameter: said so"), "{error:?}");
             }
         }
     }
@@ -187,7 +187,7 @@ async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
 async fn after_a_failure_of_sns_a_message_and_those_after_it_are_retried_later() {
     let replay = AwsReplay::new(|call| batch(call, &[(9, "InternalError", false)]));
     let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(20)).await;
-    assert_eq!(replay.all_calls().len(), 1, "a topic that fails is not asked more");
+    assert_eq!(replay.all_calls().len(), 1, "a failing topic gets no further calls");
     assert!(outcomes[..9].iter().all(Result::is_ok));
     assert!(outcomes[9..].iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
 }
@@ -209,9 +209,9 @@ async fn a_message_missing_from_the_response_is_not_acknowledged() {
 #[tokio::test]
 async fn an_invalid_message_does_not_hold_up_its_batch() {
     let replay = AwsReplay::new(|call| match call.operation.as_str() {
-        "PublishBatch" => refused(400, "InvalidParameter", "Invalid parameter: Message too long"),
+        "PublishBatch" => error_response(400, "InvalidParameter", "Invalid parameter: Message too long"),
         _ if call.body["Message"].as_str().unwrap().contains("BAD") => {
-            refused(400, "InvalidParameter", "Invalid parameter: Message too long")
+            error_response(400, "InvalidParameter", "Invalid parameter: Message too long")
         }
         _ => published("m-1"),
     });
@@ -242,14 +242,14 @@ async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
     ];
     for (status, code, said, is_about_message, advice) in table {
         for count in [1, 2] {
-            let replay = AwsReplay::new(move |_| refused(status, code, said));
+            let replay = AwsReplay::new(move |_| error_response(status, code, said));
             let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(count)).await;
             assert_eq!(outcomes.len(), count);
             for outcome in outcomes {
-                let undelivered = outcome.unwrap_err();
-                assert_eq!(undelivered.is_about_message, is_about_message, "{undelivered:?}");
-                assert!(undelivered.why.contains(advice) && undelivered.why.contains(TOPIC), "{}", undelivered.why);
-                assert!(!undelivered.why.contains("hunter2") && !undelivered.why.contains('\n'), "{}", undelivered.why);
+                let error = outcome.unwrap_err();
+                assert_eq!(error.is_about_message, is_about_message, "{error:?}");
+                assert!(error.why.contains(advice) && error.why.contains(TOPIC), "{}", error.why);
+                assert!(!error.why.contains("hunter2") && !error.why.contains('\n'), "{}", error.why);
             }
         }
     }
@@ -260,7 +260,7 @@ async fn a_topic_that_is_down_is_skipped_for_the_rest_of_the_run() {
     let replays = [
         AwsReplay::new(|_| Answer::Xml(500, "<html>oops</html>".to_owned())),
         AwsReplay::new(|_| Answer::Refused),
-        AwsReplay::new(|_| refused(429, "Throttled", "Rate exceeded")),
+        AwsReplay::new(|_| error_response(429, "Throttled", "Rate exceeded")),
     ];
     for replay in replays {
         let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(30)).await;

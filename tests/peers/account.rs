@@ -68,7 +68,7 @@ pub fn owner() -> Credentials {
     Credentials::new("AKIDEXAMPLE", "not-a-secret", None, None, "tests")
 }
 
-/// The STS that the account of the environment's access key asks.
+/// The STS endpoint for the access key of the environment.
 pub fn sts(moto: &Peer) -> aws_sdk_sts::Client {
     aws_sdk_sts::Client::new(&sdk(&moto.http(), REGION, owner()))
 }
@@ -174,8 +174,8 @@ impl Account {
     pub async fn delete(&self, repository: &str, image: &Image) {
         let id = ImageIdentifier::builder().image_digest(&image.digest).build();
         let request = self.ecr.batch_delete_image().repository_name(repository).image_ids(id);
-        let answer = request.send().await.expect("an image deleted");
-        assert_eq!(answer.failures(), [], "an image deleted");
+        let response = request.send().await.expect("an image deleted");
+        assert_eq!(response.failures(), [], "an image deleted");
     }
 
     /// Deletes `repository`, whatever it holds.
@@ -209,7 +209,7 @@ impl Account {
         let trust = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
         let query = [("Action", "CreateRole"), ("Version", "2010-05-08"), ("RoleName", name)];
         let scope = format!("AKIDEXAMPLE/20261120/{REGION}/iam/aws4_request");
-        let answer = reqwest::Client::new()
+        let response = reqwest::Client::new()
             .post(&self.api)
             .query(&query)
             .query(&[("AssumeRolePolicyDocument", &trust)])
@@ -217,9 +217,9 @@ impl Account {
             .header("x-moto-account-id", &self.id)
             .send()
             .await
-            .expect("an answer of IAM");
-        let status = answer.status();
-        assert!(status.is_success(), "{status}: {}", answer.text().await.expect("why"));
+            .expect("a response of IAM");
+        let status = response.status();
+        assert!(status.is_success(), "{status}: {}", response.text().await.expect("why"));
     }
 
     /// Makes the role that functions of this account have.
@@ -267,10 +267,10 @@ impl Account {
 
     /// Puts a function into this state, as if time had passed: `{"State": "Inactive", …}`.
     pub async fn bring_into(&self, function: &str, state: Value) {
-        let told = json!({ "account": self.id, "region": self.region, "function": function, "state": state });
+        let event = json!({ "account": self.id, "region": self.region, "function": function, "state": state });
         let request = reqwest::Client::new().post(format!("{}/set/function-state", self.api));
-        let answer = request.body(told.to_string()).send().await.expect("an answer");
-        assert!(answer.status().is_success(), "{}", answer.status());
+        let response = request.body(event.to_string()).send().await.expect("a response");
+        assert!(response.status().is_success(), "{}", response.status());
     }
 
     /// Makes a cluster.
@@ -300,7 +300,7 @@ impl Account {
         request.send().await.expect("a service made");
     }
 
-    /// Deploys a service anew: its tags are resolved again.
+    /// Redeploys a service: its tags are resolved again.
     pub async fn deploy(&self, cluster: &str, name: &str) {
         let request = self.ecs.update_service().cluster(cluster).service(name).force_new_deployment(true);
         request.send().await.expect("a service deployed");

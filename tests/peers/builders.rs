@@ -3,10 +3,10 @@
 use std::{fs, path::Path, process::Command};
 
 use crate::{
+    environment::NOW,
     peers::{Peer, Registry, tool},
     program::{Program, findings},
     tools::{Workshop, digest_of, skopeo},
-    world::NOW,
 };
 
 /// 2026-09-01 and 2026-09-20, as `--timestamp` takes it.
@@ -196,15 +196,15 @@ fn our_own_image_records_its_base_and_runs_without_root() {
     let once = |command: &[&str]| workshop.buildah(run.iter().map(String::as_str).chain(command.iter().copied()));
     // In chroot isolation, buildah now and then ends before it has copied what a short command wrote.
     let inside = |command: &[&str]| {
-        let mut said = (0..5).map(|_| once(command));
-        said.find(|said| !said.is_empty()).unwrap_or_default()
+        let mut outputs = (0..5).map(|_| once(command));
+        outputs.find(|output| !output.is_empty()).unwrap_or_default()
     };
     assert_eq!(inside(&["/bin/busybox", "id", "-u"]), "65532");
     let version = inside(&["/usr/local/bin/basewatch", "--version"]);
     assert_eq!(version, format!("basewatch {}", env!("CARGO_PKG_VERSION")));
 }
 
-/// An image in place of Rust's: busybox, and a `cargo` of ours in front of all others.
+/// An image in place of Rust's: busybox, and our `cargo` first in the path.
 fn stand_in_rust(workshop: &Workshop, reference: &str) {
     let cargo = workshop.path("cargo");
     fs::write(&cargo, CARGO).expect("a file written");

@@ -2,19 +2,19 @@
 
 use crate::{
     account::password,
+    environment::{ACCOUNT, AwsEnvironment, BASE, ECR, NOW, RELEASES, built_on, built_on_arm64},
     peers::{Access, Registry},
     program::{codes, finding, findings},
     seed::{Image, Recipe, Target},
-    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, World, built_on, built_on_arm64},
 };
 
 #[tokio::test]
 async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
-    let (world, releases) = World::published().await;
+    let (environment, releases) = AwsEnvironment::published().await;
     for (name, release) in ["stale", "stale-too", "out-of-date", "superseded", "fresh"].iter().zip(&releases) {
-        world.own.push(name, "1", &built_on(release, name).build()).await;
+        environment.own.push(name, "1", &built_on(release, name).build()).await;
     }
-    let (code, report) = world.program("").audit(NOW, &[]);
+    let (code, report) = environment.program("").audit(NOW, &[]);
     assert_eq!(code, 1, "{report:#}");
     assert_eq!(report["complete"], true, "{report:#}");
     for (repository, verdict) in [
@@ -46,28 +46,28 @@ async fn an_audit_of_ecr_judges_every_image_by_the_line_of_its_base() {
 
 #[tokio::test]
 async fn a_second_audit_sends_one_head_for_the_line_to_public_ecr() {
-    let (world, releases) = World::published().await;
+    let (environment, releases) = AwsEnvironment::published().await;
     for (index, release) in releases.iter().enumerate() {
-        world.own.push(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
+        environment.own.push(&format!("orders-{index}"), "1", &built_on(release, "orders").build()).await;
     }
-    let program = world.program("");
+    let program = environment.program("");
     let (_, cold) = program.audit(NOW, &[]);
-    let (public, private) = (world.public.mark(), world.own.registry.mark());
+    let (public, private) = (environment.public.mark(), environment.own.registry.mark());
     let (_, warm) = program.audit(NOW, &[]);
-    assert_eq!(world.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
-    assert_eq!(world.own.registry.requests_since(private), Vec::<String>::new(), "configurations are cached");
+    assert_eq!(environment.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
+    assert_eq!(environment.own.registry.requests_since(private), Vec::<String>::new(), "configurations are cached");
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(warm["requests"]["public.ecr.aws"], 1);
 }
 
 #[tokio::test]
 async fn a_moved_line_is_noticed_by_the_next_audit() {
-    let (world, releases) = World::published().await;
-    world.own.push("orders", "1", &built_on(&releases[4], "orders").build()).await;
-    let program = world.program("");
+    let (environment, releases) = AwsEnvironment::published().await;
+    environment.own.push("orders", "1", &built_on(&releases[4], "orders").build()).await;
+    let program = environment.program("");
     let (_, before) = program.audit(NOW, &[]);
     assert_eq!(finding(&before, "orders:1")["verdict"], "fresh", "{before:#}");
-    let public = Target::open(world.public.http());
+    let public = Target::open(environment.public.http());
     let newer = Recipe::new("2026-11-20T05:00:00Z", &["al2023 amd64", "java 21 of tomorrow"]).docker();
     let index = Image::index(&[newer.build()]);
     for tag in ["21", "21.2026.11.20.05"] {
@@ -81,14 +81,14 @@ async fn a_moved_line_is_noticed_by_the_next_audit() {
 
 #[tokio::test]
 async fn an_undecidable_image_is_unknown_with_the_reason() {
-    let (world, releases) = World::published().await;
-    world.own.push("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
+    let (environment, releases) = AwsEnvironment::published().await;
+    environment.own.push("bare", "1", &Recipe::new("2026-11-19T20:00:00Z", &["x"]).build()).await;
     let latest = Recipe::new("2026-11-19T20:00:00Z", &["y"]).label("sdkBaseVersion", "latest");
-    world.own.push("garbage", "1", &latest.build()).await;
+    environment.own.push("garbage", "1", &latest.build()).await;
     let hostile = Recipe::new("2026-11-19T20:00:00Z", &["z"]).label("sdkBaseVersion", "evil.example.com/base:1");
-    world.own.push("hostile", "1", &hostile.build()).await;
-    world.own.push("good", "1", &built_on(&releases[4], "good").build()).await;
-    let (code, report) = world.program("").audit(NOW, &[]);
+    environment.own.push("hostile", "1", &hostile.build()).await;
+    environment.own.push("good", "1", &built_on(&releases[4], "good").build()).await;
+    let (code, report) = environment.program("").audit(NOW, &[]);
     for (repository, reason) in
         [("bare", "base-unidentified"), ("garbage", "label-malformed"), ("hostile", "registry-not-allowed")]
     {
@@ -103,12 +103,12 @@ async fn an_undecidable_image_is_unknown_with_the_reason() {
 
 #[tokio::test]
 async fn every_platform_of_an_index_has_a_finding() {
-    let (world, releases) = World::published().await;
+    let (environment, releases) = AwsEnvironment::published().await;
     let amd64 = built_on(&releases[0], "amd64").build();
     let arm64 = built_on_arm64(&releases[4], "arm64").build();
-    world.own.push("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
-    let (_, report) = world.program("").audit(NOW, &[]);
-    let mut seen: Vec<_> = findings(&report)
+    environment.own.push("multi", "2", &Image::index(&[amd64.clone(), arm64.clone()])).await;
+    let (_, report) = environment.program("").audit(NOW, &[]);
+    let mut deployments: Vec<_> = findings(&report)
         .iter()
         .map(|finding| {
             let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
@@ -116,9 +116,9 @@ async fn every_platform_of_an_index_has_a_finding() {
             (text(&image["platform"]), text(&image["digest"]), text(&finding["verdict"]))
         })
         .collect();
-    seen.sort();
+    deployments.sort();
     assert_eq!(
-        seen,
+        deployments,
         [
             ("linux/amd64".to_owned(), amd64.digest, "stale".to_owned()),
             ("linux/arm64".to_owned(), arm64.digest, "fresh".to_owned()),
@@ -129,13 +129,16 @@ async fn every_platform_of_an_index_has_a_finding() {
 
 #[tokio::test]
 async fn a_wrong_ecr_login_is_reported_without_ending_the_audit() {
-    let (world, releases) = World::published().await;
-    world.own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
+    let (environment, releases) = AwsEnvironment::published().await;
+    environment.own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     let wrong = Registry { access: Access::Basic("AWS", "another-password"), ..Default::default() }.start();
-    let program = world.program("");
+    let program = environment.program("");
     let config = std::fs::read_to_string(program.home().join("basewatch.toml")).expect("the configuration");
-    std::fs::write(program.home().join("basewatch.toml"), config.replace(&world.own.registry.address, &wrong.address))
-        .expect("the configuration changed");
+    std::fs::write(
+        program.home().join("basewatch.toml"),
+        config.replace(&environment.own.registry.address, &wrong.address),
+    )
+    .expect("the configuration changed");
     let (code, report) = program.audit(NOW, &[]);
     let finding = finding(&report, "orders:1");
     assert_eq!(finding["verdict"], "unknown", "{finding:#}");
@@ -147,15 +150,15 @@ async fn a_wrong_ecr_login_is_reported_without_ending_the_audit() {
 
 #[tokio::test]
 async fn an_unlabelled_image_is_built_on_an_older_release_of_a_base_in_private_ecr() {
-    let (world, _) = World::published().await;
+    let (environment, _) = AwsEnvironment::published().await;
     let recipe = |layers: &[&str]| Recipe::new("2026-08-22T00:00:00Z", layers).build();
     let first = recipe(&["company os", "company jdk of August"]);
-    world.own.push("base/java", "21", &first).await;
-    world.own.push("orders", "1", &recipe(&["company os", "company jdk of August", "orders"])).await;
-    world.own.push("base/java", "21", &recipe(&["company os", "company jdk of November"])).await;
+    environment.own.push("base/java", "21", &first).await;
+    environment.own.push("orders", "1", &recipe(&["company os", "company jdk of August", "orders"])).await;
+    environment.own.push("base/java", "21", &recipe(&["company os", "company jdk of November"])).await;
     let base = format!("{ECR}/base/java");
-    let program = world.program(&format!("[[identify.base]]\nrepository = \"{base}\"\ndefault_tag = \"21\"\n"));
-    let mark = world.own.registry.mark();
+    let program = environment.program(&format!("[[identify.base]]\nrepository = \"{base}\"\ndefault_tag = \"21\"\n"));
+    let mark = environment.own.registry.mark();
     // After all that was pushed now.
     let (_, report) = program.audit("2036-01-01T00:00:00Z", &["--fail-on", "never"]);
     let orders = finding(&report, "orders:1");
@@ -164,7 +167,7 @@ async fn an_unlabelled_image_is_built_on_an_older_release_of_a_base_in_private_e
     assert_eq!(orders["base"]["reference"], format!("{base}@{}", first.digest));
     assert_eq!((&orders["behind"]["releases"], &orders["behind"]["exact"]), (&1.into(), &false.into()), "{orders:#}");
     assert!(orders["behind"]["since"].is_string(), "{orders:#}");
-    let asked = world.own.registry.requests_since(mark);
-    let manifests: Vec<_> = asked.iter().filter(|line| line.contains("base/java/manifests/sha256")).collect();
+    let request = environment.own.registry.requests_since(mark);
+    let manifests: Vec<_> = request.iter().filter(|line| line.contains("base/java/manifests/sha256")).collect();
     assert_eq!(manifests, Vec::<&String>::new(), "manifests come from ECR's API");
 }

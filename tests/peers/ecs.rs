@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::{
+    environment::{ACCOUNT, AwsEnvironment, NOW, Release, built_on, built_on_arm64},
     program::{codes, findings},
     seed::Image,
-    world::{ACCOUNT, NOW, Release, World, built_on, built_on_arm64},
 };
 
 const INVENTORY: &str = r#"
@@ -30,7 +30,7 @@ fn containers<'a>(report: &'a serde_json::Value, name: &str) -> Vec<[&'a str; 4]
 
 /// A published line, a cluster, and tasks `web` of an old application beside a fresh proxy.
 struct Web {
-    world: World,
+    environment: AwsEnvironment,
     releases: Vec<Release>,
     app: Image,
     sidecar: Image,
@@ -38,34 +38,34 @@ struct Web {
 
 impl Web {
     async fn defined() -> Self {
-        let (world, releases) = World::published().await;
+        let (environment, releases) = AwsEnvironment::published().await;
         let (app, sidecar) = (built_on(&releases[0], "app").build(), built_on(&releases[4], "proxy").build());
-        let own = &world.own;
+        let own = &environment.own;
         own.push("app", "1", &app).await;
         own.push("proxy", "1", &sidecar).await;
         own.define("web", &[("app", own.image("app:1")), ("proxy", own.image("proxy:1"))]).await;
         own.cluster("prod-eu").await;
-        Self { world, releases, app, sidecar }
+        Self { environment, releases, app, sidecar }
     }
 }
 
 #[tokio::test]
 async fn a_service_runs_what_its_revision_pinned_in_each_container() {
-    let Web { world, releases, app, sidecar } = Web::defined().await;
-    let own = &world.own;
+    let Web { environment, releases, app, sidecar } = Web::defined().await;
+    let own = &environment.own;
     own.cluster("staging").await;
     for cluster in ["prod-eu", "staging"] {
         own.service(cluster, "web", "web", 3, &[]).await;
     }
     own.push("app", "1", &built_on(&releases[4], "newer").build()).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     assert_eq!(report["complete"], true, "{report:#}");
     assert_eq!(
         containers(&report, "prod-eu/web"),
         [["app", &app.digest, "stale", "redeploy"], ["proxy", &sidecar.digest, "fresh", "none"]],
         "{report:#}"
     );
-    assert_eq!(findings(&report).len(), 2, "three tasks are one deployment, and staging is not meant: {report:#}");
+    assert_eq!(findings(&report).len(), 2, "three tasks are one deployment, and staging is not selected: {report:#}");
     for finding in findings(&report) {
         assert_eq!(finding["deployment"]["kind"], "ecs");
         assert_eq!(
@@ -77,13 +77,13 @@ async fn a_service_runs_what_its_revision_pinned_in_each_container() {
 
 #[tokio::test]
 async fn standalone_tasks_are_deployments() {
-    let Web { world, app, .. } = Web::defined().await;
-    let own = &world.own;
+    let Web { environment, app, .. } = Web::defined().await;
+    let own = &environment.own;
     own.task("prod-eu", "web", &[("team", "night-shift")]).await;
     own.task("prod-eu", "web", &[("team", "night-shift")]).await;
     own.delete("app", &app).await;
     let config = format!("{INVENTORY}\n[owners]\ntags = [\"team\"]\n");
-    let (_, report) = world.audits(&config, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(&config, &[]).audit(NOW, &[]);
     assert_eq!(findings(&report).len(), 2, "two tasks of one family and image are one deployment: {report:#}");
     for finding in findings(&report) {
         assert_eq!(finding["deployment"]["owner"], "night-shift", "{finding:#}");
@@ -95,8 +95,8 @@ async fn standalone_tasks_are_deployments() {
 
 #[tokio::test]
 async fn an_index_is_distinguished_from_the_image_of_a_platform() {
-    let (world, releases) = World::published().await;
-    let own = &world.own;
+    let (environment, releases) = AwsEnvironment::published().await;
+    let own = &environment.own;
     let amd64 = built_on(&releases[4], "amd64").build();
     let arm64 = built_on_arm64(&releases[4], "arm64").build();
     let index = Image::index(&[amd64.clone(), arm64.clone()]);
@@ -104,7 +104,7 @@ async fn an_index_is_distinguished_from_the_image_of_a_platform() {
     own.cluster("prod-eu").await;
     own.define("web", &[("app", own.image("app:1"))]).await;
     own.service("prod-eu", "web", "web", 1, &[]).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     assert!(!findings(&report).is_empty(), "{report:#}");
     for finding in findings(&report) {
         assert_eq!(finding["verdict"], "fresh", "{finding:#}");
@@ -115,21 +115,21 @@ async fn an_index_is_distinguished_from_the_image_of_a_platform() {
 
 #[tokio::test]
 async fn a_second_audit_sends_list_and_describe_calls_only() {
-    let Web { world, .. } = Web::defined().await;
-    let own = &world.own;
+    let Web { environment, .. } = Web::defined().await;
+    let own = &environment.own;
     for number in 0..12 {
         own.service("prod-eu", &format!("web-{number}"), "web", 1, &[]).await;
     }
     own.task("prod-eu", "web", &[]).await;
-    let program = world.audits(INVENTORY, &[]);
+    let program = environment.audits(INVENTORY, &[]);
     let (_, cold) = program.audit(NOW, &[]);
     assert_eq!(cold["summary"]["deployments"], 2 * (12 + 1), "{cold:#}");
     assert_eq!(cold["summary"]["images"], 2);
-    let (moto, registry) = (world.moto.mark(), own.registry.mark());
+    let (moto, registry) = (environment.moto.mark(), own.registry.mark());
     let (_, warm) = program.audit(NOW, &[]);
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(own.registry.requests_since(registry), Vec::<String>::new());
-    let mut calls = world.moto.calls_since(moto);
+    let mut calls = environment.moto.calls_since(moto);
     calls.sort();
     let two_repositories = ["ecr DescribeImages"; 2];
     // Ten services a call, and all tasks in one.
@@ -143,10 +143,10 @@ const LISTS: [&str; 3] = ["ecs ListClusters", "ecs ListServices", "ecs ListTasks
 
 #[tokio::test]
 async fn a_deployment_is_noticed_by_the_next_audit() {
-    let Web { world, releases, app, .. } = Web::defined().await;
-    let own = &world.own;
+    let Web { environment, releases, app, .. } = Web::defined().await;
+    let own = &environment.own;
     own.service("prod-eu", "web", "web", 2, &[]).await;
-    let program = world.audits(INVENTORY, &[]);
+    let program = environment.audits(INVENTORY, &[]);
     let (_, before) = program.audit(NOW, &[]);
     assert_eq!(containers(&before, "prod-eu/web")[0], ["app", &app.digest, "stale", "rebuild"]);
     let newer = built_on(&releases[4], "newer").build();

@@ -153,7 +153,7 @@ fn the_sarif_validator_reports_no_problems() {
     assert_eq!(peers::sarif_problems(&sarif::render(&sample::report_of(Vec::new(), Vec::new()))), nothing);
     let text = PIECES.concat();
     assert_eq!(peers::sarif_problems(&sarif::render(&poisoned(&sample::report(), &text))), nothing);
-    // And it would: GitHub shows no result without a place.
+    // GitHub shows no result without a location.
     let mut broken: Value = serde_json::from_str(&sarif::render(&sample::report())).expect("JSON");
     broken["runs"][0]["results"][0].as_object_mut().expect("a result").remove("locations");
     assert!(!peers::sarif_problems(&broken.to_string()).is_empty());

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::{
     account::{Account, Function, owner},
+    environment::{ACCOUNT, AwsEnvironment, BASE, ECR, NOW, RELEASES, Release, built_on},
     program::{codes, finding, findings, with_id},
     seed::Recipe,
-    world::{ACCOUNT, BASE, ECR, NOW, RELEASES, Release, World, built_on},
 };
 
 const INVENTORY: &str = r#"
@@ -21,21 +21,21 @@ fn id(rest: &str) -> String {
 }
 
 /// A published line, and an account that can have functions.
-async fn with_functions() -> (World, Vec<Release>) {
-    let (world, releases) = World::published().await;
-    world.own.prepare_functions().await;
-    (world, releases)
+async fn with_functions() -> (AwsEnvironment, Vec<Release>) {
+    let (environment, releases) = AwsEnvironment::published().await;
+    environment.own.prepare_functions().await;
+    (environment, releases)
 }
 
 #[tokio::test]
 async fn a_function_stays_on_its_image_when_the_tag_moves_on() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     let (old, new) = (built_on(&releases[0], "old").build(), built_on(&releases[4], "new").build());
     own.push("orders", "1", &old).await;
     own.function(&Function::new("orders", own.image("orders:1"))).await;
     own.push("orders", "1", &new).await;
-    let (code, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (code, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     assert_eq!(code, 1, "{report:#}");
     assert_eq!(report["complete"], true, "{report:#}");
     let finding = finding(&report, "orders");
@@ -67,13 +67,13 @@ async fn a_function_stays_on_its_image_when_the_tag_moves_on() {
 
 #[tokio::test]
 async fn without_a_better_image_a_rebuild_is_needed() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     own.push("orders", "1", &built_on(&releases[0], "running").build()).await;
     own.function(&Function::new("orders", own.image("orders:1"))).await;
     // Newer, and on the same base.
     own.push("orders", "2", &built_on(&releases[0], "newer").build()).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     let finding = finding(&report, "orders");
     assert_eq!((&finding["verdict"], &finding["action"]), (&json!("stale"), &json!("rebuild")), "{finding:#}");
     assert!(!codes(finding).contains(&"not-deployed") && finding["replacement"].is_null(), "{finding:#}");
@@ -81,14 +81,14 @@ async fn without_a_better_image_a_rebuild_is_needed() {
 
 #[tokio::test]
 async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     let (old, new) = (built_on(&releases[0], "old").build(), built_on(&releases[4], "new").build());
     own.push("orders", "1", &old).await;
     own.push("orders", "1", &new).await;
     let pinned = own.image(&format!("orders@{}", old.digest));
     own.function(&Function::new("orders", pinned.clone())).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     let finding = finding(&report, "orders");
     assert_eq!(finding["image"]["reference"], pinned);
     assert_eq!(finding["image"]["holding"], "held");
@@ -98,8 +98,8 @@ async fn a_function_deployed_by_digest_runs_an_image_that_has_no_tag() {
 
 #[tokio::test]
 async fn a_deleted_or_archived_image_is_to_be_restored() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     for name in ["deleted", "failed", "archived", "held", "orphaned"] {
         let image = built_on(&releases[4], name).build();
         own.push(name, "1", &image).await;
@@ -117,7 +117,7 @@ async fn a_deleted_or_archived_image_is_to_be_restored() {
         "StateReason": "The image was deleted from its repository.",
     });
     own.bring_into("failed", state).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     assert_eq!(report["errors"], json!([]), "a deleted image is a finding, not an error: {report:#}");
     for (name, holding, reason) in [
         ("deleted", "gone", "image-missing"),
@@ -138,8 +138,8 @@ async fn a_deleted_or_archived_image_is_to_be_restored() {
 
 #[tokio::test]
 async fn every_version_that_an_alias_points_to_runs() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     own.push("orders", "1", &built_on(&releases[0], "1").build()).await;
     own.push("orders", "2", &built_on(&releases[2], "2").build()).await;
     own.push("orders", "3", &built_on(&releases[4], "3").build()).await;
@@ -151,30 +151,30 @@ async fn every_version_that_an_alias_points_to_runs() {
     assert_eq!(own.publish("orders").await, "3");
     own.alias("orders", "live", "1", Some(("2", 0.1))).await;
     own.function(&Function { image: None, ..Function::new("archive", String::new()) }).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
-    let seen: Vec<_> = findings(&report)
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let deployments: Vec<_> = findings(&report)
         .iter()
         .map(|finding| (&finding["id"], &finding["deployment"]["version"], &finding["verdict"]))
         .collect();
     let [latest, live, canary] = ["orders:$LATEST", "orders:live", "orders:live/2"].map(|it| json!(id(it)));
     let [one, two, stale, late, fresh] = ["1", "2", "stale", "out-of-date", "fresh"].map(|it| json!(it));
     for expected in [(&latest, &Value::Null, &fresh), (&live, &one, &stale), (&canary, &two, &late)] {
-        assert!(seen.contains(&expected), "{expected:?} is not in {seen:#?}");
+        assert!(deployments.contains(&expected), "{expected:?} is not in {deployments:#?}");
     }
-    assert_eq!(seen.len(), 3, "neither a version without an alias nor a zip archive: {seen:#?}");
+    assert_eq!(deployments.len(), 3, "neither a version without an alias nor a zip archive: {deployments:#?}");
     assert_eq!(with_id(&report, &id("orders:live"))["action"], "redeploy");
 }
 
 #[tokio::test]
 async fn many_functions_on_one_image_are_read_once_and_then_only_listed() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     own.push("workers", "7", &built_on(&releases[0], "workers").build()).await;
     let names: Vec<_> = (0..60).map(|number| format!("worker-{number}")).collect();
     for name in &names {
         own.function(&Function { command: Some(name), ..Function::new(name, own.image("workers:7")) }).await;
     }
-    let program = world.audits(INVENTORY, &[]);
+    let program = environment.audits(INVENTORY, &[]);
     let (_, cold) = program.audit(NOW, &[]);
     assert_eq!(cold["summary"]["deployments"], 60);
     assert_eq!(cold["summary"]["images"], 1);
@@ -183,25 +183,25 @@ async fn many_functions_on_one_image_are_read_once_and_then_only_listed() {
     assert_eq!(commands.len(), 60, "each function has its own command");
     // Two pages, and each function.
     assert_eq!(cold["requests"]["lambda"], 2 + 60, "{}", cold["requests"]);
-    let (moto, private, public) = (world.moto.mark(), own.registry.mark(), world.public.mark());
+    let (moto, private, public) = (environment.moto.mark(), own.registry.mark(), environment.public.mark());
     let (_, warm) = program.audit(NOW, &[]);
     assert_eq!(cold["findings"], warm["findings"]);
     assert_eq!(warm["requests"]["lambda"], 2, "{}", warm["requests"]);
-    let calls = world.moto.calls_since(moto);
+    let calls = environment.moto.calls_since(moto);
     let calls: Vec<_> = calls.iter().filter(|call| !call.starts_with("sts ")).collect();
     assert_eq!(calls, ["lambda ListFunctions", "lambda ListFunctions", "ecr DescribeImages"]);
     assert_eq!(own.registry.requests_since(private), Vec::<String>::new());
-    assert_eq!(world.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
+    assert_eq!(environment.public.requests_since(public), ["HEAD /v2/lambda/java/manifests/21 200"]);
 
     own.update("worker-5", &own.image("workers:7")).await;
     let (_, changed) = program.audit(NOW, &[]);
-    assert_eq!(changed["requests"]["lambda"], 2 + 1, "only what changed is asked for: {}", changed["requests"]);
+    assert_eq!(changed["requests"]["lambda"], 2 + 1, "only changed functions are requested: {}", changed["requests"]);
 }
 
 #[tokio::test]
 async fn the_owner_of_a_function_comes_from_its_tags_or_its_name() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     own.create("tagged-repository", &[("owner", "warehouse")]).await;
     own.push("orders", "1", &built_on(&releases[0], "orders").build()).await;
     own.push("tagged-repository", "1", &built_on(&releases[0], "warehouse").build()).await;
@@ -211,7 +211,7 @@ async fn the_owner_of_a_function_comes_from_its_tags_or_its_name() {
     own.function(&on("of-the-repository", "tagged-repository")).await;
     own.function(&on("nobodys", "orders")).await;
     own.function(&on("sandbox-1", "orders")).await;
-    let program = world.audits(
+    let program = environment.audits(
         r#"
         [[inventory.lambda]]
         regions = ["us-east-1"]
@@ -246,15 +246,15 @@ async fn the_owner_of_a_function_comes_from_its_tags_or_its_name() {
 
 #[tokio::test]
 async fn a_base_from_a_pull_through_cache_has_its_upstream_name() {
-    let (world, releases) = with_functions().await;
-    let own = &world.own;
+    let (environment, releases) = with_functions().await;
+    let own = &environment.own;
     own.cache("ecr-public", "public.ecr.aws").await;
     let recipe = built_on(&releases[0], "orders");
     let cache = format!("{ECR}/ecr-public/lambda/java");
     let cached = format!("{cache}@{}", releases[0].index.digest);
     own.push("orders", "1", &Recipe { labels: Vec::new(), ..recipe }.label("sdkBaseVersion", &cached).build()).await;
     own.function(&Function::new("orders", own.image("orders:1"))).await;
-    let (_, report) = world.audits(INVENTORY, &[]).audit(NOW, &[]);
+    let (_, report) = environment.audits(INVENTORY, &[]).audit(NOW, &[]);
     let finding = finding(&report, "orders");
     assert_eq!((&finding["verdict"], &finding["base"]["mirror"]), (&json!("stale"), &json!(cache)), "{finding:#}");
     assert_eq!(finding["base"]["line"], format!("{BASE}:21"));
@@ -262,19 +262,19 @@ async fn a_base_from_a_pull_through_cache_has_its_upstream_name() {
 
 #[tokio::test]
 async fn all_enabled_regions_of_an_account_are_read() {
-    let (world, releases) = with_functions().await;
-    let europe = Account::of(&world.moto, ACCOUNT, "eu-west-1", owner());
-    for (account, name) in [(&world.own, "orders"), (&europe, "bestellungen")] {
+    let (environment, releases) = with_functions().await;
+    let europe = Account::of(&environment.moto, ACCOUNT, "eu-west-1", owner());
+    for (account, name) in [(&environment.own, "orders"), (&europe, "bestellungen")] {
         account.push(name, "1", &built_on(&releases[0], name).build()).await;
         account.function(&Function::new(name, account.image(&format!("{name}:1")))).await;
     }
-    let (_, report) = world.audits("[[inventory.lambda]]\nregions = [\"*\"]\n", &[&europe]).audit(NOW, &[]);
+    let (_, report) = environment.audits("[[inventory.lambda]]\nregions = [\"*\"]\n", &[&europe]).audit(NOW, &[]);
     assert_eq!(report["complete"], true, "{report:#}");
     for (name, region) in [("orders", "us-east-1"), ("bestellungen", "eu-west-1")] {
         let finding = finding(&report, name);
         assert_eq!((&finding["deployment"]["region"], &finding["verdict"]), (&json!(region), &json!("stale")));
     }
-    let program = world.audits("[[inventory.lambda]]\nregions = [\"*\"]\n", &[&europe]);
+    let program = environment.audits("[[inventory.lambda]]\nregions = [\"*\"]\n", &[&europe]);
     let (_, report) = program.audit(NOW, &["--region", "eu-*"]);
     assert_eq!(findings(&report).len(), 1, "{report:#}");
 }

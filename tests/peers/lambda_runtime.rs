@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 
 use crate::{
     account::REGION,
+    environment::{ACCOUNT, AwsEnvironment, built_on},
     peers::{self, Peer},
     runtime_api::Function,
     store::{self, BUCKET},
     toxic::{Reply, Toxic},
-    world::{ACCOUNT, World, built_on},
 };
 
 const CONFIGURATION: &str = "config/basewatch.toml";
 
 /// A fleet in ECR, watched by a function.
 struct Watched {
-    world: World,
+    environment: AwsEnvironment,
     s3: aws_sdk_s3::Client,
     hook: Toxic,
     emulator: Peer,
@@ -29,29 +29,29 @@ struct Watched {
 impl Watched {
     /// With `stale:1` and `fresh:1` in ECR, of which the function does not know yet.
     async fn start() -> Self {
-        let (world, releases) = World::published().await;
-        world.own.push("stale", "1", &built_on(&releases[0], "stale").build()).await;
-        world.own.push("fresh", "1", &built_on(&releases[4], "fresh").build()).await;
-        let s3 = store::bucket(&world.moto).await;
+        let (environment, releases) = AwsEnvironment::published().await;
+        environment.own.push("stale", "1", &built_on(&releases[0], "stale").build()).await;
+        environment.own.push("fresh", "1", &built_on(&releases[4], "fresh").build()).await;
+        let s3 = store::bucket(&environment.moto).await;
         let hook = Toxic::start(|_| Reply::json(&json!({ "id": "m-1" })));
-        let receiver = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
-        let program = world.program(&receiver).env("BASEWATCH_STORE", format!("s3://{BUCKET}/watch"));
+        let channel = format!("[[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in\"\n", hook.endpoint());
+        let program = environment.program(&channel).env("BASEWATCH_STORE", format!("s3://{BUCKET}/watch"));
         let file = std::fs::read(program.home().join("basewatch.toml")).expect("the configuration");
         let put = s3.put_object().bucket(BUCKET).key(CONFIGURATION).body(ByteStream::from(file));
         put.send().await.expect("written");
         let program = program.env("BASEWATCH_CONFIG", format!("s3://{BUCKET}/{CONFIGURATION}"));
         let emulator = peers::lambda_emulator();
         let function = Function::start(program.command(&[]), &format!("{}/.rt", emulator.http()));
-        Self { world, s3, hook, emulator, function }
+        Self { environment, s3, hook, emulator, function }
     }
 
-    /// The status and the body of the answer to an invocation.
+    /// The status and body of the response to an invocation.
     async fn invoke(&self, payload: &Value) -> (u16, Value) {
         let url = format!("{}/2015-03-31/functions/_/invocations", self.emulator.http());
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let answer = client.post(url).body(payload.to_string()).send().await.expect("an answer");
-        let status = answer.status().as_u16();
-        let body = answer.text().await.expect("a body");
+        let response = client.post(url).body(payload.to_string()).send().await.expect("a response");
+        let status = response.status().as_u16();
+        let body = response.text().await.expect("a body");
         (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}\n{}", self.function.log())))
     }
 
@@ -62,7 +62,7 @@ impl Watched {
     /// The items of all sent messages.
     fn notified(&self) -> Vec<Value> {
         let log = self.hook.log();
-        let messages = log.iter().map(|asked| serde_json::from_str::<Value>(&asked.body).expect("JSON"));
+        let messages = log.iter().map(|request| serde_json::from_str::<Value>(&request.body).expect("JSON"));
         messages
             .flat_map(|message| message["items"].as_array().expect("items").clone())
             .map(|item| item["name"].clone())
@@ -73,15 +73,15 @@ impl Watched {
 #[tokio::test(flavor = "multi_thread")]
 async fn pushes_and_schedules_of_the_emulator_notify_once() {
     let watched = Watched::start().await;
-    let images = watched.world.own.registry.http();
+    let images = watched.environment.own.registry.http();
     assert!(images.starts_with("http://127.0.0.1"), "the data plane of ECR is on loopback");
     let digest = async |repository: &str| {
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let call = client.head(format!("{images}/v2/{repository}/manifests/1"));
         let call = call.basic_auth("AWS", Some(crate::account::password(ACCOUNT)));
         let call = call.header("accept", basewatch::image::MANIFEST_MEDIA_TYPES.join(", "));
-        let answer = call.send().await.expect("an answer");
-        answer.headers()["docker-content-digest"].to_str().expect("a digest").to_owned()
+        let response = call.send().await.expect("a response");
+        response.headers()["docker-content-digest"].to_str().expect("a digest").to_owned()
     };
     let push = async |repository: &str| {
         json!({
@@ -119,7 +119,7 @@ async fn pushes_and_schedules_of_the_emulator_notify_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tool_of_the_emulator_gets_reports_and_errors() {
     let watched = Watched::start().await;
-    let named = json!({ "images": [watched.world.own.image("stale:1")] }).to_string();
+    let named = json!({ "images": [watched.environment.own.image("stale:1")] }).to_string();
     let report = peers::lambda_invoke(&watched.emulator.address, &named);
     let report: Value = serde_json::from_str(&report).expect("a report");
     assert_eq!(

@@ -11,6 +11,7 @@ mod cloud_events;
 mod dockerfiles;
 mod ecr;
 mod ecs;
+mod environment;
 mod formats;
 mod lambda;
 mod lambda_runtime;
@@ -28,7 +29,6 @@ mod stack;
 mod stand_in;
 mod store;
 mod tools;
-mod world;
 
 #[path = "../support/counter.rs"]
 mod counter;

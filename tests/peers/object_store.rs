@@ -31,7 +31,7 @@ impl ObjectStore {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let address = listener.local_addr().expect("a bound port").to_string();
         let shared = Arc::<Mutex<Shared>>::default();
-        let app = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let app = Router::new().fallback(response).with_state(Arc::clone(&shared));
         tokio::spawn(async { axum::serve(listener, app).await });
         Self { address, shared }
     }
@@ -52,7 +52,7 @@ impl ObjectStore {
     }
 }
 
-async fn answer(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri, headers: HeaderMap) -> (StatusCode, Vec<u8>) {
+async fn response(State(shared): State<Arc<Mutex<Shared>>>, uri: Uri, headers: HeaderMap) -> (StatusCode, Vec<u8>) {
     let mut shared = shared.lock().expect("no panic while held");
     shared.requests.push(headers);
     match fs::read(shared.root.join(uri.path().trim_start_matches('/'))) {

@@ -110,7 +110,7 @@ async fn every_image_has_the_same_digest_and_bytes_as_with_oci_client() {
     }
 }
 
-/// Whether our reading of a document has what its JSON says.
+/// Whether the parsed document matches its JSON.
 fn compare(name: &str, document: &ManifestDocument, json: &serde_json::Value) {
     let digests = |list: &serde_json::Value| -> Vec<Digest> {
         let entries = list.as_array().map(Vec::as_slice).unwrap_or_default();

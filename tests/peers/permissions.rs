@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{
     account::{Account, Function},
+    environment::{AwsEnvironment, NOW, built_on},
     program::{Program, findings},
-    world::{NOW, World, built_on},
 };
 
 /// The actions that `config iam` allows in the document `what`.
@@ -22,9 +22,9 @@ fn allowed(program: &Program, what: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn an_audit_needs_no_permission_outside_its_policies() {
-    let (world, releases) = World::published().await;
-    let ids = crate::account::organization(&world.moto, &["orders"]).await;
-    let orders = Account::join(&world.moto, &ids[0]).await;
+    let (environment, releases) = AwsEnvironment::published().await;
+    let ids = crate::account::organization(&environment.moto, &["orders"]).await;
+    let orders = Account::join(&environment.moto, &ids[0]).await;
     orders.role("basewatch-audit", None).await;
     orders.prepare_functions().await;
     let [old, new] = [&releases[0], &releases[4]].map(|release| built_on(release, "orders").build());
@@ -37,7 +37,7 @@ async fn an_audit_needs_no_permission_outside_its_policies() {
     orders.cluster("prod").await;
     orders.service("prod", "web", "web", 1, &[]).await;
     orders.task("prod", "web", &[]).await;
-    let program = world.audits(
+    let program = environment.audits(
         r#"
         [[inventory.lambda]]
         regions = ["*"]
@@ -57,18 +57,18 @@ async fn an_audit_needs_no_permission_outside_its_policies() {
         "#,
         &[&orders],
     );
-    let mark = world.moto.mark();
+    let mark = environment.moto.mark();
     let (_, report) = program.audit(NOW, &[]);
     let kinds: BTreeSet<_> = findings(&report).iter().map(|it| it["deployment"]["kind"].as_str()).collect();
     assert_eq!(kinds, BTreeSet::from([Some("ecr"), Some("ecs"), Some("lambda")]), "{report:#}");
-    let asked: BTreeSet<_> = world.moto.calls_since(mark).iter().map(|call| call.replace(' ', ":")).collect();
+    let request: BTreeSet<_> = environment.moto.calls_since(mark).iter().map(|call| call.replace(' ', ":")).collect();
     let (reading, running) = (allowed(&program, "policy"), allowed(&program, "runner"));
     // Allowed without permission.
     let is_allowed = |call: &&String| reading.contains(*call) || running.contains(*call) || *call == WHO_AM_I;
-    let beyond: Vec<_> = asked.iter().filter(|call| !is_allowed(call)).collect();
-    assert_eq!(beyond, Vec::<&String>::new(), "asked for: {asked:#?}");
+    let beyond: Vec<_> = request.iter().filter(|call| !is_allowed(call)).collect();
+    assert_eq!(beyond, Vec::<&String>::new(), "requested: {request:#?}");
     for call in ["lambda:GetFunction", "lambda:ListAliases", "ecr:DescribeImages", "organizations:ListAccounts"] {
-        assert!(asked.contains(call), "{call} is not among {asked:#?}");
+        assert!(request.contains(call), "{call} is not among {request:#?}");
     }
 }
 

@@ -53,10 +53,10 @@ async fn forty_concurrent_runs_send_each_alert_once() {
     }
     println!("{RUNS} concurrent runs took {:?}; {notifying} of them sent messages", begun.elapsed());
     let keys = |log: Vec<crate::toxic::Asked>| -> Vec<String> {
-        log.iter().map(|asked| asked.header("webhook-id").expect("an id").to_owned()).collect()
+        log.iter().map(|request| request.header("webhook-id").expect("an id").to_owned()).collect()
     };
     let (all, some) = (keys(everybody.log()), keys(web.log()));
-    assert_eq!((all.len(), some.len()), (OWNERS.len(), 1), "one message for each owner, to each receiver");
+    assert_eq!((all.len(), some.len()), (OWNERS.len(), 1), "one message for each owner, to each channel");
     assert_eq!(all.iter().chain(&some).collect::<BTreeSet<_>>().len(), OWNERS.len() + 1);
 
     let listed = program.run(&["alerts", "list", "--format", "json"]);

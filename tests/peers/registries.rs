@@ -5,11 +5,11 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::{
+    environment::NOW,
     object_store::ObjectStore,
     peers::{self, Access, Certificate, PASSWORD, Peer, Registry, USER},
     program::{Program, codes, finding},
     seed::{Image, Recipe, Target},
-    world::NOW,
 };
 
 const APP: &str = "team/app";
@@ -124,11 +124,11 @@ async fn tokens_are_requested_once_per_repository_and_for_pull_only() {
 
     let report = judged(&Program::with_config(&config(&registry, "auth = \"anonymous\"")), &digest);
     assert_eq!(report["authentication"][&registry.address], "anonymous");
-    let asked = token_requests(&tokens, seeded);
-    let mut scopes: Vec<&str> = asked.iter().filter_map(|request| request["scopes"][0].as_str()).collect();
+    let requested = token_requests(&tokens, seeded);
+    let mut scopes: Vec<&str> = requested.iter().filter_map(|request| request["scopes"][0].as_str()).collect();
     scopes.sort_unstable();
-    assert_eq!(scopes, [format!("repository:{APP}:pull"), format!("repository:{BASE}:pull")], "{asked:?}");
-    assert!(asked.iter().all(|request| request["login"] == false), "{asked:?}");
+    assert_eq!(scopes, [format!("repository:{APP}:pull"), format!("repository:{BASE}:pull")], "{requested:?}");
+    assert!(requested.iter().all(|request| request["login"] == false), "{requested:?}");
 }
 
 #[tokio::test]
@@ -141,8 +141,8 @@ async fn a_password_is_exchanged_for_tokens() {
     let login = format!("username = \"{USER}\"\npassword = {{ env = \"REGISTRY_PASSWORD\" }}");
     let with = |password| Program::with_config(&config(&registry, &login)).env("REGISTRY_PASSWORD", password);
     judged(&with(PASSWORD), &digest);
-    let asked = token_requests(&tokens, seeded);
-    assert!(!asked.is_empty() && asked.iter().all(|request| request["user"] == true), "{asked:?}");
+    let requested = token_requests(&tokens, seeded);
+    assert!(!requested.is_empty() && requested.iter().all(|request| request["user"] == true), "{requested:?}");
     assert_eq!(refused(&with("wrong")), "registry-denied");
 }
 
@@ -155,15 +155,15 @@ fn token_requests(tokens: &Peer, seeded: usize) -> Vec<Value> {
 async fn token_target(registry: &Peer, tokens: &Peer) -> Target {
     let scopes = [APP, BASE].map(|name| ("scope", format!("repository:{name}:pull,push")));
     let request = Client::new().get(format!("{}/token", tokens.http())).query(&[("service", "registry.test")]);
-    let answer = request.query(&scopes).basic_auth(USER, Some(PASSWORD)).send().await.expect("a token");
-    let answer: Value = answer.json().await.expect("a token in JSON");
-    let bearer = format!("Bearer {}", answer["token"].as_str().expect("a token"));
+    let response = request.query(&scopes).basic_auth(USER, Some(PASSWORD)).send().await.expect("a token");
+    let response: Value = response.json().await.expect("a token in JSON");
+    let bearer = format!("Bearer {}", response["token"].as_str().expect("a token"));
     let headers = [(reqwest::header::AUTHORIZATION, bearer.parse().expect("a header"))].into_iter().collect();
     let client = Client::builder().default_headers(headers).build().expect("a client");
     Target { endpoint: registry.http(), client, login: None }
 }
 
-// The object store answers on this runtime while the test waits for the audit.
+// The object store runs on this runtime while the test waits for the audit.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_credentials_are_sent_to_the_host_of_a_blob() {
     let store = ObjectStore::start().await;
@@ -208,7 +208,7 @@ async fn a_pull_through_mirror_serves_public_ecr() {
     let finding = only(&report);
     assert_eq!(finding["base"]["line"], "public.ecr.aws/lambda/java:21", "{finding:#}");
     assert_eq!(finding["current"]["digest"], releases[1].digest);
-    assert!(!mirror.requests_since(0).is_empty(), "the mirror was not asked");
+    assert!(!mirror.requests_since(0).is_empty(), "the mirror got no request");
     assert_eq!(finding["behind"]["exact"], false, "a mirror need not have every release: {finding:#}");
     assert!(codes(finding).contains(&"read-through-cache"), "{finding:#}");
 }

@@ -26,8 +26,8 @@ fn succeeded(program: &Program, arguments: &[&str]) -> String {
 
 fn failed(program: &Program, arguments: &[&str], words: &str) {
     let printed = program.run(arguments);
-    let said = format!("{}{}", printed.output, printed.errors);
-    assert!(printed.code != 0 && said.contains(words), "{arguments:?}\n{said}");
+    let text = format!("{}{}", printed.output, printed.errors);
+    assert!(printed.code != 0 && text.contains(words), "{arguments:?}\n{text}");
 }
 
 /// minisign in the home of `program`.
@@ -40,9 +40,9 @@ fn minisign(program: &Program, arguments: &[&str]) -> Command {
 #[test]
 fn minisign_verifies_what_basewatch_signs() {
     let (program, key) = machine("");
-    let said = tool(&mut minisign(&program, &["-V", "-m", "releases.bin", "-P", &key]));
-    assert!(said.contains("Signature and comment signature verified"), "{said}");
-    assert!(said.contains("basewatch release catalog, built at"), "{said}");
+    let text = tool(&mut minisign(&program, &["-V", "-m", "releases.bin", "-P", &key]));
+    assert!(text.contains("Signature and comment signature verified"), "{text}");
+    assert!(text.contains("basewatch release catalog, built at"), "{text}");
     tool(&mut minisign(&program, &["-S", "-s", "secret.key", "-m", "releases.bin"]));
     tool(&mut minisign(&program, &["-V", "-m", "releases.bin", "-P", &key]));
     let mut bytes = fs::read(program.home().join("releases.bin")).expect("a file");
@@ -59,8 +59,8 @@ fn basewatch_verifies_what_minisign_signs_and_signs_with_its_keys() {
     let public = fs::read_to_string(program.home().join("theirs.pub")).expect("a file");
     let key = public.lines().last().expect("a line").to_owned();
     tool(&mut minisign(&program, &["-S", "-s", "theirs.key", "-m", "releases.bin", "-t", "by hand"]));
-    let said = succeeded(&program, &["catalog", "verify", "releases.bin", "--public-key", &key]);
-    assert!(said.contains("has a valid signature for"), "{said}");
+    let text = succeeded(&program, &["catalog", "verify", "releases.bin", "--public-key", &key]);
+    assert!(text.contains("has a valid signature for"), "{text}");
     succeeded(&program, &["catalog", "export", "releases.bin", "again.bin", "--key", "theirs.key"]);
     tool(&mut minisign(&program, &["-V", "-m", "again.bin", "-p", "theirs.pub"]));
     // A byte of the secret was changed: without a checksum it still signs, but the signature is invalid.

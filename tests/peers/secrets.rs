@@ -55,7 +55,7 @@ async fn a_secret_is_read_in_its_own_region_whole_or_by_key_and_once() {
 
     assert_eq!(read(of_file).await.expect("a secret").reveal(), "hunter4");
 
-    for (arn, said) in [
+    for (arn, expected) in [
         (empty, "it is empty"),
         (binary, "it is not text"),
         (format!("{keyed}#gone"), "it has no text \"gone\""),
@@ -64,7 +64,7 @@ async fn a_secret_is_read_in_its_own_region_whole_or_by_key_and_once() {
         (format!("arn:aws:secretsmanager:{REGION}:123456789012:secret:gone-AbCdEf"), "ResourceNotFoundException"),
     ] {
         let failure = read(arn).await.expect_err("no secret");
-        assert!(failure.message.contains(said), "{failure}");
+        assert!(failure.message.contains(expected), "{failure}");
         assert!(!failure.message.contains("hunter"), "{failure}");
     }
 }

@@ -12,7 +12,7 @@ const NOW: &str = "2025-11-20T06:00:00Z";
 async fn the_api_matches_its_openapi_document() {
     let served = Served::start(NOW, "").await;
     let document = served.url("/api/v1/openapi.json");
-    // A second thread of this process answers meanwhile.
+    // A second thread of this process serves the requests meanwhile.
     let (succeeded, printed) = tokio::task::spawn_blocking(move || peers::ask_api(&document)).await.unwrap();
     assert!(succeeded, "{printed}");
     assert!(printed.contains("Tested: 9\n"), "{printed}");

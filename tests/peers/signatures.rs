@@ -28,11 +28,11 @@ fn python_of_the_page() -> &'static str {
 }
 
 /// Whether the documented code accepts `asked`.
-fn is_ours(asked: &Asked, secret: &str) -> bool {
+fn is_ours(request: &Asked, secret: &str) -> bool {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (program, given) = (folder.path().join("receiver.py"), folder.path().join("asked.json"));
     fs::write(&program, format!("{}\n{ASK_IN_PYTHON}", python_of_the_page())).expect("a file in a new folder");
-    let what = json!({ "headers": asked.headers, "body": asked.body, "secret": secret });
+    let what = json!({ "headers": request.headers, "body": request.body, "secret": secret });
     fs::write(&given, what.to_string()).expect("a file in a new folder");
     match peers::run_python(&[&program, &given]).trim() {
         "True" => true,

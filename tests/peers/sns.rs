@@ -90,7 +90,7 @@ impl Post {
         for _ in 0..20 {
             let request = self.sqs.receive_message().queue_url(url).max_number_of_messages(10);
             let request = request.message_attribute_names("All").message_system_attribute_names("All".into());
-            let messages = request.send().await.expect("an answer of SQS").messages.unwrap_or_default();
+            let messages = request.send().await.expect("a response of SQS").messages.unwrap_or_default();
             if messages.is_empty() {
                 break;
             }
@@ -253,9 +253,9 @@ async fn a_missing_topic_is_distinguished_from_an_invalid_message() {
         let outcomes = post.send(settings(nowhere, MessageFormat::Text), &messages).await;
         assert_eq!(outcomes.len(), count);
         for outcome in outcomes {
-            let undelivered = outcome.expect_err("the topic does not exist");
-            assert!(!undelivered.is_about_message, "{undelivered:?}");
-            assert!(undelivered.why.contains("NotFound") && undelivered.why.contains("topic_arn"), "{undelivered:?}");
+            let error = outcome.expect_err("the topic does not exist");
+            assert!(!error.is_about_message, "{error:?}");
+            assert!(error.why.contains("NotFound") && error.why.contains("topic_arn"), "{error:?}");
         }
     }
 }

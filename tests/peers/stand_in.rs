@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::{
     account::{Account, Function, REGION, owner},
+    environment::ACCOUNT,
     peers,
     seed::{Image, Recipe},
-    world::ACCOUNT,
 };
 
 fn image(application: &str) -> Image {
@@ -92,7 +92,7 @@ async fn images_stay_when_their_tag_moves_and_when_they_are_archived() {
     let active = list(ImageStatusFilter::Active).send().await.expect("a page");
     assert_eq!(active.image_details().iter().filter_map(|it| it.image_digest()).collect::<Vec<_>>(), [&old.digest]);
     let id = ImageIdentifier::builder().image_tag("1").build();
-    let got = own.ecr().batch_get_image().repository_name("orders").image_ids(id).send().await.expect("an answer");
+    let got = own.ecr().batch_get_image().repository_name("orders").image_ids(id).send().await.expect("a response");
     assert!(got.images().is_empty() && got.failures().len() == 1, "{got:?}");
     let token = own.ecr().get_authorization_token().send().await.expect("a token");
     assert!(token.authorization_data()[0].expires_at().expect("an end").secs() > chrono::Utc::now().timestamp());

@@ -12,7 +12,7 @@ use basewatch::{
 };
 
 use crate::{
-    counter::{all_are_counted, no_two_have_a_turn},
+    counter::{all_are_counted, at_most_one_holds_the_lock},
     peers::{self, Peer},
 };
 
@@ -65,9 +65,9 @@ fn content() -> DigestContent {
 async fn a_bucket_keeps_what_is_written_under_its_condition_and_lists_it() {
     let (moto, client) = moto().await;
     let store = store(&moto);
-    assert_eq!(store.read("ledger.json").await.expect("an answer"), None);
+    assert_eq!(store.read("ledger.json").await.expect("a response"), None);
     let first = store.write("ledger.json", b"first".to_vec(), WriteCondition::Absent).await.expect("written");
-    let stored = store.read("ledger.json").await.expect("an answer").expect("an object");
+    let stored = store.read("ledger.json").await.expect("a response").expect("an object");
     assert_eq!((stored.bytes.as_slice(), &stored.version), (&b"first"[..], &first));
     let again = store.write("ledger.json", b"x".to_vec(), WriteCondition::Absent).await;
     assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
@@ -85,7 +85,7 @@ async fn a_bucket_keeps_what_is_written_under_its_condition_and_lists_it() {
     }
     let names = store.list("reports/").await.expect("a list");
     assert_eq!(names, ["reports/2026/11/20/x.json", "reports/2026/11/21/y.json"]);
-    store.lock("x", Duration::ZERO).await.expect("a turn").release().await;
+    store.lock("x", Duration::ZERO).await.expect("the lock").release().await;
     assert_eq!(store.list("").await.expect("a list").len(), 3, "neither the lease nor what others keep");
 }
 
@@ -117,7 +117,7 @@ async fn forty_writers_of_one_document_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_one_of_forty_runs_holds_the_lock() {
     let (moto, _) = moto().await;
-    no_two_have_a_turn(stores(&moto, 40), Duration::from_mins(3)).await;
+    at_most_one_holds_the_lock(stores(&moto, 40), Duration::from_mins(3)).await;
 }
 
 #[tokio::test]
@@ -126,18 +126,18 @@ async fn the_lock_of_a_killed_run_passes_to_the_next() {
     let killed = store(&moto).with_lease(Duration::from_secs(2));
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let turn = runtime.block_on(killed.lock("the one that was killed", Duration::ZERO)).expect("a turn");
+        let lock = runtime.block_on(killed.lock("the one that was killed", Duration::ZERO)).expect("the lock");
         runtime.shutdown_background();
-        std::mem::forget(turn);
+        std::mem::forget(lock);
     })
     .join()
     .expect("no panic");
     let next = store(&moto);
     let error = next.lock("next", Duration::ZERO).await.expect_err("not yet");
     assert!(error.to_string().contains("the one that was killed"), "{error}");
-    let turn = next.lock("next", Duration::from_secs(30)).await.expect("a turn");
-    assert!(turn.is_held());
-    turn.release().await;
+    let lock = next.lock("next", Duration::from_secs(30)).await.expect("the lock");
+    assert!(lock.is_held());
+    lock.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::peers::{Peer, tool};
 
-/// A folder in which buildah keeps its images, and in which files are made.
+/// A folder for buildah's images and for files.
 pub struct Workshop {
     folder: TempDir,
 }
@@ -81,7 +81,7 @@ pub fn skopeo(arguments: &[&str]) -> String {
     tool(Command::new("skopeo").args(arguments))
 }
 
-/// The digest a tag points at, in skopeo's words.
+/// The digest a tag points at, according to skopeo.
 pub fn digest_of(registry: &Peer, name: &str) -> String {
     let image = format!("docker://{}/{name}", registry.address);
     skopeo(&["inspect", "--no-tags", "--tls-verify=false", "--format", "{{.Digest}}", &image]).trim().to_owned()

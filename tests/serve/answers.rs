@@ -20,8 +20,8 @@ async fn the_report_is_the_stored_one_and_supports_conditional_requests() {
     assert_eq!(response.headers()["content-type"], "application/json");
     let tag = response.headers()["etag"].clone();
     let bytes = response.bytes().await.unwrap();
-    let kept = std::fs::read(served.folder.path().join("store/reports/latest.json")).unwrap();
-    assert_eq!(bytes, kept);
+    let stored = std::fs::read(served.folder.path().join("store/reports/latest.json")).unwrap();
+    assert_eq!(bytes, stored);
     let report: Report = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(report.summary.deployments, 3);
 
@@ -36,14 +36,14 @@ async fn the_report_is_the_stored_one_and_supports_conditional_requests() {
     let packed = packed.bytes().await.unwrap();
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut unpacked).unwrap();
-    assert!(unpacked == kept && packed.len() < kept.len());
+    assert!(unpacked == stored && packed.len() < stored.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn findings_are_filtered_sorted_and_paginated() {
     let served = served().await;
-    let names = |answer: &Value| {
-        let findings = answer["findings"].as_array().unwrap();
+    let names = |body: &Value| {
+        let findings = body["findings"].as_array().unwrap();
         findings.iter().map(|finding| finding["deployment"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let host = served.fleet.host();
@@ -68,7 +68,7 @@ async fn findings_are_downloaded_as_csv_with_the_same_filters() {
     assert_eq!(response.headers()["content-type"], "text/csv; charset=utf-8; header=present");
     assert_eq!(response.headers()["content-disposition"], "attachment; filename=\"basewatch-findings.csv\"");
     let text = response.text().await.unwrap();
-    assert_eq!(text.lines().count(), 3, "a header, and all that are stale: {text}");
+    assert_eq!(text.lines().count(), 3, "a header and all stale findings: {text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,11 +153,11 @@ async fn before_the_first_run_the_api_responds_with_503() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_can_be_requested_but_not_concurrently_or_immediately_again() {
     let served = served().await;
-    let ask = async || served.client.post(served.url("/api/v1/audit")).send().await.unwrap();
-    let soon = ask().await;
+    let request = async || served.client.post(served.url("/api/v1/audit")).send().await.unwrap();
+    let soon = request().await;
     assert_eq!((soon.status().as_u16(), &soon.headers()["retry-after"]), (429, &"60".parse().unwrap()));
     served.clock.set(chrono::TimeDelta::seconds(61));
-    assert_eq!(ask().await.status(), 202);
+    assert_eq!(request().await.status(), 202);
     served.wait(async || served.runs().len() == 2, "a second run").await;
     assert_eq!(served.runs(), ["20251120T060000Z", "20251120T060101Z"]);
 }

@@ -83,8 +83,8 @@ async fn a_run_that_overlaps_the_next_one_skips_it() {
     let clock = crate::rig::SetClock::at("2026-06-01T12:30:00Z");
     let slow = clock.clone();
     // The webhook takes three hours to respond.
-    let hook = Toxic::start(move |asked| {
-        if asked.nth == 0 {
+    let hook = Toxic::start(move |request| {
+        if request.nth == 0 {
             slow.set(TimeDelta::hours(3));
         }
         Reply::new(200, "{}")

@@ -29,8 +29,8 @@ async fn slow_clients_do_not_block_others() {
         dawdler.write_all(b"GET /api/v1/report HTTP/1.1\r\nHost: local").await.unwrap();
         dawdlers.push(dawdler);
     }
-    let answer = timeout(Duration::from_secs(10), served.get("/api/v1/report")).await.expect("in time");
-    assert_eq!(answer.status(), 200);
+    let response = timeout(Duration::from_secs(10), served.get("/api/v1/report")).await.expect("in time");
+    assert_eq!(response.status(), 200);
     // The connection is closed after the timeout of headers.
     let mut rest = Vec::new();
     let ended = timeout(PATIENCE, dawdlers[0].read_to_end(&mut rest)).await;
@@ -45,9 +45,9 @@ async fn long_and_numerous_headers_are_rejected() {
         let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         // The connection may be closed while the request is being sent.
         let _ = connection.write_all(request.as_bytes()).await;
-        let mut answer = Vec::new();
-        let _ = timeout(PATIENCE, connection.read_to_end(&mut answer)).await.expect("an end");
-        assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+        let mut response = Vec::new();
+        let _ = timeout(PATIENCE, connection.read_to_end(&mut response)).await.expect("an end");
+        assert!(!response.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&response));
     }
     assert_eq!(served.get("/healthz").await.status(), 200);
 }

@@ -1,4 +1,4 @@
-//! Shutdown: open requests are answered, notifications are sent, and an audit is aborted.
+//! Shutdown: open requests are completed, notifications are sent, and an audit is aborted.
 
 use std::time::{Duration, Instant};
 
@@ -35,8 +35,8 @@ async fn shutdown_does_not_wait_for_an_audit() {
     std::fs::write(served.folder.path().join("basewatch.toml"), config).unwrap();
     served.run().await;
     served.wait(async || !slow.log().is_empty(), "an audit under way").await;
-    let asked = Instant::now();
+    let request = Instant::now();
     assert_eq!(served.stop().await, ExitStatus::Clean);
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(request.elapsed() < Duration::from_secs(10), "{:?}", request.elapsed());
     assert_eq!(served.runs(), Vec::<String>::new(), "nothing is recorded of it");
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// Kind and event of each message to `hook`.
 fn notified(hook: &Toxic) -> Vec<(MessageKind, EventKind)> {
-    let messages = hook.log().into_iter().map(|asked| serde_json::from_str::<Message>(&asked.body).unwrap());
+    let messages = hook.log().into_iter().map(|request| serde_json::from_str::<Message>(&request.body).unwrap());
     messages.map(|message| (message.kind, *message.events.keys().next().unwrap())).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The catalog in both kinds of store: what runs learn is known by the next ones, whatever becomes of them.
+//! The catalog in both kinds of store: later runs have every record that a run has written, even if it was killed.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use crate::contract::Shared;
 const SEGMENTS: &str = "catalog/v1/segments/";
 
 impl Shared {
-    /// The catalog there, as a run of its own sees it.
+    /// The catalog, loaded as by a separate run.
     async fn catalog(&self) -> Catalog {
         match self {
             Self::Folder(folder) => in_folder(&folder.path().join("store")),
@@ -28,7 +28,7 @@ impl Shared {
         }
     }
 
-    /// Ends a run that has learned what is in `catalog`.
+    /// Ends a run that has `catalog`.
     async fn end(&self, catalog: Catalog) {
         if let Self::Bucket(_) = self {
             catalog.save(&*self.store()).await.unwrap();
@@ -55,15 +55,15 @@ fn learn(catalog: &Catalog, of: u32) {
         DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() }),
     );
     catalog.put_note(&format!("place/{of}"), &of);
-    let seen = TagObservation::new(digest(of), None, DateTime::from_timestamp(of.into(), 0).unwrap());
-    catalog.update_repository(&java(), |memory| memory.moving.entry("21".to_owned()).or_default().push(seen));
+    let observation = TagObservation::new(digest(of), None, DateTime::from_timestamp(of.into(), 0).unwrap());
+    catalog.update_repository(&java(), |memory| memory.moving.entry("21".to_owned()).or_default().push(observation));
 }
 
-/// Which of `0..count` are known, and of how many the repository remembers that its tag pointed there.
+/// The facts of `0..count` in the catalog, and the number of them that the record of the repository lists.
 fn known(catalog: &Catalog, count: u32) -> (Vec<u32>, usize) {
     let is_known = |of: &u32| {
         let is_known = catalog.content(&digest(*of)).is_some();
-        assert!(!is_known || catalog.get_note(&format!("place/{of}")).is_none_or(|kept: u32| kept == *of));
+        assert!(!is_known || catalog.get_note(&format!("place/{of}")).is_none_or(|stored: u32| stored == *of));
         is_known
     };
     let remembered = catalog.read_repository(&java(), |memory| memory.moving.get("21").map_or(0, Vec::len));
@@ -80,7 +80,7 @@ async fn the_next_run_knows_the_records_of_all_runs_before() {
             shared.end(catalog).await;
         }
         let names = shared.store().list(SEGMENTS).await.unwrap();
-        assert!(names.len() <= 17, "they become few: {names:?}");
+        assert!(names.len() <= 17, "segments are merged: {names:?}");
     }
 }
 
@@ -89,7 +89,7 @@ async fn concurrent_runs_and_merges_lose_no_record() {
     const ROUND: u32 = 12;
     for shared in Shared::both() {
         let shared = Arc::new(shared);
-        // Enough for segments to become one in the second round, by several at once.
+        // Enough that several runs merge segments in the second round.
         for round in 0..3 {
             let runs = (0..ROUND).map(|nth| {
                 let shared = Arc::clone(&shared);
@@ -151,34 +151,34 @@ async fn records_of_several_saves_to_a_bucket_are_known() {
         learn(&catalog, of);
         catalog.save(&*shared.store()).await.unwrap();
     }
-    // What the machine that is killed now has not saved is lost, and nothing else.
+    // Only what this run has not saved is lost.
     learn(&catalog, 3);
     assert_eq!(known(&shared.catalog().await, 4), ((0..3).collect(), 3));
 }
 
-/// The folder of the catalog that the process below writes.
+/// Sets the folder of the catalog for the child process below.
 const FULL: &str = "BASEWATCH_TEST_FULL_FOLDER";
-/// How many facts it learns.
+/// The number of facts that it writes.
 const FACTS: u32 = 400;
 
 #[tokio::test]
 #[ignore = "the process whose files may not grow, which the next test starts"]
-async fn a_process_that_learns_more_than_it_may_write() {
+async fn a_process_that_writes_beyond_its_file_size_limit() {
     let Some(folder) = env::var_os(FULL) else { return };
     let catalog = in_folder(Path::new(&folder));
     (0..FACTS).for_each(|of| learn(&catalog, of));
-    assert_eq!(known(&catalog, FACTS).0.len(), FACTS as usize, "it knows what it could not write");
+    assert_eq!(known(&catalog, FACTS).0.len(), FACTS as usize, "facts that were not written are still in memory");
 }
 
 #[tokio::test]
 async fn a_full_disk_loses_only_what_did_not_fit() {
     let folder = tempfile::tempdir().unwrap();
-    // The limit on the size of a file stands for a disk: what does not fit is refused, after a part was written.
+    // A limit on the file size stands for a full disk: the write fails after a part of it.
     let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\"";
     let output = Command::new("sh")
         .args(["-c", script])
         .arg(env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "catalog::a_process_that_learns_more_than_it_may_write"])
+        .args(["--ignored", "--exact", "catalog::a_process_that_writes_beyond_its_file_size_limit"])
         .env(FULL, folder.path())
         .stdin(Stdio::null())
         .output()
@@ -189,7 +189,7 @@ async fn a_full_disk_loses_only_what_did_not_fit() {
     assert!(written.read(&name).await.unwrap().unwrap().bytes.len() <= 16 * 1024);
     let (before, _) = known(&in_folder(folder.path()), FACTS);
     assert!(before.len() > 20 && before.len() < FACTS as usize && before[..20] == (0..20).collect::<Vec<_>>());
-    // There is room again.
+    // Space is available again.
     let catalog = in_folder(folder.path());
     learn(&catalog, FACTS);
     drop(catalog);

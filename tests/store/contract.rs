@@ -1,4 +1,4 @@
-//! What a store promises, checked with a folder and with a bucket.
+//! The contract of a store, checked with a folder and with a bucket.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use tempfile::TempDir;
 
 use crate::{
     bucket::Bucket,
-    counter::{all_are_counted, no_two_have_a_turn},
+    counter::{all_are_counted, at_most_one_holds_the_lock},
 };
 
-/// A place that stores share.
+/// A location that stores share.
 pub(crate) enum Shared {
     Folder(TempDir),
     Bucket(Bucket),
@@ -22,7 +22,7 @@ impl Shared {
         [Self::Folder(tempfile::tempdir().unwrap()), Self::Bucket(Bucket::start())]
     }
 
-    /// The store there, as a run of its own sees it.
+    /// The store, opened as by a separate run.
     pub(crate) fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Folder(folder) => Arc::new(FolderStore::new(folder.path().join("store"))),
@@ -30,7 +30,7 @@ impl Shared {
         }
     }
 
-    /// The same, where nothing of more than `most_bytes` is read or written.
+    /// The same with a limit of `most_bytes` per object.
     fn limited(&self, most_bytes: u64) -> Arc<dyn Store> {
         match self {
             Self::Folder(folder) => Arc::new(FolderStore::limited(folder.path().join("store"), most_bytes)),
@@ -38,7 +38,7 @@ impl Shared {
         }
     }
 
-    /// As many runs see it.
+    /// The store, opened `count` times.
     pub(crate) fn stores(&self, count: usize) -> Vec<Arc<dyn Store>> {
         (0..count).map(|_| self.store()).collect()
     }
@@ -116,7 +116,7 @@ async fn an_oversized_document_is_read_with_cut_texts_and_overwritten() {
         let many = format!("[{}0]", "7,".repeat(20_000));
         shared.store().write("numbers.json", many.into_bytes(), WriteCondition::Absent).await.unwrap();
         let refused = store.read_clipped("numbers.json").await;
-        assert!(matches!(refused, Err(Error::TooLarge { .. })), "there is nothing in it to cut: {refused:?}");
+        assert!(matches!(refused, Err(Error::TooLarge { .. })), "it has no text to cut: {refused:?}");
     }
 }
 
@@ -135,7 +135,7 @@ async fn names_are_listed_by_prefix_in_order() {
         assert_eq!(store.list("b/3/y").await.unwrap(), ["b/3/y/z"]);
         assert_eq!(store.list("nothing/here").await.unwrap(), Vec::<String>::new());
         store.lock("another run", Duration::ZERO).await.unwrap().release().await;
-        assert_eq!(store.list("").await.unwrap(), names, "a lock is nothing that is kept");
+        assert_eq!(store.list("").await.unwrap(), names, "locks are not listed");
     }
 }
 
@@ -172,13 +172,13 @@ async fn names_outside_the_store_are_refused() {
 async fn a_lock_timeout_names_the_holder() {
     for shared in Shared::both() {
         let store = shared.store();
-        let turn = store.lock("run 01J on worker-7", Duration::ZERO).await.unwrap();
-        assert!(turn.is_held());
+        let lock = store.lock("run 01J on worker-7", Duration::ZERO).await.unwrap();
+        assert!(lock.is_held());
         let error = shared.store().lock("another", Duration::from_millis(50)).await.unwrap_err();
         assert!(matches!(error, Error::Busy { .. }), "{error}");
         assert!(error.to_string().contains("run 01J on worker-7"), "{error}");
-        assert!(turn.is_held(), "{store:?}");
-        turn.release().await;
+        assert!(lock.is_held(), "{store:?}");
+        lock.release().await;
         shared.store().lock("another", Duration::ZERO).await.unwrap().release().await;
     }
 }
@@ -186,8 +186,8 @@ async fn a_lock_timeout_names_the_holder() {
 #[tokio::test]
 async fn a_dropped_lock_is_released() {
     for shared in Shared::both() {
-        let turn: Box<dyn StoreLock> = shared.store().lock("one", Duration::ZERO).await.unwrap();
-        drop(turn);
+        let lock: Box<dyn StoreLock> = shared.store().lock("one", Duration::ZERO).await.unwrap();
+        drop(lock);
         shared.store().lock("another", Duration::from_secs(20)).await.unwrap().release().await;
     }
 }
@@ -202,6 +202,6 @@ async fn forty_concurrent_writers_lose_no_update() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lock_is_exclusive_among_forty() {
     for shared in Shared::both() {
-        no_two_have_a_turn(shared.stores(40), Duration::from_mins(2)).await;
+        at_most_one_holds_the_lock(shared.stores(40), Duration::from_mins(2)).await;
     }
 }

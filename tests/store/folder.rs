@@ -1,4 +1,4 @@
-//! A folder as machines have it: missing, closed, full of other things, left by a run that was killed.
+//! Folders that are missing, not writable, shared with other files, or left by a killed run.
 
 use std::{
     env, fs,
@@ -77,7 +77,7 @@ async fn a_file_in_place_of_the_folder_is_an_error() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_an_error() {
-    // Not even root may make a folder there.
+    // Even root cannot create a folder there.
     let store = store(Path::new("/sys/basewatch"));
     assert_eq!(store.read("ledger.json").await.unwrap(), None);
     let error = store.write("ledger.json", Vec::new(), WriteCondition::Always).await.unwrap_err();
@@ -127,21 +127,21 @@ async fn removing_objects_removes_their_empty_folders() {
 async fn the_lock_of_a_removed_folder_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    let turn = store.lock("one", Duration::ZERO).await.unwrap();
+    let lock = store.lock("one", Duration::ZERO).await.unwrap();
     fs::remove_file(folder.path().join(".run.lock")).unwrap();
-    assert!(!turn.is_held());
+    assert!(!lock.is_held());
     let next = store.lock("another", Duration::ZERO).await.unwrap();
-    assert!(next.is_held() && !turn.is_held());
+    assert!(next.is_held() && !lock.is_held());
 }
 
-/// The folder that the process below takes its turn with.
+/// Sets the folder whose lock the child process below holds.
 const HELD: &str = "BASEWATCH_TEST_HELD_FOLDER";
 
 #[tokio::test]
 #[ignore = "the process that the next test kills"]
 async fn a_process_that_holds_the_lock_until_it_is_killed() {
     let Some(folder) = env::var_os(HELD) else { return };
-    let _turn = store(Path::new(&folder)).lock("run 01J", Duration::ZERO).await.unwrap();
+    let _lock = store(Path::new(&folder)).lock("run 01J", Duration::ZERO).await.unwrap();
     println!("it has its turn");
     tokio::time::sleep(Duration::from_mins(1)).await;
 }

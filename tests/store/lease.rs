@@ -1,4 +1,4 @@
-//! The lease that is the store lock of a bucket.
+//! The lease, which is the store lock of a bucket.
 
 use std::{
     sync::Arc,
@@ -10,7 +10,7 @@ use basewatch::store::{Error, Store};
 use crate::bucket::{Bucket, Fault, PREFIX};
 
 const LEASE: &str = "lock.json";
-/// Long enough for a machine with much else to do.
+/// Long enough for a busy machine.
 const SHORT: Duration = Duration::from_secs(3);
 
 /// Waits until `is_so`, for a bounded time.
@@ -27,9 +27,9 @@ fn take_and_be_killed(bucket: &Bucket) {
     let store = bucket.store();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let turn = runtime.block_on(store.lock("the one that was killed", Duration::ZERO)).unwrap();
+        let lock = runtime.block_on(store.lock("the one that was killed", Duration::ZERO)).unwrap();
         runtime.shutdown_background();
-        std::mem::forget(turn);
+        std::mem::forget(lock);
     })
     .join()
     .unwrap();
@@ -44,11 +44,11 @@ async fn the_lease_of_a_killed_process_lasts_a_minute_of_the_bucket_clock() {
     let error = store.lock("next", Duration::ZERO).await.unwrap_err();
     assert!(matches!(error, Error::Busy { .. }) && error.to_string().contains("the one that was killed"), "{error}");
     bucket.advance(Duration::from_secs(4));
-    let turn = store.lock("next", Duration::ZERO).await.unwrap();
-    assert!(turn.is_held());
+    let lock = store.lock("next", Duration::ZERO).await.unwrap();
+    assert!(lock.is_held());
     let error = bucket.store().lock("too late", Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("next"), "{error}");
-    turn.release().await;
+    lock.release().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,59 +69,59 @@ async fn one_of_many_takes_an_expired_lease() {
 #[tokio::test]
 async fn a_lease_is_renewed_while_held_and_released_at_the_end() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
+    let lock = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     until("renewed for longer than it lasts", || bucket.requests("PUT", LEASE).len() > 4).await;
-    assert!(turn.is_held());
+    assert!(lock.is_held());
     assert!(bucket.store().lock("another", Duration::ZERO).await.is_err());
-    turn.release().await;
+    lock.release().await;
     let lease = &bucket.objects()[&format!("{PREFIX}/{LEASE}")];
     assert!(lease.contains("\"is_free\":true") && lease.contains("basewatch.lease/v1"), "{lease}");
     let writes = bucket.requests("PUT", LEASE).len();
-    let turn = bucket.store().lock("another", Duration::ZERO).await.unwrap();
+    let lock = bucket.store().lock("another", Duration::ZERO).await.unwrap();
     assert_eq!(bucket.requests("PUT", LEASE).len(), writes + 1, "a released lease is not renewed");
-    turn.release().await;
+    lock.release().await;
 }
 
 #[tokio::test]
 async fn a_lease_that_cannot_be_renewed_is_lost_before_another_takes_it() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
+    let lock = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     bucket.fail("PUT", LEASE, usize::MAX, Fault::Unheard);
     let began = Instant::now();
     loop {
         let at = began.elapsed();
-        if !turn.is_held() {
+        if !lock.is_held() {
             break;
         }
-        assert!(at < SHORT, "others may take over already");
+        assert!(at < SHORT, "the lease may have been taken over");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    turn.release().await;
+    lock.release().await;
 }
 
 #[tokio::test]
 async fn a_failed_renewal_is_retried_in_time() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
-    // Done, and neither answered nor found: the next one meets a version that it does not know.
+    let lock = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
+    // The write succeeds without a response and is not found: the next renewal meets an unknown version.
     bucket.fail("PUT", LEASE, 5, Fault::Unanswered);
     bucket.fail("HEAD", LEASE, 5, Fault::Unheard);
     until("renewed after that", || bucket.requests("PUT", LEASE).len() > 8).await;
-    assert!(turn.is_held());
-    turn.release().await;
+    assert!(lock.is_held());
+    lock.release().await;
     bucket.store().lock("another", Duration::ZERO).await.unwrap().release().await;
 }
 
 #[tokio::test]
 async fn a_lease_taken_by_another_is_lost() {
     let bucket = Bucket::start();
-    let turn = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
+    let lock = bucket.store().with_lease(SHORT).lock("one", Duration::ZERO).await.unwrap();
     let theirs = "{\"schema\":\"basewatch.lease/v1\",\"holder\":\"another\",\"turn\":\"01J\",\"renewals\":0,\"lasts_ms\":60000,\"is_free\":false}";
     let key = format!("{PREFIX}/{LEASE}");
     bucket.put(&key, theirs);
-    until("lost", || !turn.is_held()).await;
-    turn.release().await;
-    assert_eq!(bucket.objects()[&key], theirs, "who has lost it changes nothing");
+    until("lost", || !lock.is_held()).await;
+    lock.release().await;
+    assert_eq!(bucket.objects()[&key], theirs, "a former holder changes nothing");
     let error = bucket.store().lock("a third", Duration::ZERO).await.unwrap_err();
     assert!(error.to_string().contains("another"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The store: what both kinds promise, and how each keeps it when disks, buckets and other runs get in the way.
+//! The contract of the store, with both kinds, under failing disks, failing buckets and concurrent runs.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 

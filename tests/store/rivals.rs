@@ -1,4 +1,4 @@
-//! Runs at the same time: what is built on a store stays whole in both kinds.
+//! Concurrent runs: documents stay consistent in both kinds of store.
 
 use std::{collections::BTreeMap, sync::Arc};
 

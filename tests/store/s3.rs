@@ -1,4 +1,5 @@
-//! A bucket that fails: what was written is known, what was not is said, and nothing is taken for ours that is not.
+//! A bucket that fails: successful writes are recognized, failed ones are reported, and writes of others are not
+//! mistaken for our own.
 
 use std::{sync::Arc, time::Duration};
 
@@ -53,7 +54,7 @@ async fn an_unavailable_bucket_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_write_with_a_lost_answer_is_recognized() {
+async fn a_write_with_a_lost_response_is_recognized() {
     for only_if_absent in [true, false] {
         let bucket = Bucket::start();
         let store = bucket.store();
@@ -65,13 +66,13 @@ async fn a_write_with_a_lost_answer_is_recognized() {
         let before = bucket.requests("PUT", KEY).len();
         bucket.fail("PUT", KEY, 1, Fault::Unanswered);
         let version = store.write(KEY, b"ours".to_vec(), only_if).await.unwrap();
-        assert_eq!(bucket.requests("PUT", KEY).len(), before + 2, "it was sent twice, and the second one refused");
+        assert_eq!(bucket.requests("PUT", KEY).len(), before + 2, "it was sent twice and rejected the second time");
         store.write(KEY, b"next".to_vec(), WriteCondition::Unchanged(version)).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_write_without_an_answer_is_looked_up() {
+async fn a_write_without_a_response_is_looked_up() {
     let bucket = Bucket::start();
     let store = bucket.store();
     bucket.fail("PUT", KEY, 100, Fault::Unanswered);
@@ -102,7 +103,7 @@ async fn concurrent_writes_are_conflicts_for_every_status_of_s3() {
     }
     bucket.fail("PUT", KEY, 1, Fault::Refused(409, "OperationAborted"));
     let error = store.write(KEY, b"y".to_vec(), WriteCondition::Always).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable { .. }), "there was no condition to fail: {error}");
+    assert!(matches!(error, Error::Unavailable { .. }), "the write had no condition: {error}");
 }
 
 #[tokio::test]
@@ -127,7 +128,7 @@ async fn a_missing_bucket_is_not_an_empty_store() {
     assert!(matches!(error, Error::Unavailable { .. }) && text(&error).contains("create it first"), "{error}");
     bucket.fail("GET", KEY, 1, Fault::Refused(404, "NoSuchBucket"));
     let error = bucket.store().read(KEY).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable { .. }), "nor is one that was removed meanwhile: {error}");
+    assert!(matches!(error, Error::Unavailable { .. }), "removed in the meantime: {error}");
 }
 
 #[tokio::test]
@@ -135,12 +136,12 @@ async fn a_bucket_in_another_region_is_accessed_there() {
     let bucket = Bucket::start();
     bucket.in_region("eu-central-1");
     bucket.store().write(KEY, b"x".to_vec(), WriteCondition::Absent).await.unwrap();
-    let asked = bucket.requests("PUT", KEY);
-    assert!(asked[0].authorization().unwrap().contains("/eu-central-1/s3/"), "{:?}", asked[0].headers);
+    let request = bucket.requests("PUT", KEY);
+    assert!(request[0].authorization().unwrap().contains("/eu-central-1/s3/"), "{:?}", request[0].headers);
     bucket.in_region("evil.example.com/");
     bucket.store().write(KEY, b"x".to_vec(), WriteCondition::Always).await.unwrap();
-    let asked = bucket.requests("PUT", KEY);
-    assert!(asked[1].authorization().unwrap().contains("/us-east-1/s3/"), "what is no region is not followed");
+    let request = bucket.requests("PUT", KEY);
+    assert!(request[1].authorization().unwrap().contains("/us-east-1/s3/"), "an invalid region is ignored");
 }
 
 #[tokio::test]

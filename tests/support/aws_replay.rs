@@ -64,9 +64,9 @@ impl Call {
 
 /// A response of AWS.
 pub(crate) enum Answer {
-    /// An HTTP answer.
+    /// An HTTP response.
     Http(u16, Value),
-    /// An HTTP answer of a service that speaks XML.
+    /// An HTTP response of a service that uses XML.
     Xml(u16, String),
     /// No connection.
     Refused,
@@ -95,7 +95,7 @@ pub(crate) struct AwsReplay {
 }
 
 impl AwsReplay {
-    /// Answers each call by `answers`.
+    /// Responds to each call with `answers`.
     pub(crate) fn new(answers: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Self {
         Self { answers: Arc::new(answers), calls: Arc::default(), seen: Arc::default() }
     }

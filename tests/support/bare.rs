@@ -10,9 +10,10 @@ use std::{
 /// The program, with its home in `folder`.
 pub(crate) fn basewatch(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_basewatch"));
-    let is_told = |name: &str| ["AWS_", "BASEWATCH_", "XDG_", "DOCKER_"].iter().any(|prefix| name.starts_with(prefix));
+    let is_setting =
+        |name: &str| ["AWS_", "BASEWATCH_", "XDG_", "DOCKER_"].iter().any(|prefix| name.starts_with(prefix));
     for (name, _) in std::env::vars_os() {
-        if is_told(&name.to_string_lossy()) {
+        if is_setting(&name.to_string_lossy()) {
             command.env_remove(&name);
         }
     }

@@ -16,21 +16,21 @@ use crate::toxic::{Asked, Reply, Toxic};
 
 /// The bucket's name.
 pub(crate) const BUCKET: &str = "audits";
-/// What all keys of the store begin with.
+/// The prefix of all keys of the store.
 pub(crate) const PREFIX: &str = "team/basewatch";
-/// How many keys a page has.
+/// Number of keys per page.
 const PAGE: usize = 3;
 
 /// A fault of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
-    /// It is answered with this status and code, and not done.
+    /// The response has this status and code; the request has no effect.
     Refused(u16, &'static str),
-    /// The connection closes, and it is not done.
+    /// The connection closes; the request has no effect.
     Unheard,
-    /// It is done, and the connection closes.
+    /// The request takes effect, and the connection closes.
     Unanswered,
-    /// The body of the answer ends early.
+    /// The body of the response ends early.
     Cut,
     /// Another client writes these bytes first.
     Rival(&'static str),
@@ -70,11 +70,11 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    /// An empty one.
+    /// An empty bucket.
     pub(crate) fn start() -> Self {
         let state = Arc::<Mutex<State>>::default();
         let answers = Arc::clone(&state);
-        let server = Toxic::start(move |asked| answers.lock().expect("no panic").answer(asked));
+        let server = Toxic::start(move |request| answers.lock().expect("no panic").response(request));
         Self { server, state }
     }
 
@@ -83,7 +83,7 @@ impl Bucket {
         store_at(&self.server.endpoint(), BUCKET, PREFIX)
     }
 
-    /// The same, where nothing of more than `most_bytes` is read or written.
+    /// The same with a limit of `most_bytes` per object.
     pub(crate) fn limited_store(&self, most_bytes: u64) -> S3Store {
         S3Store::limited(aws_at(&self.server.endpoint()), BUCKET.to_owned(), PREFIX.to_owned(), most_bytes)
     }
@@ -102,7 +102,7 @@ impl Bucket {
         self.state().faults.push(Planned { method, key, times, fault });
     }
 
-    /// Lets everything work again.
+    /// Removes all faults.
     pub(crate) fn recover(&self) {
         self.state().faults.clear();
     }
@@ -117,12 +117,12 @@ impl Bucket {
         self.state().region = Some(region);
     }
 
-    /// Puts an object into it directly.
+    /// Writes an object directly.
     pub(crate) fn put(&self, key: &str, bytes: &str) {
         self.state().put(key, bytes.into(), BTreeMap::new());
     }
 
-    /// What is in it, by key.
+    /// The objects by key.
     pub(crate) fn objects(&self) -> BTreeMap<String, String> {
         let state = self.state();
         let text = |object: &Object| String::from_utf8_lossy(&object.bytes).into_owned();
@@ -132,12 +132,12 @@ impl Bucket {
     /// The requests so far of `method` for keys that end in `key`.
     pub(crate) fn requests(&self, method: &str, key: &str) -> Vec<Asked> {
         let mut log = self.server.log();
-        log.retain(|asked| asked.method == method && split(&asked.path).0.ends_with(key));
+        log.retain(|request| request.method == method && split(&request.path).0.ends_with(key));
         log
     }
 }
 
-/// A store in a bucket of whatever listens at `endpoint`.
+/// A store in a bucket at `endpoint`.
 pub(crate) fn store_at(endpoint: &str, bucket: &str, prefix: &str) -> S3Store {
     S3Store::new(aws_at(endpoint), bucket.to_owned(), prefix.to_owned())
 }
@@ -160,17 +160,17 @@ impl State {
         self.objects.insert(key.to_owned(), Object { bytes, metadata, changed_at });
     }
 
-    fn answer(&mut self, asked: &Asked) -> Reply {
-        let (key, query) = split(&asked.path);
-        let fault = self.fault(&asked.method, &key);
+    fn response(&mut self, request: &Asked) -> Reply {
+        let (key, query) = split(&request.path);
+        let fault = self.fault(&request.method, &key);
         let reply = match &fault {
             Some(Fault::Refused(status, code)) => error(*status, code),
             Some(Fault::Unheard) => return Reply::new(500, "").cut_head(),
             Some(Fault::Rival(bytes)) => {
                 self.put(&key, bytes.as_bytes().to_vec(), BTreeMap::new());
-                self.done(asked, &key, &query)
+                self.done(request, &key, &query)
             }
-            _ => self.done(asked, &key, &query),
+            _ => self.done(request, &key, &query),
         };
         let reply = reply.header("date", &http_date(self.now()));
         match fault {
@@ -188,8 +188,8 @@ impl State {
         Some(planned.fault.clone())
     }
 
-    fn done(&mut self, asked: &Asked, key: &str, query: &BTreeMap<String, String>) -> Reply {
-        match (asked.method.as_str(), key) {
+    fn done(&mut self, request: &Asked, key: &str, query: &BTreeMap<String, String>) -> Reply {
+        match (request.method.as_str(), key) {
             ("HEAD", "") => match self.region {
                 Some(region) => error(301, "PermanentRedirect").header("x-amz-bucket-region", region),
                 None => Reply::new(200, "").header("x-amz-bucket-region", "us-east-1"),
@@ -204,7 +204,7 @@ impl State {
                     object.metadata.iter().fold(reply, |reply, (name, value)| reply.header(name, value))
                 }
             },
-            ("PUT", _) => self.write(asked, key),
+            ("PUT", _) => self.write(request, key),
             ("DELETE", _) => {
                 self.objects.remove(key);
                 Reply::new(204, "")
@@ -213,23 +213,23 @@ impl State {
         }
     }
 
-    fn write(&mut self, asked: &Asked, key: &str) -> Reply {
+    fn write(&mut self, request: &Asked, key: &str) -> Reply {
         let tag = self.objects.get(key).map(Object::tag);
-        match (asked.header("if-none-match"), asked.header("if-match"), &tag) {
+        match (request.header("if-none-match"), request.header("if-match"), &tag) {
             (Some("*"), _, Some(_)) => return error(412, "PreconditionFailed"),
             (_, Some(_), None) => return error(404, "NoSuchKey"),
-            (_, Some(wanted), Some(tag)) if wanted != tag => return error(412, "PreconditionFailed"),
+            (_, Some(expected), Some(tag)) if expected != tag => return error(412, "PreconditionFailed"),
             _ => {}
         }
-        let metadata = asked.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-"));
+        let metadata = request.headers.iter().filter(|(name, _)| name.starts_with("x-amz-meta-"));
         let metadata = metadata.map(|(name, value)| (name.clone(), value.clone())).collect();
-        self.put(key, asked.bytes.clone(), metadata);
+        self.put(key, request.bytes.clone(), metadata);
         Reply::new(200, "").header("etag", &self.objects[key].tag())
     }
 
     fn list(&self, query: &BTreeMap<String, String>) -> Reply {
-        let asked = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
-        let (prefix, after) = (asked("prefix"), asked("continuation-token"));
+        let request = |name: &str| query.get(name).map(String::as_str).unwrap_or_default();
+        let (prefix, after) = (request("prefix"), request("continuation-token"));
         let all: Vec<_> = self.objects.keys().filter(|key| key.starts_with(prefix) && key.as_str() > after).collect();
         let page = &all[..all.len().min(PAGE)];
         let mut body = String::from("<ListBucketResult>");

@@ -54,7 +54,7 @@ const FAMILY: &str = "3.12";
 const BETWEEN: &str = "2026-10-30T04:00:00Z";
 const BASES: &str = "public.ecr.aws";
 
-/// The company, and how it is audited.
+/// The company and the settings of its audits.
 pub(crate) struct Company {
     pub(crate) cloud: Cloud,
     pub(crate) stock: Stock,
@@ -146,7 +146,7 @@ impl Company {
         digest
     }
 
-    /// Does `act` once, just before the next call whose path or target ends in `end` is answered.
+    /// Does `act` once, just before the response to the next call whose path or target ends in `end`.
     pub(crate) fn before(&self, end: &'static str, act: impl FnOnce() + Send + 'static) {
         *self.transport.watch.lock().unwrap() = Some((end, Box::new(act)));
     }

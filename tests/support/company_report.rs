@@ -1,4 +1,4 @@
-//! A report of a company's fleet, as large as wanted: owners, lines with daily releases, every verdict, a history.
+//! A report of any size on a company's fleet: owners, lines with daily releases, every verdict, a history.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
@@ -198,7 +198,7 @@ pub(crate) fn trend(report: &Report) -> Vec<TrendDay> {
     let now = &report.summary.by_verdict;
     let days = (0..86_u64).rev().filter(|ago| !matches!(ago, 30 | 31 | 57));
     let day = |ago: u64| {
-        // It was worse, and a wave of rebuilds half-way made it better.
+        // A wave of rebuilds halfway improved it.
         let share = if ago > 40 { 100 + ago / 2 } else { 100 + ago / 4 };
         let by_verdict: BTreeMap<_, _> = now
             .iter()

@@ -14,15 +14,15 @@ use basewatch::store::{self, Error, Store, StoredDocument};
 use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 
-/// The most attempts to write a document that others write too.
+/// Maximum attempts at a concurrent write.
 const ATTEMPTS: usize = 500;
 
 /// A document to count in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Counter {
-    /// How far.
+    /// The count.
     pub(crate) count: u64,
-    /// Who, in order.
+    /// The clients in order.
     pub(crate) who: Vec<usize>,
 }
 
@@ -33,10 +33,10 @@ impl StoredDocument for Counter {
 
 async fn increment(store: &dyn Store, who: usize) {
     for _ in 0..ATTEMPTS {
-        let mut kept = store::load::<Counter>(store).await.expect("a readable document");
-        kept.document.count += 1;
-        kept.document.who.push(who);
-        match kept.save(store).await {
+        let mut stored = store::load::<Counter>(store).await.expect("a readable document");
+        stored.document.count += 1;
+        stored.document.who.push(who);
+        match stored.save(store).await {
             Ok(()) => return,
             Err(Error::Conflict { .. }) => tokio::time::sleep(Duration::from_millis(fastrand::u64(1..50))).await,
             Err(error) => panic!("{error}"),
@@ -45,7 +45,7 @@ async fn increment(store: &dyn Store, who: usize) {
     panic!("never got through");
 }
 
-/// Lets each of `stores` count once, all at the same time, and checks that each is counted, once.
+/// Lets each of `stores` count once, all at the same time, and checks that each is counted exactly once.
 pub(crate) async fn all_are_counted(stores: Vec<Arc<dyn Store>>) {
     let last = Arc::clone(&stores[0]);
     let count = stores.len();
@@ -63,24 +63,24 @@ pub(crate) async fn all_are_counted(stores: Vec<Arc<dyn Store>>) {
 }
 
 /// Lets all `stores` take the lock concurrently, and checks that no two hold it together.
-pub(crate) async fn no_two_have_a_turn(stores: Vec<Arc<dyn Store>>, wait: Duration) {
-    let (holders, turns) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+pub(crate) async fn at_most_one_holds_the_lock(stores: Vec<Arc<dyn Store>>, wait: Duration) {
+    let (holders, acquisitions) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let count = stores.len();
     join_all(stores.into_iter().enumerate().map(|(who, store)| {
-        let (holders, turns) = (Arc::clone(&holders), Arc::clone(&turns));
+        let (holders, acquisitions) = (Arc::clone(&holders), Arc::clone(&acquisitions));
         tokio::spawn(async move {
-            let turn = store.lock(&format!("run {who}"), wait).await.expect("a turn");
+            let turn = store.lock(&format!("run {who}"), wait).await.expect("the lock");
             assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "another holder has the lock");
             assert!(turn.is_held());
-            // Long enough for others to try theirs.
+            // Long enough for others to try.
             store.list("x").await.expect("a list");
             assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "another holder has the lock");
-            turns.fetch_add(1, Ordering::SeqCst);
+            acquisitions.fetch_add(1, Ordering::SeqCst);
             turn.release().await;
         })
     }))
     .await
     .into_iter()
     .for_each(|ended| ended.expect("no panic"));
-    assert_eq!(turns.load(Ordering::SeqCst), count);
+    assert_eq!(acquisitions.load(Ordering::SeqCst), count);
 }

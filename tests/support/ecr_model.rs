@@ -83,13 +83,13 @@ impl EcrModel {
         Self { page: Some(page), ..self }
     }
 
-    /// What ECR answers.
+    /// The response of ECR.
     pub(crate) fn answer(&self, call: &Call) -> Answer {
         match call.operation.as_str() {
             "DescribeRepositories" => self.describe_repositories(call),
             "DescribeImages" => self.images(call).map_or_else(Into::into, |images| {
                 let described: Vec<_> = images.iter().map(Image::described).collect();
-                self.paged_answer(call, "imageDetails", &described)
+                self.paged_response(call, "imageDetails", &described)
             }),
             "BatchGetImage" => self.images(call).map_or_else(Into::into, |images| batch_get_image(call, images)),
             other => Answer::error("UnknownOperationException", other),
@@ -107,7 +107,7 @@ impl EcrModel {
                 "repositoryUri": format!("{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/{name}"),
             })
         });
-        self.paged_answer(call, "repositories", &described.collect::<Vec<_>>())
+        self.paged_response(call, "repositories", &described.collect::<Vec<_>>())
     }
 
     fn images(&self, call: &Call) -> Result<&[Image], Missing> {
@@ -116,16 +116,16 @@ impl EcrModel {
         here.map(|(_, _, images)| images.as_slice()).ok_or(Missing)
     }
 
-    fn paged_answer(&self, call: &Call, field: &str, items: &[Value]) -> Answer {
+    fn paged_response(&self, call: &Call, field: &str, items: &[Value]) -> Answer {
         let start: usize = call.body["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
-        let asked = call.body["maxResults"].as_u64().unwrap_or(100);
-        assert!(asked <= 1000, "the API refuses more than a thousand");
-        let end = items.len().min(start + self.page.unwrap_or(usize::try_from(asked).unwrap()));
-        let mut answer = json!({ field: items[start..end] });
+        let requested = call.body["maxResults"].as_u64().unwrap_or(100);
+        assert!(requested <= 1000, "the API rejects more than a thousand");
+        let end = items.len().min(start + self.page.unwrap_or(usize::try_from(requested).unwrap()));
+        let mut response = json!({ field: items[start..end] });
         if end < items.len() {
-            answer["nextToken"] = end.to_string().into();
+            response["nextToken"] = end.to_string().into();
         }
-        Answer::ok(answer)
+        Answer::ok(response)
     }
 }
 

@@ -111,9 +111,9 @@ impl EcsModel {
         Self { page: Some(page), ..self }
     }
 
-    /// What ECS answers.
+    /// The response of ECS.
     pub(crate) fn answer(&self, call: &Call) -> Answer {
-        let answer = match call.operation.as_str() {
+        let response = match call.operation.as_str() {
             "ListClusters" => {
                 let arns = self.clusters.keys().map(|name| arn(&format!("cluster/{name}")));
                 Ok(self.list(call, "clusterArns", &arns.collect::<Vec<_>>()))
@@ -122,7 +122,7 @@ impl EcsModel {
             "DescribeTaskDefinition" => self.definition_of(call),
             _ => self.in_cluster(call),
         };
-        answer.map_or_else(|refusal| Answer::error(refusal, "no such thing"), Answer::ok)
+        response.map_or_else(|refusal| Answer::error(refusal, "no such thing"), Answer::ok)
     }
 
     fn in_cluster(&self, call: &Call) -> Result<Value, &'static str> {
@@ -136,20 +136,20 @@ impl EcsModel {
                 assert_eq!(call.body["desiredStatus"], "RUNNING");
                 Ok(self.list(call, "taskArns", &(0..tasks.len()).map(task_arn).collect::<Vec<_>>()))
             }
-            "DescribeServices" => describe(call, ("services", "services", 10), |asked| {
-                let service = services.iter().find(|service| service_arn(service) == asked)?;
+            "DescribeServices" => describe(call, ("services", "services", 10), |requested| {
+                let service = services.iter().find(|service| service_arn(service) == requested)?;
                 let mut described = with_tags(call, service.described.clone());
-                described["serviceArn"] = asked.into();
+                described["serviceArn"] = requested.into();
                 if described["currentServiceRevisions"] == json!([]) {
                     described["currentServiceRevisions"] =
                         service.revisions.keys().map(|id| current(name, &service.name, id)).collect();
                 }
                 Some(described)
             }),
-            "DescribeTasks" => describe(call, ("tasks", "tasks", 100), |asked| {
-                let index = (0..tasks.len()).find(|index| task_arn(*index) == asked)?;
+            "DescribeTasks" => describe(call, ("tasks", "tasks", 100), |requested| {
+                let index = (0..tasks.len()).find(|index| task_arn(*index) == requested)?;
                 let mut described = with_tags(call, tasks[index].clone());
-                described["taskArn"] = asked.into();
+                described["taskArn"] = requested.into();
                 Some(described)
             }),
             _ => Err("UnknownOperationException"),
@@ -157,32 +157,32 @@ impl EcsModel {
     }
 
     fn revisions(&self, call: &Call) -> Result<Value, &'static str> {
-        describe(call, ("serviceRevisionArns", "serviceRevisions", 20), |asked| {
-            let mut parts = asked.rsplit('/');
+        describe(call, ("serviceRevisionArns", "serviceRevisions", 20), |requested| {
+            let mut parts = requested.rsplit('/');
             let (id, service, cluster) = (parts.next()?, parts.next()?, parts.next()?);
             let service = self.clusters.get(cluster)?.0.iter().find(|it| it.name == service)?;
             let mut revision = service.revisions.get(id)?.clone();
-            revision["serviceRevisionArn"] = asked.into();
+            revision["serviceRevisionArn"] = requested.into();
             Some(revision)
         })
     }
 
     fn definition_of(&self, call: &Call) -> Result<Value, &'static str> {
-        let asked = call.body["taskDefinition"].as_str().unwrap();
-        let definition = self.definitions.get(asked).ok_or("ClientException")?;
+        let requested = call.body["taskDefinition"].as_str().unwrap();
+        let definition = self.definitions.get(requested).ok_or("ClientException")?;
         Ok(json!({ "taskDefinition": definition }))
     }
 
     fn list(&self, call: &Call, field: &str, arns: &[String]) -> Value {
         let start: usize = call.body["nextToken"].as_str().map_or(0, |token| token.parse().unwrap());
-        let asked = call.body["maxResults"].as_u64().unwrap_or(10);
-        assert!(asked <= 100, "the API refuses more than a hundred");
-        let end = arns.len().min(start + self.page.unwrap_or(usize::try_from(asked).unwrap()));
-        let mut answer = json!({ field: arns[start..end] });
+        let requested = call.body["maxResults"].as_u64().unwrap_or(10);
+        assert!(requested <= 100, "the API rejects more than a hundred");
+        let end = arns.len().min(start + self.page.unwrap_or(usize::try_from(requested).unwrap()));
+        let mut response = json!({ field: arns[start..end] });
         if end < arns.len() {
-            answer["nextToken"] = end.to_string().into();
+            response["nextToken"] = end.to_string().into();
         }
-        answer
+        response
     }
 }
 
@@ -223,15 +223,15 @@ fn with_tags(call: &Call, mut described: Value) -> Value {
 /// The items that `find` returns for the names in the field, and the failures of the others.
 fn describe(
     call: &Call,
-    (asked, field, most): (&str, &str, usize),
+    (requested, field, most): (&str, &str, usize),
     find: impl Fn(&str) -> Option<Value>,
 ) -> Result<Value, &'static str> {
-    let asked = call.body[asked].as_array().unwrap();
-    if asked.is_empty() || asked.len() > most {
+    let requested = call.body[requested].as_array().unwrap();
+    if requested.is_empty() || requested.len() > most {
         return Err("InvalidParameterException");
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
-    for name in asked.iter().map(|name| name.as_str().unwrap()) {
+    for name in requested.iter().map(|name| name.as_str().unwrap()) {
         match find(name) {
             Some(described) => found.push(described),
             None => failures.push(json!({ "arn": name, "reason": "MISSING" })),

@@ -1,5 +1,5 @@
-//! A service that builds images, on loopback: GitHub, GitLab, TeamCity and a receiver of CloudEvents as far as rebuilds
-//! go, each with the checks and responses of the real one.
+//! A build service on loopback: the rebuild APIs of GitHub and GitLab, TeamCity, and a CloudEvents endpoint, each with
+//! the checks and responses of the real one.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
@@ -38,13 +38,13 @@ pub(crate) struct Build {
 pub(crate) enum Trouble {
     #[default]
     None,
-    /// It answers 503 to everything.
+    /// It responds with 503 to everything.
     Down,
     /// GitHub's primary rate limit: 403, nothing remaining.
     RateLimited,
     /// 429 with `Retry-After` in seconds.
     TooMany(u64),
-    /// The build is started and the answer never arrives: 502 from something in between.
+    /// The build is started, but a gateway responds with 502.
     Unheard,
 }
 
@@ -93,7 +93,7 @@ impl Forge {
         self.inside.builds.lock().unwrap().clone()
     }
 
-    /// What was refused, with the status and the message.
+    /// Rejected requests, with status and message.
     pub(crate) fn refused(&self) -> Vec<(u16, String)> {
         self.inside.refused.lock().unwrap().clone()
     }
@@ -147,7 +147,7 @@ fn refusal<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
     Err((status, message.into()))
 }
 
-/// What GitHub checks of every request.
+/// The checks of GitHub for every request.
 fn github(headers: &HeaderMap, body: &[u8], permitted: &[&str]) -> Result<Value, Refusal> {
     if text(headers, "user-agent").is_empty() {
         return refusal(
@@ -257,7 +257,7 @@ async fn pipeline(State(inside): Shared, Path(project): Path<String>, headers: H
         match (one("token"), one("ref")) {
             (None, _) => return refusal(400, "token is missing"),
             (_, None) => return refusal(400, "ref is missing"),
-            // A wrong token is of no project.
+            // A wrong token belongs to no project.
             (Some(token), _) if token != TOKEN => return refusal(404, "404 Not Found"),
             (_, Some(git_ref)) if git_ref != BRANCH => return refusal(400, "Reference not found"),
             _ => {}

@@ -27,9 +27,9 @@ pub(crate) struct Seen {
 
 /// The registry.
 pub(crate) struct History {
-    /// What each moving tag pointed at, oldest first.
+    /// The targets of the moving tags, oldest first.
     pub(crate) moving: Vec<Seen>,
-    /// The dated tags, and from when on they are listed.
+    /// The dated tags with the time of their publication.
     dated: Vec<(String, DateTime<Utc>, Digest)>,
     state: Mutex<State>,
 }
@@ -64,7 +64,7 @@ impl History {
         history
     }
 
-    /// Lets it be `now`.
+    /// Sets the clock.
     pub(crate) fn set(&self, now: DateTime<Utc>) {
         self.state.lock().unwrap().now = now;
     }

@@ -17,7 +17,7 @@ pub(crate) struct Function {
     /// Its name.
     pub(crate) name: String,
     region: String,
-    /// What `GetFunction` answers, by version.
+    /// The response of `GetFunction` by version.
     versions: BTreeMap<String, Value>,
     aliases: Vec<Value>,
 }
@@ -123,32 +123,32 @@ impl LambdaModel {
         Self { page: Some(page), ..self }
     }
 
-    /// What Lambda answers.
+    /// The response of Lambda.
     pub(crate) fn answer(&self, call: &Call) -> Answer {
         let region = call.host.split('.').nth(1).unwrap_or_default();
         let here = || self.functions.iter().filter(|function| function.region == region);
         let find = |name: &str| here().find(|function| function.name == name);
         if call.operation == FUNCTIONS {
             assert_eq!((&*call.query["FunctionVersion"], &*call.query["MaxItems"]), ("ALL", "50"));
-            return self.paged_answer(call, "Functions", &here().flat_map(Function::listed).collect::<Vec<_>>());
+            return self.paged_response(call, "Functions", &here().flat_map(Function::listed).collect::<Vec<_>>());
         }
         let path = call.operation.strip_prefix(FUNCTIONS).unwrap_or_default().trim_start_matches('/');
         let qualifier = call.query.get("Qualifier").map_or("$LATEST", String::as_str);
         let found = match path.strip_suffix("/aliases") {
-            Some(name) => find(name).map(|function| self.paged_answer(call, "Aliases", &function.aliases)),
+            Some(name) => find(name).map(|function| self.paged_response(call, "Aliases", &function.aliases)),
             None => find(path).and_then(|function| function.versions.get(qualifier).cloned().map(Answer::ok)),
         };
         found.unwrap_or_else(not_found)
     }
 
-    fn paged_answer(&self, call: &Call, field: &str, items: &[Value]) -> Answer {
+    fn paged_response(&self, call: &Call, field: &str, items: &[Value]) -> Answer {
         let start: usize = call.query.get("Marker").map_or(0, |marker| marker.parse().unwrap());
         let end = items.len().min(start + self.page.unwrap_or(50));
-        let mut answer = json!({ field: items[start..end] });
+        let mut response = json!({ field: items[start..end] });
         if end < items.len() {
-            answer["NextMarker"] = end.to_string().into();
+            response["NextMarker"] = end.to_string().into();
         }
-        Answer::ok(answer)
+        Answer::ok(response)
     }
 }
 

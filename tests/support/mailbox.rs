@@ -1,4 +1,4 @@
-//! A receiver of messages in memory: keeps what it acknowledged, and refuses when it is told to.
+//! An in-memory notification channel: stores acknowledged messages, and fails on demand.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 

@@ -29,14 +29,14 @@ impl MemoryRegistry {
         Arc::default()
     }
 
-    /// Keeps a blob.
+    /// Stores a blob.
     pub(crate) fn put(&self, body: &[u8]) -> Digest {
         let digest = Digest::sha256(body);
         self.blobs.lock().unwrap().insert(digest.clone(), body.to_vec());
         digest
     }
 
-    /// Keeps an image of its own, with its configuration here; `name` is its label `name`.
+    /// Stores a unique image with its configuration; `name` is its label `name`.
     pub(crate) fn image(&self, name: &str) -> Image {
         self.image_on(name, "amd64")
     }
@@ -59,13 +59,13 @@ impl MemoryRegistry {
         Image::new(MANIFEST, manifest.to_string())
     }
 
-    /// Points `reference` (`host/repo:tag`) at a manifest and keeps that.
+    /// Points `reference` (`host/repo:tag`) at a manifest and stores it.
     pub(crate) fn tag(&self, reference: &str, image: &Image) {
         let digest = self.put(image.manifest.as_bytes());
         self.tags.lock().unwrap().insert(reference.to_owned(), digest);
     }
 
-    /// Answers everything about a repository, or about one digest, with `error`.
+    /// Fails requests for a repository, or for one digest, with `error`.
     pub(crate) fn fail(&self, what: &str, error: Error) {
         self.errors.lock().unwrap().insert(what.to_owned(), error);
     }

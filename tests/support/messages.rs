@@ -1,4 +1,4 @@
-//! Messages as receivers are told them, for every test of how they look.
+//! Sample messages, for the tests of every format.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -30,7 +30,7 @@ fn reason(code: &str, message: &str) -> ReasonFields {
     ReasonFields { code: code.to_owned(), message: message.to_owned() }
 }
 
-/// Twelve hexadecimal digits that nobody else has.
+/// A unique id of twelve hexadecimal digits.
 fn id(of: &str) -> String {
     basewatch::image::Digest::sha256(of.as_bytes()).short().to_owned()
 }
@@ -168,7 +168,7 @@ fn resolved(name: &str, ended: &str) -> AlertItem {
     }
 }
 
-/// A message that tells `items` to the topic of payments.
+/// A message with `items` for the topic of payments.
 pub(crate) fn message(kind: MessageKind, items: Vec<AlertItem>) -> Message {
     let mut message = Message {
         schema: SCHEMA.to_owned(),
@@ -213,7 +213,7 @@ pub(crate) fn small() -> Message {
     message(MessageKind::Findings, vec![stale("orders")])
 }
 
-/// All that can happen in one run: fifteen functions on one base among it, and a run that did not see everything.
+/// Every event in one message, with fifteen functions on one base, of an incomplete run.
 pub(crate) fn events() -> Message {
     let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
     let blocked = AlertItem {
@@ -361,7 +361,7 @@ pub(crate) fn watch_blind() -> Message {
     watch(EventKind::Triggered, RunHealth::Blind, 1, &[(RUN, "most-unknown", why)])
 }
 
-/// Runs that may not look at two accounts, and cannot tell somebody.
+/// Runs that are denied access to two accounts and cannot notify one channel.
 pub(crate) fn watch_incomplete() -> Message {
     let denied = "sts:AssumeRole of arn:aws:iam::210987654321:role/basewatch-read: AccessDenied: not authorized";
     let errors = [
@@ -374,14 +374,14 @@ pub(crate) fn watch_incomplete() -> Message {
     message
 }
 
-/// The same in whatever words AWS, a registry or a receiver may say it.
+/// The same with other texts of AWS, registries and channels.
 pub(crate) fn watch_hostile() -> Message {
     let errors: Vec<_> = HOSTILE.iter().map(|text| (*text, *text, *text)).collect();
     let long = "x".repeat(10_240);
     watch(EventKind::Escalated, RunHealth::Incomplete, 3, &[&errors[..], &[(&long, "unreachable", &long)]].concat())
 }
 
-/// All that images, labels, tags and people may call things to do harm where they are read.
+/// Hostile names of images, labels, tags and owners.
 pub(crate) const HOSTILE: [&str; 12] = [
     "\u{1b}]8;;https://evil.example\u{7}click\u{1b}]8;;\u{7}\u{1b}[2J",
     "<script>alert(1)</script><img src=x onerror=alert(1)>",

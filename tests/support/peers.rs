@@ -1,6 +1,6 @@
 //! Real peers of tests: processes on free loopback ports, terminated when dropped.
 //!
-//! Knows no product code. A peer that is not installed fails the test that needs it: a skipped test would count as
+//! Uses no product code. A peer that is not installed fails the test that needs it: a skipped test would count as
 //! passed.
 
 use std::{
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 /// How long a peer may take until it listens; moto loads half of Python first, on cores shared by all.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
-/// The user that every peer with a login knows.
+/// The user of every peer with a login.
 pub const USER: &str = "alice";
 /// That user's password.
 pub const PASSWORD: &str = "s3cret-of-alice";
@@ -199,7 +199,7 @@ pub fn lambda_invoke(address: &str, payload: &str) -> String {
     tool(&mut command)
 }
 
-/// What the CloudEvents SDK makes of an HTTP message, as JSON.
+/// An HTTP message as parsed by the CloudEvents SDK, as JSON.
 ///
 /// # Panics
 /// If it is not a valid event.
@@ -232,8 +232,8 @@ pub fn ask_api(url: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// What Microsoft's SARIF Multitool finds wrong with `log`, by the specification and by what GitHub code scanning
-/// takes: the rule and the message of each error and warning.
+/// The errors and warnings of Microsoft's SARIF Multitool for `log`, by the specification and the limits of GitHub code
+/// scanning: rule and message.
 ///
 /// # Panics
 /// If it is not installed, or fails.
@@ -285,7 +285,7 @@ pub struct Registry<'a> {
     pub access: Access<'a>,
     /// Serves TLS with this certificate; plain HTTP without.
     pub tls: Option<&'a Certificate>,
-    /// Answers blob requests with a redirect to there.
+    /// Redirects blob requests to this URL.
     pub redirect: Option<&'a str>,
     /// Stores content in files below `data` in its folder instead of in memory, which is three times as fast.
     pub is_on_disk: bool,

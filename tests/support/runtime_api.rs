@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long any invocation may take; more than any deadline here.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// The largest answer that Lambda takes from a function
+/// The response limit of Lambda
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const ANSWER_BYTES: usize = 6 * 1024 * 1024;
 /// The name of the function.
@@ -110,7 +110,7 @@ impl RuntimeApi {
         Self { address, shared, queue, _stop: stop }
     }
 
-    /// Invokes the function, which has so much time for it.
+    /// Invokes the function with a timeout.
     pub(crate) async fn invoke(&self, payload: Value, time: Duration) -> Answered {
         self.invoke_with(payload.to_string().into_bytes(), time).await
     }
@@ -119,7 +119,7 @@ impl RuntimeApi {
     pub(crate) async fn invoke_with(&self, payload: Vec<u8>, time: Duration) -> Answered {
         let (answer, answered) = oneshot::channel();
         assert!(self.queue.send(Invocation { payload, time, answer }).is_ok(), "the API serves");
-        tokio::time::timeout(PATIENCE, answered).await.expect("an answer in time").expect("an answer")
+        tokio::time::timeout(PATIENCE, answered).await.expect("a response in time").expect("a response")
     }
 
     /// The errors at start that were reported.
@@ -151,7 +151,7 @@ async fn next(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
 
 fn answered(headers: &HeaderMap, body: &Bytes, is_error: bool) -> Answered {
     let kind = headers.get("lambda-runtime-function-error-type").map(|kind| kind.to_str().expect("ASCII").to_owned());
-    assert_eq!(kind.is_some(), is_error, "an error says of which type it is");
+    assert_eq!(kind.is_some(), is_error, "only errors have a type");
     Answered { error_type: kind, body: serde_json::from_slice(body).expect("JSON") }
 }
 
@@ -193,7 +193,7 @@ pub(crate) struct Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // Both fail only when the process has ended by itself.
+        // Both fail only if the process has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -228,21 +228,21 @@ impl Function {
         self.printed("stderr")
     }
 
-    /// The lines of metrics so far: there is nothing else on standard output.
+    /// The lines of metrics so far, the only standard output.
     pub(crate) fn metrics(&self) -> Vec<Value> {
         let lines = self.printed("stdout");
         assert!(lines.is_empty() || lines.ends_with('\n'), "whole lines: {lines:?}");
         lines.lines().map(metrics_of).collect()
     }
 
-    /// How it ended, which has to be soon.
+    /// Waits for its end, for a bounded time.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("the state of a process") {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it goes on:\n{}", self.log());
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The one sample that every renderer is tested with: each verdict, bounds, gaps, hostile text, errors, and
+//! The sample that every renderer is tested with: each verdict, bounds, missing values, hostile text, errors, and
 //! many deployments of one image.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
@@ -391,7 +391,7 @@ fn by_layers(base: BaseInUse) -> BaseInUse {
     BaseInUse { identified_by: "layers".to_owned(), evidence: "6 of 9".to_owned(), ..base }
 }
 
-/// An image whose label its layers disprove, one that records nothing, and one on a base that is outdated itself.
+/// An image whose layers contradict its label, one without evidence, and one on a base that is outdated itself.
 fn identified_by_layers() -> [Finding; 3] {
     let contradicted = Finding {
         base: Some(by_layers(base("lambda/python", "3.12", 30))),
@@ -579,7 +579,7 @@ pub(crate) fn error(scope: &str, code: &str, message: &str) -> ErrorEntry {
     ErrorEntry { about, scope: scope.to_owned(), code: code.to_owned(), message, ..ErrorEntry::default() }
 }
 
-/// The sample answer of `basewatch base --history`.
+/// The sample output of `basewatch base --history`.
 pub(crate) fn base_report() -> BaseReport {
     let release = |days: i64, architectures: &[&str], current: bool| {
         let name = format!("21.{}", ago(days).format("%Y.%m.%d.%H"));
@@ -640,7 +640,7 @@ pub(crate) fn base_report() -> BaseReport {
     }
 }
 
-/// The sample answer of `basewatch explain`.
+/// The sample output of `basewatch explain`.
 pub(crate) fn explanation() -> Explanation {
     let step = |title: &str, detail: &str, outcome| ExplanationStep {
         title: title.to_owned().into(),

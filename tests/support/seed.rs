@@ -21,7 +21,7 @@ pub fn digest(bytes: &[u8]) -> String {
     })
 }
 
-/// What an image is to be.
+/// The contents of an image.
 #[derive(Clone, Debug)]
 pub struct Recipe {
     /// `amd64` or `arm64`.
@@ -165,7 +165,7 @@ impl Image {
     /// Pushes it to `repository` at `registry`, under `tag` or by digest.
     ///
     /// # Panics
-    /// If the registry does not take it.
+    /// If the registry rejects it.
     pub async fn push(&self, registry: &Target, repository: &str, tag: Option<&str>) {
         for child in &self.children {
             Box::pin(child.push(registry, repository, None)).await;
@@ -179,12 +179,12 @@ impl Image {
     /// Pushes only the manifest, of an image that is already there, under `name`.
     ///
     /// # Panics
-    /// If the registry does not take it.
+    /// If the registry rejects it.
     pub async fn push_manifest(&self, registry: &Target, repository: &str, name: &str) {
         let request = registry.client.put(format!("{}/v2/{repository}/manifests/{name}", registry.endpoint));
         let request = request.header("Content-Type", self.media_type).body(self.manifest.clone());
-        let answer = registry.send(request).await;
-        assert_eq!(answer.status(), StatusCode::CREATED, "pushing {repository}:{name}");
+        let response = registry.send(request).await;
+        assert_eq!(response.status(), StatusCode::CREATED, "pushing {repository}:{name}");
     }
 }
 
@@ -204,7 +204,7 @@ impl Target {
         Self { endpoint, client: Client::new(), login: None }
     }
 
-    /// A registry that wants `Basic`.
+    /// A registry with `Basic` authentication.
     pub fn with_login(endpoint: String, user: &str, password: &str) -> Self {
         Self { login: Some((user.to_owned(), password.to_owned())), ..Self::open(endpoint) }
     }
@@ -218,9 +218,9 @@ impl Target {
     }
 
     async fn push_blob(&self, repository: &str, blob: &[u8]) {
-        let answer = self.send(self.client.post(format!("{}/v2/{repository}/blobs/uploads/", self.endpoint))).await;
-        assert_eq!(answer.status(), StatusCode::ACCEPTED, "an upload to {repository} is begun");
-        let location = answer.headers()[LOCATION].to_str().expect("a location in ASCII").to_owned();
+        let response = self.send(self.client.post(format!("{}/v2/{repository}/blobs/uploads/", self.endpoint))).await;
+        assert_eq!(response.status(), StatusCode::ACCEPTED, "an upload to {repository} is begun");
+        let location = response.headers()[LOCATION].to_str().expect("a location in ASCII").to_owned();
         let separator = if location.contains('?') { '&' } else { '?' };
         let request = self.client.put(format!("{location}{separator}digest={}", digest(blob))).body(blob.to_vec());
         assert_eq!(self.send(request).await.status(), StatusCode::CREATED, "a blob is pushed to {repository}");

@@ -1,6 +1,6 @@
 //! A faulty registry: raw HTTP on loopback, so that bodies can be truncated, slow, endless or late.
 //!
-//! One request a connection, a thread each; every wait in here is bounded.
+//! One request per connection, one thread each. Every wait is bounded.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -19,7 +19,7 @@ use std::{
 
 use basewatch::image::{Digest, MANIFEST_MEDIA_TYPES};
 
-/// The longest that any connection lives.
+/// Timeout of a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One request as it arrived.
@@ -32,7 +32,7 @@ pub(crate) struct Asked {
     /// The body as it was sent.
     pub(crate) bytes: Vec<u8>,
     pub(crate) at: Instant,
-    /// How many requests came before it.
+    /// Number of earlier requests.
     pub(crate) nth: usize,
     /// `http://127.0.0.1:PORT` of this server.
     pub(crate) endpoint: String,
@@ -51,7 +51,7 @@ impl Asked {
 #[derive(Clone, Debug)]
 enum Body {
     Whole(Vec<u8>),
-    /// All is announced, this many bytes are sent.
+    /// The full length is announced, this many bytes are sent.
     Cut(Vec<u8>, usize),
     /// A byte at a time.
     Drip(Vec<u8>, Duration),
@@ -65,7 +65,7 @@ enum Body {
     Nothing,
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     status: u16,
@@ -135,7 +135,7 @@ impl Reply {
         Self { body: Body::Cut(self.bytes(), bytes), ..self }
     }
 
-    /// Closes the connection instead of answering.
+    /// Closes the connection without a response.
     pub(crate) fn cut_head(self) -> Self {
         Self { body: Body::Nothing, ..self }
     }
@@ -203,7 +203,7 @@ pub(crate) struct Toxic {
 }
 
 impl Toxic {
-    /// Answers every request with what `reply` makes of it.
+    /// Responds to every request with `reply`.
     pub(crate) fn start(reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -227,10 +227,10 @@ impl Toxic {
                 thread::spawn(move || {
                     let now = at_once.fetch_add(1, Ordering::SeqCst) + 1;
                     most_at_once.fetch_max(now, Ordering::SeqCst);
-                    let asked = take(&stream, address, &log);
-                    let reply = asked.as_ref().ok().map(|asked| (&asked.method, reply(asked)));
+                    let request = take(&stream, address, &log);
+                    let reply = request.as_ref().ok().map(|request| (&request.method, reply(request)));
                     thread::sleep(reply.as_ref().map(|(_, reply)| reply.delay).unwrap_or_default());
-                    // Whoever has the answer may ask again before this thread goes on.
+                    // A client with the response may send the next request before this thread continues.
                     at_once.fetch_sub(1, Ordering::SeqCst);
                     let _ = reply.map(|(method, reply)| reply.send(method, &stream));
                     let _ = stream.shutdown(Shutdown::Write);
@@ -255,10 +255,10 @@ impl Toxic {
 
     /// `GET /path` of each request so far.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.log().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
+        self.log().iter().map(|request| format!("{} {}", request.method, request.path)).collect()
     }
 
-    /// The most requests that waited for their answers together.
+    /// Maximum number of concurrent requests.
     pub(crate) fn most_at_once(&self) -> usize {
         self.most_at_once.load(Ordering::SeqCst)
     }
@@ -272,15 +272,15 @@ impl Drop for Toxic {
     }
 }
 
-/// Reads a request and notes it.
+/// Reads and records a request.
 fn take(stream: &TcpStream, address: SocketAddr, log: &Mutex<Vec<Asked>>) -> io::Result<Asked> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut asked = read(stream, address)?;
+    let mut request = read(stream, address)?;
     let mut log = log.lock().expect("no panic");
-    asked.nth = log.len();
-    log.push(asked.clone());
-    Ok(asked)
+    request.nth = log.len();
+    log.push(request.clone());
+    Ok(request)
 }
 
 fn read(stream: &TcpStream, address: SocketAddr) -> io::Result<Asked> {

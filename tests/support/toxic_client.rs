@@ -39,7 +39,7 @@ impl Rig {
         Self { client, requests }
     }
 
-    /// How many requests of `kind` went to `registry`.
+    /// Number of requests of `kind` to `registry`.
     pub(crate) fn count(&self, registry: &str, kind: &str) -> u64 {
         self.requests.snapshot().get(registry).and_then(|kinds| kinds.get(kind).copied()).unwrap_or(0)
     }

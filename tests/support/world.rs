@@ -39,15 +39,15 @@ struct State {
     broken: Option<Error>,
     lists: Lists,
     cache: Option<Cache>,
-    /// Digests that HEAD knows and GET does not.
+    /// Digests that HEAD finds and GET does not.
     announced: Vec<Digest>,
-    /// What a `GET` by these tags answers instead; `None` never answers.
+    /// Errors of a `GET` by these tags; `None` never responds.
     refused: BTreeMap<String, Option<Error>>,
     /// Tags whose `GET` waits for another request.
     held: BTreeMap<String, String>,
 }
 
-/// How lists are answered.
+/// The response to tag lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Lists {
     /// With all tags.
@@ -55,9 +55,9 @@ pub(crate) enum Lists {
     Whole,
     /// With this error.
     Failing(Error),
-    /// With so many tags and the word that there are more.
+    /// A page of this many tags and a link to the next.
     Cut(usize),
-    /// With no tags and the word that there are no more.
+    /// No tags, and no further page.
     Empty,
 }
 
@@ -65,7 +65,7 @@ pub(crate) enum Lists {
 #[derive(Clone, Debug)]
 struct Cache {
     prefix: String,
-    /// The tags that it holds, and where they pointed when it asked last.
+    /// The cached tags with their targets at the last upstream check.
     tags: BTreeMap<String, Digest>,
 }
 
@@ -146,17 +146,17 @@ impl World {
         (index, image)
     }
 
-    /// Answers a `GET` by `tag` with `error`, or never.
+    /// Fails a `GET` by `tag` with `error`, or never responds.
     pub(crate) fn refuse(&self, tag: &str, error: Option<Error>) {
         self.state.lock().expect("unpoisoned").refused.insert(tag.to_owned(), error);
     }
 
-    /// Answers a `GET` by `tag` only after the request `awaited`, in the form of [`requests`](Self::requests).
+    /// Responds to a `GET` by `tag` only after the request `awaited`, in the form of [`requests`](Self::requests).
     pub(crate) fn answer_after(&self, tag: &str, awaited: &str) {
         self.state.lock().expect("unpoisoned").held.insert(tag.to_owned(), awaited.to_owned());
     }
 
-    /// Waits until there was the request that `tag` is held back for.
+    /// Waits for the request that `tag` is delayed for.
     async fn hold(&self, tag: &str) {
         let is_held = || {
             let state = self.state.lock().expect("unpoisoned");
@@ -169,7 +169,7 @@ impl World {
         }
     }
 
-    /// Answers all tags again.
+    /// Removes these errors.
     pub(crate) fn refuse_nothing(&self) {
         self.state.lock().expect("unpoisoned").refused.clear();
     }
@@ -245,7 +245,7 @@ impl World {
         self.state.lock().expect("unpoisoned").lists = lists;
     }
 
-    /// Answers a `HEAD` with `digest`, although there is no such manifest.
+    /// Responds to a `HEAD` with `digest`, although there is no such manifest.
     pub(crate) fn announce(&self, digest: &Digest) {
         self.state.lock().expect("unpoisoned").announced.push(digest.clone());
     }
@@ -256,21 +256,21 @@ impl World {
         assert!(state.tags.get_mut(repository).and_then(|tags| tags.remove(tag)).is_some(), "{tag} was there");
     }
 
-    /// Loses the manifest or index.
+    /// Removes the manifest or index only.
     pub(crate) fn lose(&self, digest: &Digest) {
-        assert!(self.state.lock().expect("unpoisoned").manifests.remove(digest).is_some(), "it was there");
+        assert!(self.state.lock().expect("unpoisoned").manifests.remove(digest).is_some(), "it existed");
     }
 
-    /// Loses the configuration of the image.
+    /// Removes the configuration of the image.
     pub(crate) fn lose_config(&self, digest: &Digest) {
         let mut state = self.state.lock().expect("unpoisoned");
         let Some(ManifestDocument::Manifest(manifest)) = state.manifests.get(digest).cloned() else {
             unreachable!("an image")
         };
-        assert!(state.configs.remove(&manifest.config).is_some(), "it was there");
+        assert!(state.configs.remove(&manifest.config).is_some(), "it existed");
     }
 
-    /// Answers as the pull-through cache at `prefix` that holds `tags` as they are now.
+    /// Responds as the pull-through cache at `prefix` with `tags` cached as they are now.
     pub(crate) fn answer_as_cache(&self, prefix: &str, repository: &str, tags: &[&str]) {
         let mut state = self.state.lock().expect("unpoisoned");
         let held = &state.tags[repository];
@@ -278,7 +278,7 @@ impl World {
         state.cache = Some(Cache { prefix: prefix.to_owned(), tags });
     }
 
-    /// Answers as the registry itself.
+    /// Responds as the registry itself.
     pub(crate) fn answer_as_itself(&self) {
         self.state.lock().expect("unpoisoned").cache = None;
     }
@@ -352,7 +352,7 @@ impl Registry for World {
             if let Some(tag) = &reference.tag {
                 self.hold(tag).await;
             }
-            let answer = {
+            let response = {
                 let state = self.note(format!("GET {}", short(reference)))?;
                 let refused = reference.tag.as_ref().and_then(|tag| state.refused.get(tag));
                 match refused {
@@ -361,7 +361,7 @@ impl Registry for World {
                     None => Some(Self::find(&state, reference)?),
                 }
             };
-            match answer {
+            match response {
                 Some((digest, document)) => Ok(FetchedManifest { digest, document }),
                 None => std::future::pending().await,
             }

@@ -1,4 +1,4 @@
-//! One call after the other: what is tried again within a run, and what is left to a later one.
+//! Sequential calls: which failures are retried within the run, and which in a later one.
 
 use std::{
     sync::Arc,
@@ -14,7 +14,7 @@ use chrono::Utc;
 
 use crate::toxic::{Reply, Toxic};
 
-/// Waits that no test notices.
+/// Settings with short waits.
 pub(crate) fn quick() -> WebhookClientSettings {
     WebhookClientSettings {
         request_timeout: Duration::from_secs(2),
@@ -45,29 +45,29 @@ async fn made(server: &Toxic) -> Result<WebhookResponse, WebhookError> {
     webhooks(quick()).call(&call(&server.endpoint())).await
 }
 
-pub(crate) fn refused(answer: Result<WebhookResponse, WebhookError>) -> WebhookError {
-    answer.expect_err("it is refused")
+pub(crate) fn error_of(response: Result<WebhookResponse, WebhookError>) -> WebhookError {
+    response.expect_err("the call fails")
 }
 
 #[tokio::test]
 async fn a_retry_repeats_the_call_exactly() {
-    let server = Toxic::start(|asked| Reply::new(if asked.nth < 2 { 503 } else { 202 }, "ok"));
-    let answer = made(&server).await.unwrap();
-    assert_eq!((answer.status, answer.body.as_slice()), (202, &b"ok"[..]));
+    let server = Toxic::start(|request| Reply::new(if request.nth < 2 { 503 } else { 202 }, "ok"));
+    let response = made(&server).await.unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (202, &b"ok"[..]));
     let log = server.log();
     assert_eq!(log.len(), 3);
-    for asked in &log {
-        assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/in/5f3a?token=hunter2"));
-        assert_eq!((asked.header("webhook-id"), asked.header("x-team")), (Some("msg-1"), Some("payments")));
-        assert!(asked.header("user-agent").unwrap().starts_with("basewatch/"));
-        assert!(asked.header("webhook-signature").unwrap().starts_with("v1,"));
-        assert_eq!(asked.body, "{}");
+    for request in &log {
+        assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/in/5f3a?token=hunter2"));
+        assert_eq!((request.header("webhook-id"), request.header("x-team")), (Some("msg-1"), Some("payments")));
+        assert!(request.header("user-agent").unwrap().starts_with("basewatch/"));
+        assert!(request.header("webhook-signature").unwrap().starts_with("v1,"));
+        assert_eq!(request.body, "{}");
     }
 }
 
 #[tokio::test]
 async fn a_throttling_host_is_not_called_before_retry_after() {
-    let server = Toxic::start(|asked| match asked.nth {
+    let server = Toxic::start(|request| match request.nth {
         0 => Reply::new(429, "").header("retry-after", "1"),
         _ => Reply::new(200, ""),
     });
@@ -75,20 +75,20 @@ async fn a_throttling_host_is_not_called_before_retry_after() {
     made(&server).await.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
 
-    // Longer than a run waits: a later one calls again.
+    // Longer than a run waits: a later run retries.
     let server = Toxic::start(|_| Reply::new(429, "slow down").header("retry-after", "3600"));
-    let refused = refused(made(&server).await);
-    assert_eq!((refused.retry_after, server.log().len()), (Some(Duration::from_hours(1)), 1));
-    assert!(refused.why.ends_with("answered 429: slow down") && !refused.is_about_call, "{}", refused.why);
+    let error = error_of(made(&server).await);
+    assert_eq!((error.retry_after, server.log().len()), (Some(Duration::from_hours(1)), 1));
+    assert!(error.why.ends_with("answered 429: slow down") && !error.is_about_call, "{}", error.why);
 
     let until = (Utc::now() + chrono::TimeDelta::minutes(10)).to_rfc2822().replace("+0000", "GMT");
     let server = Toxic::start(move |_| Reply::new(503, "").header("retry-after", &until));
-    let asked = self::refused(made(&server).await).retry_after.unwrap();
-    assert!((590..=600).contains(&asked.as_secs()), "{asked:?}");
+    let request = error_of(made(&server).await).retry_after.unwrap();
+    assert!((590..=600).contains(&request.as_secs()), "{request:?}");
 
     // GitHub throttles with 403.
     let server = Toxic::start(|_| Reply::new(403, "").header("x-ratelimit-remaining", "0").header("retry-after", "60"));
-    assert_eq!(self::refused(made(&server).await).retry_after, Some(Duration::from_mins(1)));
+    assert_eq!(error_of(made(&server).await).retry_after, Some(Duration::from_mins(1)));
 }
 
 #[tokio::test]
@@ -106,9 +106,9 @@ async fn errors_of_the_call_are_distinguished_from_errors_of_the_host() {
     ];
     for (status, is_about_call, tries) in table {
         let server = Toxic::start(move |_| Reply::new(status, "no"));
-        let refused = refused(made(&server).await);
-        assert_eq!((refused.is_about_call, server.log().len()), (is_about_call, tries), "{status}");
-        assert!(!refused.may_have_arrived, "{status}");
+        let error = error_of(made(&server).await);
+        assert_eq!((error.is_about_call, server.log().len()), (is_about_call, tries), "{status}");
+        assert!(!error.may_have_arrived, "{status}");
     }
 }
 
@@ -116,14 +116,14 @@ async fn errors_of_the_call_are_distinguished_from_errors_of_the_host() {
 async fn a_response_cut_midway_is_a_failure() {
     for cut in [Reply::new(200, "a whole answer").cut_after(3), Reply::new(200, "").cut_head()] {
         let server = Toxic::start(move |_| cut.clone());
-        let refused = refused(made(&server).await);
-        assert!(refused.may_have_arrived && !refused.is_about_call, "{}", refused.why);
+        let error = error_of(made(&server).await);
+        assert!(error.may_have_arrived && !error.is_about_call, "{}", error.why);
         assert_eq!(server.log().len(), 4);
 
         // A call that may have arrived is not repeated.
         let once = WebhookCall { may_repeat: false, ..call(&server.endpoint()) };
-        let refused = self::refused(webhooks(quick()).call(&once).await);
-        assert!(refused.may_have_arrived);
+        let error = error_of(webhooks(quick()).call(&once).await);
+        assert!(error.may_have_arrived);
         assert_eq!(server.log().len(), 5);
     }
 }
@@ -134,8 +134,8 @@ async fn a_call_ends_at_its_timeout() {
     for slow in [Reply::hang(), Reply::new(200, vec![b'x'; 100]).dripping(Duration::from_millis(50))] {
         let server = Toxic::start(move |_| slow.clone());
         let begun = Instant::now();
-        let refused = refused(webhooks(hasty.clone()).call(&call(&server.endpoint())).await);
-        assert!(refused.why.contains("no complete answer within 300ms") && refused.may_have_arrived, "{}", refused.why);
+        let error = error_of(webhooks(hasty.clone()).call(&call(&server.endpoint())).await);
+        assert!(error.why.contains("no complete answer within 300ms") && error.may_have_arrived, "{}", error.why);
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
 }
@@ -145,21 +145,21 @@ async fn an_error_counts_by_its_status_even_if_its_body_is_slow() {
     let server = Toxic::start(|_| Reply::new(422, vec![b'x'; 1000]).dripping(Duration::from_millis(50)));
     let patient = WebhookClientSettings { request_timeout: Duration::from_secs(10), ..quick() };
     let begun = Instant::now();
-    let refused = refused(webhooks(patient).call(&call(&server.endpoint())).await);
-    assert!(refused.is_about_call && refused.why.contains("answered 422: xxx"), "{}", refused.why);
+    let error = error_of(webhooks(patient).call(&call(&server.endpoint())).await);
+    assert!(error.is_about_call && error.why.contains("answered 422: xxx"), "{}", error.why);
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert_eq!(server.log().len(), 1);
 }
 
 #[tokio::test]
 async fn plain_http_and_reserved_headers_are_refused() {
-    let far = refused(webhooks(quick()).call(&call("http://hooks.example.com")).await);
+    let far = error_of(webhooks(quick()).call(&call("http://hooks.example.com")).await);
     assert_eq!((far.why.as_str(), far.is_about_call), ("hooks.example.com is not called: https is required", false));
     let server = Toxic::start(|_| Reply::new(200, ""));
     for name in ["Host", "content-length", "Transfer-Encoding", "webhook-signature", "two words"] {
         let headers = vec![(name.to_owned(), Secret::new("hunter2".to_owned()))];
-        let refused = refused(webhooks(quick()).call(&WebhookCall { headers, ..call(&server.endpoint()) }).await);
-        assert!(refused.is_about_call && !refused.why.contains("hunter2"), "{name}: {}", refused.why);
+        let error = error_of(webhooks(quick()).call(&WebhookCall { headers, ..call(&server.endpoint()) }).await);
+        assert!(error.is_about_call && !error.why.contains("hunter2"), "{name}: {}", error.why);
     }
     assert_eq!(server.log().len(), 0);
 }
@@ -167,8 +167,8 @@ async fn plain_http_and_reserved_headers_are_refused() {
 #[tokio::test]
 async fn an_endless_response_is_read_up_to_the_limit() {
     let server = Toxic::start(|_| Reply::endless(200));
-    let answer = made(&server).await.unwrap();
-    assert_eq!(answer.body.len(), 64 * 1024);
+    let response = made(&server).await.unwrap();
+    assert_eq!(response.body.len(), 64 * 1024);
 }
 
 #[tokio::test]
@@ -176,8 +176,8 @@ async fn redirects_are_not_followed() {
     let elsewhere = Toxic::start(|_| Reply::new(200, ""));
     let there = elsewhere.endpoint();
     let server = Toxic::start(move |_| Reply::redirect(&there));
-    let refused = refused(made(&server).await);
-    assert!(refused.why.contains("redirects are not followed"), "{}", refused.why);
+    let error = error_of(made(&server).await);
+    assert!(error.why.contains("redirects are not followed"), "{}", error.why);
     assert_eq!((server.log().len(), elsewhere.log().len()), (1, 0));
 }
 
@@ -186,13 +186,13 @@ async fn a_host_that_is_down_is_called_at_most_twice_in_a_run() {
     let server = Toxic::start(|_| Reply::new(503, ""));
     let webhooks = webhooks(quick());
     for _ in 0..5 {
-        refused(webhooks.call(&call(&server.endpoint())).await);
+        error_of(webhooks.call(&call(&server.endpoint())).await);
     }
     assert_eq!(server.log().len(), 8);
-    let refused = refused(webhooks.call(&call(&server.endpoint())).await);
-    assert!(refused.why.contains("failed repeatedly in this run"), "{}", refused.why);
-    // The next run tries again.
-    self::refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    let error = error_of(webhooks.call(&call(&server.endpoint())).await);
+    assert!(error.why.contains("failed repeatedly in this run"), "{}", error.why);
+    // The next run retries.
+    error_of(webhooks.for_another_run().call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 12);
 }
 
@@ -203,8 +203,8 @@ async fn calls_to_a_host_are_sequential_and_rate_limited() {
     let call = call(&server.endpoint());
     let begun = Instant::now();
     let calls = (0..6).map(|_| webhooks.call(&call));
-    for answer in futures::future::join_all(calls).await {
-        answer.unwrap();
+    for response in futures::future::join_all(calls).await {
+        response.unwrap();
     }
     assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
 }

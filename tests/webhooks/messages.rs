@@ -76,13 +76,13 @@ fn settings() -> NotifySettings {
     NotifySettings { channels: vec![channel], ..NotifySettings::default() }
 }
 
-/// A run at `now` that finds these owners' functions old.
+/// A run at `now` that finds the functions of `owners` outdated.
 async fn run(store: &Arc<MemoryStore>, notifier: &Arc<dyn Notifier>, now: DateTime<Utc>, owners: &[&str]) -> Ledger {
-    let turn = store.lock("test", std::time::Duration::from_secs(1)).await.unwrap();
-    let session = LedgerSession::open(Arc::clone(store) as _, turn).await.unwrap();
+    let lock = store.lock("test", std::time::Duration::from_secs(1)).await.unwrap();
+    let session = LedgerSession::open(Arc::clone(store) as _, lock).await.unwrap();
     let report = report(now, owners);
     session
-        .change(|ledger| plan(ledger, NotificationContext { report: &report, place: None }, &settings()))
+        .change(|ledger| plan(ledger, NotificationContext { report: &report, report_location: None }, &settings()))
         .await
         .unwrap();
     let notifiers = BTreeMap::from([("hook".to_owned(), Arc::clone(notifier))]);
@@ -105,7 +105,7 @@ async fn a_webhook_that_was_down_for_a_day_gets_every_message_as_recorded() {
     let first: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
     let mut ledger = Ledger::default();
     for hour in 0..40 {
-        // Each run is a process of its own: no breaker outlives it.
+        // Each run is a separate process, with its own circuit breaker.
         let notifier = notifier("hook", hook.clone());
         let owners: &[&str] = if hour < 5 { &["payments"] } else { &["payments", "search"] };
         ledger = run(&store, &notifier, first + Duration::hours(hour), owners).await;
@@ -118,18 +118,18 @@ async fn a_webhook_that_was_down_for_a_day_gets_every_message_as_recorded() {
     }
     let log = server.log();
     let mut bodies: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for asked in &log {
-        bodies.entry(asked.header("webhook-id").unwrap()).or_default().insert(&asked.body);
+    for request in &log {
+        bodies.entry(request.header("webhook-id").unwrap()).or_default().insert(&request.body);
     }
     assert_eq!(bodies.len(), 2, "one message for each owner, whenever it arrives");
-    assert!(bodies.values().all(|bodies| bodies.len() == 1), "repeats are the same to the byte");
-    // A channel that is down is not asked by every run for ever, and not for the second message after the first.
+    assert!(bodies.values().all(|bodies| bodies.len() == 1), "repeats are identical");
+    // A channel that is down is called less often, and for the first message only.
     assert_eq!(log.len(), 12);
 }
 
 #[tokio::test]
 async fn one_message_that_is_refused_does_not_hold_up_the_others() {
-    let server = Toxic::start(|asked| Reply::new(if asked.body.contains("search-api") { 422 } else { 204 }, ""));
+    let server = Toxic::start(|request| Reply::new(if request.body.contains("search-api") { 422 } else { 204 }, ""));
     let hook = webhook(&server.endpoint(), WebhookBody::Format(MessageFormat::Json));
     let store = MemoryStore::new();
     let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();

@@ -1,4 +1,4 @@
-//! What `docs/webhooks.md` shows works.
+//! The examples in `docs/webhooks.md` work.
 
 use std::{collections::BTreeSet, fs, sync::Arc};
 
@@ -17,7 +17,7 @@ use crate::{
 
 const PAGE: &str = include_str!("../../docs/webhooks.md");
 
-/// What stands in the page between fences of `language`.
+/// The code blocks of `language` in the page.
 fn blocks(language: &str) -> Vec<&'static str> {
     let fences = PAGE.split("\n```").skip(1).step_by(2);
     fences.filter_map(|fenced| fenced.strip_prefix(language)?.strip_prefix('\n')).collect()
@@ -27,14 +27,14 @@ fn settings(block: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("basewatch.toml"), block).unwrap();
     let hook_secret = ("HOOK_SECRET".to_owned(), "hush".to_owned());
-    // One that no setting names would be a mistake.
+    // A file that no setting names would be a mistake.
     let environment: EnvironmentVariables =
         Some(hook_secret).filter(|(name, _)| block.contains(name)).into_iter().collect();
     let loaded = load(&CliOverrides::default(), &environment, folder.path());
     loaded.unwrap_or_else(|problems| panic!("{block}\n{problems}")).settings
 }
 
-/// What the webhook called `name` in the page gets of `message`.
+/// The body of `message` that the webhook `name` of the page receives.
 fn sent(name: &str, message: &Message) -> Value {
     let block = blocks("toml").into_iter().find(|block| block.contains(&format!("name = \"{name}\""))).unwrap();
     let channel = settings(block).notify.channels.remove(0);

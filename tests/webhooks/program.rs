@@ -1,4 +1,4 @@
-//! The built program against a webhook that echoes everything: nothing secret is printed or kept.
+//! The built program against a webhook that echoes everything: no secret is printed or stored.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use crate::{
     toxic::{Asked, Reply, Toxic},
 };
 
-/// What must not show: of the URL, of the secrets, of a header.
+/// Texts that must not be printed: parts of the URL, the secrets, a header.
 const SECRETS: [&str; 5] = ["s3cret-path", "hunter2", "hush-hush", "T0K3N-of-the-forge", "H34D3R"];
 
 fn configure(folder: &Path, fleet: &JavaFleet, server: &Toxic) {
@@ -36,23 +36,23 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     entries.flat_map(read).collect()
 }
 
-fn assert_harmless(what: &str, bytes: &[u8]) {
+fn assert_no_secret(what: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for secret in SECRETS {
         assert!(!text.contains(secret), "{secret} in {what}:\n{text}");
     }
 }
 
-fn echo(asked: &Asked, status: u16) -> Reply {
-    let headers: Vec<_> = asked.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-    Reply::new(status, format!("{} {} {}", asked.path, headers.join(" "), asked.body))
+fn echo(request: &Asked, status: u16) -> Reply {
+    let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    Reply::new(status, format!("{} {} {}", request.path, headers.join(" "), request.body))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_secret_is_printed_logged_or_kept() {
     let fleet = JavaFleet::start().with_old(&["orders"]);
     for status in [400, 401] {
-        let server = Toxic::start(move |asked| echo(asked, status));
+        let server = Toxic::start(move |request| echo(request, status));
         let folder = tempfile::tempdir().unwrap();
         configure(folder.path(), &fleet, &server);
         let run = |arguments: &[&str], log: &str| -> Output {
@@ -60,8 +60,8 @@ async fn nothing_secret_is_printed_logged_or_kept() {
             command.env("HOOK", "hush-hush").env("FORGE", "T0K3N-of-the-forge").env("BASEWATCH_LOG", log);
             let output = command.args(arguments).output().unwrap();
             let what = format!("{arguments:?} behind {status}");
-            assert_harmless(&what, &output.stdout);
-            assert_harmless(&what, &output.stderr);
+            assert_no_secret(&what, &output.stdout);
+            assert_no_secret(&what, &output.stderr);
             output
         };
         let now = ["run", "--as-of", "2025-11-20"];
@@ -75,11 +75,11 @@ async fn nothing_secret_is_printed_logged_or_kept() {
         run(&["alerts", "list"], "trace");
         run(&["alerts", "list", "--format", "json"], "trace");
         let log = server.log();
-        assert!(log.iter().any(|asked| asked.path == "/in/s3cret-path?key=hunter2"));
-        assert!(log.iter().any(|asked| asked.authorization() == Some("Bearer hush-hush")));
-        assert!(log.iter().any(|asked| asked.body.contains("T0K3N-of-the-forge")), "a rebuild is asked for");
+        assert!(log.iter().any(|request| request.path == "/in/s3cret-path?key=hunter2"));
+        assert!(log.iter().any(|request| request.authorization() == Some("Bearer hush-hush")));
+        assert!(log.iter().any(|request| request.body.contains("T0K3N-of-the-forge")), "a rebuild is requested");
         for (name, bytes) in files(&folder.path().join("store")) {
-            assert_harmless(&name, &bytes);
+            assert_no_secret(&name, &bytes);
         }
     }
 }

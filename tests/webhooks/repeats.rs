@@ -1,4 +1,4 @@
-//! What a repeat is: when it may be made, and what proves that it is ours.
+//! Retries: when they are allowed, and their signatures.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use basewatch::{
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    calls::{call, quick, refused, webhooks},
+    calls::{call, error_of, quick, webhooks},
     toxic::{Asked, Reply, Toxic},
 };
 
@@ -25,10 +25,10 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
     Sha256::digest([pad(0x5c).as_slice(), &inner].concat()).to_vec()
 }
 
-/// What <https://www.standardwebhooks.com> has a consumer verify, and the timestamp.
-fn checked(asked: &Asked, key: &[u8]) -> i64 {
-    let header = |name: &str| asked.header(name).unwrap();
-    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), asked.body);
+/// Verifies a request as <https://www.standardwebhooks.com> requires. Returns its timestamp.
+fn checked(request: &Asked, key: &[u8]) -> i64 {
+    let header = |name: &str| request.header(name).unwrap();
+    let signed = format!("{}.{}.{}", header("webhook-id"), header("webhook-timestamp"), request.body);
     let expected = format!("v1,{}", STANDARD.encode(hmac_sha256(key, signed.as_bytes())));
     assert_eq!(header("webhook-signature"), expected);
     header("webhook-timestamp").parse().unwrap()
@@ -36,7 +36,7 @@ fn checked(asked: &Asked, key: &[u8]) -> i64 {
 
 #[tokio::test]
 async fn each_attempt_is_signed_with_its_own_timestamp() {
-    let server = Toxic::start(|asked| match asked.nth {
+    let server = Toxic::start(|request| match request.nth {
         0 | 1 => Reply::new(429, "").header("retry-after", "1"),
         _ => Reply::new(200, ""),
     });
@@ -45,10 +45,10 @@ async fn each_attempt_is_signed_with_its_own_timestamp() {
     let call = WebhookCall { signing, body: "{\"q\":\"ü.\"}".into(), ..call(&server.endpoint()) };
     webhooks(quick()).call(&call).await.unwrap();
     let log = server.log();
-    let times: Vec<_> = log.iter().map(|asked| checked(asked, b"a key of 24 bytes, as it")).collect();
+    let times: Vec<_> = log.iter().map(|request| checked(request, b"a key of 24 bytes, as it")).collect();
     assert_eq!(times.len(), 3);
     assert!(times[2] - times[0] >= 2, "{times:?}");
-    assert!(log.iter().all(|asked| asked.header("webhook-id") == Some("msg-1")));
+    assert!(log.iter().all(|request| request.header("webhook-id") == Some("msg-1")));
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn a_call_that_must_not_repeat_is_retried_only_after_a_refusal_before_proc
     for (status, tries) in [(500, 1), (502, 1), (504, 1), (503, 4), (429, 4), (408, 4)] {
         let server = Toxic::start(move |_| Reply::new(status, ""));
         let once = WebhookCall { may_repeat: false, ..call(&server.endpoint()) };
-        refused(webhooks(quick()).call(&once).await);
+        error_of(webhooks(quick()).call(&once).await);
         assert_eq!(server.log().len(), tries, "{status}");
     }
 }
@@ -67,22 +67,22 @@ async fn retry_after_holds_for_the_rest_of_the_run() {
     let other = Toxic::start(|_| Reply::new(200, ""));
     let webhooks = webhooks(quick());
     for _ in 0..3 {
-        let refused = refused(webhooks.call(&call(&server.endpoint())).await);
-        let rest = refused.retry_after.unwrap().as_secs();
-        assert!((3590..=3600).contains(&rest) && !refused.is_about_call, "{rest}");
+        let error = error_of(webhooks.call(&call(&server.endpoint())).await);
+        let rest = error.retry_after.unwrap().as_secs();
+        assert!((3590..=3600).contains(&rest) && !error.is_about_call, "{rest}");
     }
     assert_eq!(server.log().len(), 1);
     webhooks.call(&call(&other.endpoint())).await.unwrap();
-    // The ledger says when it may be called again: that is for a later run to obey.
-    refused(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    // The ledger records when the next call is allowed, for later runs.
+    error_of(webhooks.for_another_run().call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 2);
 }
 
 #[tokio::test]
 async fn a_host_that_recovers_gets_the_remaining_calls() {
-    let server = Toxic::start(|asked| Reply::new(if asked.nth < 4 { 503 } else { 200 }, ""));
+    let server = Toxic::start(|request| Reply::new(if request.nth < 4 { 503 } else { 200 }, ""));
     let webhooks = webhooks(quick());
-    refused(webhooks.call(&call(&server.endpoint())).await);
+    error_of(webhooks.call(&call(&server.endpoint())).await);
     for _ in 0..5 {
         webhooks.call(&call(&server.endpoint())).await.unwrap();
     }
@@ -95,8 +95,8 @@ async fn a_refused_connection_is_named_and_fails_fast() {
     let address = closed.local_addr().unwrap();
     drop(closed);
     let begun = Instant::now();
-    let refused = refused(webhooks(quick()).call(&call(&format!("http://{address}"))).await);
-    assert!(refused.why.starts_with(&format!("{address} cannot be reached: ")), "{}", refused.why);
-    assert!(!refused.may_have_arrived && !refused.is_about_call);
+    let error = error_of(webhooks(quick()).call(&call(&format!("http://{address}"))).await);
+    assert!(error.why.starts_with(&format!("{address} cannot be reached: ")), "{}", error.why);
+    assert!(!error.may_have_arrived && !error.is_about_call);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }

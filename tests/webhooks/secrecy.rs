@@ -1,4 +1,4 @@
-//! What proves that a call is ours, and where it goes, shows nowhere.
+//! Signing secrets and URLs never appear in errors.
 
 use basewatch::{
     secret::Secret,
@@ -11,7 +11,7 @@ use crate::{
     toxic::{Reply, Toxic},
 };
 
-/// What must not show.
+/// Texts that must not appear.
 const SECRETS: [&str; 4] = ["hunter2", "hush-hush", "T0K3N", "s3cret-path"];
 
 fn call(url: &str, signature: SignatureScheme) -> WebhookCall {
@@ -37,8 +37,8 @@ async fn errors_and_debug_output_show_no_url_secret_or_body() {
     for url in [server.endpoint(), redirect.endpoint(), closed, garbage] {
         for signature in [SignatureScheme::StandardWebhooks, SignatureScheme::GitHub, SignatureScheme::Bearer] {
             let call = call(&url, signature);
-            let refused = webhooks.call(&call).await.unwrap_err();
-            let shown = format!("{} {refused:?} {call:?} {webhooks:?}", refused.why);
+            let error = webhooks.call(&call).await.unwrap_err();
+            let shown = format!("{} {error:?} {call:?} {webhooks:?}", error.why);
             assert!(SECRETS.iter().all(|secret| !shown.contains(secret)), "{shown}");
         }
     }
@@ -46,9 +46,9 @@ async fn errors_and_debug_output_show_no_url_secret_or_body() {
 
 #[tokio::test]
 async fn an_echoing_service_reveals_no_secret() {
-    let server = Toxic::start(|asked| {
-        let headers: Vec<_> = asked.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        Reply::new(400, format!("Cannot POST {} with {} and {}", asked.path, headers.join(", "), asked.body))
+    let server = Toxic::start(|request| {
+        let headers: Vec<_> = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        Reply::new(400, format!("Cannot POST {} with {} and {}", request.path, headers.join(", "), request.body))
     });
     let echoed = async |of: WebhookCall| webhooks(quick()).call(&of).await.unwrap_err().why;
     for signature in [SignatureScheme::StandardWebhooks, SignatureScheme::GitHub, SignatureScheme::Bearer] {
@@ -56,8 +56,8 @@ async fn an_echoing_service_reveals_no_secret() {
         assert!(signed.contains("answered 400: Cannot POST … with"), "{signed}");
         assert!(SECRETS.iter().all(|secret| !signed.contains(secret)), "{signed}");
     }
-    // Cut to what people read, the token of a form would be out of sight: it is what is repeated here.
-    let form = Toxic::start(|asked| Reply::new(400, format!("bad: {} {}", asked.body, asked.path)));
+    // The body repeats the token, so that the quoted part of the response contains it.
+    let form = Toxic::start(|request| Reply::new(400, format!("bad: {} {}", request.body, request.path)));
     let content_type = "application/x-www-form-urlencoded".to_owned();
     let of_form = WebhookCall { content_type, signing: None, ..call(&form.endpoint(), SignatureScheme::Bearer) };
     assert!(echoed(of_form).await.ends_with("answered 400: bad: token=… …"));

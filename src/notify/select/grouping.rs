@@ -87,7 +87,7 @@ fn message(
     let mut message = Message { owner, ..empty(kind, message_context.run_id, message_context.at) };
     message.complete = message_context.complete;
     message.subscription_reason = subscription_reason(channel);
-    message.report = message_context.place.map(str::to_owned);
+    message.report = message_context.report_location.map(str::to_owned);
     let mut parts = Vec::new();
     let mut owners = BTreeMap::new();
     for group in by_image(changes, ledger) {
@@ -118,11 +118,11 @@ fn by_image<'a>(changes: Vec<AlertChange<'a>>, ledger: &Ledger) -> Vec<Vec<Alert
             alert.and_then(|alert| Some((ImageKey::from_alert(&change.key, alert)?, alert.subject.owner.clone())));
         let event = (change.kind, change.severity, change.previous_severity, change.ended.clone());
         let verdict = alert.map(|alert| (alert.subject.verdict, alert.subject.action));
-        let place = match image {
+        let report_location = match image {
             Some(image) => *known.entry((image, event, verdict)).or_insert(groups.len()),
             None => groups.len(),
         };
-        match groups.get_mut(place) {
+        match groups.get_mut(report_location) {
             Some(group) => group.push(change),
             None => groups.push(vec![change]),
         }
@@ -201,7 +201,7 @@ pub(super) fn rebuild_message(
     let mut message = empty(MessageKind::Rebuilds, &context.report.run_id, context.now());
     message.owner.clone_from(&notices.owner);
     message.subscription_reason = subscription_reason(channel);
-    message.report = context.place.map(str::to_owned);
+    message.report = context.report_location.map(str::to_owned);
     for rebuild in &notices.rebuilds {
         let item = AlertItem::from_rebuild(rebuild, notices.owner.clone());
         count(&mut message, &item, rebuild.severity);

@@ -124,8 +124,9 @@ fn record(key: &AlertKey, known: &NotifiedImage, channel: &NotificationChannel, 
     history.severity = event.severity;
     history.events.clear();
     history.push(event.clone());
-    let is_it = |due: &&mut super::OutboxEntry| due.channel == channel.id && due.message.dedup_key == event.dedup_key;
-    if let Some(due) = ledger.outbox.iter_mut().find(is_it) {
-        due.alerts.push(key.clone());
+    let is_it =
+        |entry: &&mut super::OutboxEntry| entry.channel == channel.id && entry.message.dedup_key == event.dedup_key;
+    if let Some(entry) = ledger.outbox.iter_mut().find(is_it) {
+        entry.alerts.push(key.clone());
     }
 }

@@ -32,7 +32,7 @@ pub struct NotificationContext<'a> {
     /// The report. Its `generated_at` counts as now.
     pub report: &'a Report,
     /// Location of the report for people: `s3://bucket/prefix/reports/latest.json`.
-    pub place: Option<&'a str>,
+    pub report_location: Option<&'a str>,
 }
 
 impl NotificationContext<'_> {
@@ -124,7 +124,7 @@ fn notify_channel(
         run_id: &context.report.run_id,
         at: now,
         complete: context.report.complete,
-        place: context.place,
+        report_location: context.report_location,
     };
     for (message, alerts) in messages(sent, channel, ledger, message_context, settings, is_backlog) {
         enqueue(ledger, &channel.id, message, alerts, now);
@@ -145,7 +145,7 @@ pub fn resend(
     let report = report.as_deref();
     let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
     let run_id = report.map_or("resend", |report| &report.run_id);
-    let message_context = MessageContext { run_id, at: now, complete: true, place: None };
+    let message_context = MessageContext { run_id, at: now, complete: true, report_location: None };
     let mut count = 0;
     for channel in &settings.channels {
         let again = keys.iter().filter_map(|key| changes::again(key, found(key), channel, ledger));
@@ -202,7 +202,7 @@ struct MessageContext<'a> {
     run_id: &'a str,
     at: DateTime<Utc>,
     complete: bool,
-    place: Option<&'a str>,
+    report_location: Option<&'a str>,
 }
 
 /// Records which message carries the latest event of each of `alerts`.

@@ -28,8 +28,8 @@ pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &NotifySet
         let channel = settings.channels.iter().find(|known| known.id == *channel);
         covers_base(&old.subject, &base, channel, settings)
     });
-    for due in ledger.outbox.iter_mut().filter(|due| due.alerts.contains(&base.key())) {
-        due.alerts.push(workload.key());
+    for entry in ledger.outbox.iter_mut().filter(|entry| entry.alerts.contains(&base.key())) {
+        entry.alerts.push(workload.key());
     }
     ledger.alerts.insert(workload.key(), new);
 }

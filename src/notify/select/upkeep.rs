@@ -59,7 +59,7 @@ pub(super) fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
 
 /// Removes alerts that no channel is notified of and those that ended or were last seen before [`RETENTION`].
 pub(super) fn prune(ledger: &mut Ledger, now: DateTime<Utc>) {
-    let due: BTreeSet<_> = ledger.outbox.iter().flat_map(|due| due.alerts.iter().cloned()).collect();
+    let pending: BTreeSet<_> = ledger.outbox.iter().flat_map(|entry| entry.alerts.iter().cloned()).collect();
     ledger.alerts.retain(|key, alert| {
         let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
         let is_bad = alert.alerting_since.is_some() && alert.subject.severity > Severity::None;
@@ -67,6 +67,6 @@ pub(super) fn prune(ledger: &mut Ledger, now: DateTime<Utc>) {
         let is_recent = now - alert.seen_at < RETENTION;
         let last_notified_at = alert.deliveries.values().filter_map(DeliveryHistory::last_at).max();
         let is_recently_notified = last_notified_at.is_some_and(|last| now - last < RETENTION);
-        due.contains(key) || (is_recent && (is_snoozed || is_bad || is_open)) || is_recently_notified
+        pending.contains(key) || (is_recent && (is_snoozed || is_bad || is_open)) || is_recently_notified
     });
 }

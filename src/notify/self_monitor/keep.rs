@@ -15,7 +15,7 @@ const MAX_CONFLICTS: usize = 8;
 /// How long to wait for the store lock. Its holder delivers these messages as well.
 const LOCK_WAIT: Duration = Duration::from_mins(1);
 
-/// Records `run` in `store`, with the messages that are due. `place` is where people find the latest report.
+/// Records `run` in `store`, with the messages that are due. `report_location` is where people find the latest report.
 ///
 /// Idempotent: recording a run twice changes nothing.
 ///
@@ -26,15 +26,15 @@ pub async fn observe(
     store: &dyn Store,
     run: &ObservedRun,
     settings: &NotifySettings,
-    terms: &SelfMonitorSettings,
-    place: &str,
+    monitor_settings: &SelfMonitorSettings,
+    report_location: &str,
 ) -> store::Result<()> {
-    let note = |watch: &mut SelfMonitor| {
-        let is_known = watch.last_run.as_ref().is_some_and(|last| last.id == run.run_id);
-        watch.note(run, terms);
+    let note = |monitor: &mut SelfMonitor| {
+        let is_known = monitor.last_run.as_ref().is_some_and(|last| last.id == run.run_id);
+        monitor.note(run, monitor_settings);
         // A superseded run plans nothing.
-        if !is_known && watch.last_run.as_ref().is_some_and(|last| last.id == run.run_id) {
-            plan::plan(watch, settings, terms, &run.run_id, place, run.at);
+        if !is_known && monitor.last_run.as_ref().is_some_and(|last| last.id == run.run_id) {
+            plan::plan(monitor, settings, monitor_settings, &run.run_id, report_location, run.at);
         }
     };
     update(store, note).await.map(drop)
@@ -51,10 +51,10 @@ pub async fn deliver(
     settings: &NotifySettings,
     now: DateTime<Utc>,
 ) -> store::Result<DeliverySummary> {
-    let is_due = |watch: &SelfMonitor| watch.outbox.iter().any(|due| due.is_ready(settings, now));
-    let watch = store::load::<SelfMonitor>(store).await?.document;
-    if !is_due(&watch) {
-        return Ok(DeliverySummary { waiting: watch.outbox.len(), ..DeliverySummary::default() });
+    let is_due = |monitor: &SelfMonitor| monitor.outbox.iter().any(|entry| entry.is_ready(settings, now));
+    let monitor = store::load::<SelfMonitor>(store).await?.document;
+    if !is_due(&monitor) {
+        return Ok(DeliverySummary { waiting: monitor.outbox.len(), ..DeliverySummary::default() });
     }
     let lock = store.lock("self-monitoring", LOCK_WAIT).await?;
     let delivered = deliver_locked(store, notifiers, settings, now, &|| lock.is_held()).await;
@@ -69,16 +69,16 @@ async fn deliver_locked(
     now: DateTime<Utc>,
     is_held: &(dyn Fn() -> bool + Sync),
 ) -> store::Result<DeliverySummary> {
-    let (given_up, watch) = update(store, |watch| plan::give_up(watch, settings, now)).await?;
+    let (given_up, monitor) = update(store, |monitor| plan::give_up(monitor, settings, now)).await?;
     let mut delivered = DeliverySummary { given_up, ..DeliverySummary::default() };
     let mut by_channel: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
-    for due in &watch.outbox {
-        by_channel.entry(&due.channel).or_default().push(due);
+    for entry in &monitor.outbox {
+        by_channel.entry(&entry.channel).or_default().push(entry);
     }
-    for (channel, due) in by_channel {
+    for (channel, entries) in by_channel {
         let mut is_down = !notifiers.contains_key(channel);
-        for due in due {
-            let Some(notifier) = notifiers.get(channel).filter(|_| !is_down && due.is_ready(settings, now)) else {
+        for entry in entries {
+            let Some(notifier) = notifiers.get(channel).filter(|_| !is_down && entry.is_ready(settings, now)) else {
                 // Later messages must not overtake it.
                 is_down = true;
                 delivered.waiting += 1;
@@ -87,12 +87,12 @@ async fn deliver_locked(
             if !is_held() {
                 return Err(Error::Busy { waited: Duration::ZERO, holder: " (another run took over)".to_owned() });
             }
-            let outcome = notifier.deliver(&[&due.message]).await.pop();
+            let outcome = notifier.deliver(&[&entry.message]).await.pop();
             let Some(outcome) = outcome else { continue };
-            let entry = DeliveryRecord::from_delivery(channel, &due.message.dedup_key, &outcome, now);
-            update(store, |watch| watch.apply(&entry)).await?;
+            let record = DeliveryRecord::from_delivery(channel, &entry.message.dedup_key, &outcome, now);
+            update(store, |monitor| monitor.apply(&record)).await?;
             is_down = outcome.is_err();
-            let (channel, message) = (channel.to_owned(), due.message.clone());
+            let (channel, message) = (channel.to_owned(), entry.message.clone());
             delivered.tried.push(DeliveryAttempt { channel, message, outcome: outcome.map_err(|failure| failure.why) });
         }
     }

@@ -137,7 +137,7 @@ impl RunError {
     #[must_use]
     pub fn new(scope: &str, code: &str, message: &str, at: DateTime<Utc>) -> Self {
         let cut = |text: &str, most: usize| match text.char_indices().nth(most) {
-            Some((place, _)) => format!("{}…", &text[..place]),
+            Some((index, _)) => format!("{}…", &text[..index]),
             None => text.to_owned(),
         };
         Self {

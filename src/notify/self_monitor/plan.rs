@@ -19,44 +19,47 @@ use crate::{
 /// How long the history of a channel is kept after its last notification.
 const HISTORY_RETENTION: Duration = Duration::days(90);
 
-/// The channels that receive self-monitoring alerts: those that `watch` names; else those subscribed to all owners; else
+/// The channels that receive self-monitoring alerts: those that `monitor_settings` names; else those subscribed to all owners; else
 /// all. Without an explicit list, only channels whose threshold lets [`SEVERITY`] through.
 #[must_use]
-pub fn addressed<'a>(settings: &'a NotifySettings, watch: &SelfMonitorSettings) -> Vec<&'a NotificationChannel> {
+pub fn addressed<'a>(
+    settings: &'a NotifySettings,
+    monitor_settings: &SelfMonitorSettings,
+) -> Vec<&'a NotificationChannel> {
     let channels = || settings.channels.iter();
-    if !watch.channels.is_empty() {
-        return channels().filter(|channel| watch.channels.contains(&channel.id)).collect();
+    if !monitor_settings.channels.is_empty() {
+        return channels().filter(|channel| monitor_settings.channels.contains(&channel.id)).collect();
     }
     let listeners: Vec<_> = channels().filter(|channel| threshold(channel, settings) <= SEVERITY).collect();
     let general: Vec<_> = listeners.iter().copied().filter(|channel| channel.owners.is_empty()).collect();
     if general.is_empty() { listeners } else { general }
 }
 
-/// Records in `watch` what is due at `now`, as messages in its outbox.
+/// Records in `monitor` what is due at `now`, as messages in its outbox.
 pub(super) fn plan(
-    watch: &mut SelfMonitor,
+    monitor: &mut SelfMonitor,
     settings: &NotifySettings,
-    terms: &SelfMonitorSettings,
+    monitor_settings: &SelfMonitorSettings,
     run_id: &str,
-    place: &str,
+    report_location: &str,
     now: DateTime<Utc>,
 ) {
-    for channel in addressed(settings, terms) {
-        let Some(kind) = change(watch, channel, settings, terms, now) else { continue };
-        let Some(fields) = record(watch, channel, terms, kind, now) else { continue };
-        let is_wanted = channel.resolved || kind != EventKind::Resolved;
-        let key = key(watch, channel, kind);
-        let Some(event) = watch.deliveries.get_mut(&channel.id).and_then(|known| known.history.events.last_mut())
+    for channel in addressed(settings, monitor_settings) {
+        let Some(kind) = change(monitor, channel, settings, monitor_settings, now) else { continue };
+        let Some(fields) = record(monitor, channel, monitor_settings, kind, now) else { continue };
+        let is_subscribed = channel.resolved || kind != EventKind::Resolved;
+        let key = key(monitor, channel, kind);
+        let Some(event) = monitor.deliveries.get_mut(&channel.id).and_then(|known| known.history.events.last_mut())
         else {
             continue;
         };
-        if !is_wanted {
+        if !is_subscribed {
             event.sent_at = Some(now);
             continue;
         }
         event.dedup_key.clone_from(&key);
-        let message = Message { dedup_key: key, ..message(fields, channel, run_id, place, now) };
-        watch.outbox.push(OutboxEntry {
+        let message = Message { dedup_key: key, ..message(fields, channel, run_id, report_location, now) };
+        monitor.outbox.push(OutboxEntry {
             channel: channel.id.clone(),
             message,
             due_at: now,
@@ -68,23 +71,23 @@ pub(super) fn plan(
     }
     let is_recent = |known: &MonitorHistory| known.history.last_at().is_some_and(|last| now - last < HISTORY_RETENTION);
     let is_known = |id: &String| settings.channels.iter().any(|channel| channel.id == *id);
-    watch.deliveries.retain(|id, known| is_recent(known) || (is_known(id) && known.history.is_open()));
+    monitor.deliveries.retain(|id, known| is_recent(known) || (is_known(id) && known.history.is_open()));
 }
 
 /// The event that `channel` is notified of now, if any.
 fn change(
-    watch: &SelfMonitor,
+    monitor: &SelfMonitor,
     channel: &NotificationChannel,
     settings: &NotifySettings,
-    terms: &SelfMonitorSettings,
+    monitor_settings: &SelfMonitorSettings,
     now: DateTime<Utc>,
 ) -> Option<EventKind> {
-    let open = watch.deliveries.get(&channel.id).filter(|known| known.history.is_open());
-    let due = watch.due(terms);
+    let open = monitor.deliveries.get(&channel.id).filter(|known| known.history.is_open());
+    let due = monitor.due(monitor_settings);
     let kind = match open {
         None => due.map(|_| EventKind::Triggered),
         // Only a healthy run resolves it: a problem that alternates would otherwise notify on every run.
-        Some(_) if watch.trouble.is_none() => Some(EventKind::Resolved),
+        Some(_) if monitor.trouble.is_none() => Some(EventKind::Resolved),
         Some(known) if due > Some(known.worst) => Some(EventKind::Escalated),
         Some(known) => is_reminder_due(&known.history, settings, now).then_some(EventKind::Reminded),
     }?;
@@ -95,18 +98,20 @@ fn change(
 
 /// Records that `channel` is notified of `kind`. Returns the fields of the message.
 fn record(
-    watch: &mut SelfMonitor,
+    monitor: &mut SelfMonitor,
     channel: &NotificationChannel,
-    terms: &SelfMonitorSettings,
+    monitor_settings: &SelfMonitorSettings,
     kind: EventKind,
     now: DateTime<Utc>,
 ) -> Option<SelfMonitorFields> {
-    let due = watch.due(terms).or(watch.trouble);
-    let known = watch.deliveries.get(&channel.id);
+    let due = monitor.due(monitor_settings).or(monitor.trouble);
+    let known = monitor.deliveries.get(&channel.id);
     let trouble = due.or(known.map(|known| known.worst))?;
     let new = || DeliveryHistory { episode: 0, count: 0, severity: SEVERITY, events: Vec::new() };
-    let known =
-        watch.deliveries.entry(channel.id.clone()).or_insert_with(|| MonitorHistory { history: new(), worst: trouble });
+    let known = monitor
+        .deliveries
+        .entry(channel.id.clone())
+        .or_insert_with(|| MonitorHistory { history: new(), worst: trouble });
     match kind {
         EventKind::Triggered => {
             known.history.episode += 1;
@@ -121,8 +126,8 @@ fn record(
     known.history.push(AlertEvent { kind, severity, due_at: now, sent_at: None, message_id: None, dedup_key });
     let trouble = if kind == EventKind::Resolved { known.worst } else { trouble };
     let streak = match kind {
-        EventKind::Resolved => watch.last_streak,
-        _ => watch.streaks.get(&trouble).copied().or(watch.current_streak),
+        EventKind::Resolved => monitor.last_streak,
+        _ => monitor.streaks.get(&trouble).copied().or(monitor.current_streak),
     };
     let TroubleStreak { runs, since } = streak.unwrap_or(TroubleStreak { runs: 1, since: now });
     Some(SelfMonitorFields {
@@ -131,16 +136,16 @@ fn record(
         runs,
         since,
         first_notified_at,
-        last_good_at: watch.last_good_at,
-        last_report_at: watch.last_report_at,
-        errors: if kind == EventKind::Resolved { Vec::new() } else { watch.errors.clone() },
-        errors_left_out: if kind == EventKind::Resolved { 0 } else { watch.errors_left_out },
+        last_good_at: monitor.last_good_at,
+        last_report_at: monitor.last_report_at,
+        errors: if kind == EventKind::Resolved { Vec::new() } else { monitor.errors.clone() },
+        errors_left_out: if kind == EventKind::Resolved { 0 } else { monitor.errors_left_out },
     })
 }
 
 /// The dedup key: a run repeated within the day yields the same key, every other event a different one.
-fn key(watch: &SelfMonitor, channel: &NotificationChannel, kind: EventKind) -> String {
-    let history = watch.deliveries.get(&channel.id).map(|known| &known.history);
+fn key(monitor: &SelfMonitor, channel: &NotificationChannel, kind: EventKind) -> String {
+    let history = monitor.deliveries.get(&channel.id).map(|known| &known.history);
     let since = history.and_then(DeliveryHistory::since).unwrap_or_default().date_naive();
     let (episode, count) = history.map_or((0, 0), |history| (history.episode, history.count));
     message_key(&channel.id, [format!("watch {episode} {count} {since} {}", kind.as_str())].into_iter())
@@ -150,7 +155,7 @@ fn message(
     fields: SelfMonitorFields,
     channel: &NotificationChannel,
     run_id: &str,
-    place: &str,
+    report_location: &str,
     now: DateTime<Utc>,
 ) -> Message {
     let is_over = fields.event == EventKind::Resolved;
@@ -167,23 +172,23 @@ fn message(
         message.severities.insert(Severity::High, 1);
     }
     // A failed run has no report: the latest is of an earlier run.
-    message.report = (fields.trouble != RunHealth::Failed || is_over).then(|| place.to_owned());
+    message.report = (fields.trouble != RunHealth::Failed || is_over).then(|| report_location.to_owned());
     message.watch = Some(fields);
     message
 }
 
 /// Drops expired messages and the events they carried, so that problems that persist trigger again. Returns the number of
 /// dropped messages.
-pub(super) fn give_up(watch: &mut SelfMonitor, settings: &NotifySettings, now: DateTime<Utc>) -> usize {
+pub(super) fn give_up(monitor: &mut SelfMonitor, settings: &NotifySettings, now: DateTime<Utc>) -> usize {
     let (old, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut watch.outbox).into_iter().partition(|due| is_expired(due, settings, now));
-    watch.outbox = kept;
-    for due in &old {
-        let Some(known) = watch.deliveries.get_mut(&due.channel) else { continue };
-        known.history.withdraw(&due.message.dedup_key);
+        std::mem::take(&mut monitor.outbox).into_iter().partition(|entry| is_expired(entry, settings, now));
+    monitor.outbox = kept;
+    for entry in &old {
+        let Some(known) = monitor.deliveries.get_mut(&entry.channel) else { continue };
+        known.history.withdraw(&entry.message.dedup_key);
         known.worst = RunHealth::Incomplete;
         if known.history.events.is_empty() {
-            watch.deliveries.remove(&due.channel);
+            monitor.deliveries.remove(&entry.channel);
         }
     }
     old.len()

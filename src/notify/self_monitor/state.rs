@@ -142,17 +142,17 @@ impl SelfMonitor {
             return;
         };
         let is_it = |due: &OutboxEntry| due.channel == *channel && due.message.dedup_key == *dedup_key;
-        let Some(place) = self.outbox.iter().position(is_it) else { return };
+        let Some(index) = self.outbox.iter().position(is_it) else { return };
         match entry {
             DeliveryRecord::Sent { at, message_id, .. } => {
-                self.outbox.remove(place);
+                self.outbox.remove(index);
                 let events = self.deliveries.get_mut(channel).map(|known| &mut known.history.events);
                 for event in events.into_iter().flatten().filter(|event| event.dedup_key == *dedup_key) {
                     event.sent_at = Some(*at);
                     event.message_id.clone_from(message_id);
                 }
             }
-            DeliveryRecord::NotSent { at, why, retry_after, .. } => self.outbox[place].failed(*at, why, *retry_after),
+            DeliveryRecord::NotSent { at, why, retry_after, .. } => self.outbox[index].failed(*at, why, *retry_after),
             DeliveryRecord::RebuildRequested { .. } | DeliveryRecord::RebuildNotRequested { .. } => {}
         }
     }

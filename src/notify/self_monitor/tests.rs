@@ -19,9 +19,9 @@ use crate::{
 
 /// Runs, one after the other.
 struct Bench {
-    watch: SelfMonitor,
+    monitor: SelfMonitor,
     settings: NotifySettings,
-    terms: SelfMonitorSettings,
+    monitor_settings: SelfMonitorSettings,
     now: DateTime<Utc>,
     runs: usize,
 }
@@ -35,9 +35,9 @@ fn channel(id: &str) -> NotificationChannel {
 impl Bench {
     fn new() -> Self {
         Self {
-            watch: SelfMonitor::default(),
+            monitor: SelfMonitor::default(),
             settings: NotifySettings { channels: vec![channel("all")], ..NotifySettings::default() },
-            terms: SelfMonitorSettings::default(),
+            monitor_settings: SelfMonitorSettings::default(),
             now: "2026-11-02T09:00:00Z".parse().expect("an instant"),
             runs: 0,
         }
@@ -58,21 +58,21 @@ impl Bench {
 
     /// Records a run and returns the messages it makes due.
     fn note(&mut self, run: &ObservedRun) -> Vec<Message> {
-        let before = self.watch.outbox.len();
-        self.watch.note(run, &self.terms);
-        plan(&mut self.watch, &self.settings, &self.terms, &run.run_id, "store/latest.json", self.now);
-        self.watch.outbox[before..].iter().map(|due| due.message.clone()).collect()
+        let before = self.monitor.outbox.len();
+        self.monitor.note(run, &self.monitor_settings);
+        plan(&mut self.monitor, &self.settings, &self.monitor_settings, &run.run_id, "store/latest.json", self.now);
+        self.monitor.outbox[before..].iter().map(|entry| entry.message.clone()).collect()
     }
 
     fn acknowledge(&mut self) {
-        for due in self.watch.outbox.clone() {
+        for pending in self.monitor.outbox.clone() {
             let entry = DeliveryRecord::from_delivery(
-                &due.channel,
-                &due.message.dedup_key,
+                &pending.channel,
+                &pending.message.dedup_key,
                 &Ok(DeliveryReceipt::default()),
                 self.now,
             );
-            self.watch.apply(&entry);
+            self.monitor.apply(&entry);
         }
     }
 
@@ -141,7 +141,7 @@ fn a_problem_triggers_once_it_persists_and_resolves_once_it_is_over() {
 fn thresholds_count_runs_in_a_row_and_zero_is_never() {
     let with = |failed_runs, empty_runs, incomplete_runs, runs| {
         let mut bench = Bench::new();
-        bench.terms =
+        bench.monitor_settings =
             SelfMonitorSettings { failed_runs, empty_runs, incomplete_runs, ..SelfMonitorSettings::default() };
         bench.daily(runs)
     };
@@ -161,13 +161,13 @@ fn a_superseded_or_already_recorded_run_changes_nothing() {
     let mut bench = Bench::new();
     bench.daily("g");
     let late = ObservedRun { at: bench.now - Duration::days(2), run_id: "late".to_owned(), ..bench.observed('f') };
-    bench.watch.note(&late, &bench.terms);
-    assert_eq!((bench.watch.trouble, bench.watch.streaks.len()), (None, 0));
+    bench.monitor.note(&late, &bench.monitor_settings);
+    assert_eq!((bench.monitor.trouble, bench.monitor.streaks.len()), (None, 0));
     bench.runs += 1;
     let run = bench.observed('i');
     bench.note(&run);
-    let once = bench.watch.clone();
-    assert!(bench.note(&run).is_empty() && bench.watch == once);
+    let once = bench.monitor.clone();
+    assert!(bench.note(&run).is_empty() && bench.monitor == once);
 }
 
 #[test]
@@ -175,25 +175,25 @@ fn a_message_says_since_when_how_often_and_which_scopes_are_unreadable() {
     let mut bench = Bench::new();
     assert_eq!(bench.daily("gii"), "---");
     let message = bench.run('i').remove(0);
-    let watch = message.watch.expect("its fields");
-    assert_eq!((watch.trouble, watch.runs), (RunHealth::Incomplete, 3));
-    assert_eq!(watch.since.to_string(), "2026-11-03 09:00:00 UTC");
-    assert_eq!(watch.errors[0].since, watch.since, "account 1 was not seen from then on");
-    assert_eq!(watch.last_good_at.expect("a good run").to_string(), "2026-11-02 09:00:00 UTC");
+    let fields = message.watch.expect("its fields");
+    assert_eq!((fields.trouble, fields.runs), (RunHealth::Incomplete, 3));
+    assert_eq!(fields.since.to_string(), "2026-11-03 09:00:00 UTC");
+    assert_eq!(fields.errors[0].since, fields.since, "account 1 was not seen from then on");
+    assert_eq!(fields.last_good_at.expect("a good run").to_string(), "2026-11-02 09:00:00 UTC");
     assert_eq!((message.severity, message.complete, message.owner), (Severity::High, false, None));
     assert!(message.report.is_some());
     // A failed run has no report, and leaves the unreadable scopes as they were.
     bench.now += Duration::days(1);
     let message = bench.run('f').remove(0);
-    assert_eq!((message.report, message.watch.map(|watch| watch.runs)), (None, Some(1)));
-    assert_eq!(bench.watch.unreadable["account 1"], watch.since);
+    assert_eq!((message.report, message.watch.map(|fields| fields.runs)), (None, Some(1)));
+    assert_eq!(bench.monitor.unreadable["account 1"], fields.since);
     bench.now += Duration::days(1);
     let over = bench.run('g').remove(0).watch.expect("its fields");
     assert_eq!(
         (over.event, over.trouble, over.runs, over.since),
-        (EventKind::Resolved, RunHealth::Failed, 4, watch.since)
+        (EventKind::Resolved, RunHealth::Failed, 4, fields.since)
     );
-    assert!(bench.watch.unreadable.is_empty());
+    assert!(bench.monitor.unreadable.is_empty());
 }
 
 #[test]
@@ -206,8 +206,8 @@ fn many_and_long_errors_are_cut_and_counted() {
     assert_eq!((message.errors.len(), message.errors_left_out), (5, 995));
     let scopes = (0..1000).map(|number| RunError::new(&format!("account {number}"), "x", "y", bench.now));
     let run = ObservedRun { run_id: "wide".to_owned(), errors: scopes.collect(), ..bench.observed('i') };
-    bench.watch.note(&run, &bench.terms);
-    assert!(bench.watch.unreadable.len() <= 200, "{}", bench.watch.unreadable.len());
+    bench.monitor.note(&run, &bench.monitor_settings);
+    assert!(bench.monitor.unreadable.len() <= 200, "{}", bench.monitor.unreadable.len());
 }
 
 #[test]
@@ -215,8 +215,8 @@ fn channels_subscribed_to_all_owners_are_notified() {
     let owners = |owners: &[&str]| owners.iter().map(|owner| owner.parse().expect("a pattern")).collect::<Vec<_>>();
     let ids = |settings: &NotifySettings, names: &[&str]| {
         let channels = names.iter().map(|name| (*name).to_owned()).collect();
-        let terms = SelfMonitorSettings { channels, ..SelfMonitorSettings::default() };
-        addressed(settings, &terms).iter().map(|channel| channel.id.clone()).collect::<Vec<_>>().join(" ")
+        let monitor_settings = SelfMonitorSettings { channels, ..SelfMonitorSettings::default() };
+        addressed(settings, &monitor_settings).iter().map(|channel| channel.id.clone()).collect::<Vec<_>>().join(" ")
     };
     let mut settings = NotifySettings::default();
     assert_eq!(ids(&settings, &[]), "");
@@ -278,14 +278,14 @@ fn an_expired_message_triggers_again() {
     let mut bench = Bench::new();
     bench.runs += 1;
     let first = bench.note(&bench.observed('f')).remove(0);
-    bench.watch.outbox[0].failed(bench.now, "503", None);
+    bench.monitor.outbox[0].failed(bench.now, "503", None);
     bench.now += Duration::from_std(bench.settings.keep_trying + Span::from_secs(1)).expect("a span");
-    assert_eq!(give_up(&mut bench.watch, &bench.settings, bench.now), 1);
-    assert!(bench.watch.deliveries.is_empty() && bench.watch.outbox.is_empty());
+    assert_eq!(give_up(&mut bench.monitor, &bench.settings, bench.now), 1);
+    assert!(bench.monitor.deliveries.is_empty() && bench.monitor.outbox.is_empty());
     bench.runs += 1;
     let second = bench.note(&bench.observed('f')).remove(0);
     assert_ne!(first.dedup_key, second.dedup_key);
-    assert_eq!(second.watch.map(|watch| (watch.event, watch.runs)), Some((EventKind::Triggered, 2)));
+    assert_eq!(second.watch.map(|fields| (fields.event, fields.runs)), Some((EventKind::Triggered, 2)));
 }
 
 #[test]
@@ -294,8 +294,8 @@ fn the_stored_state_round_trips() {
     bench.daily("giifg");
     bench.runs += 1;
     bench.note(&bench.observed('f'));
-    let written = serde_json::to_string(&bench.watch).expect("JSON");
-    assert_eq!(serde_json::from_str::<SelfMonitor>(&written).expect("the same"), bench.watch);
+    let written = serde_json::to_string(&bench.monitor).expect("JSON");
+    assert_eq!(serde_json::from_str::<SelfMonitor>(&written).expect("the same"), bench.monitor);
     assert_eq!(serde_json::from_str::<SelfMonitor>("{}").expect("an empty one"), SelfMonitor::default());
 }
 
@@ -306,7 +306,7 @@ proptest! {
         failed_runs in 0_u32..4, empty_runs in 0_u32..4, incomplete_runs in 0_u32..4,
     ) {
         let mut bench = Bench::new();
-        bench.terms = SelfMonitorSettings { failed_runs, empty_runs, incomplete_runs, ..SelfMonitorSettings::default() };
+        bench.monitor_settings = SelfMonitorSettings { failed_runs, empty_runs, incomplete_runs, ..SelfMonitorSettings::default() };
         let (mut keys, mut is_open) = (std::collections::BTreeSet::new(), false);
         for (what, hours) in runs {
             bench.now += Duration::hours(hours);
@@ -322,13 +322,13 @@ proptest! {
             if what == 'g' {
                 prop_assert!(!is_open, "a healthy run resolves it");
             }
-            // Repeating the run or the answer changes nothing.
-            let settled = bench.watch.clone();
+            // Repeating the run or the acknowledgement changes nothing.
+            let settled = bench.monitor.clone();
             prop_assert!(settled.outbox.is_empty());
             let again = bench.observed(what);
             prop_assert!(bench.note(&again).is_empty());
             bench.acknowledge();
-            prop_assert_eq!(&bench.watch, &settled);
+            prop_assert_eq!(&bench.monitor, &settled);
         }
     }
 }

@@ -15,20 +15,20 @@ const MAX_SCOPES: usize = 3;
 pub(in crate::notify) const ACTION: &str = "action";
 
 /// The alert in a few words: `basewatch run failed (3 runs in a row)`.
-pub(in crate::notify) fn headline(watch: &SelfMonitorFields) -> String {
-    let streak = if watch.runs > 1 { format!(" ({} runs in a row)", watch.runs) } else { String::new() };
-    let is_still = watch.event == EventKind::Reminded;
-    let what = match (watch.event, watch.trouble) {
+pub(in crate::notify) fn headline(fields: &SelfMonitorFields) -> String {
+    let streak = if fields.runs > 1 { format!(" ({} runs in a row)", fields.runs) } else { String::new() };
+    let is_still = fields.event == EventKind::Reminded;
+    let what = match (fields.event, fields.trouble) {
         (EventKind::Resolved, _) => return "basewatch has recovered".to_owned(),
-        (EventKind::Triggered, RunHealth::Failed) if is_push(watch) => "could not audit a pushed image",
+        (EventKind::Triggered, RunHealth::Failed) if is_push(fields) => "could not audit a pushed image",
         (_, RunHealth::Failed) if is_still => "is still failing",
         (_, RunHealth::Failed) => "run failed",
         (_, RunHealth::Empty) if is_still => "still finds no deployments",
         (_, RunHealth::Empty) => "found no deployments",
         (_, RunHealth::Blind) if is_still => "still cannot judge most of the fleet",
         (_, RunHealth::Blind) => "could not judge most of the fleet",
-        (_, RunHealth::Incomplete) if is_read(watch) && is_still => "still cannot record or notify everything",
-        (_, RunHealth::Incomplete) if is_read(watch) => "could not record or notify everything",
+        (_, RunHealth::Incomplete) if is_read(fields) && is_still => "still cannot record or notify everything",
+        (_, RunHealth::Incomplete) if is_read(fields) => "could not record or notify everything",
         (_, RunHealth::Incomplete) if is_still => "audit is still incomplete",
         (_, RunHealth::Incomplete) => "audit is incomplete",
     };
@@ -36,53 +36,54 @@ pub(in crate::notify) fn headline(watch: &SelfMonitorFields) -> String {
 }
 
 /// Whether the last failure is the audit of a pushed image, and not a run.
-fn is_push(watch: &SelfMonitorFields) -> bool {
-    !watch.errors.is_empty() && watch.errors.iter().all(|error| error.scope.starts_with(PUSH))
+fn is_push(fields: &SelfMonitorFields) -> bool {
+    !fields.errors.is_empty() && fields.errors.iter().all(|error| error.scope.starts_with(PUSH))
 }
 
 /// Whether the inventory was read completely: all errors are about recording and notifying.
-fn is_read(watch: &SelfMonitorFields) -> bool {
-    !watch.errors.is_empty() && watch.errors_left_out == 0 && watch.errors.iter().all(|error| error.scope == RUN)
+fn is_read(fields: &SelfMonitorFields) -> bool {
+    !fields.errors.is_empty() && fields.errors_left_out == 0 && fields.errors.iter().all(|error| error.scope == RUN)
 }
 
 /// The entries of the message in order, each with a short title. `prose` formats text from outside, `copyable` text to be
 /// copied.
 pub(in crate::notify) fn entries(
-    watch: &SelfMonitorFields,
+    fields: &SelfMonitorFields,
     prose: TextFormatter,
     copyable: TextFormatter,
 ) -> Vec<(&'static str, String)> {
-    if watch.event == EventKind::Resolved {
-        let runs = format::count(watch.runs.into(), "run");
-        let ended = format!("{runs} affected since {}; the latest run is complete", format::instant(watch.since));
+    if fields.event == EventKind::Resolved {
+        let runs = format::count(fields.runs.into(), "run");
+        let ended = format!("{runs} affected since {}; the latest run is complete", format::instant(fields.since));
         return vec![("ended", ended)];
     }
-    let mut entries = vec![("status", status(watch))];
-    entries.extend(watch.errors.iter().map(|error| ("error", error_line(error, prose))));
-    if watch.errors_left_out > 0 {
-        entries.push(("error", format!("and {} more, see the report", watch.errors_left_out)));
+    let mut entries = vec![("status", status(fields))];
+    entries.extend(fields.errors.iter().map(|error| ("error", error_line(error, prose))));
+    if fields.errors_left_out > 0 {
+        entries.push(("error", format!("and {} more, see the report", fields.errors_left_out)));
     }
-    entries.push(("impact", impact(watch, prose)));
-    entries.push((ACTION, advice(watch, copyable)));
-    let healthy =
-        watch.last_good_at.map_or_else(|| "none so far".to_owned(), |at| format!("the run of {}", format::instant(at)));
+    entries.push(("impact", impact(fields, prose)));
+    entries.push((ACTION, advice(fields, copyable)));
+    let healthy = fields
+        .last_good_at
+        .map_or_else(|| "none so far".to_owned(), |at| format!("the run of {}", format::instant(at)));
     entries.push(("last ok", healthy));
-    if watch.event != EventKind::Triggered
-        && let Some(first) = watch.first_notified_at
+    if fields.event != EventKind::Triggered
+        && let Some(first) = fields.first_notified_at
     {
         entries.push(("since", format!("{} (first notification)", first.format("%F"))));
     }
     entries
 }
 
-fn status(watch: &SelfMonitorFields) -> String {
-    let since = format::instant(watch.since);
-    let runs = match watch.runs {
+fn status(fields: &SelfMonitorFields) -> String {
+    let since = format::instant(fields.since);
+    let runs = match fields.runs {
         1 => format!("the run of {since}"),
         runs => format!("the last {runs} runs, since {since},"),
     };
-    match watch.trouble {
-        RunHealth::Failed if is_push(watch) => "an image was pushed and could not be audited".to_owned(),
+    match fields.trouble {
+        RunHealth::Failed if is_push(fields) => "an image was pushed and could not be audited".to_owned(),
         RunHealth::Failed => format!("{runs} failed"),
         RunHealth::Empty => format!("{runs} found no deployments, although an inventory is configured"),
         RunHealth::Blind => format!("{runs} judged a smaller share of the fleet than policy.min_known requires"),
@@ -95,9 +96,9 @@ fn error_line(error: &RunError, prose: TextFormatter) -> String {
     format!("{about}{} (since {})", prose(&error.message), error.since.format("%F"))
 }
 
-fn impact(watch: &SelfMonitorFields, prose: TextFormatter) -> String {
-    match (watch.trouble, watch.last_report_at) {
-        (RunHealth::Failed, _) if is_push(watch) => {
+fn impact(fields: &SelfMonitorFields, prose: TextFormatter) -> String {
+    match (fields.trouble, fields.last_report_at) {
+        (RunHealth::Failed, _) if is_push(fields) => {
             "whether the image is built on an outdated base is unknown; the next run audits it if an inventory includes \
              it"
             .to_owned()
@@ -107,7 +108,7 @@ fn impact(watch: &SelfMonitorFields, prose: TextFormatter) -> String {
             format::instant(at)
         ),
         (RunHealth::Failed, None) => "no deployment has been audited yet: no run has found one".to_owned(),
-        (RunHealth::Empty, _) if !watch.errors.is_empty() => "no deployment could be read, so none was audited".to_owned(),
+        (RunHealth::Empty, _) if !fields.errors.is_empty() => "no deployment could be read, so none was audited".to_owned(),
         (RunHealth::Empty, _) => {
             "either nothing is deployed any more, or basewatch reads the wrong accounts or regions or lacks permissions; \
              open alerts were resolved, and trigger again when their deployments are found"
@@ -116,13 +117,13 @@ fn impact(watch: &SelfMonitorFields, prose: TextFormatter) -> String {
         (RunHealth::Blind, _) => {
             "the bases of most deployments are unknown; they raise no alerts when they become outdated".to_owned()
         }
-        (RunHealth::Incomplete, _) => unread_scopes(watch, prose),
+        (RunHealth::Incomplete, _) => unread_scopes(fields, prose),
     }
 }
 
-fn unread_scopes(watch: &SelfMonitorFields, prose: TextFormatter) -> String {
+fn unread_scopes(fields: &SelfMonitorFields, prose: TextFormatter) -> String {
     let mut scopes: Vec<(&str, _)> = Vec::new();
-    for error in watch.errors.iter().filter(|error| error.scope != RUN) {
+    for error in fields.errors.iter().filter(|error| error.scope != RUN) {
         if !scopes.iter().any(|(known, _)| *known == error.scope) {
             scopes.push((&error.scope, error.since));
         }
@@ -130,7 +131,7 @@ fn unread_scopes(watch: &SelfMonitorFields, prose: TextFormatter) -> String {
     if scopes.is_empty() {
         return "results may not have been recorded, or some notifications not sent".to_owned();
     }
-    let more = if scopes.len() > MAX_SCOPES || watch.errors_left_out > 0 { " and others" } else { "" };
+    let more = if scopes.len() > MAX_SCOPES || fields.errors_left_out > 0 { " and others" } else { "" };
     let scopes = scopes.into_iter().take(MAX_SCOPES);
     let scopes: Vec<_> =
         scopes.map(|(scope, since)| format!("{} (since {})", prose(scope), format::instant(since))).collect();
@@ -138,10 +139,10 @@ fn unread_scopes(watch: &SelfMonitorFields, prose: TextFormatter) -> String {
 }
 
 /// What to do about it.
-pub(in crate::notify) fn advice(watch: &SelfMonitorFields, copyable: TextFormatter) -> String {
-    let is_denied = watch.errors.iter().any(|error| error.code == ErrorCode::AccessDenied.as_str());
+pub(in crate::notify) fn advice(fields: &SelfMonitorFields, copyable: TextFormatter) -> String {
+    let is_denied = fields.errors.iter().any(|error| error.code == ErrorCode::AccessDenied.as_str());
     let permissions = || format!("compare the permissions with {}", copyable("basewatch config iam"));
-    match watch.trouble {
+    match fields.trouble {
         _ if is_denied => format!("{}; then run basewatch again", permissions()),
         RunHealth::Failed => {
             format!("fix the error, then check where basewatch is deployed: {}", copyable("basewatch run --dry-run"))

@@ -52,14 +52,14 @@ impl SnsNotifier {
         match self.publish_batch(&client, entries).await {
             Ok(outcomes) => outcomes,
             // One of them is invalid, and SNS does not say which: send them one by one.
-            Err(refused) if refused.is_about_message => {
+            Err(error) if error.is_about_message => {
                 let mut outcomes = Vec::new();
                 for entry in entries {
                     outcomes.push(self.publish_one(&client, entry.clone()).await);
                 }
                 outcomes
             }
-            Err(refused) => vec![Err(refused); entries.len()],
+            Err(error) => vec![Err(error); entries.len()],
         }
     }
 
@@ -79,7 +79,7 @@ impl SnsNotifier {
             .set_message_group_id(group)
             .set_message_attributes(Some(attributes));
         match call.send().await {
-            Ok(answer) => Ok(DeliveryReceipt { message_id: answer.message_id }),
+            Ok(response) => Ok(DeliveryReceipt { message_id: response.message_id }),
             Err(error) => Err(refusal::of_call(&self.call("Publish"), &error)),
         }
     }
@@ -94,15 +94,15 @@ impl SnsNotifier {
             entries.iter().cloned().enumerate().map(|(number, entry)| entry.into_request(number)).collect();
         let requests = requests.map_err(DeliveryError::for_message)?;
         let call = client.publish_batch().topic_arn(self.settings.topic_arn.as_str());
-        let answer = call.set_publish_batch_request_entries(Some(requests)).send().await;
+        let response = call.set_publish_batch_request_entries(Some(requests)).send().await;
         let name = self.call("PublishBatch");
-        let answer = answer.map_err(|error| refusal::of_call(&name, &error))?;
+        let response = response.map_err(|error| refusal::of_call(&name, &error))?;
         let outcome = |number: usize| {
             let id = number.to_string();
-            if let Some(sent) = answer.successful().iter().find(|sent| sent.id() == Some(&id)) {
+            if let Some(sent) = response.successful().iter().find(|sent| sent.id() == Some(&id)) {
                 return Ok(DeliveryReceipt { message_id: sent.message_id().map(str::to_owned) });
             }
-            Err(match answer.failed().iter().find(|failed| failed.id() == id) {
+            Err(match response.failed().iter().find(|failed| failed.id() == id) {
                 Some(failed) => refusal::of_entry(&name, failed),
                 None => DeliveryError::for_channel(format!("{name}: the response does not mention this message")),
             })

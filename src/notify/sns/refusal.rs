@@ -14,22 +14,23 @@ pub(super) fn of_call<E>(call: &str, error: &SdkError<E, Response>) -> DeliveryE
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let answer = error.as_service_error();
-    let (code, said) = (answer.and_then(E::code).unwrap_or_default(), answer.and_then(E::message).unwrap_or_default());
+    let response = error.as_service_error();
+    let (code, message) =
+        (response.and_then(E::code).unwrap_or_default(), response.and_then(E::message).unwrap_or_default());
     let advice = advice(code).map(|advice| format!("; {advice}")).unwrap_or_default();
     DeliveryError {
         why: format!("{}{advice}", AwsError::from_sdk(call, error).message),
         retry_after: None,
-        is_about_message: is_about_message(code, said),
+        is_about_message: is_about_message(code, message),
     }
 }
 
 /// Why one message of a batch was rejected; others may have been accepted.
 pub(super) fn of_entry(call: &str, failed: &BatchResultErrorEntry) -> DeliveryError {
-    let said = failed.message().map(|said| format!(": {}", sanitize(said))).unwrap_or_default();
+    let message = failed.message().map(|message| format!(": {}", sanitize(message))).unwrap_or_default();
     let advice = advice(failed.code()).map(|advice| format!("; {advice}")).unwrap_or_default();
     DeliveryError {
-        why: format!("{call}: {}{said}{advice}", sanitize(failed.code())),
+        why: format!("{call}: {}{message}{advice}", sanitize(failed.code())),
         retry_after: None,
         // SNS reports errors of the topic as sender faults too; they affect every message.
         is_about_message: failed.sender_fault() && advice.is_empty(),
@@ -60,7 +61,7 @@ fn advice(code: &str) -> Option<&'static str> {
 }
 
 /// Whether the error is about the message and not the topic.
-fn is_about_message(code: &str, said: &str) -> bool {
+fn is_about_message(code: &str, message: &str) -> bool {
     let is_about_content = matches!(
         code,
         "InvalidParameter"
@@ -71,5 +72,5 @@ fn is_about_message(code: &str, said: &str) -> bool {
             | "BatchRequestTooLong"
             | "InvalidBatchEntryId"
     );
-    is_about_content && !said.contains("TopicArn")
+    is_about_content && !message.contains("TopicArn")
 }

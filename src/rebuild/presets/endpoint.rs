@@ -6,8 +6,8 @@ use crate::rebuild::{RebuildPreset, RebuildRule};
 /// Problems of the URL of `rule`, and keys that its preset does not support.
 pub(super) fn check(rule: &RebuildRule) -> Vec<RuleProblem> {
     let mut problems = Vec::new();
-    if let Err(wanted) = url(rule.preset, rule.url.reveal()) {
-        problems.push(("url", wanted));
+    if let Err(expected) = url(rule.preset, rule.url.reveal()) {
+        problems.push(("url", expected));
     }
     let name = rule.preset.as_str();
     let has_ref =
@@ -33,7 +33,7 @@ fn url(preset: RebuildPreset, url: &str) -> Result<(), String> {
         return Err("must begin with https:// or http:// and a host".to_owned());
     };
     let segments: Vec<_> = segments.iter().map(String::as_str).collect();
-    let (holds, wanted) = match preset {
+    let (holds, expected) = match preset {
         RebuildPreset::GitHubRepositoryDispatch => (
             matches!(segments.as_slice(), [.., "repos", _, _, "dispatches"]),
             "https://api.github.com/repos/OWNER/REPOSITORY/dispatches",
@@ -52,7 +52,7 @@ fn url(preset: RebuildPreset, url: &str) -> Result<(), String> {
         }
         RebuildPreset::CloudEvents => (true, ""),
     };
-    if holds { Ok(()) } else { Err(format!("for {} it must have the form {wanted}", preset.as_str())) }
+    if holds { Ok(()) } else { Err(format!("for {} it must have the form {expected}", preset.as_str())) }
 }
 
 /// The path segments of a URL; `None` if it has no scheme or host.

@@ -1,4 +1,4 @@
-//! Presets: the calls of each kind of build service, and their answers. One file per preset. Sends nothing.
+//! Presets: the calls of each kind of build service, and their responses. One file per preset. Sends nothing.
 
 mod cloud_events;
 mod endpoint;
@@ -38,10 +38,10 @@ pub fn call(
     }
 }
 
-/// The URL of the started build, or else its id, if `answer` has one.
+/// The URL of the started build, or else its id, if `response` has one.
 #[must_use]
-pub fn read(preset: RebuildPreset, answer: &WebhookResponse) -> Option<String> {
-    let answer: Value = serde_json::from_slice(&answer.body).ok()?;
+pub fn read(preset: RebuildPreset, response: &WebhookResponse) -> Option<String> {
+    let response: Value = serde_json::from_slice(&response.body).ok()?;
     let names: &[&str] = match preset {
         RebuildPreset::GitHubRepositoryDispatch => &[],
         RebuildPreset::GitHubWorkflowDispatch => &["html_url", "workflow_run_id"],
@@ -49,7 +49,7 @@ pub fn read(preset: RebuildPreset, answer: &WebhookResponse) -> Option<String> {
         RebuildPreset::TeamCity => &["webUrl", "id"],
         RebuildPreset::CloudEvents => &["id"],
     };
-    names.iter().find_map(|name| id(answer.get(name)?))
+    names.iter().find_map(|name| id(response.get(name)?))
 }
 
 /// `value` as an id, if it is short and printable.

@@ -54,8 +54,8 @@ fn a_repository_dispatch_that_is_too_large_omits_names() {
     assert_eq!(sent["request"]["owners"].as_array().unwrap().len(), 100);
     request.line = "x".repeat(70_000);
     let secret = Secret::new("s3cret".to_owned());
-    let refused = presets::call(&rule, &request, Some(&secret), at(0)).unwrap_err();
-    assert!(refused.contains("GitHub accepts fewer than 65535"), "{refused}");
+    let error = presets::call(&rule, &request, Some(&secret), at(0)).unwrap_err();
+    assert!(error.contains("GitHub accepts fewer than 65535"), "{error}");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_call_without_its_required_keys_is_not_made() {
 
 #[test]
 fn the_id_of_the_build_is_read_out_of_the_answer() {
-    let answer = |body: &str| WebhookResponse { status: 200, body: body.as_bytes().to_vec(), request_id: None };
+    let response = |body: &str| WebhookResponse { status: 200, body: body.as_bytes().to_vec(), request_id: None };
     let table = [
         (RebuildPreset::GitHubRepositoryDispatch, "", None),
         (RebuildPreset::GitHubWorkflowDispatch, "", None),
@@ -177,10 +177,10 @@ fn the_id_of_the_build_is_read_out_of_the_answer() {
         (RebuildPreset::CloudEvents, r#"["id"]"#, None),
     ];
     for (preset, body, id) in table {
-        assert_eq!(presets::read(preset, &answer(body)).as_deref(), id, "{preset:?} {body}");
+        assert_eq!(presets::read(preset, &response(body)).as_deref(), id, "{preset:?} {body}");
     }
     let long = format!(r#"{{"id": "{}"}}"#, "x".repeat(501));
-    assert_eq!(presets::read(RebuildPreset::CloudEvents, &answer(&long)), None);
+    assert_eq!(presets::read(RebuildPreset::CloudEvents, &response(&long)), None);
 }
 
 #[test]

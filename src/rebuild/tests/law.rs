@@ -224,9 +224,9 @@ proptest! {
             }
         }
         let pause = i64::try_from(runs.settings.pause.as_secs() / 3600).unwrap();
-        for (target, asked) in &received.first {
-            for pair in asked.windows(2) {
-                prop_assert!(pair[1] - pair[0] >= pause, "{:?} was asked for at {:?}", target, asked);
+        for (target, times) in &received.first {
+            for pair in times.windows(2) {
+                prop_assert!(pair[1] - pair[0] >= pause, "{:?} was requested at {:?}", target, times);
             }
         }
     }
@@ -242,8 +242,8 @@ proptest! {
             hours += 24;
             let before = received.by_key.len();
             run(&mut runs, &mut received, &fleet, hours, true, Ends::Accepted)?;
-            let asked = received.by_key.len() - before;
-            prop_assert!(asked <= REPOSITORIES);
+            let request_count = received.by_key.len() - before;
+            prop_assert!(request_count <= REPOSITORIES);
             for repository in 0..REPOSITORIES {
                 fleet.happens(&Happens::Pushed(repository));
                 fleet.happens(&Happens::Deployed(repository));

@@ -88,9 +88,9 @@ fn old_tags_with_a_good_successor_need_no_rebuild() {
     assert_eq!(runs.plan(0, &report(other)).due.len(), 1, "an image of another platform is no successor");
     let mut runs = Runs::new();
     assert_eq!(runs.run(0, &report(tags(&[1, 3]))).due.len(), 1);
-    let seen = runs.run(1, &report(tags(&[1, 3, 9]))).followed;
-    assert_eq!(outcomes(&seen), [RebuildConclusion::Rebuilt]);
-    assert_eq!(seen[0].image.as_deref(), Some("orders:9 is built on 21.2026.11.09.13"));
+    let concluded = runs.run(1, &report(tags(&[1, 3, 9]))).followed;
+    assert_eq!(outcomes(&concluded), [RebuildConclusion::Rebuilt]);
+    assert_eq!(concluded[0].image.as_deref(), Some("orders:9 is built on 21.2026.11.09.13"));
 }
 
 #[test]
@@ -221,27 +221,27 @@ fn a_daily_run_that_starts_early_still_counts_as_a_day() {
 #[test]
 fn failures_in_a_row_start_a_pause_and_then_one_attempt() {
     let mut runs = Runs::new();
-    let mut asked = Vec::new();
+    let mut requested = Vec::new();
     let mut paused = Vec::new();
     for day in 0..24_u32 {
         let hours = i64::from(day) * 24;
         let planned = runs.run(hours, &report(orders(1, 10 + day)));
-        asked.extend(planned.due.iter().map(|_| day));
+        requested.extend(planned.due.iter().map(|_| day));
         paused.extend(planned.paused.iter().map(|paused| (day, paused.failures, (paused.until - at(0)).num_days())));
         if paused.last().is_some_and(|(_, _, until)| i64::from(day) < *until) {
             assert_eq!((planned.due.len(), planned.held), (0, 1), "day {day}");
         }
     }
-    assert_eq!(asked, [0, 1, 2, 10, 18]);
+    assert_eq!(requested, [0, 1, 2, 10, 18]);
     assert_eq!(paused, [(3, 3, 10), (11, 4, 18), (19, 5, 26)]);
     // A successful rebuild ends the streak.
     runs.run(24 * 26, &report(orders(1, 60)));
     assert_eq!(outcomes(&runs.run(24 * 26 + 1, &report(orders(60, 60))).followed), [RebuildConclusion::Rebuilt]);
-    let mut asked = 0;
+    let mut requested = 0;
     for day in 27..30 {
-        asked += runs.run(24 * i64::from(day), &report(orders(60, 60 + day))).due.len();
+        requested += runs.run(24 * i64::from(day), &report(orders(60, 60 + day))).due.len();
     }
-    assert_eq!(asked, 3);
+    assert_eq!(requested, 3);
 }
 
 #[test]

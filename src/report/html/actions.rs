@@ -64,13 +64,13 @@ impl HtmlSafe for ActionList {}
     ext = "html",
     whitespace = "minimize",
     source = r##"
-<li class="task"><div class="what"><span class="badge v-{{ look.word }}"><span class="mark" aria-hidden="true">{{ look.mark }}</span> {{ look.word }}</span> <span class="quiet">{{ urgency }}</span></div>
+<li class="task"><div class="what"><span class="badge v-{{ style.word }}"><span class="mark" aria-hidden="true">{{ style.symbol }}</span> {{ style.word }}</span> <span class="quiet">{{ urgency }}</span></div>
 <p class="copy">{{ text }}</p>
 <p class="quiet"><a href="{{ link }}">{{ count }}</a>{% if !owners.is_empty() %} of {{ owners }}{% endif %}</p></li>
 "##
 )]
 struct ActionItem {
-    look: VerdictStyle,
+    style: VerdictStyle,
     urgency: &'static str,
     text: String,
     count: String,
@@ -151,14 +151,14 @@ impl ActionList {
 
 fn groups<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<ActionGroup<'a>> {
     let mut groups: Vec<ActionGroup<'a>> = Vec::new();
-    let mut places = HashMap::new();
+    let mut indexes = HashMap::new();
     for finding in findings {
-        let place = *places.entry(ActionKey::new(finding)).or_insert(groups.len());
-        if place == groups.len() {
+        let index = *indexes.entry(ActionKey::new(finding)).or_insert(groups.len());
+        if index == groups.len() {
             groups.push(ActionGroup { worst: finding, count: 0, owners: BTreeSet::new() });
         }
-        groups[place].count += 1;
-        groups[place].owners.extend(finding.deployment.owner.as_deref());
+        groups[index].count += 1;
+        groups[index].owners.extend(finding.deployment.owner.as_deref());
     }
     groups.sort_by_key(|group| Reverse((group.worst.severity, group.count)));
     groups
@@ -177,7 +177,7 @@ impl ActionItem {
             _ => repository(&finding.image.reference),
         };
         Self {
-            look: VerdictStyle::new(finding.verdict),
+            style: VerdictStyle::new(finding.verdict),
             urgency: urgency(finding.severity),
             text: sentence(finding),
             count: counted(group.count, "deployment"),

@@ -57,7 +57,7 @@ impl EmbeddedData {
         });
         let kinds = EmbeddedIndex {
             causes: causes.collect(),
-            places: &findings.places,
+            places: &findings.locations,
             name: format!("basewatch-{}", view.report.generated_at.format("%Y-%m-%d")),
             counts: BTreeMap::from([("findings", findings.selected.len())]),
         };

@@ -151,8 +151,8 @@ fn escape_attribute(value: &str) -> String {
 
 fn chips(parameters: &[(&'static str, String)]) -> Vec<FilterChip> {
     let is_filter = |name: &str| !matches!(name, "sort" | "offset" | "limit");
-    let chip = |(place, (name, value)): (usize, &(&'static str, String))| {
-        let others = parameters.iter().enumerate().filter(|(other, (name, _))| *other != place && *name != "offset");
+    let chip = |(index, (name, value)): (usize, &(&'static str, String))| {
+        let others = parameters.iter().enumerate().filter(|(other, (name, _))| *other != index && *name != "offset");
         let others = others.map(|(_, (name, value))| (*name, value.as_str()));
         // The parameters of a query are valid.
         let query = FindingQuery::parse(others).unwrap_or_default();

@@ -48,15 +48,15 @@ const BLOCK: usize = 100;
 <tbody>
 {%- for entry in block -%}
 {%- let row = entry.row -%}
-<tr id={{ row.anchor }} data-p={{ entry.place }}><th scope=row>{{ row.name }}{% if !row.place.is_empty() %} {{ row.place }}{% endif %}<small>{{ row.image }}</small><td class={{ row.look.letter }}>{{ row.look.word }}<small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small><td>{{ row.owner }}<td>{{ row.base }}<td>{{ row.age }}<td>{{ row.behind }}<td>{{ row.action }} <a href=#w{{ entry.why }}>why</a>
+<tr id={{ row.anchor }} data-p={{ entry.location }}><th scope=row>{{ row.name }}{% if !row.qualifier.is_empty() %} {{ row.qualifier }}{% endif %}<small>{{ row.image }}</small><td class={{ row.style.letter }}>{{ row.style.word }}<small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small><td>{{ row.owner }}<td>{{ row.base }}<td>{{ row.age }}<td>{{ row.behind }}<td>{{ row.action }} <a href=#w{{ entry.why }}>why</a>
 {%- endfor -%}
 </tbody>
 {% endfor %}
 {% else %}
 {% for entry in rows %}
 {% let row = entry.row %}
-<tbody id="{{ row.anchor }}"{% if is_file %} data-c="{{ entry.why }}" data-p="{{ entry.place }}"{% endif %}>
-<tr><th scope="row"><a class="self" href="#{{ row.anchor }}">{{ row.name }}</a>{% if !row.place.is_empty() %} <span class="quiet">{{ row.place }}</span>{% endif %}<small>{{ row.image }}</small></th><td class="v-{{ row.look.word }}"><span class="badge"><span class="mark" aria-hidden="true">{{ row.look.mark }}</span> {{ row.look.word }}</span><small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small></td><td>{{ row.owner }}</td><td>{{ row.base }}</td><td>{{ row.age }}</td><td>{{ row.behind }}</td><td>{{ row.action }}</td></tr>
+<tbody id="{{ row.anchor }}"{% if is_file %} data-c="{{ entry.why }}" data-p="{{ entry.location }}"{% endif %}>
+<tr><th scope="row"><a class="self" href="#{{ row.anchor }}">{{ row.name }}</a>{% if !row.qualifier.is_empty() %} <span class="quiet">{{ row.qualifier }}</span>{% endif %}<small>{{ row.image }}</small></th><td class="v-{{ row.style.word }}"><span class="badge"><span class="mark" aria-hidden="true">{{ row.style.symbol }}</span> {{ row.style.word }}</span><small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small></td><td>{{ row.owner }}</td><td>{{ row.base }}</td><td>{{ row.age }}</td><td>{{ row.behind }}</td><td>{{ row.action }}</td></tr>
 {% if let Some(details) = entry.details %}
 <tr class="why"><td colspan="7"><details><summary>{{ details.summary }}</summary><div class="details">{{ details.why }}{{ details.own }}</div></details></td></tr>
 {% endif %}
@@ -99,7 +99,7 @@ pub(super) struct FindingsTable<'a> {
     pub(super) selected: Vec<&'a Finding>,
     /// For files: the first finding of each explanation, and the locations. Rows refer to both by index.
     pub(super) examples: Vec<&'a Finding>,
-    pub(super) places: Vec<[Option<&'a str>; 4]>,
+    pub(super) locations: Vec<[Option<&'a str>; 4]>,
 }
 
 impl HtmlSafe for FindingsTable<'_> {}
@@ -115,7 +115,7 @@ struct TableColumn {
 struct TableEntry {
     row: FindingRow,
     why: usize,
-    place: usize,
+    location: usize,
     details: Option<FindingDetails>,
 }
 
@@ -141,7 +141,7 @@ impl<'a> FindingsTable<'a> {
         let names = DeploymentNames::new(&view.report.findings);
         let mut kinds = SharedCauses::default();
         let rows = selected.iter().map(|finding| {
-            let (why, place) = if is_file { kinds.number(finding) } else { (0, 0) };
+            let (why, location) = if is_file { kinds.number(finding) } else { (0, 0) };
             let details = || FindingDetails {
                 summary: VerdictDetails::summary(finding),
                 why: VerdictDetails::new(finding),
@@ -150,7 +150,7 @@ impl<'a> FindingsTable<'a> {
             TableEntry {
                 row: FindingRow::new(finding, &names.qualifier(finding)),
                 why,
-                place,
+                location,
                 details: (!is_compact).then(details),
             }
         });
@@ -169,7 +169,7 @@ impl<'a> FindingsTable<'a> {
             causes: if is_compact { kinds.causes } else { Vec::new() },
             selected,
             examples: kinds.examples,
-            places: kinds.places,
+            locations: kinds.locations,
         }
     }
 }
@@ -180,8 +180,8 @@ struct SharedCauses<'a> {
     numbers: HashMap<String, usize>,
     causes: Vec<String>,
     examples: Vec<&'a Finding>,
-    place_numbers: HashMap<[Option<&'a str>; 4], usize>,
-    places: Vec<[Option<&'a str>; 4]>,
+    location_numbers: HashMap<[Option<&'a str>; 4], usize>,
+    locations: Vec<[Option<&'a str>; 4]>,
 }
 
 impl<'a> SharedCauses<'a> {
@@ -196,31 +196,31 @@ impl<'a> SharedCauses<'a> {
         });
         let deployment = &finding.deployment;
         let registry = finding.image.reference.split_once('/').map(|(registry, _)| registry);
-        let place = [
+        let location = [
             Some(deployment.kind.as_str()),
             deployment.account.as_deref(),
             deployment.region.as_deref(),
             registry.filter(|registry| registry.contains(['.', ':'])),
         ];
-        let next = self.places.len();
-        let place_number = *self.place_numbers.entry(place).or_insert(next);
-        if place_number == next {
-            self.places.push(place);
+        let next = self.locations.len();
+        let location_number = *self.location_numbers.entry(location).or_insert(next);
+        if location_number == next {
+            self.locations.push(location);
         }
-        (why, place_number)
+        (why, location_number)
     }
 }
 
-fn tally(view: &DashboardView<'_>, wanted: usize, shown: usize) -> String {
+fn tally(view: &DashboardView<'_>, matching: usize, shown: usize) -> String {
     let all = view.report.findings.len();
     let total = if view.query.is_narrow() {
-        format!("{} of {}", grouped(wanted as u64), counted(all as u64, "finding"))
+        format!("{} of {}", grouped(matching as u64), counted(all as u64, "finding"))
     } else {
         counted(all as u64, "finding")
     };
     match shown {
-        0 if wanted > 0 => format!("{total}; none from number {}", grouped(view.query.offset as u64 + 1)),
-        shown if shown < wanted => {
+        0 if matching > 0 => format!("{total}; none from number {}", grouped(view.query.offset as u64 + 1)),
+        shown if shown < matching => {
             let first = view.query.offset;
             format!("{total}; showing {} to {}", grouped(first as u64 + 1), grouped((first + shown) as u64))
         }
@@ -258,13 +258,13 @@ fn is_rising(by: SortKey) -> bool {
 }
 
 /// Links to the first, the adjacent and the last pages.
-fn pages(query: &FindingQuery, wanted: usize) -> Vec<PageLink> {
+fn pages(query: &FindingQuery, matching: usize) -> Vec<PageLink> {
     let size = query.page_size();
-    if wanted <= size && query.offset == 0 {
+    if matching <= size && query.offset == 0 {
         return Vec::new();
     }
     let this = query.offset / size;
-    let last = wanted.saturating_sub(1) / size;
+    let last = matching.saturating_sub(1) / size;
     let link = |page: usize| Some(links::findings(&FindingQuery { offset: page * size, ..query.clone() }));
     let step = |title: &str, rel, link| PageLink { title: title.to_owned(), link, rel, is_this: false };
     let mut pages = vec![step("Previous", "prev", if this > 0 { link((this - 1).min(last)) } else { None })];
@@ -286,8 +286,8 @@ fn pages(query: &FindingQuery, wanted: usize) -> Vec<PageLink> {
 mod tests {
     use super::*;
 
-    fn titles(offset: usize, wanted: usize) -> String {
-        let pages = pages(&FindingQuery { offset, ..FindingQuery::default() }, wanted);
+    fn titles(offset: usize, matching: usize) -> String {
+        let pages = pages(&FindingQuery { offset, ..FindingQuery::default() }, matching);
         let title = |page: &PageLink| match (&page.link, page.is_this) {
             (_, true) => format!("[{}]", page.title),
             (Some(_), _) => page.title.clone(),

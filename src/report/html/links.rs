@@ -24,9 +24,9 @@ pub(super) fn only_all<'a>(filters: impl IntoIterator<Item = (&'a str, &'a str)>
 /// A link to all findings of `query` as CSV.
 pub(super) fn csv(query: &FindingQuery) -> String {
     let query = FindingQuery { offset: 0, limit: None, ..query.clone() };
-    let wanted = parameters(&query);
-    let and = if wanted.is_empty() { "" } else { "&" };
-    format!("/api/v1/findings?format=csv{and}{wanted}")
+    let others = parameters(&query);
+    let and = if others.is_empty() { "" } else { "&" };
+    format!("/api/v1/findings?format=csv{and}{others}")
 }
 
 /// The path of the JSON report.

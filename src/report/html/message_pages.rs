@@ -19,7 +19,7 @@ pub fn waiting(served: ServerActivity<'_>, now: DateTime<Utc>, next_run_at: Opti
 
 /// The page for an invalid query, with the valid parameters.
 #[must_use]
-pub fn refused(error: &QueryError) -> String {
+pub fn bad_request(error: &QueryError) -> String {
     let page = BadRequestPage { why: shown(&error.to_string()), parameters: &PARAMETERS };
     frame::page(false, "Invalid query", Vec::new(), page)
 }

@@ -27,7 +27,7 @@ use super::{FindingQuery, Report};
 use crate::judge::Verdict;
 
 pub use frame::{POLICY, StaticAsset, assets};
-pub use message_pages::{refused, waiting};
+pub use message_pages::{bad_request, waiting};
 
 /// The content of the dashboard.
 #[derive(Clone, Copy, Debug)]

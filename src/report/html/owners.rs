@@ -63,7 +63,7 @@ impl HtmlSafe for OwnerList {}
 <li><a href="{{ link }}">{{ name }}</a> <span class="quiet">{{ old }} of {{ all }}</span>
 <svg class="bar" width="100%" height="8" role="img" aria-label="{{ tally }}">
 {% for part in parts %}
-<rect class="v-{{ part.look.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="8"><title>{{ part.count }} {{ part.look.word }}</title></rect>
+<rect class="v-{{ part.style.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="8"><title>{{ part.count }} {{ part.style.word }}</title></rect>
 {% endfor %}
 </svg>
 <span class="tally">{{ tally }}</span></li>

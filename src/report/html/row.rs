@@ -16,9 +16,9 @@ use crate::{
 pub(super) struct FindingRow {
     pub(super) anchor: String,
     pub(super) name: String,
-    pub(super) place: String,
+    pub(super) qualifier: String,
     pub(super) image: String,
-    pub(super) look: VerdictStyle,
+    pub(super) style: VerdictStyle,
     pub(super) severity: &'static str,
     pub(super) owner: String,
     pub(super) base: String,
@@ -35,9 +35,9 @@ impl FindingRow {
         Self {
             anchor: links::anchor(finding),
             name: shown(&format::deployment_name(deployment)),
-            place: shown(qualifier.trim()),
+            qualifier: shown(qualifier.trim()),
             image: shown(without_registry(&finding.image.reference)),
-            look: VerdictStyle::new(finding.verdict),
+            style: VerdictStyle::new(finding.verdict),
             severity: finding.severity.as_str(),
             owner: shown_or(deployment.owner.as_deref(), format::NOTHING).into_owned(),
             base: finding
@@ -180,7 +180,7 @@ impl DeploymentDetails {
             &deployment.last_update_status_reason_code,
             &deployment.last_update_status_reason,
         );
-        let place = [Some(deployment.kind.as_str()), deployment.account.as_deref(), deployment.region.as_deref()];
+        let location = [Some(deployment.kind.as_str()), deployment.account.as_deref(), deployment.region.as_deref()];
         let platform = image.platform.as_ref().map(ToString::to_string);
         let facts = [
             copied("Image", Some(&image.reference)),
@@ -189,7 +189,7 @@ impl DeploymentDetails {
             fact("Built", image.created_at.map(format::instant)),
             fact("Pushed", image.pushed_at.map(format::instant)),
             fact("In its repository", image.holding.as_deref()),
-            fact("Location", Some(place.into_iter().flatten().collect::<Vec<_>>().join(", "))),
+            fact("Location", Some(location.into_iter().flatten().collect::<Vec<_>>().join(", "))),
             fact("State", state),
             fact("Last update", last_update),
             copied("ARN", deployment.arn.as_deref()),

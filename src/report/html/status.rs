@@ -43,13 +43,13 @@ use crate::report::format;
 </ul>
 <ul class="tiles">
 {% for tile in tiles %}
-<li class="tile v-{{ tile.look.word }}{% if tile.is_none %} none{% endif %}"><a href="{{ tile.link }}"><span class="number">{{ tile.count }}</span><span class="word"><span class="mark" aria-hidden="true">{{ tile.look.mark }}</span> {{ tile.look.word }}</span><span class="meaning">{{ tile.meaning }}</span></a></li>
+<li class="tile v-{{ tile.style.word }}{% if tile.is_none %} none{% endif %}"><a href="{{ tile.link }}"><span class="number">{{ tile.count }}</span><span class="word"><span class="mark" aria-hidden="true">{{ tile.style.symbol }}</span> {{ tile.style.word }}</span><span class="meaning">{{ tile.meaning }}</span></a></li>
 {% endfor %}
 </ul>
 {% if !parts.is_empty() %}
 <svg class="bar" width="100%" height="12" role="img" aria-label="{{ bar }}">
 {% for part in parts %}
-<rect class="v-{{ part.look.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="12"><title>{{ part.count }} {{ part.look.word }}</title></rect>
+<rect class="v-{{ part.style.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="12"><title>{{ part.count }} {{ part.style.word }}</title></rect>
 {% endfor %}
 </svg>
 {% endif %}
@@ -79,7 +79,7 @@ pub(super) struct StatusOverview {
 impl HtmlSafe for StatusOverview {}
 
 struct VerdictTile {
-    look: VerdictStyle,
+    style: VerdictStyle,
     count: String,
     is_none: bool,
     meaning: String,
@@ -125,7 +125,7 @@ impl StatusOverview {
         let tile = |verdict| {
             let count = summary.by_verdict.get(&verdict).copied().unwrap_or_default();
             VerdictTile {
-                look: VerdictStyle::new(verdict),
+                style: VerdictStyle::new(verdict),
                 count: grouped(count),
                 is_none: count == 0,
                 meaning: meaning(verdict, &report.policy),

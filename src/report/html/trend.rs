@@ -33,7 +33,7 @@ const HEIGHT: f64 = 100.0;
 {% for bar in bars %}
 <g><title>{{ bar.title }}</title>
 {% for block in bar.blocks %}
-<rect class="v-{{ block.look.word }}" x="{{ bar.at }}" width=".86" y="{{ block.top }}" height="{{ block.height }}"/>
+<rect class="v-{{ block.style.word }}" x="{{ bar.at }}" width=".86" y="{{ block.top }}" height="{{ block.height }}"/>
 {% endfor %}
 {% if !bar.complete %}<rect class="incomplete" x="{{ bar.at }}" width=".86" y="101" height="3"/>{% endif %}
 </g>
@@ -51,10 +51,10 @@ const HEIGHT: f64 = 100.0;
 </svg></figure>
 {% endif %}
 <p class="ends quiet"><span>{{ first }}</span><span>{{ last }}</span></p>
-<p class="legend quiet">{% for look in looks %}<span class="count v-{{ look.word }}"><span class="swatch" aria-hidden="true"></span>{{ look.word }}</span> {% endfor %}{% if has_gaps %}<span class="count"><span class="swatch gap" aria-hidden="true"></span>no run</span> {% endif %}{% if has_incomplete %}<span class="count"><span class="swatch incomplete" aria-hidden="true"></span>incomplete</span>{% endif %}</p>
+<p class="legend quiet">{% for style in styles %}<span class="count v-{{ style.word }}"><span class="swatch" aria-hidden="true"></span>{{ style.word }}</span> {% endfor %}{% if has_gaps %}<span class="count"><span class="swatch gap" aria-hidden="true"></span>no run</span> {% endif %}{% if has_incomplete %}<span class="count"><span class="swatch incomplete" aria-hidden="true"></span>incomplete</span>{% endif %}</p>
 <details class="as-table"><summary>Show as table</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="The last 90 days as a table">
-<table class="plain"><thead><tr><th scope="col">Day</th><th scope="col">Complete</th><th scope="col" class="num">Deployments</th>{% for look in looks %}<th scope="col" class="num">{{ look.word }}</th>{% endfor %}<th scope="col" class="num">Median age</th><th scope="col" class="num">90th percentile</th><th scope="col" class="num">Alerts</th></tr></thead><tbody>
+<table class="plain"><thead><tr><th scope="col">Day</th><th scope="col">Complete</th><th scope="col" class="num">Deployments</th>{% for style in styles %}<th scope="col" class="num">{{ style.word }}</th>{% endfor %}<th scope="col" class="num">Median age</th><th scope="col" class="num">90th percentile</th><th scope="col" class="num">Alerts</th></tr></thead><tbody>
 {% for row in rows %}
 <tr><th scope="row">{{ row.date }}</th><td>{{ row.complete }}</td><td class="num">{{ row.deployments }}</td>{% for count in row.counts %}<td class="num">{{ count }}</td>{% endfor %}<td class="num">{{ row.p50 }}</td><td class="num">{{ row.p90 }}</td><td class="num">{{ row.alerts }}</td></tr>
 {% endfor %}
@@ -74,7 +74,7 @@ pub(super) struct TrendChart {
     limit_at: Option<String>,
     first: String,
     last: String,
-    looks: Vec<VerdictStyle>,
+    styles: Vec<VerdictStyle>,
     has_gaps: bool,
     has_incomplete: bool,
     rows: Vec<TrendRow>,
@@ -90,7 +90,7 @@ struct TrendBar {
 }
 
 struct TrendSegment {
-    look: VerdictStyle,
+    style: VerdictStyle,
     top: String,
     height: String,
 }
@@ -109,9 +109,10 @@ impl TrendChart {
     pub(super) fn new(view: &DashboardView<'_>) -> Self {
         let last = view.now.date_naive();
         let first = last.checked_sub_days(Days::new(DAYS - 1)).unwrap_or(last);
-        let place = |date: NaiveDate| u64::try_from((date - first).num_days()).ok().filter(|place| *place < DAYS);
+        let day_index =
+            |date: NaiveDate| u64::try_from((date - first).num_days()).ok().filter(|day_index| *day_index < DAYS);
         let days: BTreeMap<u64, &TrendDay> =
-            view.trend.iter().filter_map(|day| Some((place(day.date)?, day))).collect();
+            view.trend.iter().filter_map(|day| Some((day_index(day.date)?, day))).collect();
         let most = days.values().map(|day| total(day)).max().unwrap_or_default();
         let oldest = days.values().filter_map(|day| day.age_p90_days.max(day.age_p50_days)).max().unwrap_or_default();
         let limit = view.report.policy.max_age_days;
@@ -122,7 +123,7 @@ impl TrendChart {
         Self {
             change: change(&days),
             most: grouped(most),
-            bars: days.iter().map(|(place, day)| TrendBar::new(*place, day, most)).collect(),
+            bars: days.iter().map(|(day_index, day)| TrendBar::new(*day_index, day, most)).collect(),
             lines: [("p90", TrendDay::p90 as fn(&TrendDay) -> _), ("p50", TrendDay::p50)]
                 .into_iter()
                 .flat_map(|(class, age)| lines(&days, age, &height).into_iter().map(move |points| (class, points)))
@@ -132,7 +133,7 @@ impl TrendChart {
             limit_at: is_on_it.map(height),
             first: first.to_string(),
             last: last.to_string(),
-            looks: verdict_style::WORST_FIRST.map(VerdictStyle::new).into(),
+            styles: verdict_style::WORST_FIRST.map(VerdictStyle::new).into(),
             has_gaps: !gaps.is_empty(),
             gaps,
             has_incomplete: days.values().any(|day| !day.complete),
@@ -192,13 +193,13 @@ fn change(days: &BTreeMap<u64, &TrendDay>) -> String {
 /// The periods without a run between the first run and the last day.
 fn gaps(days: &BTreeMap<u64, &TrendDay>) -> Vec<(u64, u64)> {
     let mut gaps = Vec::new();
-    let mut next = days.first_key_value().map_or(DAYS, |(place, _)| *place);
+    let mut next = days.first_key_value().map_or(DAYS, |(day_index, _)| *day_index);
     // Includes today without a run.
-    for place in days.keys().copied().chain([DAYS - 1]) {
-        if place > next {
-            gaps.push((next, place - next));
+    for day_index in days.keys().copied().chain([DAYS - 1]) {
+        if day_index > next {
+            gaps.push((next, day_index - next));
         }
-        next = place + 1;
+        next = day_index + 1;
     }
     gaps
 }
@@ -211,24 +212,24 @@ fn lines(
 ) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut next = None;
-    for (place, day) in days {
+    for (day_index, day) in days {
         let Some(age) = age(day) else { continue };
-        let point = format!("{place}.5,{}", height(age));
+        let point = format!("{day_index}.5,{}", height(age));
         match lines.last_mut() {
-            Some(line) if next == Some(*place) => {
+            Some(line) if next == Some(*day_index) => {
                 // Writing to a string cannot fail.
                 let _ = write!(line, " {point}");
             }
             // A single point is drawn as a short line, to be visible.
-            _ => lines.push(format!("{place}.2,{} {point}", height(age))),
+            _ => lines.push(format!("{day_index}.2,{} {point}", height(age))),
         }
-        next = Some(place + 1);
+        next = Some(day_index + 1);
     }
     lines
 }
 
 impl TrendBar {
-    fn new(place: u64, day: &TrendDay, most: u64) -> Self {
+    fn new(day_index: u64, day: &TrendDay, most: u64) -> Self {
         let mut from = 0;
         let mut blocks = Vec::new();
         for verdict in verdict_style::WORST_FIRST {
@@ -236,14 +237,14 @@ impl TrendBar {
             if count > 0 {
                 let top = HEIGHT - percent(from + count, most);
                 let height = number(percent(count, most));
-                blocks.push(TrendSegment { look: VerdictStyle::new(verdict), top: number(top), height });
+                blocks.push(TrendSegment { style: VerdictStyle::new(verdict), top: number(top), height });
             }
             from += count;
         }
         let verdicts = format::tally(day.by_verdict.iter().map(|(verdict, count)| (*verdict, *count)));
         let incomplete = if day.complete { "" } else { " (incomplete)" };
         Self {
-            at: format!("{place}.07"),
+            at: format!("{day_index}.07"),
             title: format!("{}{incomplete}: {verdicts}", day.date),
             complete: day.complete,
             blocks,
@@ -295,7 +296,7 @@ mod tests {
     fn the_worst_verdict_is_at_the_bottom_of_a_bar() {
         let bar = TrendBar::new(4, &day("2026-11-01", 3, None), 8);
         let blocks: Vec<_> =
-            bar.blocks.iter().map(|block| (block.look.word, block.top.as_str(), block.height.as_str())).collect();
+            bar.blocks.iter().map(|block| (block.style.word, block.top.as_str(), block.height.as_str())).collect();
         assert_eq!(blocks, [("stale", "62.5", "37.5"), ("fresh", "50", "12.5")]);
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct VerdictStyle {
     /// The name, also the suffix of the CSS class: `v-stale`.
     pub(super) word: &'static str,
     /// A symbol with a unique shape.
-    pub(super) mark: &'static str,
+    pub(super) symbol: &'static str,
     /// A one-letter CSS class, for compact tables.
     pub(super) letter: char,
 }
@@ -23,7 +23,7 @@ pub(super) struct VerdictStyle {
 impl VerdictStyle {
     /// The presentation of `verdict`.
     pub(super) fn new(verdict: Verdict) -> Self {
-        let (mark, letter) = match verdict {
+        let (symbol, letter) = match verdict {
             Verdict::Fresh => ("✓", 'f'),
             Verdict::Superseded => ("○", 'n'),
             Verdict::OutOfDate => ("▲", 'o'),
@@ -31,7 +31,7 @@ impl VerdictStyle {
             Verdict::Deprecated => ("✕", 'd'),
             Verdict::Unknown => ("?", 'u'),
         };
-        Self { word: verdict.as_str(), mark, letter }
+        Self { word: verdict.as_str(), symbol, letter }
     }
 }
 
@@ -84,8 +84,8 @@ pub(super) fn shown_or<'a>(text: Option<&'a str>, otherwise: &'a str) -> Cow<'a,
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -108,7 +108,7 @@ pub(super) fn more(number: usize, noun: &str) -> String {
 /// A segment of a bar, with start and length in percent.
 #[derive(Debug)]
 pub(super) struct BarSegment {
-    pub(super) look: VerdictStyle,
+    pub(super) style: VerdictStyle,
     pub(super) count: String,
     pub(super) from: String,
     pub(super) length: String,
@@ -122,8 +122,8 @@ pub(super) fn parts(counts: &BTreeMap<Verdict, u64>, whole: u64) -> Vec<BarSegme
         let count = counts.get(&verdict).copied().unwrap_or_default();
         if count > 0 {
             let (start, end) = (percent(from, whole), percent(from + count, whole));
-            let (count, look) = (grouped(count), VerdictStyle::new(verdict));
-            parts.push(BarSegment { look, count, from: number(start), length: number(end - start) });
+            let (count, style) = (grouped(count), VerdictStyle::new(verdict));
+            parts.push(BarSegment { style, count, from: number(start), length: number(end - start) });
         }
         from += count;
     }
@@ -160,14 +160,14 @@ mod tests {
         let counts = BTreeMap::from([(Verdict::Fresh, 1), (Verdict::Stale, 2), (Verdict::Unknown, 0)]);
         let parts = parts(&counts, 3);
         let shown: Vec<_> =
-            parts.iter().map(|part| (part.look.word, part.from.as_str(), part.length.as_str())).collect();
+            parts.iter().map(|part| (part.style.word, part.from.as_str(), part.length.as_str())).collect();
         assert_eq!(shown, [("stale", "0", "66.67"), ("fresh", "66.67", "33.33")]);
         assert_eq!(worst(&counts), Verdict::Stale);
     }
 
     #[test]
     fn every_verdict_has_a_unique_mark() {
-        let marks: std::collections::BTreeSet<_> = WORST_FIRST.map(|verdict| VerdictStyle::new(verdict).mark).into();
+        let marks: std::collections::BTreeSet<_> = WORST_FIRST.map(|verdict| VerdictStyle::new(verdict).symbol).into();
         let letters: std::collections::BTreeSet<_> =
             WORST_FIRST.map(|verdict| VerdictStyle::new(verdict).letter).into();
         assert_eq!((marks.len(), letters.len()), (Verdict::ALL.len(), Verdict::ALL.len()));

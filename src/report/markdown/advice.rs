@@ -22,14 +22,14 @@ pub(super) fn render(report: &Report) -> String {
         finding.exemption.is_none() && (finding.action != Action::None || finding.awaited_base().is_some())
     };
     // In the order of the first finding of each action.
-    let mut places = HashMap::new();
+    let mut indexes = HashMap::new();
     let mut actions: Vec<(String, Vec<&Finding>)> = Vec::new();
     for finding in report.findings.iter().filter(is_open) {
-        let place = *places.entry((finding.action, subject(finding))).or_insert_with(|| {
+        let index = *indexes.entry((finding.action, subject(finding))).or_insert_with(|| {
             actions.push((advice(finding), Vec::new()));
             actions.len() - 1
         });
-        if let Some((_, findings)) = actions.get_mut(place) {
+        if let Some((_, findings)) = actions.get_mut(index) {
             findings.push(finding);
         }
     }

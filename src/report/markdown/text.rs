@@ -16,25 +16,25 @@ pub(super) enum TextPosition {
 }
 
 /// `text` as a code span of at most `width` columns; a dash if empty.
-pub(super) fn code(text: &str, place: TextPosition, width: usize) -> String {
-    let harmless = Sanitized::from(text).shortened(width);
-    if harmless.as_str().is_empty() { NOTHING.to_owned() } else { span(harmless.as_str(), place) }
+pub(super) fn code(text: &str, position: TextPosition, width: usize) -> String {
+    let sanitized = Sanitized::from(text).shortened(width);
+    if sanitized.as_str().is_empty() { NOTHING.to_owned() } else { span(sanitized.as_str(), position) }
 }
 
 /// `text` as prose of at most `width` columns.
-pub(super) fn prose(text: &str, place: TextPosition, width: usize) -> String {
-    let harmless = Sanitized::from(text).shortened(width);
-    let words = harmless.as_str().split(' ').filter(|word| !word.is_empty());
-    words.map(|word| self::word(word, place)).collect::<Vec<_>>().join(" ")
+pub(super) fn prose(text: &str, position: TextPosition, width: usize) -> String {
+    let sanitized = Sanitized::from(text).shortened(width);
+    let words = sanitized.as_str().split(' ').filter(|word| !word.is_empty());
+    words.map(|word| self::word(word, position)).collect::<Vec<_>>().join(" ")
 }
 
 /// A plain word unchanged, any other word as a code span without surrounding punctuation.
-fn word(word: &str, place: TextPosition) -> String {
+fn word(word: &str, position: TextPosition) -> String {
     let core = word.trim_start_matches(['(', '"', '\'', '…']);
     let (before, core) = word.split_at(word.len() - core.len());
     let kept = core.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '…', '?']);
     let (core, after) = core.split_at(kept.len());
-    if is_plain(core) { word.to_owned() } else { format!("{before}{}{after}", span(core, place)) }
+    if is_plain(core) { word.to_owned() } else { format!("{before}{}{after}", span(core, position)) }
 }
 
 /// Whether a word has no special meaning: letters and digits, joined by hyphens and apostrophes.
@@ -61,8 +61,8 @@ fn is_commit(core: &str) -> bool {
 }
 
 /// A code span (CommonMark 0.31.2, section 6.1) with `text`, which must be one line and not empty.
-fn span(text: &str, place: TextPosition) -> String {
-    let text = match place {
+fn span(text: &str, position: TextPosition) -> String {
+    let text = match position {
         TextPosition::Cell => cell(text),
         TextPosition::Line => text.to_owned(),
     };

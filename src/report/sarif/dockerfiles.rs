@@ -30,11 +30,11 @@ pub fn render(report: &DockerfileReport) -> String {
         froms.map(|(position, from)| (file.path.as_str(), position, from))
     });
     // Every base that is not fresh is a result, regardless of `--fail-on`.
-    let wanted = all.filter(|(_, _, from)| {
+    let selected = all.filter(|(_, _, from)| {
         let is_not_fresh = from.verdict.is_some_and(|verdict| verdict != Verdict::Fresh);
         from.counts() && (is_not_fresh || from.fails(Verdict::Deprecated))
     });
-    let results = wanted.take(MOST_RESULTS).map(|(path, position, from)| result(path, position, from, &mut rules));
+    let results = selected.take(MOST_RESULTS).map(|(path, position, from)| result(path, position, from, &mut rules));
     let results = results.collect();
     let errors = report.errors.iter().take(MOST_NOTIFICATIONS).map(|error| {
         let text = format!("{}: {}", plain(&error.scope, NAME), plain(&error.message, MESSAGE));
@@ -50,7 +50,7 @@ pub fn render(report: &DockerfileReport) -> String {
 
 fn result(file: &str, position: usize, from: &FromFields, rules: &mut SarifRules) -> SarifResult {
     let leading = from.reasons.first().map_or(ReasonCode::BaseUnresolved.as_str(), |reason| reason.code.as_str());
-    let (rule_id, rule_index) = rules.place(leading);
+    let (rule_id, rule_index) = rules.rule_reference(leading);
     let hash = Digest::sha256(format!("{file}#{position}").as_bytes());
     let hash = hash.hex();
     let region = SarifRegion {

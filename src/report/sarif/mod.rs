@@ -65,7 +65,7 @@ pub fn render_within(report: &Report, most: usize) -> String {
 
 fn result(finding: &Finding, rules: &mut SarifRules) -> log::SarifResult {
     let leading = finding.reasons.first().map_or(finding.verdict.as_str(), |reason| reason.code.as_str());
-    let (rule_id, rule_index) = rules.place(leading);
+    let (rule_id, rule_index) = rules.rule_reference(leading);
     let hash = Digest::sha256(finding.id.as_bytes());
     let hash = hash.hex();
     let suppression = finding.exemption.as_ref().map(|exemption| SarifSuppression {

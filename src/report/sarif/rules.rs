@@ -22,15 +22,15 @@ impl SarifRules {
     }
 
     /// The ID and index of the rule `code`. Adds a rule for an unknown code.
-    pub(super) fn place(&mut self, code: &str) -> (String, usize) {
+    pub(super) fn rule_reference(&mut self, code: &str) -> (String, usize) {
         // GitHub limits the name to 255 characters.
         let id = plain(code, 100);
         let id = if id.trim().is_empty() { "unexplained".to_owned() } else { id };
-        let place = self.0.iter().position(|rule| rule.id == id).unwrap_or_else(|| {
+        let index = self.0.iter().position(|rule| rule.id == id).unwrap_or_else(|| {
             self.0.push(rule(&id));
             self.0.len() - 1
         });
-        (id, place)
+        (id, index)
     }
 
     /// The rules, by index.
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn every_rule_is_explained_within_the_github_limits() {
-        for (place, code) in ReasonCode::ALL.iter().enumerate() {
+        for (index, code) in ReasonCode::ALL.iter().enumerate() {
             let section = section(code.as_str()).unwrap_or_else(|| panic!("{code}"));
             // Links and lists do not work as plain text.
             assert!(!section.about.contains("](") && !section.about.contains("\n\n- "), "{code}");
@@ -108,7 +108,7 @@ mod tests {
             assert!(rule.short_description.text.chars().count() <= 300, "{}", rule.short_description.text);
             assert!(rule.full_description.text.chars().count() <= 1024, "{code}");
             assert!(rule.help.text.contains("\n\nWhat to do: ") && !rule.help.text.contains('`'), "{code}");
-            assert_eq!(SarifRules::known().place(code.as_str()), (code.to_string(), place));
+            assert_eq!(SarifRules::known().rule_reference(code.as_str()), (code.to_string(), index));
         }
     }
 
@@ -116,9 +116,9 @@ mod tests {
     fn an_unknown_code_gets_one_rule() {
         let mut rules = SarifRules::known();
         let known = rules.0.len();
-        assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));
-        assert_eq!(rules.place("[x](y)"), ("[x] (y)".to_owned(), known));
-        assert_eq!(rules.place(""), ("unexplained".to_owned(), known + 1));
+        assert_eq!(rules.rule_reference("[x](y)"), ("[x] (y)".to_owned(), known));
+        assert_eq!(rules.rule_reference("[x](y)"), ("[x] (y)".to_owned(), known));
+        assert_eq!(rules.rule_reference(""), ("unexplained".to_owned(), known + 1));
         let rules = rules.into_vec();
         assert_eq!(rules.len(), known + 2);
         assert!(rules.iter().all(|rule| !rule.name.is_empty()));

@@ -8,9 +8,9 @@ use super::super::Sanitized;
 /// Braces are doubled, and `](` would create a link (SARIF 2.1.0, sections 3.11.5 and 3.11.6). GitHub also shows
 /// messages in comments, where `@team`, `#12`, URLs and tags have a meaning.
 pub(super) fn plain(text: &str, width: usize) -> String {
-    let harmless = Sanitized::from(text).shortened(width);
-    let mut shown = String::with_capacity(harmless.as_str().len());
-    let mut characters = harmless.as_str().chars().peekable();
+    let sanitized = Sanitized::from(text).shortened(width);
+    let mut shown = String::with_capacity(sanitized.as_str().len());
+    let mut characters = sanitized.as_str().chars().peekable();
     while let Some(character) = characters.next() {
         let is_begun = shown.ends_with(|c: char| c.is_alphanumeric() || c == '_');
         shown.push(character);

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use chrono::Utc;
 
 pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ChannelRow};
-use super::{Console, ExitStatus, OutboundClients, app_context::memory, output, pipeline::LOCK_WAIT};
+use super::{Console, ExitStatus, OutboundClients, app_context::open_store, output, pipeline::LOCK_WAIT};
 use crate::{
     cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, OutputFormat},
     config::Settings,
@@ -23,14 +23,14 @@ use crate::{
 ///
 /// When there is no store, the ledger cannot be read or written, or no alert has that id.
 pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console) -> Result<ExitStatus> {
-    let (store, receivers) = memory(settings)?;
+    let (store, outbound) = open_store(settings)?;
     match command {
         AlertsCommand::List(args) => list(&*store, args, console).await,
         AlertsCommand::Show(args) => show(&*store, args, console).await,
         AlertsCommand::Snooze(args) => snooze(&store, args).await,
         AlertsCommand::Resend(args) => {
             let session = open_session(&store, "alerts resend").await?;
-            let sent = resend(settings, &*store, &receivers, args, &session).await;
+            let sent = resend(settings, &*store, &outbound, args, &session).await;
             session.close().await;
             sent
         }
@@ -40,10 +40,10 @@ pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console)
 async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Result<ExitStatus> {
     let ledger = ledger(store).await?;
     let mut list = AlertList::from_ledger(&ledger);
-    let is_wanted = |owner: Option<&str>| {
+    let is_selected = |owner: Option<&str>| {
         args.owner.is_empty() || owner.is_some_and(|owner| args.owner.iter().any(|glob| glob.matches(owner)))
     };
-    list.alerts.retain(|alert| (args.all || alert.is_open()) && is_wanted(alert.subject.owner.as_deref()));
+    list.alerts.retain(|alert| (args.all || alert.is_open()) && is_selected(alert.subject.owner.as_deref()));
     output::print(&match args.format {
         OutputFormat::Json => json::render(&list),
         OutputFormat::Table => listing::table(&list, &console.style()),
@@ -95,7 +95,7 @@ async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<ExitS
 async fn resend(
     settings: &Settings,
     store: &dyn Store,
-    receivers: &OutboundClients,
+    outbound: &OutboundClients,
     args: &AlertArgs,
     session: &LedgerSession,
 ) -> Result<ExitStatus> {
@@ -110,7 +110,7 @@ async fn resend(
             about.as_str()
         );
     }
-    let delivered = notify::deliver(session, &receivers.notifiers, &settings.notify, now).await?;
+    let delivered = notify::deliver(session, &outbound.notifiers, &settings.notify, now).await?;
     for delivery in &delivered.tried {
         match &delivery.outcome {
             Ok(_) => output::print_stderr(&format!("notified {}", delivery.channel)),

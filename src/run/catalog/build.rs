@@ -94,7 +94,7 @@ async fn run(task: CrawlJob<'_>, first_at: Option<DateTime<Utc>>, console: Conso
     if !journal.is_empty() {
         print_stderr(&format!("resuming: {} platform releases already read", journal.len()));
     }
-    let ports = AppClients::open(&allowing(settings, &scope.repositories))?;
+    let clients = AppClients::open(&allowing(settings, &scope.repositories))?;
     let bar = RunProgressBar::new(console.has_progress);
     let has_bar = console.has_progress;
     let progress = |progress: CrawlProgress| {
@@ -106,7 +106,7 @@ async fn run(task: CrawlJob<'_>, first_at: Option<DateTime<Utc>>, console: Conso
             tracing::info!("{done} of at most {total} requests done");
         }
     };
-    let crawled = crawl(&*ports.client, &scope, known, &mut journal, &Utc::now, &progress).await;
+    let crawled = crawl(&*clients.client, &scope, known, &mut journal, &Utc::now, &progress).await;
     bar.clear();
     let again = || format!("the progress is in {}: run the same command again to resume", journal_of(file).display());
     let crawled = crawled.with_context(again)?;
@@ -144,8 +144,9 @@ fn repositories(settings: &Settings, lines: &[Glob], known: &ReleaseCatalog) -> 
     let named = lines.iter().filter_map(|line| exact(line.as_str().rsplit_once(':')?.0));
     let all = settings.policy.calendar.repositories().chain(configured).chain(named);
     let all: BTreeSet<_> = all.chain(known.repositories().cloned()).collect();
-    let is_wanted = |repository: &Repository| lines.is_empty() || lines.iter().any(|line| may_match(line, repository));
-    all.into_iter().filter(is_wanted).collect()
+    let is_selected =
+        |repository: &Repository| lines.is_empty() || lines.iter().any(|line| may_match(line, repository));
+    all.into_iter().filter(is_selected).collect()
 }
 
 /// Whether a line of `repository` may match the pattern. If not, its tag list is not read.

@@ -8,7 +8,7 @@ use super::super::{
     Console, ExitStatus,
     app_context::catalogs,
     output::print,
-    releases::{kept, kept_key, read_signed},
+    releases::{read_signed, stored_catalog, stored_key},
 };
 use crate::{
     cli::{CatalogStatsArgs, OutputFormat},
@@ -73,12 +73,12 @@ pub(super) fn run(settings: &Settings, args: &CatalogStatsArgs, console: Console
 pub(super) fn known(catalogs: &[Catalog], now: DateTime<Utc>) -> ReleaseCatalog {
     let mut known = ReleaseCatalog::new(now);
     for catalog in catalogs {
-        if let Some(accepted) = kept_key(catalog).and_then(|key| kept(catalog, &key)) {
+        if let Some(accepted) = stored_key(catalog).and_then(|key| stored_catalog(catalog, &key)) {
             known.merge(accepted.catalog);
         }
         for repository in catalog.repositories() {
-            for release in
-                catalog.read_repository(&repository, |memory| memory.releases.values().cloned().collect::<Vec<_>>())
+            for release in catalog
+                .read_repository(&repository, |open_store| open_store.releases.values().cloned().collect::<Vec<_>>())
             {
                 known.insert(&repository, (*release).clone());
             }

@@ -26,8 +26,8 @@ use crate::{
 /// When it cannot be read or stored, or its signature is invalid.
 pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Result<ExitStatus> {
     let key = keys::public_key(settings, args.public_key.as_ref())?;
-    let ports = AppClients::open(&allowing(settings, &args.source))?;
-    let accepted = releases::import(&args.source, &key, &ports, &catalogs(settings)).await;
+    let clients = AppClients::open(&allowing(settings, &args.source))?;
+    let accepted = releases::import(&args.source, &key, &clients, &catalogs(settings)).await;
     let accepted = accepted.with_context(|| format!("{} was not imported", args.source))?;
     let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
     print_stderr(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.len()));
@@ -44,7 +44,7 @@ pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Res
 /// When it is not signed, or cannot be written.
 pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Result<ExitStatus> {
     let key = args.key.as_deref().map(keys::read).transpose()?;
-    let ports = AppClients::open(&allowing(settings, &args.target))?;
+    let clients = AppClients::open(&allowing(settings, &args.target))?;
     let (bytes, signature) = match &args.file {
         Some(file) => {
             let signed = read_signed(file)?;
@@ -62,15 +62,15 @@ pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Res
     {
         bail!("the catalog does not match catalog.public_key of this configuration: {refusal}");
     }
-    publish(&args.target, bytes, signature, &ports).await?;
+    publish(&args.target, bytes, signature, &clients).await?;
     print_stderr(&format!("published {} platform releases to {}", catalog.len(), args.target));
     Ok(ExitStatus::Clean)
 }
 
-/// `settings` with the registry of `place` allowed, because the command names it.
-fn allowing(settings: &Settings, place: &CatalogSource) -> Settings {
+/// `settings` with the registry of `location` allowed, because the command names it.
+fn allowing(settings: &Settings, location: &CatalogSource) -> Settings {
     let mut settings = settings.clone();
-    if let CatalogSource::Oci(reference) = place {
+    if let CatalogSource::Oci(reference) = location {
         settings.allow(&reference.repository.registry);
     }
     settings

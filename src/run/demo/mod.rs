@@ -33,10 +33,10 @@ const BASES: &str = "public.ecr.aws";
 /// A served fleet.
 pub struct Demo {
     fleet: DemoFleet,
-    shelved: DemoCounts,
+    counts: DemoCounts,
     registry: Loopback,
     settings: Settings,
-    ports: AppClients,
+    clients: AppClients,
 }
 
 /// Serves the bundled fleet and prints the report, or explains one image. Prints an introduction to standard error.
@@ -71,24 +71,24 @@ impl Demo {
     pub fn serve() -> Result<Self> {
         let fleet = DemoFleet::bundled()?;
         let stock = Stock::new();
-        let shelved = fleet.publish(&stock)?;
+        let counts = fleet.publish(&stock)?;
         let cloud = fleet.deploy(&stock)?;
         let registry = Loopback::start(stock).context("cannot start a registry on loopback")?;
         let settings = settings(&fleet, &registry)?;
-        let ports = AppClients::with(settings.network.clone(), Catalog::in_memory(), |aws| {
+        let clients = AppClients::with(settings.network.clone(), Catalog::in_memory(), |aws| {
             aws.with_transport(cloud.transport()).with_access_key("DEMO", &Secret::new("demo".to_owned()))
         })?;
-        Ok(Self { fleet, shelved, registry, settings, ports })
+        Ok(Self { fleet, counts, registry, settings, clients })
     }
 
     /// Audits the fleet as of its time.
     pub async fn report(&self) -> Report {
-        report(&self.settings, &self.ports, self.instants(), &|_| {}).await
+        report(&self.settings, &self.clients, self.instants(), &|_| {}).await
     }
 
     /// Explains the selected images.
     pub async fn explanations(&self) -> Vec<Explanation> {
-        explain::explanations(&self.settings, &self.ports, self.instants()).await
+        explain::explanations(&self.settings, &self.clients, self.instants()).await
     }
 
     /// Selects the image `name`, as listed in the introduction.
@@ -115,8 +115,8 @@ impl Demo {
             "Serving {} images and {} releases of {} base lines from a registry at {},\n\
             which simulates {} and {BASES}.\n\n{}\n",
             self.fleet.image.len(),
-            self.shelved.releases,
-            self.shelved.lines,
+            self.counts.releases,
+            self.counts.lines,
             self.registry.host(),
             self.fleet.registry,
             abouts.join("\n"),

@@ -18,7 +18,7 @@ pub(super) struct TimeLeft(Duration);
 
 impl TimeLeft {
     /// The time from `now_ms` until `deadline_ms`, both in milliseconds since the Unix epoch.
-    pub(super) fn until(deadline_ms: u64, now_ms: u64) -> Self {
+    pub(super) fn new(deadline_ms: u64, now_ms: u64) -> Self {
         let deadline = Duration::from_millis(deadline_ms);
         if deadline < NO_INSTANT {
             return Self(deadline);
@@ -48,7 +48,7 @@ mod tests {
 
     fn milliseconds(left: u64) -> [u128; 3] {
         let now = Instant::now();
-        let Deadlines { audit, notify, end } = TimeLeft::until(NOW + left * 1000, NOW).deadlines(now);
+        let Deadlines { audit, notify, end } = TimeLeft::new(NOW + left * 1000, NOW).deadlines(now);
         [audit, notify, end].map(|at| (at.unwrap() - now).as_millis())
     }
 
@@ -62,11 +62,11 @@ mod tests {
 
     #[test]
     fn a_past_deadline_leaves_no_time() {
-        assert_eq!(TimeLeft::until(NOW - 1, NOW), TimeLeft(Duration::ZERO));
+        assert_eq!(TimeLeft::new(NOW - 1, NOW), TimeLeft(Duration::ZERO));
     }
 
     #[test]
     fn a_small_deadline_is_a_remaining_time() {
-        assert_eq!(TimeLeft::until(600_000, NOW), TimeLeft(Duration::from_mins(10)));
+        assert_eq!(TimeLeft::new(600_000, NOW), TimeLeft(Duration::from_mins(10)));
     }
 }

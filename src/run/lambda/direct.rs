@@ -32,31 +32,31 @@ pub(super) async fn report(
     settings: &Settings,
     aws: &Aws,
     direct: &DirectInvocation,
-    until: Deadlines,
+    deadlines: Deadlines,
     metrics: &mut LambdaMetrics,
 ) -> InvocationResult {
     let instants = RunInstants::new(direct.as_of);
     let progress = &|_| ();
     let report = if settings.store.is_some() {
-        let world = open(settings, aws, until).await?;
-        let report = within(until.audit, report_on(settings, &world.clients, instants, progress)).await;
-        if let Some(why) = keep_catalog(&world, until).await {
+        let context = open(settings, aws, deadlines).await?;
+        let report = within(deadlines.audit, report_on(settings, &context.clients, instants, progress)).await;
+        if let Some(why) = keep_catalog(&context, deadlines).await {
             tracing::warn!("{why}");
         }
-        metrics.count("Requests", world.clients.requests.total());
+        metrics.count("Requests", context.clients.requests.total());
         report
     } else {
-        let ports = without_store(settings, aws).await?;
-        let report = within(until.audit, report_on(settings, &ports, instants, progress)).await;
-        metrics.count("Requests", ports.requests.total());
+        let clients = without_store(settings, aws).await?;
+        let report = within(deadlines.audit, report_on(settings, &clients, instants, progress)).await;
+        metrics.count("Requests", clients.requests.total());
         report
     };
     let report = report.ok_or_else(|| InvocationFailure::timed_out("all images were audited"))?;
     if let Some(why) = stopped_before_it_began(&report) {
         return Err(InvocationFailure::new(InvocationFailureKind::Failed, why));
     }
-    let answer = serde_json::from_str(&report.fitting(MOST_BYTES));
-    answer.map_err(|error| {
+    let response = serde_json::from_str(&report.fitting(MOST_BYTES));
+    response.map_err(|error| {
         InvocationFailure::new(InvocationFailureKind::Failed, format!("cannot serialize the report: {error}"))
     })
 }
@@ -66,13 +66,13 @@ async fn without_store(settings: &Settings, aws: &Aws) -> Result<AppClients, Inv
     let requests = Arc::new(RequestCounter::default());
     let aws = aws.for_another_run(Arc::clone(&requests)).await;
     let aws = aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition());
-    let ports = AppClients::over(settings.network.clone(), Arc::new(aws), requests, Catalog::in_memory());
-    ports.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
+    let clients = AppClients::over(settings.network.clone(), Arc::new(aws), requests, Catalog::in_memory());
+    clients.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
 }
 
-/// Whether `answer` exceeds the response limit.
-pub(super) fn is_too_large(answer: &Value) -> bool {
-    serde_json::to_vec(answer).map_or(0, |bytes| bytes.len()) > MOST_BYTES
+/// Whether `response` exceeds the response limit.
+pub(super) fn is_too_large(response: &Value) -> bool {
+    serde_json::to_vec(response).map_or(0, |bytes| bytes.len()) > MOST_BYTES
 }
 
 #[cfg(test)]

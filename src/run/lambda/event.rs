@@ -146,11 +146,11 @@ fn image_action(fields: &Map<String, Value>) -> Result<InvocationEvent, String> 
 /// Quotes a part of the input as JSON, escaped for logs.
 fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
-    let shown: String = text.chars().take(QUOTED_CHARS).flat_map(harmless).collect();
+    let shown: String = text.chars().take(QUOTED_CHARS).flat_map(escaped).collect();
     if text.chars().count() > QUOTED_CHARS { format!("{shown}…") } else { shown }
 }
 
-fn harmless(c: char) -> impl Iterator<Item = char> {
+fn escaped(c: char) -> impl Iterator<Item = char> {
     let is_plain = !c.is_control() && (c.is_ascii() || c.is_alphanumeric() || c == '…');
     if is_plain { vec![c] } else { c.escape_default().collect() }.into_iter()
 }

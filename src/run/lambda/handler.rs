@@ -42,7 +42,7 @@ pub(super) struct InvocationHandler {
 /// The result of an invocation.
 pub(super) struct InvocationOutcome {
     /// The response.
-    pub(super) answer: Result<Value, InvocationFailure>,
+    pub(super) response: Result<Value, InvocationFailure>,
     /// Its metrics.
     pub(super) metrics: LambdaMetrics,
 }
@@ -70,31 +70,31 @@ impl InvocationHandler {
     /// Handles `payload` before `deadline_ms`, in milliseconds since the Unix epoch.
     pub(super) async fn handle(&self, payload: &Value, deadline_ms: u64) -> InvocationOutcome {
         let now_ms = u64::try_from(Utc::now().timestamp_millis()).unwrap_or_default();
-        let until = TimeLeft::until(deadline_ms, now_ms).deadlines(tokio::time::Instant::now());
+        let deadlines = TimeLeft::new(deadline_ms, now_ms).deadlines(tokio::time::Instant::now());
         let mut metrics = LambdaMetrics::default();
-        let answer = match InvocationEvent::read(payload) {
+        let response = match InvocationEvent::read(payload) {
             Err(why) => Err(InvocationFailure::new(InvocationFailureKind::UnknownEvent, why)),
             Ok(InvocationEvent::Ignored(why)) => {
                 tracing::info!("ignored: {why}");
                 Ok(serde_json::json!({ "ignored": why }))
             }
-            Ok(InvocationEvent::Run) => self.run(until, &mut metrics).await,
+            Ok(InvocationEvent::Run) => self.run(deadlines, &mut metrics).await,
             Ok(InvocationEvent::Pushed(push)) => match self.settings(&self.flags).await {
-                Ok(settings) => image_push::audit(&settings, &self.aws, push, until, &mut metrics).await,
+                Ok(settings) => image_push::audit(&settings, &self.aws, push, deadlines, &mut metrics).await,
                 Err(failure) => Err(failure),
             },
             Ok(InvocationEvent::Direct(direct)) => {
                 let flags = CliOverrides { images: direct.images.clone(), ..self.flags.clone() };
                 match self.settings(&flags).await {
-                    Ok(settings) => direct::report(&settings, &self.aws, &direct, until, &mut metrics).await,
+                    Ok(settings) => direct::report(&settings, &self.aws, &direct, deadlines, &mut metrics).await,
                     Err(failure) => Err(failure),
                 }
             }
         };
-        if let Err(failure) = &answer {
+        if let Err(failure) = &response {
             tracing::error!("{}", failure.message);
         }
-        InvocationOutcome { answer, metrics }
+        InvocationOutcome { response, metrics }
     }
 
     async fn settings(&self, flags: &CliOverrides) -> Result<Settings, InvocationFailure> {
@@ -106,9 +106,9 @@ impl InvocationHandler {
     }
 
     /// Performs a run.
-    async fn run(&self, until: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
+    async fn run(&self, deadlines: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
         let begun = Instant::now();
-        let done = self.cycle(until, metrics).await;
+        let done = self.run_once(deadlines, metrics).await;
         let ended = match &done {
             Ok(_) => RunEnding::Succeeded,
             Err(failure) if failure.kind == InvocationFailureKind::Unfinished => RunEnding::Unfinished,
@@ -118,38 +118,42 @@ impl InvocationHandler {
         done
     }
 
-    async fn cycle(&self, until: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
+    async fn run_once(&self, deadlines: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
         let settings = self.settings(&self.flags).await?;
         if let Some(why) = nothing_to_audit(&settings) {
             return Err(InvocationFailure::new(InvocationFailureKind::Configuration, why));
         }
-        let world = open(&settings, &self.aws, until).await?;
+        let context = open(&settings, &self.aws, deadlines).await?;
         // Boxed, because the future of a run is large.
-        let cycle = Box::pin(pipeline::once_until(&settings, &world, RunInstants::new(None), until)).await;
-        metrics.count("Requests", world.clients.requests.total());
-        match cycle.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Failed, &error))? {
+        let run = Box::pin(pipeline::once_until(&settings, &context, RunInstants::new(None), deadlines)).await;
+        metrics.count("Requests", context.clients.requests.total());
+        match run.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Failed, &error))? {
             Err(TimedOut::Audit) => Err(InvocationFailure::timed_out("the audit was complete")),
             Err(TimedOut::Notifying(_)) => Err(InvocationFailure::timed_out("all notifications were sent")),
-            Ok(cycle) => {
-                metrics.cycle(&cycle);
-                Ok(answer(&cycle))
+            Ok(run) => {
+                metrics.completed(&run);
+                Ok(response(&run))
             }
         }
     }
 }
 
 /// Creates the context of one invocation.
-pub(super) async fn open(settings: &Settings, aws: &Aws, until: Deadlines) -> Result<AppContext, InvocationFailure> {
-    match within(until.audit, AppContext::open_as(settings, aws)).await {
-        Some(world) => {
-            world.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
+pub(super) async fn open(
+    settings: &Settings,
+    aws: &Aws,
+    deadlines: Deadlines,
+) -> Result<AppContext, InvocationFailure> {
+    match within(deadlines.audit, AppContext::open_as(settings, aws)).await {
+        Some(context) => {
+            context.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
         }
         None => Err(InvocationFailure::timed_out("the store was read")),
     }
 }
 
 /// The response of a run, truncated to the response limit.
-fn answer(CompletedRun { report, outcome }: &CompletedRun) -> Value {
+fn response(CompletedRun { report, outcome }: &CompletedRun) -> Value {
     if let Some(note) = report.most_unknown() {
         tracing::warn!("most of the fleet is unknown: {}", note.message);
     }
@@ -164,16 +168,16 @@ fn answer(CompletedRun { report, outcome }: &CompletedRun) -> Value {
         sent,
         report.complete
     );
-    let mut answer = serde_json::to_value(outcome).unwrap_or_default();
-    if direct::is_too_large(&answer) {
+    let mut response = serde_json::to_value(outcome).unwrap_or_default();
+    if direct::is_too_large(&response) {
         // The complete result is in the store.
         let why = "the response is truncated to the limit of Lambda";
-        answer = serde_json::json!({
+        response = serde_json::json!({
             "schema": outcome.schema, "run_id": outcome.run_id, "at": outcome.at, "store": outcome.store,
             "complete": outcome.complete, "summary": outcome.summary, "problems": [why],
         });
     }
-    answer
+    response
 }
 
 /// The time limit of the initialization, for which Lambda allows 10 seconds.

@@ -20,7 +20,7 @@ use crate::{
     run::{
         AppContext, RunInstants,
         audit::report_of,
-        inventories::estate,
+        inventories::aws_scope,
         pipeline::{self, Deadlines, keep_catalog, within},
     },
 };
@@ -59,63 +59,63 @@ pub(super) async fn audit(
     settings: &Settings,
     aws: &Aws,
     push: ImagePush,
-    until: Deadlines,
+    deadlines: Deadlines,
     metrics: &mut LambdaMetrics,
 ) -> InvocationResult {
     let settings = narrowed(settings, &push)?;
-    let world = open(&settings, aws, until).await?;
-    let done = Box::pin(audit_image(&settings, &world, push, until, metrics)).await;
-    metrics.count("Requests", world.clients.requests.total());
+    let context = open(&settings, aws, deadlines).await?;
+    let done = Box::pin(audit_image(&settings, &context, push, deadlines, metrics)).await;
+    metrics.count("Requests", context.clients.requests.total());
     done
 }
 
 async fn audit_image(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     push: ImagePush,
-    until: Deadlines,
+    deadlines: Deadlines,
     metrics: &mut LambdaMetrics,
 ) -> InvocationResult {
     let name = format!("{}:{}", push.repository, push.tag);
-    let mut answer =
+    let mut response =
         PushResult { image: name, digest: push.digest.to_string(), findings: Vec::new(), messages: 0, ignored: None };
     let is_unlisted = settings.ecr.is_empty();
     let tables = if is_unlisted { vec![everything()] } else { settings.ecr.clone() };
     let instants = RunInstants::new(None);
-    let estate = estate(settings, &world.clients, instants);
-    let inventory = PushedInventory::new(push, &tables, Arc::clone(&estate));
+    let aws_scope = aws_scope(settings, &context.clients, instants);
+    let inventory = PushedInventory::new(push, &tables, Arc::clone(&aws_scope));
     let inventory = Arc::new(inventory);
-    let sources = AuditSources { inventories: vec![Box::new(Arc::clone(&inventory))], aws_scope: Some(estate) };
-    let report = report_of(&sources, settings, &world.clients, instants, &|_| ());
-    let Some(report) = within(until.audit, report).await else {
-        keep_catalog(world, until).await;
+    let sources = AuditSources { inventories: vec![Box::new(Arc::clone(&inventory))], aws_scope: Some(aws_scope) };
+    let report = report_of(&sources, settings, &context.clients, instants, &|_| ());
+    let Some(report) = within(deadlines.audit, report).await else {
+        keep_catalog(context, deadlines).await;
         return Err(InvocationFailure::timed_out("the image was audited"));
     };
     if let Some(why) = inventory.ignored() {
-        tracing::info!("ignored: {} was pushed, but {}", answer.image, why.as_str());
-        answer.ignored = Some(why.as_str().to_owned());
-        keep_catalog(world, until).await;
-        return Ok(serde_json::to_value(answer).unwrap_or_default());
+        tracing::info!("ignored: {} was pushed, but {}", response.image, why.as_str());
+        response.ignored = Some(why.as_str().to_owned());
+        keep_catalog(context, deadlines).await;
+        return Ok(serde_json::to_value(response).unwrap_or_default());
     }
     if let Some(why) = transient_failure(&report) {
-        keep_catalog(world, until).await;
+        keep_catalog(context, deadlines).await;
         return Err(InvocationFailure::new(
             InvocationFailureKind::Failed,
-            format!("cannot audit {}: {why}", answer.image),
+            format!("cannot audit {}: {why}", response.image),
         ));
     }
-    let outcome = pipeline::notify_part(settings, world, &report, is_unlisted, until).await;
+    let outcome = pipeline::notify_part(settings, context, &report, is_unlisted, deadlines).await;
     let outcome = outcome.map_err(|error| {
         InvocationFailure::new(InvocationFailureKind::Failed, format!("no notification was sent: {error}"))
     })?;
     let Some(outcome) = outcome else { return Err(InvocationFailure::timed_out("all notifications were sent")) };
     metrics.notified(&outcome);
-    answer.messages = outcome.messages.iter().filter(|message| message.sent).count();
-    answer.findings = report.findings.iter().map(PushedFinding::new).collect();
+    response.messages = outcome.messages.iter().filter(|message| message.sent).count();
+    response.findings = report.findings.iter().map(PushedFinding::new).collect();
     // If only the base is unreadable, the finding covers it.
     if let Some(why) = unknown_for(&report, &PERMANENT, |finding| finding.base.is_none()) {
-        let why = format!("the pushed image {} cannot be audited: {why}", answer.image);
-        let sent = pipeline::push_failed(settings, world, instants.now, &answer.image, &why).await;
+        let why = format!("the pushed image {} cannot be audited: {why}", response.image);
+        let sent = pipeline::push_failed(settings, context, instants.now, &response.image, &why).await;
         let sent = sent.map_err(|error| {
             InvocationFailure::new(InvocationFailureKind::Failed, format!("{why}; no channel was notified: {error}"))
         })?;
@@ -123,11 +123,11 @@ async fn audit_image(
             return Err(InvocationFailure::new(InvocationFailureKind::Failed, why));
         }
         tracing::warn!("{why}");
-        answer.messages += sent;
+        response.messages += sent;
     }
     outcome.problems.iter().for_each(|problem| tracing::warn!("{problem}"));
-    tracing::info!("audited the pushed image {}; {} messages sent", answer.image, answer.messages);
-    Ok(serde_json::to_value(answer).unwrap_or_default())
+    tracing::info!("audited the pushed image {}; {} messages sent", response.image, response.messages);
+    Ok(serde_json::to_value(response).unwrap_or_default())
 }
 
 impl PushedFinding {
@@ -174,8 +174,8 @@ fn transient_failure(report: &Report) -> Option<String> {
 }
 
 /// The first reason with one of `codes`, among the `unknown` findings that `is_meant` selects.
-fn unknown_for(report: &Report, codes: &[ReasonCode], is_meant: impl Fn(&Finding) -> bool) -> Option<String> {
-    let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown && is_meant(finding));
+fn unknown_for(report: &Report, codes: &[ReasonCode], is_selected: impl Fn(&Finding) -> bool) -> Option<String> {
+    let unknown = report.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown && is_selected(finding));
     let mut reasons = unknown.flat_map(|finding| &finding.reasons);
     reasons.find(|reason| codes.iter().any(|code| code.as_str() == reason.code)).map(|reason| reason.message.clone())
 }

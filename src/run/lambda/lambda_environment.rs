@@ -45,8 +45,8 @@ impl LambdaEnvironment {
         wrong.extend(
             named.iter().filter(|name| environment.get(name).is_none()).map(|name| format!("{name} is not set")),
         );
-        if let Some(memory) = environment.get(named[2]).filter(|memory| memory.parse::<i32>().is_err()) {
-            wrong.push(format!("{} is {memory:?}, not a number", named[2]));
+        if let Some(open_store) = environment.get(named[2]).filter(|open_store| open_store.parse::<i32>().is_err()) {
+            wrong.push(format!("{} is {open_store:?}, not a number", named[2]));
         }
         match (endpoint, environment.get(named[0])) {
             (Some(endpoint), Some(function)) if wrong.is_empty() => {

@@ -49,7 +49,7 @@ impl LambdaMetrics {
     }
 
     /// Records the findings and notifications of a run.
-    pub(super) fn cycle(&mut self, CompletedRun { report, outcome }: &CompletedRun) {
+    pub(super) fn completed(&mut self, CompletedRun { report, outcome }: &CompletedRun) {
         self.found(report);
         self.notified(outcome);
     }

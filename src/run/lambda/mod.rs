@@ -59,7 +59,7 @@ pub async fn run(flags: CliOverrides, environment: &EnvironmentVariables, here: 
     let function: Arc<str> = surroundings.function.into();
     let invoked = service_fn(move |event: LambdaEvent<Value>| {
         let (handler, function) = (Arc::clone(&handler), Arc::clone(&function));
-        async move { answer(&handler, &function, event).await }
+        async move { response(&handler, &function, event).await }
     });
     let served = Runtime::new(invoked).layer(MapRequestLayer::new(with_json)).run().await;
     served.map_err(|error| anyhow!("the Lambda runtime is no longer reachable: {error}"))?;
@@ -81,12 +81,13 @@ fn with_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
 const QUOTED_BYTES: usize = 1024;
 
 /// Handles one invocation and writes its metrics.
-async fn answer(handler: &InvocationHandler, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
-    let InvocationOutcome { answer, metrics } = Box::pin(handler.handle(&event.payload, event.context.deadline)).await;
+async fn response(handler: &InvocationHandler, function: &str, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    let InvocationOutcome { response, metrics } =
+        Box::pin(handler.handle(&event.payload, event.context.deadline)).await;
     if let Some(line) = metrics.line(function, Utc::now().timestamp_millis())
         && let Err(error) = print(&line)
     {
         tracing::warn!("cannot write metrics: {error:#}");
     }
-    answer.map_err(Diagnostic::from)
+    response.map_err(Diagnostic::from)
 }

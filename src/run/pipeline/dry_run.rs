@@ -3,7 +3,8 @@
 use anyhow::{Context as _, Result};
 
 use super::{
-    AppContext, CompletedRun, MessageOutcome, RebuildOutcome, RunInstants, RunReport, audited, plan_all, report_place,
+    AppContext, CompletedRun, MessageOutcome, RebuildOutcome, RunInstants, RunReport, audited, plan_all,
+    report_location,
 };
 use crate::{
     audit::AuditProgress,
@@ -14,21 +15,25 @@ use crate::{
 /// What a run would find and send.
 pub(super) async fn dry_run(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Result<CompletedRun> {
-    let report = audited(settings, world, instants, progress).await?;
-    let mut ledger = notify::read(&*world.store).await.context("the ledger cannot be used")?;
-    let place = report_place(&*world.store);
-    let planned = plan_all(&mut ledger, NotificationContext { report: &report, place: Some(&place) }, settings);
-    let mut outcome = RunReport { dry_run: true, ..RunReport::from_report(&report, world.store.location()) };
+    let report = audited(settings, context, instants, progress).await?;
+    let mut ledger = notify::read(&*context.store).await.context("the ledger cannot be used")?;
+    let report_location = report_location(&*context.store);
+    let planned = plan_all(
+        &mut ledger,
+        NotificationContext { report: &report, report_location: Some(&report_location) },
+        settings,
+    );
+    let mut outcome = RunReport { dry_run: true, ..RunReport::from_report(&report, context.store.location()) };
     outcome.add_plan(&planned);
-    for due in &ledger.outbox {
-        match world.outbound.notifiers.get(&due.channel) {
-            Some(notifier) if due.is_ready(&settings.notify, report.generated_at) => outcome
+    for entry in &ledger.outbox {
+        match context.outbound.notifiers.get(&entry.channel) {
+            Some(notifier) if entry.is_ready(&settings.notify, report.generated_at) => outcome
                 .messages
-                .push(MessageOutcome::previewed(&due.channel, &due.message, notifier.preview(&due.message))),
+                .push(MessageOutcome::previewed(&entry.channel, &entry.message, notifier.preview(&entry.message))),
             _ => outcome.waiting += 1,
         }
     }

@@ -21,15 +21,15 @@ fn settings() -> WebhookClientSettings {
 }
 
 /// Calls `url`, if set.
-pub(super) async fn beat(world: &AppContext, url: Option<&SecretSource>) {
+pub(super) async fn beat(context: &AppContext, url: Option<&SecretSource>) {
     let Some(url) = url else { return };
-    if let Err(why) = call(world, url).await {
+    if let Err(why) = call(context, url).await {
         tracing::warn!("the heartbeat call failed: {}", sanitize(&why));
     }
 }
 
-async fn call(world: &AppContext, url: &SecretSource) -> Result<(), String> {
-    let url = world.outbound.aws.secret(url).await.map_err(|failure| failure.message)?;
-    let webhooks = WebhookClient::new(settings(), Arc::clone(&world.clients.requests))?;
+async fn call(context: &AppContext, url: &SecretSource) -> Result<(), String> {
+    let url = context.outbound.aws.secret(url).await.map_err(|failure| failure.message)?;
+    let webhooks = WebhookClient::new(settings(), Arc::clone(&context.clients.requests))?;
     webhooks.get(&url).await.map(drop).map_err(|error| error.why)
 }

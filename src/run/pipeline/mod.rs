@@ -59,13 +59,13 @@ pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Resul
     let sinks = ReportSink::open(&args.output, args.format.into())?;
     let bar = RunProgressBar::new(console.has_progress);
     let progress = |progress| bar.show(progress);
-    let cycle = if args.dry_run {
+    let run = if args.dry_run {
         dry_run::dry_run(settings, &AppContext::for_dry_run(settings).await?, instants, &progress).await
     } else {
         once(settings, &AppContext::open(settings).await?, instants, &progress).await
     };
     bar.clear();
-    let CompletedRun { report, outcome } = cycle?;
+    let CompletedRun { report, outcome } = run?;
     print(sinks, &outcome, &report, args, console)?;
     Ok(exit(&outcome.summary))
 }
@@ -97,23 +97,23 @@ impl CompletedRun {
 /// When the ledger cannot be read or there are no credentials. Nothing was sent then.
 pub async fn once(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Result<CompletedRun> {
-    let mut cycle = run_unmonitored(settings, world, instants, progress).await;
-    watch_over(settings, world, instants.now, &mut cycle).await;
-    cycle.map(CompletedRun::settled)
+    let mut run = run_unmonitored(settings, context, instants, progress).await;
+    watch_over(settings, context, instants.now, &mut run).await;
+    run.map(CompletedRun::settled)
 }
 
 async fn run_unmonitored(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Result<CompletedRun> {
-    let report = audited(settings, world, instants, progress).await?;
-    let outcome = complete(settings, world, &report, instants).await;
+    let report = audited(settings, context, instants, progress).await?;
+    let outcome = complete(settings, context, &report, instants).await;
     Ok(CompletedRun { report, outcome })
 }
 
@@ -125,40 +125,40 @@ async fn run_unmonitored(
 /// As [`once`].
 pub async fn once_until(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
-    until: Deadlines,
+    deadlines: Deadlines,
 ) -> Result<Result<CompletedRun, TimedOut>> {
-    let mut cycle = match run_unmonitored_until(settings, world, instants, until).await {
-        Ok(Ok(cycle)) => Ok(cycle),
+    let mut run = match run_unmonitored_until(settings, context, instants, deadlines).await {
+        Ok(Ok(run)) => Ok(run),
         // Lambda retries at once; self-monitoring records the retry.
         Ok(Err(unfinished)) => return Ok(Err(unfinished)),
         Err(error) => Err(error),
     };
-    let monitored = Box::pin(watch_over(settings, world, instants.now, &mut cycle));
-    if within(until.end, monitored).await.is_none() {
+    let monitored = Box::pin(watch_over(settings, context, instants.now, &mut run));
+    if within(deadlines.end, monitored).await.is_none() {
         tracing::warn!("self-monitoring was not updated: no time left");
     }
-    cycle.map(|cycle| Ok(cycle.settled()))
+    run.map(|run| Ok(run.settled()))
 }
 
 async fn run_unmonitored_until(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
-    until: Deadlines,
+    deadlines: Deadlines,
 ) -> Result<Result<CompletedRun, TimedOut>> {
-    let Some(report) = within(until.audit, audited(settings, world, instants, &|_| ())).await else {
-        keep_catalog(world, until).await;
+    let Some(report) = within(deadlines.audit, audited(settings, context, instants, &|_| ())).await else {
+        keep_catalog(context, deadlines).await;
         return Ok(Err(TimedOut::Audit));
     };
     let report = report?;
-    let completed = complete_until(settings, world, &report, instants, until).await;
-    let cycle = CompletedRun { report, outcome: completed.outcome };
+    let completed = complete_until(settings, context, &report, instants, deadlines).await;
+    let run = CompletedRun { report, outcome: completed.outcome };
     match completed.broken {
         Some(why) => bail!("{why}"),
-        None if completed.is_notified => Ok(Ok(cycle)),
-        None => Ok(Err(TimedOut::Notifying(Box::new(cycle)))),
+        None if completed.is_notified => Ok(Ok(run)),
+        None => Ok(Err(TimedOut::Notifying(Box::new(run)))),
     }
 }
 
@@ -174,13 +174,13 @@ struct RunCompletion {
 /// The audit report. Checks first that the ledger can be read.
 pub(super) async fn audited(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Result<Report> {
     // Before the audit: without a ledger its findings could not be notified.
-    notify::read(&*world.store).await.context("the ledger cannot be used")?;
-    let report = world.keeping_catalog(Box::pin(report(settings, &world.clients, instants, progress))).await;
+    notify::read(&*context.store).await.context("the ledger cannot be used")?;
+    let report = context.keeping_catalog(Box::pin(report(settings, &context.clients, instants, progress))).await;
     if let Some(why) = stopped_before_it_began(&report) {
         bail!("{why}");
     }
@@ -201,22 +201,22 @@ fn print(sinks: Vec<ReportSink>, outcome: &RunReport, report: &Report, args: &Ru
 }
 
 /// Records `report`, sends notifications and requests rebuilds. Failures are in the result and do not stop the other steps.
-pub async fn complete(settings: &Settings, world: &AppContext, report: &Report, instants: RunInstants) -> RunReport {
-    complete_until(settings, world, report, instants, Deadlines::default()).await.outcome
+pub async fn complete(settings: &Settings, context: &AppContext, report: &Report, instants: RunInstants) -> RunReport {
+    complete_until(settings, context, report, instants, Deadlines::default()).await.outcome
 }
 
 /// Like [`complete`], within deadlines.
 async fn complete_until(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     report: &Report,
     instants: RunInstants,
-    until: Deadlines,
+    deadlines: Deadlines,
 ) -> RunCompletion {
-    let mut outcome = RunReport::from_report(report, world.store.location());
-    let recorded = within(until.notify, record(settings, world, report, instants)).await;
+    let mut outcome = RunReport::from_report(report, context.store.location());
+    let recorded = within(deadlines.notify, record(settings, context, report, instants)).await;
     let unrecorded = recorded.and_then(Result::err).map(|error| format!("the report was not recorded: {error}"));
-    let notified = notify(settings, world, report, instants.now, until, &mut outcome).await;
+    let notified = notify(settings, context, report, instants.now, deadlines, &mut outcome).await;
     let is_notified = !matches!(notified, Ok(false));
     let unsent = notified.err().map(|error| error.to_string());
     let unsent = unsent.or_else(|| (!is_notified).then(|| "no time left".to_owned()));
@@ -225,17 +225,17 @@ async fn complete_until(
     outcome.problems.extend(unrecorded.into_iter().chain(unsent));
     let sent = outcome.messages.iter().filter(|message| message.sent).count() as u64;
     if sent > 0
-        && let Err(error) = store::add_alerts(&*world.store, report.generated_at.date_naive(), sent).await
+        && let Err(error) = store::add_alerts(&*context.store, report.generated_at.date_naive(), sent).await
     {
         tracing::warn!("cannot record the number of sent alerts: {error}");
     }
-    outcome.problems.extend(keep_catalog(world, until).await);
+    outcome.problems.extend(keep_catalog(context, deadlines).await);
     RunCompletion { outcome, is_notified, broken }
 }
 
 /// Saves the catalog, unless it is written continuously. Returns the problem if that fails.
-pub async fn keep_catalog(world: &AppContext, until: Deadlines) -> Option<String> {
-    let why = match within(until.end, world.keep_catalog()).await {
+pub async fn keep_catalog(context: &AppContext, deadlines: Deadlines) -> Option<String> {
+    let why = match within(deadlines.end, context.keep_catalog()).await {
         Some(Ok(())) => return None,
         Some(Err(error)) => error.to_string(),
         None => "no time left".to_owned(),
@@ -246,38 +246,38 @@ pub async fn keep_catalog(world: &AppContext, until: Deadlines) -> Option<String
 /// Sends notifications and requests rebuilds under the store lock. Returns whether time sufficed.
 async fn notify(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     report: &Report,
     now: DateTime<Utc>,
-    until: Deadlines,
+    deadlines: Deadlines,
     outcome: &mut RunReport,
 ) -> store::Result<bool> {
     let session = async {
-        let lock = world.store.lock(&report.run_id, LOCK_WAIT).await?;
-        LedgerSession::open(Arc::clone(&world.store), lock).await
+        let lock = context.store.lock(&report.run_id, LOCK_WAIT).await?;
+        LedgerSession::open(Arc::clone(&context.store), lock).await
     };
-    let Some(session) = within(until.notify, session).await.transpose()? else { return Ok(false) };
-    let notified = Box::pin(notify_locked(settings, world, report, now, &session, outcome));
-    let notified = within(until.notify, notified).await;
+    let Some(session) = within(deadlines.notify, session).await.transpose()? else { return Ok(false) };
+    let notified = Box::pin(notify_locked(settings, context, report, now, &session, outcome));
+    let notified = within(deadlines.notify, notified).await;
     session.close().await;
     notified.transpose().map(|notified| notified.is_some())
 }
 
 async fn notify_locked(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     report: &Report,
     now: DateTime<Utc>,
     session: &LedgerSession,
     outcome: &mut RunReport,
 ) -> store::Result<()> {
-    let place = report_place(&*world.store);
-    let context = NotificationContext { report, place: Some(&place) };
-    let planned = session.change(|ledger| plan_all(ledger, context, settings)).await?;
+    let report_location = report_location(&*context.store);
+    let notification = NotificationContext { report, report_location: Some(&report_location) };
+    let planned = session.change(|ledger| plan_all(ledger, notification, settings)).await?;
     outcome.add_plan(&planned);
-    let delivered = notify::deliver(session, &world.outbound.notifiers, &settings.notify, now).await?;
+    let delivered = notify::deliver(session, &context.outbound.notifiers, &settings.notify, now).await?;
     outcome.add_deliveries(delivered);
-    let requested = rebuilds::request(settings, world, session, &planned.rebuilds, now).await?;
+    let requested = rebuilds::request(settings, context, session, &planned.rebuilds, now).await?;
     outcome.add_rebuilds(requested);
     Ok(())
 }
@@ -289,27 +289,32 @@ struct RunPlan {
 }
 
 /// Records all due messages and rebuilds, and the notices about rebuilds.
-fn plan_all(ledger: &mut Ledger, context: NotificationContext<'_>, settings: &Settings) -> RunPlan {
-    let alerts = select::plan(ledger, context, &settings.notify);
+fn plan_all(ledger: &mut Ledger, notification: NotificationContext<'_>, settings: &Settings) -> RunPlan {
+    let alerts = select::plan(ledger, notification, &settings.notify);
     if alerts.is_superseded {
         return RunPlan { alerts, rebuilds: rebuild::RebuildPlan::default() };
     }
-    let Report { run_id, generated_at, .. } = context.report;
-    let rebuilds = rebuild::plan(context.report, &mut ledger.rebuilds, &settings.rebuild, run_id, *generated_at);
+    let Report { run_id, generated_at, .. } = notification.report;
+    let rebuilds = rebuild::plan(notification.report, &mut ledger.rebuilds, &settings.rebuild, run_id, *generated_at);
     let notices = rebuild::notices(&rebuilds, &ledger.rebuilds, *generated_at);
-    select::notify_of_rebuilds(ledger, &notices, context, &settings.notify);
+    select::notify_of_rebuilds(ledger, &notices, notification, &settings.notify);
     RunPlan { alerts, rebuilds }
 }
 
 /// Location of the latest report, for people.
-fn report_place(store: &dyn Store) -> String {
+fn report_location(store: &dyn Store) -> String {
     format!("{}/{}", store.location(), store::LATEST)
 }
 
 /// Stores the report, and its figures in the history.
-async fn record(settings: &Settings, world: &AppContext, report: &Report, instants: RunInstants) -> store::Result<()> {
+async fn record(
+    settings: &Settings,
+    context: &AppContext,
+    report: &Report,
+    instants: RunInstants,
+) -> store::Result<()> {
     let keep = async |json: String| {
-        store::record(&*world.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
+        store::record(&*context.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
     };
     match keep(json::render(report)).await {
         Err(error @ store::Error::TooLarge { most_bytes, .. }) => {
@@ -353,12 +358,12 @@ fn day(report: &Report) -> HistoryDay {
 }
 
 impl RunReport {
-    fn add_plan(&mut self, due: &RunPlan) {
-        if due.alerts.is_superseded {
+    fn add_plan(&mut self, plan: &RunPlan) {
+        if plan.alerts.is_superseded {
             self.problems.push("superseded by a later run: no new alerts were planned".to_owned());
         }
-        self.findings_waiting += due.alerts.waiting as u64;
-        self.rebuilds_waiting += due.rebuilds.waiting;
+        self.findings_waiting += plan.alerts.waiting as u64;
+        self.rebuilds_waiting += plan.rebuilds.waiting;
     }
 
     fn add_rebuilds(&mut self, requested: Vec<RebuildOutcome>) {

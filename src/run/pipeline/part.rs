@@ -23,37 +23,37 @@ use crate::{
 /// Those of the store.
 pub async fn notify_part(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     report: &Report,
     is_unlisted: bool,
-    until: Deadlines,
+    deadlines: Deadlines,
 ) -> store::Result<Option<RunReport>> {
-    let mut outcome = RunReport::from_report(report, world.store.location());
-    let notified = within(until.notify, notify(settings, world, report, is_unlisted, &mut outcome)).await;
-    outcome.problems.extend(keep_catalog(world, until).await);
+    let mut outcome = RunReport::from_report(report, context.store.location());
+    let notified = within(deadlines.notify, notify(settings, context, report, is_unlisted, &mut outcome)).await;
+    outcome.problems.extend(keep_catalog(context, deadlines).await);
     Ok(notified.transpose()?.map(|()| outcome))
 }
 
 async fn notify(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     report: &Report,
     is_unlisted: bool,
     outcome: &mut RunReport,
 ) -> store::Result<()> {
-    let context = NotificationContext { report, place: None };
-    let mut preview = notify::read(&*world.store).await?;
-    let due = preview.outbox.len();
-    let planned = select::plan_part(&mut preview, context, &settings.notify, is_unlisted);
+    let notification = NotificationContext { report, report_location: None };
+    let mut preview = notify::read(&*context.store).await?;
+    let due_count = preview.outbox.len();
+    let planned = select::plan_part(&mut preview, notification, &settings.notify, is_unlisted);
     outcome.findings_waiting += planned.waiting as u64;
-    if preview.outbox.len() == due && planned.joined == 0 {
+    if preview.outbox.len() == due_count && planned.joined == 0 {
         return Ok(());
     }
-    let lock = world.store.lock(&report.run_id, LOCK_WAIT).await?;
-    let session = LedgerSession::open(Arc::clone(&world.store), lock).await?;
+    let lock = context.store.lock(&report.run_id, LOCK_WAIT).await?;
+    let session = LedgerSession::open(Arc::clone(&context.store), lock).await?;
     let delivered = async {
-        session.change(|ledger| select::plan_part(ledger, context, &settings.notify, is_unlisted)).await?;
-        notify::deliver(&session, &world.outbound.notifiers, &settings.notify, report.generated_at).await
+        session.change(|ledger| select::plan_part(ledger, notification, &settings.notify, is_unlisted)).await?;
+        notify::deliver(&session, &context.outbound.notifiers, &settings.notify, report.generated_at).await
     };
     let delivered = delivered.await;
     session.close().await;

@@ -14,7 +14,7 @@ use crate::{
 /// Makes the calls of `planned` one by one. Each outcome is stored before the next call.
 pub(super) async fn request(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     session: &LedgerSession,
     planned: &RebuildPlan,
     now: DateTime<Utc>,
@@ -23,10 +23,10 @@ pub(super) async fn request(
     for key in &planned.due {
         session.check()?;
         let Some(rebuild) = session.ledger().await.rebuilds.remove(key) else { continue };
-        let answer = call(&rebuild, settings, world).await;
-        session.record(vec![DeliveryRecord::from_rebuild_call(key, &answer, now)]).await?;
+        let result = call(&rebuild, settings, context).await;
+        session.record(vec![DeliveryRecord::from_rebuild_call(key, &result, now)]).await?;
         let outcome = RebuildOutcome::from_rebuild(&rebuild);
-        outcomes.push(match answer {
+        outcomes.push(match result {
             Ok(message_id) => RebuildOutcome { sent: true, message_id, ..outcome },
             Err(error) => RebuildOutcome { error: Some(error.why), ..outcome },
         });
@@ -34,17 +34,17 @@ pub(super) async fn request(
     Ok(outcomes)
 }
 
-async fn call(rebuild: &Rebuild, settings: &Settings, world: &AppContext) -> Result<Option<String>, WebhookError> {
+async fn call(rebuild: &Rebuild, settings: &Settings, context: &AppContext) -> Result<Option<String>, WebhookError> {
     let lasting = |why: String| WebhookError { why, retry_after: None, is_about_call: false, may_have_arrived: false };
     let rule = rule_for(rebuild, &settings.rebuild)
         .ok_or_else(|| lasting(format!("no [[rebuild]] rule matches {} any more", rebuild.request.repository)))?;
     let secret = match &rule.secret {
-        Some(source) => Some(world.outbound.aws.secret(source).await.map_err(|failure| lasting(failure.message))?),
+        Some(source) => Some(context.outbound.aws.secret(source).await.map_err(|failure| lasting(failure.message))?),
         None => None,
     };
     let call = call_for(rebuild, rule, secret.as_ref(), Utc::now())?;
-    let answer = world.outbound.webhooks.call(&call).await?;
-    Ok(presets::read(rule.preset, &answer))
+    let result = context.outbound.webhooks.call(&call).await?;
+    Ok(presets::read(rule.preset, &result))
 }
 
 impl RebuildOutcome {

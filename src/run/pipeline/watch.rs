@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
-use super::{AppContext, CompletedRun, heartbeat::beat, report_place};
+use super::{AppContext, CompletedRun, heartbeat::beat, report_location};
 use crate::{
     config::Settings,
     image::ErrorCode,
@@ -14,35 +14,35 @@ use crate::{
     store,
 };
 
-/// Records the health of `cycle` and sends self-monitoring alerts; both are added to its result. A run over a part of the
+/// Records the health of `run` and sends self-monitoring alerts; both are added to its result. A run over a part of the
 /// configuration is ignored.
 ///
 /// A failure to do so is a problem in the result, or is logged if the run failed.
-pub async fn watch_over(settings: &Settings, world: &AppContext, now: DateTime<Utc>, cycle: &mut Result<CompletedRun>) {
+pub async fn watch_over(settings: &Settings, context: &AppContext, now: DateTime<Utc>, run: &mut Result<CompletedRun>) {
     if settings.is_part {
         return;
     }
-    match cycle {
-        Ok(cycle) => {
-            match observe(settings, world, &observed(settings, cycle)).await {
-                Ok(delivered) => cycle.outcome.add_deliveries(delivered),
-                Err(error) => cycle.outcome.problems.push(format!("self-monitoring failed: {error}")),
+    match run {
+        Ok(run) => {
+            match observe(settings, context, &observed(settings, run)).await {
+                Ok(delivered) => run.outcome.add_deliveries(delivered),
+                Err(error) => run.outcome.problems.push(format!("self-monitoring failed: {error}")),
             }
-            beat(world, settings.watch.heartbeat.as_ref()).await;
+            beat(context, settings.watch.heartbeat.as_ref()).await;
         }
-        Err(error) => failed(settings, world, now, &format!("{error:#}")).await,
+        Err(error) => failed(settings, context, now, &format!("{error:#}")).await,
     }
 }
 
 /// Records that the run as of `now` failed because of `why`, and notifies of it.
-pub async fn failed(settings: &Settings, world: &AppContext, now: DateTime<Utc>, why: &str) {
+pub async fn failed(settings: &Settings, context: &AppContext, now: DateTime<Utc>, why: &str) {
     let run_id = ulid::Ulid::generate().to_string();
     let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
-    match observe(settings, world, &ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors }).await {
+    match observe(settings, context, &ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors }).await {
         Ok(delivered) => log(&delivered),
         Err(error) => tracing::warn!("self-monitoring failed, no notification of the failed run was sent: {error}"),
     }
-    beat(world, settings.watch.heartbeat_fail.as_ref()).await;
+    beat(context, settings.watch.heartbeat_fail.as_ref()).await;
 }
 
 /// Records that the push of `image` could not be audited because of `why`, and notifies of it. Returns the number of sent
@@ -53,7 +53,7 @@ pub async fn failed(settings: &Settings, world: &AppContext, now: DateTime<Utc>,
 /// Those of the store.
 pub async fn push_failed(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     now: DateTime<Utc>,
     image: &str,
     why: &str,
@@ -61,15 +61,15 @@ pub async fn push_failed(
     let run_id = ulid::Ulid::generate().to_string();
     let errors = vec![RunError::new(&self_monitor::push_scope(image), ErrorCode::Failed.as_str(), why, now)];
     let run = ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors };
-    let delivered = observe(settings, world, &run).await?;
+    let delivered = observe(settings, context, &run).await?;
     log(&delivered);
     Ok(delivered.tried.iter().filter(|delivery| delivery.outcome.is_ok()).count())
 }
 
-async fn observe(settings: &Settings, world: &AppContext, run: &ObservedRun) -> store::Result<DeliverySummary> {
-    let place = report_place(&*world.store);
-    self_monitor::observe(&*world.store, run, &settings.notify, &settings.watch, &place).await?;
-    self_monitor::deliver(&*world.store, &world.outbound.notifiers, &settings.notify, run.at).await
+async fn observe(settings: &Settings, context: &AppContext, run: &ObservedRun) -> store::Result<DeliverySummary> {
+    let report_location = report_location(&*context.store);
+    self_monitor::observe(&*context.store, run, &settings.notify, &settings.watch, &report_location).await?;
+    self_monitor::deliver(&*context.store, &context.outbound.notifiers, &settings.notify, run.at).await
 }
 
 /// Logs deliveries of a run without a result.
@@ -82,9 +82,9 @@ fn log(delivered: &DeliverySummary) {
     }
 }
 
-/// The health of `cycle`.
-fn observed(settings: &Settings, cycle: &CompletedRun) -> ObservedRun {
-    let CompletedRun { report, outcome } = cycle;
+/// The health of `run`.
+fn observed(settings: &Settings, run: &CompletedRun) -> ObservedRun {
+    let CompletedRun { report, outcome } = run;
     let at = report.generated_at;
     let unread = report.errors.iter().map(|error| RunError::new(&error.scope, &error.code, &error.message, at));
     let problems = outcome.problems.iter().map(|problem| RunError::new(RUN, self_monitor::PROBLEM, problem, at));

@@ -91,10 +91,10 @@ fn bad(error: &impl ToString) -> HttpProblem {
 }
 
 /// Returns the last report.
-pub(super) async fn report(Shared(state): Shared<Arc<ServeState>>, asked: HeaderMap) -> ApiResult<Response> {
+pub(super) async fn report(Shared(state): Shared<Arc<ServeState>>, request_headers: HeaderMap) -> ApiResult<Response> {
     let snapshot = shown(&state)?;
-    let response = response::cached(&asked, &snapshot.report.run_id, "report", response::JSON, Body::empty);
-    Ok(response::encoded(response, &asked, &snapshot.json, &snapshot.gzip))
+    let response = response::cached(&request_headers, &snapshot.report.run_id, "report", response::JSON, Body::empty);
+    Ok(response::encoded(response, &request_headers, &snapshot.json, &snapshot.gzip))
 }
 
 /// Returns a page of the matching findings as JSON, or all of them as CSV.
@@ -102,7 +102,7 @@ pub(super) async fn findings(
     Shared(state): Shared<Arc<ServeState>>,
     RawQuery(raw): RawQuery,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
-    asked: HeaderMap,
+    request_headers: HeaderMap,
 ) -> ApiResult<Response> {
     let is_format = |(name, _): &&(String, String)| name == "format";
     let format = parameters.iter().rfind(is_format).map_or("json", |(_, format)| format.as_str());
@@ -115,11 +115,11 @@ pub(super) async fn findings(
     let snapshot = shown(&state)?;
     let report = &snapshot.report;
     let selected = query.select(&report.findings);
-    let question = format!("findings {}", raw.unwrap_or_default());
+    let resource = format!("findings {}", raw.unwrap_or_default());
     if format == "csv" {
         let name = (header::CONTENT_DISPOSITION, "attachment; filename=\"basewatch-findings.csv\"");
         let body = || Body::from(csv::render_findings(report, selected.iter().copied()));
-        return Ok(([name], response::cached(&asked, &report.run_id, &question, CSV, body)).into_response());
+        return Ok(([name], response::cached(&request_headers, &report.run_id, &resource, CSV, body)).into_response());
     }
     let page = query.page(&selected);
     let end = query.offset + page.len();
@@ -135,7 +135,7 @@ pub(super) async fn findings(
         next,
         findings: page,
     };
-    Ok(response::cached_json(&asked, &report.run_id, &question, &findings))
+    Ok(response::cached_json(&request_headers, &report.run_id, &resource, &findings))
 }
 
 const CSV: &str = "text/csv; charset=utf-8; header=present";
@@ -147,7 +147,7 @@ fn path(base: &str, query: &FindingQuery) -> String {
 }
 
 /// Returns the base lines in use.
-pub(super) async fn bases(Shared(state): Shared<Arc<ServeState>>, asked: HeaderMap) -> ApiResult<Response> {
+pub(super) async fn bases(Shared(state): Shared<Arc<ServeState>>, request_headers: HeaderMap) -> ApiResult<Response> {
     let snapshot = shown(&state)?;
     let report = &snapshot.report;
     let bases = BasesResponse {
@@ -156,19 +156,19 @@ pub(super) async fn bases(Shared(state): Shared<Arc<ServeState>>, asked: HeaderM
         generated_at: report.generated_at,
         lines: &report.lines,
     };
-    Ok(response::cached_json(&asked, &report.run_id, "bases", &bases))
+    Ok(response::cached_json(&request_headers, &report.run_id, "bases", &bases))
 }
 
 /// Returns the last days of the history.
 pub(super) async fn history(
     Shared(state): Shared<Arc<ServeState>>,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
-    asked: HeaderMap,
+    request_headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let mut wanted = USUAL_DAYS;
+    let mut requested_days = USUAL_DAYS;
     for (name, value) in &parameters {
         let days = value.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
-        wanted = match (name.as_str(), days) {
+        requested_days = match (name.as_str(), days) {
             ("days", Some(days)) => days,
             ("days", None) => {
                 return Err(bad(&format!("days must be an integer from 1 to {MOST_DAYS}, not {value:?}")));
@@ -178,11 +178,11 @@ pub(super) async fn history(
     }
     let snapshot = shown(&state)?;
     let run_id = &snapshot.report.run_id;
-    let days = snapshot.last_days(wanted, state.clock.now());
+    let days = snapshot.last_days(requested_days, state.clock.now());
     Ok(response::cached_json(
-        &asked,
+        &request_headers,
         run_id,
-        &format!("history {wanted} {}", days.len()),
+        &format!("history {requested_days} {}", days.len()),
         &HistoryResponse { schema: HISTORY, days },
     ))
 }

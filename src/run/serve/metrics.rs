@@ -62,7 +62,7 @@ pub(super) struct ServeMetrics {
     messages: Family<ByOutcome, Counter>,
     requests: Family<ByService, Counter>,
     services: Mutex<Vec<String>>,
-    answers: Family<ByRoute, Counter>,
+    responses: Family<ByRoute, Counter>,
 }
 
 impl Default for ServeMetrics {
@@ -84,7 +84,7 @@ impl Default for ServeMetrics {
             messages: Family::default(),
             requests: Family::default(),
             services: Mutex::default(),
-            answers: Family::default(),
+            responses: Family::default(),
         };
         metrics.register();
         metrics
@@ -117,7 +117,7 @@ impl ServeMetrics {
         registry.register("runs", "Runs by outcome", self.runs.clone());
         registry.register("messages", "Notification messages by outcome", self.messages.clone());
         registry.register("upstream_requests", "Requests to registries and AWS services", self.requests.clone());
-        registry.register("http_requests", "HTTP requests by route and status", self.answers.clone());
+        registry.register("http_requests", "HTTP requests by route and status", self.responses.clone());
         for outcome in ["complete", "incomplete", "failed"] {
             drop(self.runs.get_or_create(&ByOutcome { outcome: outcome.to_owned() }));
         }
@@ -168,14 +168,14 @@ impl ServeMetrics {
     }
 
     /// Counts a completed run.
-    pub(super) fn ran(&self, cycle: &CompletedRun, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
-        self.ended(if cycle.report.complete { "complete" } else { "incomplete" }, began_at, ended_at);
-        let sent = cycle.outcome.messages.iter().filter(|message| message.sent).count() as u64;
-        let failed = cycle.outcome.messages.len() as u64 - sent;
+    pub(super) fn ran(&self, run: &CompletedRun, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
+        self.ended(if run.report.complete { "complete" } else { "incomplete" }, began_at, ended_at);
+        let sent = run.outcome.messages.iter().filter(|message| message.sent).count() as u64;
+        let failed = run.outcome.messages.len() as u64 - sent;
         for (outcome, count) in [("sent", sent), ("failed", failed)] {
             self.messages.get_or_create(&ByOutcome { outcome: outcome.to_owned() }).inc_by(count);
         }
-        for (service, count) in &cycle.report.requests {
+        for (service, count) in &run.report.requests {
             let service = self.service(service);
             self.requests.get_or_create(&ByService { service }).inc_by(*count);
         }
@@ -211,9 +211,9 @@ impl ServeMetrics {
     }
 
     /// Counts a response.
-    pub(super) fn answered(&self, route: &str, status: u16) {
+    pub(super) fn record_response(&self, route: &str, status: u16) {
         let labels = ByRoute { route: route.to_owned(), status: status.to_string() };
-        self.answers.get_or_create(&labels).inc();
+        self.responses.get_or_create(&labels).inc();
     }
 
     /// The metrics as OpenMetrics text.

@@ -26,7 +26,7 @@ use self::{
     timer::{RunTimer, ServeClock},
 };
 pub use self::{snapshot::ReportSnapshot, state::ServeState};
-use super::{ExitStatus, app_context::memory, audit::nothing_to_audit, output::print_stderr};
+use super::{ExitStatus, app_context::open_store, audit::nothing_to_audit, output::print_stderr};
 use crate::{config::Settings, notify, secret::SecretSource};
 
 /// The part of the shutdown time that is reserved for cleanup.
@@ -58,9 +58,9 @@ pub async fn serve(
     clock: ServeClock,
     stop: impl Future<Output = ExitStatus>,
 ) -> Result<ExitStatus> {
-    let (store, receivers) = memory(&settings)?;
+    let (store, outbound) = open_store(&settings)?;
     notify::read(&*store).await.context("cannot read the ledger")?;
-    let access = AccessControl::new(&settings.serve, token(&settings, &receivers.aws).await?)?;
+    let access = AccessControl::new(&settings.serve, token(&settings, &outbound.aws).await?)?;
     let stop_within = settings.serve.stop_within.saturating_sub(STOP_RESERVE).max(Duration::from_secs(1));
     let at = listener.local_addr().context("cannot determine the local address")?;
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
@@ -72,17 +72,17 @@ pub async fn serve(
     let (stopping, stopped) = watch::channel(false);
     let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
     let router = routes::router(Arc::clone(&state), access);
-    let mut answering = tokio::spawn(connections::answer(listener, router, ConnectionLimits::new(proxies), stopped));
+    let mut serving = tokio::spawn(connections::serve(listener, router, ConnectionLimits::new(proxies), stopped));
     // If a task ends unexpectedly, exit so that the service is restarted.
     tokio::select! {
         _ = stop => {}
         _ = &mut timer => bail!("the task that performs runs has ended unexpectedly"),
-        _ = &mut answering => bail!("the HTTP server has ended unexpectedly"),
+        _ = &mut serving => bail!("the HTTP server has ended unexpectedly"),
     }
     print_stderr("shutting down");
     stopping.send_replace(true);
     // Anything unfinished is crash-safe.
-    let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, answering)).await;
+    let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, serving)).await;
     Ok(ExitStatus::Clean)
 }
 

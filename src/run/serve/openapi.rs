@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Returns the document.
-pub(super) async fn answer() -> Json<Value> {
+pub(super) async fn get_document() -> Json<Value> {
     Json(document())
 }
 
@@ -127,9 +127,9 @@ fn findings(schemas: &mut SchemaGenerator) -> Value {
 
 fn parameter(name: &str, about: &str) -> Value {
     // HTML forms send empty values.
-    let one_of = |words: Vec<&str>| {
-        let words: Vec<_> = words.into_iter().chain([""]).collect();
-        json!({ "type": "array", "items": { "type": "string", "enum": words } })
+    let one_of = |values: Vec<&str>| {
+        let values: Vec<_> = values.into_iter().chain([""]).collect();
+        json!({ "type": "array", "items": { "type": "string", "enum": values } })
     };
     let schema = match name {
         "verdict" => one_of(Verdict::ALL.map(Verdict::as_str).to_vec()),

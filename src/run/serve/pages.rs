@@ -39,7 +39,7 @@ pub(super) async fn dashboard(
     let now = state.clock.now();
     let query = match FindingQuery::parse(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
         Ok(query) => query,
-        Err(error) => return page(StatusCode::BAD_REQUEST, html::refused(&error)),
+        Err(error) => return page(StatusCode::BAD_REQUEST, html::bad_request(&error)),
     };
     let Some(snapshot) = state.snapshot() else {
         return page(StatusCode::OK, html::waiting(served, now, status.next_run_at));
@@ -86,13 +86,13 @@ fn trend_day(day: &HistoryDay) -> TrendDay {
 }
 
 /// Returns a style sheet, script or icon of the dashboard.
-pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
+pub(super) async fn asset(Path(name): Path<String>, request_headers: HeaderMap) -> Response {
     let path = format!("/assets/{name}");
     let Some(asset) = html::assets().iter().find(|asset| asset.path == path) else {
         return HttpProblem::new(StatusCode::NOT_FOUND, "no such asset").into_response();
     };
     let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOR_EVER)];
-    if asked.contains_key(header::IF_NONE_MATCH) {
+    if request_headers.contains_key(header::IF_NONE_MATCH) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, asset.bytes).into_response()

@@ -61,44 +61,49 @@ impl IntoResponse for HttpProblem {
     }
 }
 
-/// A response that depends only on the last report and `question`, with an `ETag`; 304 if it matches.
+/// A response that depends only on the last report and `resource`, with an `ETag`; 304 if it matches.
 pub(super) fn cached(
-    asked: &HeaderMap,
+    request_headers: &HeaderMap,
     run_id: &str,
-    question: &str,
+    resource: &str,
     media_type: &'static str,
     body: impl FnOnce() -> Body,
 ) -> Response {
-    let tag = tag(run_id, question);
+    let tag = tag(run_id, resource);
     let headers = [
         (header::ETAG, tag.clone()),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::VARY, HeaderValue::from_static("accept-encoding, authorization")),
     ];
-    if has(asked, &tag) {
+    if has(request_headers, &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(header::CONTENT_TYPE, media_type)], body()).into_response()
 }
 
 /// As [`cached`], with a JSON body.
-pub(super) fn cached_json<T: Serialize>(asked: &HeaderMap, run_id: &str, question: &str, value: &T) -> Response {
-    cached(asked, run_id, question, JSON, || Body::from(serde_json::to_vec(value).unwrap_or_default()))
+pub(super) fn cached_json<T: Serialize>(
+    request_headers: &HeaderMap,
+    run_id: &str,
+    resource: &str,
+    value: &T,
+) -> Response {
+    cached(request_headers, run_id, resource, JSON, || Body::from(serde_json::to_vec(value).unwrap_or_default()))
 }
 
-/// The `ETag` of the response to `question` about a run. Weak, because it is the same for compressed responses.
+/// The `ETag` of the response for `resource` of a run. Weak, because it is the same for compressed responses.
 /// Includes the version of basewatch, which may change the response.
-fn tag(run_id: &str, question: &str) -> HeaderValue {
-    let of = format!("{} {run_id} {question}", env!("CARGO_PKG_VERSION"));
+fn tag(run_id: &str, resource: &str) -> HeaderValue {
+    let of = format!("{} {run_id} {resource}", env!("CARGO_PKG_VERSION"));
     let digest = crate::image::Digest::sha256(of.as_bytes()).to_string();
     let short = digest.split_once(':').map_or("", |(_, hex)| &hex[..32]);
     HeaderValue::from_str(&format!("W/\"{short}\"")).expect("hexadecimal digits are a header")
 }
 
-fn has(asked: &HeaderMap, tag: &HeaderValue) -> bool {
+fn has(request_headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let strong = |text: &str| text.trim().trim_start_matches("W/").to_owned();
     let Ok(tag) = tag.to_str() else { return false };
-    asked
+    request_headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -106,11 +111,12 @@ fn has(asked: &HeaderMap, tag: &HeaderValue) -> bool {
 }
 
 /// Sets the body, compressed if the client accepts gzip.
-pub(super) fn encoded(response: Response, asked: &HeaderMap, plain: &Bytes, gzip: &Bytes) -> Response {
+pub(super) fn encoded(response: Response, request_headers: &HeaderMap, plain: &Bytes, gzip: &Bytes) -> Response {
     if response.status() == StatusCode::NOT_MODIFIED {
         return response;
     }
-    let accepted = asked.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let accepted =
+        request_headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (mut parts, _) = response.into_parts();
     if !accepts_gzip(accepted) {
         return Response::from_parts(parts, Body::from(plain.clone()));

@@ -40,7 +40,7 @@ pub(super) fn router(state: Arc<ServeState>, access: AccessControl) -> Router {
         .route("/api/v1/history", get(api::history))
         .route("/api/v1/status", get(api::status))
         .route("/api/v1/audit", post(api::audit))
-        .route("/api/v1/openapi.json", get(openapi::answer))
+        .route("/api/v1/openapi.json", get(openapi::get_document))
         .route("/metrics", get(api::metrics))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
@@ -92,7 +92,7 @@ async fn admit(
 async fn watch(Shared(state): Shared<Arc<ServeState>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
     let mut response = next.run(request).await;
-    state.metrics.answered(&route, response.status().as_u16());
+    state.metrics.record_response(&route, response.status().as_u16());
     for (name, value) in SECURITY {
         response.headers_mut().insert(name, value);
     }

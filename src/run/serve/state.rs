@@ -166,7 +166,7 @@ impl ServeState {
 
     pub(super) fn begin(&self, trigger: RunTrigger, now: DateTime<Utc>) {
         tracing::info!(trigger = trigger.as_str(), "starting a run");
-        // This run also answers a request made just before.
+        // This run also serves a request made just before.
         let _ = self.asking.notified().now_or_never();
         self.lock().running = Some(RunInProgress { since: now, trigger, done: 0, total: 0 });
     }
@@ -186,10 +186,10 @@ impl ServeState {
     ) {
         let (succeeded, problems) = match outcome {
             Ok(None) => (false, vec!["it was stopped".to_owned()]),
-            Ok(Some(cycle)) => {
-                self.metrics.ran(&cycle, began_at, ended_at);
-                let problems = cycle.outcome.problems.clone();
-                self.found(cycle).await;
+            Ok(Some(run)) => {
+                self.metrics.ran(&run, began_at, ended_at);
+                let problems = run.outcome.problems.clone();
+                self.found(run).await;
                 (true, problems)
             }
             Err(error) => {
@@ -205,7 +205,7 @@ impl ServeState {
         status.last_run = Some(FinishedRun { began_at, ended_at, succeeded, problems });
     }
 
-    async fn found(&self, cycle: CompletedRun) {
+    async fn found(&self, run: CompletedRun) {
         let history = match store::history(&*self.store).await {
             Ok(history) => history,
             Err(error) => {
@@ -214,7 +214,7 @@ impl ServeState {
             }
         };
         // Serializing a large report would block other requests.
-        match tokio::task::spawn_blocking(move || ReportSnapshot::new(cycle.report, history)).await {
+        match tokio::task::spawn_blocking(move || ReportSnapshot::new(run.report, history)).await {
             Ok(snapshot) => self.show(snapshot),
             Err(error) => tracing::error!("cannot serialize the report: {error}"),
         }

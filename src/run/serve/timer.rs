@@ -109,7 +109,7 @@ impl RunTimer {
         while let Some(trigger) = next_trigger(state, last, &mut stopped).await {
             let began_at = state.clock.now();
             state.begin(trigger, began_at);
-            let outcome = cycle(state, &mut stopped, stop_within).await;
+            let outcome = run_once(state, &mut stopped, stop_within).await;
             let ended_at = state.clock.now();
             state.end(outcome, began_at, ended_at).await;
             skip(&state.settings.serve.timetable, began_at, ended_at);
@@ -164,15 +164,15 @@ fn plan(state: &ServeState, last: Option<DateTime<Utc>>) -> Option<PlannedRun> {
 }
 
 /// Performs one run; `None` if it was stopped.
-async fn cycle(
+async fn run_once(
     state: &ServeState,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
 ) -> anyhow::Result<Option<CompletedRun>> {
     let settings = &state.settings;
-    let world = AppContext::open(settings).await?;
+    let context = AppContext::open(settings).await?;
     let instants = RunInstants::at(state.clock.now());
-    let Some(mut cycle) = unwatched(state, &world, instants, stopped, stop_within).await.transpose() else {
+    let Some(mut run) = unwatched(state, &context, instants, stopped, stop_within).await.transpose() else {
         return Ok(None);
     };
     let enough = async {
@@ -180,16 +180,16 @@ async fn cycle(
         tokio::time::sleep(stop_within).await;
     };
     tokio::select! {
-        () = pipeline::watch_over(settings, &world, instants.now, &mut cycle) => {}
+        () = pipeline::watch_over(settings, &context, instants.now, &mut run) => {}
         () = enough => tracing::warn!("no time left to record the outcome of the run"),
     }
-    cycle.map(Some)
+    run.map(Some)
 }
 
 /// A run in two parts: a shutdown aborts the audit, but lets notifications complete within `stop_within`.
 async fn unwatched(
     state: &ServeState,
-    world: &AppContext,
+    context: &AppContext,
     instants: RunInstants,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
@@ -197,25 +197,25 @@ async fn unwatched(
     let settings = &state.settings;
     let progress = |progress| state.progress(progress);
     let report = tokio::select! {
-        report = pipeline::audited(settings, world, instants, &progress) => report?,
+        report = pipeline::audited(settings, context, instants, &progress) => report?,
         () = is_true(stopped) => {
-            world.keep_catalog().await?;
+            context.keep_catalog().await?;
             return Ok(None);
         }
     };
-    let outcome = notify(settings, world, &report, stopped, stop_within).await;
+    let outcome = notify(settings, context, &report, stopped, stop_within).await;
     Ok(outcome.map(|outcome| CompletedRun { report, outcome }))
 }
 
 /// Stores the report and sends notifications, within `stop_within` at shutdown; `None` if that was not enough.
 async fn notify(
     settings: &Settings,
-    world: &AppContext,
+    context: &AppContext,
     report: &Report,
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
 ) -> Option<RunReport> {
-    let mut work = pin!(pipeline::complete(settings, world, report, RunInstants::at(report.generated_at)));
+    let mut work = pin!(pipeline::complete(settings, context, report, RunInstants::at(report.generated_at)));
     tokio::select! {
         outcome = &mut work => return Some(outcome),
         () = is_true(stopped) => {}

@@ -38,12 +38,12 @@ pub(super) async fn run(
     console: Console,
 ) -> Result<ExitStatus> {
     let sources = files::read(&args.subjects)?;
-    let ports = AppClients::open(settings)?;
+    let clients = AppClients::open(settings)?;
     let arguments = args.build_arguments();
     let mut check = DockerfileCheck {
         keys: &settings.identify.labels,
         options: BuildOptions { arguments: Some(&arguments), target: args.target.as_deref() },
-        judge: BaseJudge::new(settings, &ports, instants),
+        judge: BaseJudge::new(settings, &clients, instants),
         errors: Vec::new(),
     };
     let mut files = Vec::new();
@@ -143,12 +143,12 @@ impl DockerfileCheck<'_> {
         // Only configured bases are pinned and recorded.
         let keys = if ships.is_some_and(|ships| bases.contains_key(&ships)) { self.keys } else { &[] };
         let edits = plan.edits(&pins, keys);
-        let place = FromContext { text, plan: &plan, keys: self.keys, edits: &edits };
+        let from_context = FromContext { text, plan: &plan, keys: self.keys, edits: &edits };
         let froms = plan
             .froms
             .iter()
             .enumerate()
-            .map(|(position, from)| place.fields(position, from, bases.get(&position).map(AsRef::as_ref)));
+            .map(|(position, from)| from_context.fields(position, from, bases.get(&position).map(AsRef::as_ref)));
         let froms = froms.collect();
         Ok((froms, (!edits.is_empty()).then(|| edits.apply(text))))
     }

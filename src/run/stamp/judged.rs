@@ -37,14 +37,14 @@ pub(super) struct BaseJudge<'a> {
     resolver: BaseResolver,
     instants: RunInstants,
     known: HashMap<(Reference, Option<Platform>), Arc<JudgedBase>>,
-    asked: Vec<(Repository, Resolution)>,
+    resolutions: Vec<(Repository, Resolution)>,
 }
 
 impl<'a> BaseJudge<'a> {
-    pub(super) fn new(settings: &'a Settings, ports: &AppClients, instants: RunInstants) -> Self {
-        let images = Arc::clone(&ports.images);
+    pub(super) fn new(settings: &'a Settings, clients: &AppClients, instants: RunInstants) -> Self {
+        let images = Arc::clone(&clients.images);
         let resolver = BaseResolver::new(images, settings.resolve.clone(), instants.now, instants.clock);
-        Self { settings, resolver, instants, known: HashMap::new(), asked: Vec::new() }
+        Self { settings, resolver, instants, known: HashMap::new(), resolutions: Vec::new() }
     }
 
     /// Whether the repository of `reference` is a configured base repository.
@@ -54,7 +54,7 @@ impl<'a> BaseJudge<'a> {
 
     /// The errors of resolving bases.
     pub(super) fn errors(&self) -> Vec<ErrorEntry> {
-        ErrorEntry::from_resolutions(self.asked.iter().map(|(repository, resolution)| (repository, resolution)))
+        ErrorEntry::from_resolutions(self.resolutions.iter().map(|(repository, resolution)| (repository, resolution)))
     }
 
     /// Resolves and judges `reference` for one platform or for all relevant ones.
@@ -75,16 +75,16 @@ impl<'a> BaseJudge<'a> {
         };
         let mut judged: Vec<(Judgement, Resolution)> = Vec::new();
         for platform in platforms {
-            let question = BaseQuery { base: base.clone(), platform: platform.clone(), built_at: None };
-            let resolution = self.resolver.resolve(&question, ImageAge::default()).await;
+            let query = BaseQuery { base: base.clone(), platform: platform.clone(), built_at: None };
+            let resolution = self.resolver.resolve(&query, ImageAge::default()).await;
             judged.push((self.judge(platform, &resolution), resolution));
         }
         let pin = judged.iter().find_map(|(judgement, resolution)| pin(reference, judgement, resolution));
         let worst = judged.iter().max_by_key(|(judgement, _)| judgement.verdict.rank());
         let (judgement, resolution) = worst.expect("at least one platform").clone();
         let fields = PinnedBase::new(&resolution, &judgement, self.instants.now);
-        let asked = judged.into_iter().map(|(_, resolution)| (base.repository.clone(), resolution));
-        self.asked.extend(asked);
+        let resolutions = judged.into_iter().map(|(_, resolution)| (base.repository.clone(), resolution));
+        self.resolutions.extend(resolutions);
         let base = Arc::new(JudgedBase { fields, judgement, pin });
         self.known.insert(key, Arc::clone(&base));
         base
@@ -101,10 +101,10 @@ impl<'a> BaseJudge<'a> {
         let is_usual = |platform: &Platform| {
             usual().any(|usual| usual.os() == platform.os() && usual.has_architecture_of(platform))
         };
-        let (wanted, others): (Vec<_>, Vec<_>) =
+        let (matching, others): (Vec<_>, Vec<_>) =
             all.into_iter().map(|(platform, _)| platform).partition(|platform| is_usual(platform));
-        match (wanted.is_empty(), others.into_iter().next()) {
-            (false, _) => wanted,
+        match (matching.is_empty(), others.into_iter().next()) {
+            (false, _) => matching,
             (true, Some(other)) => vec![other],
             (true, None) => usual().take(1).collect(),
         }
@@ -128,8 +128,8 @@ impl<'a> BaseJudge<'a> {
         let line = resolution.line.as_ref().map(|(line, _)| line.to_string());
         let subject =
             PolicySubject { deployment: "", repository: "", account: None, owner: None, base: line.as_deref() };
-        let case = JudgeInput::Identified { image: &image, identification: None, resolution };
-        judge(case, subject, &self.settings.policy, self.instants.now)
+        let input = JudgeInput::Identified { image: &image, identification: None, resolution };
+        judge(input, subject, &self.settings.policy, self.instants.now)
     }
 }
 

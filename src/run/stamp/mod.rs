@@ -26,9 +26,9 @@ pub async fn run(settings: &Settings, args: &StampArgs, console: Console) -> Res
     match args.task().map_err(|problem| anyhow!(problem))? {
         StampTask::Check { format } => Box::pin(check::run(settings, args, format, instants, console)).await,
         StampTask::Stamp { reference, written, format } => {
-            let ports = AppClients::open(settings)?;
+            let clients = AppClients::open(settings)?;
             // Uses the same resolution as `basewatch base`.
-            let base = base::report(settings, &ports, &reference, false, instants).await?;
+            let base = base::report(settings, &clients, &reference, false, instants).await?;
             refuse_held(&base)?;
             let stamp = Stamp::new(&base, &written, &reference, &settings.identify.labels)?;
             output::print(&render(&stamp, format))?;

@@ -81,7 +81,7 @@ impl StoreBucket {
         Self { limit: ObjectSizeLimit::new(most_bytes), ..self }
     }
 
-    pub(super) fn place(&self) -> String {
+    pub(super) fn location(&self) -> String {
         match self.prefix.as_str() {
             "" => format!("s3://{}", self.name),
             prefix => format!("s3://{}/{prefix}", self.name),
@@ -93,7 +93,7 @@ impl StoreBucket {
     }
 
     fn cannot(&self, what: &str, name: &str) -> String {
-        format!("cannot {what} {}/{name}", self.place())
+        format!("cannot {what} {}/{name}", self.location())
     }
 
     /// A client in the region of the bucket.
@@ -116,7 +116,7 @@ impl StoreBucket {
     async fn region(&self, session: &AwsSession) -> Result<Option<Region>, S3Refusal> {
         let response = session.s3(session.region()).head_bucket().bucket(&self.name).send().await;
         Ok(match response {
-            Ok(answer) => answer.bucket_region.and_then(|region| region.parse().ok()),
+            Ok(output) => output.bucket_region.and_then(|region| region.parse().ok()),
             Err(error) => {
                 let mut refusal = S3Refusal::from_sdk_error("s3:ListBucket", &error);
                 // A response to HEAD has no body with the code.
@@ -150,8 +150,8 @@ impl StoreBucket {
             attempt += 1;
             let date = DateHeader::default();
             let call = client.get_object().bucket(&self.name).key(self.key(name));
-            let answer = match call.customize().interceptor(date.clone()).send().await {
-                Ok(answer) => answer,
+            let output = match call.customize().interceptor(date.clone()).send().await {
+                Ok(output) => output,
                 Err(error) => {
                     let refusal = S3Refusal::from_sdk_error("s3:GetObject", &error);
                     return if refusal.is_no_object() {
@@ -161,10 +161,10 @@ impl StoreBucket {
                     };
                 }
             };
-            let age = date.since(answer.last_modified);
-            let version = answer.e_tag.clone();
+            let age = date.since(output.last_modified);
+            let version = output.e_tag.clone();
             let unavailable = |why| Error::Unavailable { what: self.cannot("read", name), why };
-            match timeout(BODY_WAIT, body(answer, texts, self.limit))
+            match timeout(BODY_WAIT, body(output, texts, self.limit))
                 .await
                 .unwrap_or_else(|_| Err("it did not end".to_owned()))
             {
@@ -183,7 +183,7 @@ impl StoreBucket {
     pub(super) async fn version_of(&self, name: &str) -> Result<Option<ObjectVersion>> {
         let client = self.client().await?;
         match client.head_object().bucket(&self.name).key(self.key(name)).send().await {
-            Ok(answer) => self.version(name, answer.e_tag).map(Some),
+            Ok(output) => self.version(name, output.e_tag).map(Some),
             Err(error) => match S3Refusal::from_sdk_error("s3:GetObject", &error) {
                 refusal if refusal.status == 404 => Ok(None),
                 refusal => Err(refusal.into_error(self.cannot("read", name), self.hint)),
@@ -193,8 +193,8 @@ impl StoreBucket {
 
     /// Writes an object.
     ///
-    /// Each write is marked with an id. After a missing answer or a conflict, which a retry of the SDK can cause by itself,
-    /// the object is checked for the mark.
+    /// Each write carries an id. After a missing response or a conflict, which a retry of the SDK can cause by itself,
+    /// the object is checked for that id.
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>, only_if: &WriteCondition) -> Result<ObjectVersion> {
         self.limit.check(bytes.len() as u64, || self.cannot("write", name))?;
         let client = self.client().await?;
@@ -209,7 +209,7 @@ impl StoreBucket {
             WriteCondition::Unchanged(ObjectVersion(tag)) => call.if_match(tag),
         };
         let refusal = match call.send().await {
-            Ok(answer) => return self.version(name, answer.e_tag),
+            Ok(output) => return self.version(name, output.e_tag),
             Err(error) => S3Refusal::from_sdk_error("s3:PutObject", &error),
         };
         let is_conflict = refusal.is_conflict(only_if);
@@ -248,10 +248,10 @@ impl StoreBucket {
         let mut names = Vec::new();
         for _ in 0..MOST_PAGES {
             let Some(page) = pages.next().await else { return Ok(names) };
-            let refused = |error| {
+            let failed = |error| {
                 S3Refusal::from_sdk_error("s3:ListBucket", &error).into_error(self.cannot("list", prefix), self.hint)
             };
-            let page = page.map_err(refused)?;
+            let page = page.map_err(failed)?;
             let keys = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
             names.extend(keys.filter_map(|key| key.strip_prefix(&above).map(str::to_owned)));
         }
@@ -274,11 +274,11 @@ impl StoreBucket {
 
 /// The body of a response; `None` if it is too large.
 async fn body(
-    mut answer: GetObjectOutput,
+    mut output: GetObjectOutput,
     texts: TextHandling,
     limit: ObjectSizeLimit,
 ) -> Result<Option<Vec<u8>>, String> {
-    let announced = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
+    let announced = output.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
     let (most_read, mut clipper) = match texts {
         TextHandling::Whole => (limit.most_bytes(), None),
         TextHandling::Clipped => (MOST_READ_BYTES, Some(JsonClipper::default())),
@@ -288,7 +288,7 @@ async fn body(
     }
     let mut whole = Vec::new();
     let mut read = 0;
-    while let Some(part) = answer.body.try_next().await.map_err(|error| error.to_string())? {
+    while let Some(part) = output.body.try_next().await.map_err(|error| error.to_string())? {
         read += part.len() as u64;
         let held = if let Some(clipper) = &mut clipper {
             clipper.push(&part);

@@ -121,8 +121,8 @@ async fn try_take(bucket: &Arc<StoreBucket>, terms: LeaseTerms, holder: &str) ->
     let only_if = match bucket.get(LEASE).await? {
         None => WriteCondition::Absent,
         Some(object) => {
-            let place = format!("{}/{LEASE}", bucket.place());
-            let (lasts, by) = match document::parse::<Lease>(&object.bytes, SCHEMA, &place) {
+            let location = format!("{}/{LEASE}", bucket.location());
+            let (lasts, by) = match document::parse::<Lease>(&object.bytes, SCHEMA, &location) {
                 Ok(lease) if lease.is_free => (Duration::ZERO, String::new()),
                 Ok(lease) => (lease.lasts() + ROUNDING, shown(&lease.holder)),
                 Err(newer @ Error::Newer { .. }) => return Err(newer),
@@ -241,18 +241,18 @@ impl LeaseRenewal {
                     self.terms.renewed_every()
                 }
                 Err(Error::Conflict { .. }) => {
-                    tracing::warn!("lost the lock of {} to another run", self.bucket.place());
+                    tracing::warn!("lost the lock of {} to another run", self.bucket.location());
                     return self.set_renewed(None);
                 }
                 Err(error) => {
-                    tracing::debug!("cannot renew the lock of {}: {error}", self.bucket.place());
+                    tracing::debug!("cannot renew the lock of {}: {error}", self.bucket.location());
                     self.terms.renewed_every() / 4
                 }
             };
         }
         self.set_renewed(None);
         if let Err(error) = self.rewrite(true).await {
-            tracing::debug!("cannot release the lock of {}, it expires: {error}", self.bucket.place());
+            tracing::debug!("cannot release the lock of {}, it expires: {error}", self.bucket.location());
         }
     }
 
@@ -297,6 +297,6 @@ impl LeaseRenewal {
 
     fn no_answer(&self) -> Error {
         let why = format!("no answer within {:?}", self.wait());
-        Error::Unavailable { what: format!("cannot renew {}/{LEASE}", self.bucket.place()), why }
+        Error::Unavailable { what: format!("cannot renew {}/{LEASE}", self.bucket.location()), why }
     }
 }

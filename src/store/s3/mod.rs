@@ -55,7 +55,7 @@ impl fmt::Debug for S3Store {
 
 impl Store for S3Store {
     fn location(&self) -> String {
-        self.bucket.place()
+        self.bucket.location()
     }
 
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {

@@ -102,14 +102,14 @@ impl FromStr for ObjectLocation {
 
     /// Parses `s3://BUCKET/KEY`, by the rules for store locations.
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused = |why: &dyn fmt::Display| format!("{text:?} is not an S3 object: {why}; write s3://BUCKET/KEY");
+        let invalid = |why: &dyn fmt::Display| format!("{text:?} is not an S3 object: {why}; write s3://BUCKET/KEY");
         if text.ends_with('/') {
-            return Err(refused(&"the key is missing, or ends with a '/'"));
+            return Err(invalid(&"the key is missing, or ends with a '/'"));
         }
-        match text.parse::<StoreLocation>().map_err(|error: InvalidStoreLocation| refused(&error))? {
+        match text.parse::<StoreLocation>().map_err(|error: InvalidStoreLocation| invalid(&error))? {
             StoreLocation::S3 { bucket, prefix: key } if !key.is_empty() => Ok(Self { bucket, key }),
-            StoreLocation::S3 { .. } => Err(refused(&"the key is missing")),
-            StoreLocation::Folder(_) => Err(refused(&"it does not begin with s3://")),
+            StoreLocation::S3 { .. } => Err(invalid(&"the key is missing")),
+            StoreLocation::Folder(_) => Err(invalid(&"it does not begin with s3://")),
         }
     }
 }
@@ -124,8 +124,8 @@ mod tests {
             ("s3://audits/basewatch.toml", "audits", "basewatch.toml"),
             ("s3://a.b-c/x/y/z.toml", "a.b-c", "x/y/z.toml"),
         ] {
-            let place: ObjectLocation = text.parse().unwrap();
-            assert_eq!((place.bucket(), place.key(), place.to_string().as_str()), (bucket, key, text));
+            let location: ObjectLocation = text.parse().unwrap();
+            assert_eq!((location.bucket(), location.key(), location.to_string().as_str()), (bucket, key, text));
         }
         for text in ["s3://audits", "s3://audits/", "s3://audits/x/", "basewatch.toml", "s3://AUDITS/x", "s3://", ""] {
             let why = text.parse::<ObjectLocation>().unwrap_err();

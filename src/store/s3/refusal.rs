@@ -54,7 +54,7 @@ impl S3Refusal {
         }
     }
 
-    /// Whether the call may have succeeded nonetheless: there was no answer, or a server error.
+    /// Whether the call may have succeeded nonetheless: there was no response, or a server error.
     pub(super) fn is_silent(&self) -> bool {
         self.status < 400 || self.status >= 500
     }

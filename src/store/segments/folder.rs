@@ -93,10 +93,10 @@ impl SegmentFolder {
     }
 
     /// The names in the folder for which `is_wanted` holds, sorted.
-    fn names(&self, is_wanted: fn(&str) -> bool) -> Vec<String> {
+    fn names(&self, is_selected: fn(&str) -> bool) -> Vec<String> {
         let entries = fs::read_dir(self.segments()).into_iter().flatten().flatten();
         let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.retain(|name| is_wanted(name));
+        names.retain(|name| is_selected(name));
         names.sort_unstable();
         names
     }

@@ -183,15 +183,15 @@ mod tests {
     #[test]
     fn a_corrupt_byte_loses_its_record_and_the_following_ones() {
         let bytes = segment_of(frames().iter().map(Vec::as_slice));
-        for place in 0..bytes.len() {
+        for location in 0..bytes.len() {
             let mut changed = bytes.clone();
-            changed[place] ^= 0x10;
+            changed[location] ^= 0x10;
             let Some(segment) = parse(&changed) else {
-                assert!(place < HEADER.len());
+                assert!(location < HEADER.len());
                 continue;
             };
             let found = records(&segment);
-            assert!(RECORDS.starts_with(&found) && !segment.is_finished, "{place}");
+            assert!(RECORDS.starts_with(&found) && !segment.is_finished, "{location}");
         }
     }
 

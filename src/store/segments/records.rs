@@ -162,16 +162,16 @@ fn is_better(one: &[u8], other: &[u8]) -> bool {
 
 /// Merges the parts of a repository record. Unreadable parts stay as they are.
 fn one_of(parts: BTreeSet<Box<[u8]>>) -> BTreeSet<Box<[u8]>> {
-    let mut memory = RepositoryRecord::default();
+    let mut record = RepositoryRecord::default();
     let mut unreadable = BTreeSet::new();
     for part in parts {
         match serde_json::from_slice(&part) {
-            Ok(read) => memory.merge(read),
+            Ok(read) => record.merge(read),
             Err(_) => drop(unreadable.insert(part)),
         }
     }
-    if memory != RepositoryRecord::default()
-        && let Ok(json) = serde_json::to_vec(&memory)
+    if record != RepositoryRecord::default()
+        && let Ok(json) = serde_json::to_vec(&record)
     {
         unreadable.insert(json.into());
     }
@@ -214,12 +214,12 @@ mod tests {
     fn bodies() -> impl Strategy<Value = Vec<Vec<u8>>> {
         let moving = |tag: u8, of: u8, at: i64, more: i64| {
             let instant = |at| DateTime::from_timestamp(at, 0).unwrap();
-            let mut seen = crate::store::TagObservation::new(Digest::sha256(&[of]), None, instant(at));
-            seen.extend_to(instant(at + more));
-            let mut memory = RepositoryRecord::default();
-            memory.carried.insert(tag.to_string(), seen.clone());
-            memory.moving.insert(tag.to_string(), vec![seen]);
-            body(RecordKind::Repository, "public.ecr.aws/lambda/java", &serde_json::to_vec(&memory).unwrap())
+            let mut observation = crate::store::TagObservation::new(Digest::sha256(&[of]), None, instant(at));
+            observation.extend_to(instant(at + more));
+            let mut record = RepositoryRecord::default();
+            record.carried.insert(tag.to_string(), observation.clone());
+            record.moving.insert(tag.to_string(), vec![observation]);
+            body(RecordKind::Repository, "public.ecr.aws/lambda/java", &serde_json::to_vec(&record).unwrap())
         };
         let fact = |of: u8, value: u8| {
             let index = r#"{"index":{"children":[]}}"#;

@@ -123,6 +123,11 @@ fn a_base_in_the_inventory_has_only_its_own_alert() {
 fn a_partial_audit_of_an_image_does_not_notify_of_its_base() {
     let mut fleet = Fleet::new();
     let report = report(fleet.now, &[], &[built_on_company_base("orders", Some(false))]);
-    plan_part(&mut fleet.ledger, NotificationContext { report: &report, place: None }, &fleet.settings, false);
+    plan_part(
+        &mut fleet.ledger,
+        NotificationContext { report: &report, report_location: None },
+        &fleet.settings,
+        false,
+    );
     assert!(fleet.ledger.outbox.is_empty() && fleet.ledger.alerts.is_empty());
 }

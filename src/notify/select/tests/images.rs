@@ -19,7 +19,12 @@ impl Fleet {
     fn push(&mut self, tags: &[Finding]) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &[], tags);
-        plan_part(&mut self.ledger, NotificationContext { report: &report, place: None }, &self.settings, false);
+        plan_part(
+            &mut self.ledger,
+            NotificationContext { report: &report, report_location: None },
+            &self.settings,
+            false,
+        );
         items(self.ledger.outbox[before..].iter().map(|due| &due.message))
     }
 

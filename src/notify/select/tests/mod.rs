@@ -72,7 +72,7 @@ impl Fleet {
     fn plan(&mut self) -> Vec<Message> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &self.errors, &self.findings);
-        plan(&mut self.ledger, NotificationContext { report: &report, place: None }, &self.settings);
+        plan(&mut self.ledger, NotificationContext { report: &report, report_location: None }, &self.settings);
         self.ledger.outbox[before..].iter().map(|due| due.message.clone()).collect()
     }
 
@@ -80,7 +80,12 @@ impl Fleet {
     fn audit_one(&mut self, name: &str, severity: &str, is_unlisted: bool) -> Vec<String> {
         let before = self.ledger.outbox.len();
         let report = report(self.now, &[], &[finding(name, severity, Some("payments"))]);
-        plan_part(&mut self.ledger, NotificationContext { report: &report, place: None }, &self.settings, is_unlisted);
+        plan_part(
+            &mut self.ledger,
+            NotificationContext { report: &report, report_location: None },
+            &self.settings,
+            is_unlisted,
+        );
         let messages = self.ledger.outbox[before..].iter().map(|due| &due.message);
         let items = messages.flat_map(|message| &message.items);
         items.map(|item| format!("{} {}", item.name, item.event.as_str())).collect()
@@ -321,7 +326,8 @@ fn a_report_older_than_the_last_run_plans_nothing() {
     fleet.now -= Duration::minutes(5);
     fleet.set("orders", "high");
     let report = report(fleet.now, &[], &fleet.findings);
-    let planned = plan(&mut fleet.ledger, NotificationContext { report: &report, place: None }, &fleet.settings);
+    let planned =
+        plan(&mut fleet.ledger, NotificationContext { report: &report, report_location: None }, &fleet.settings);
     assert!(planned.is_superseded && fleet.ledger.outbox.is_empty());
 }
 
@@ -357,7 +363,7 @@ fn rebuild_notices_are_sent_from_the_threshold_of_the_channel_up() {
         };
         [rebuild::OwnerNotices { owner: Some("payments".into()), rebuilds: vec![rebuild] }]
     };
-    let context = NotificationContext { report: &report, place: None };
+    let context = NotificationContext { report: &report, report_location: None };
     for (severity, channels) in [(Severity::Medium, vec![TOPIC]), (Severity::High, vec![TOPIC, "pager"])] {
         let mut ledger = Ledger::default();
         notify_of_rebuilds(&mut ledger, &notices(severity), context, &fleet.settings);
@@ -416,7 +422,7 @@ fn a_rebuild_of_two_owners_is_two_messages_on_a_shared_channel() {
     };
     let mut fleet = Fleet::new();
     let report = report(fleet.now, &[], &[]);
-    let context = NotificationContext { report: &report, place: None };
+    let context = NotificationContext { report: &report, report_location: None };
     notify_of_rebuilds(&mut fleet.ledger, &[notices("payments"), notices("web")], context, &fleet.settings);
     let keys: Vec<_> = fleet.ledger.outbox.iter().map(|due| due.message.dedup_key.clone()).collect();
     assert_eq!(keys.len(), 2);

@@ -94,7 +94,7 @@ fn each_subject_has_its_own_severity_action_reasons_id_and_key() {
     let mut fleet = Fleet::new();
     let messages = fleet.put(lost("orders", "high")).plan();
     let [message] = &messages[..] else { panic!("one message: {messages:?}") };
-    let said = message.items.iter().map(|item| {
+    let texts = message.items.iter().map(|item| {
         let codes: Vec<_> = item.reasons.iter().map(|reason| reason.code.as_str()).collect();
         (item.about.as_str(), item.severity, item.action.as_str(), codes)
     });
@@ -102,7 +102,7 @@ fn each_subject_has_its_own_severity_action_reasons_id_and_key() {
         ("base", Severity::High, "rebuild", vec!["base-too-old"]),
         ("workload", Severity::Medium, "restore", vec!["image-missing"]),
     ];
-    assert_eq!(said.collect::<Vec<_>>(), expected);
+    assert_eq!(texts.collect::<Vec<_>>(), expected);
     assert_ne!(message.items[0].alert, message.items[1].alert);
     assert_eq!((message.verdicts.values().sum::<u64>(), message.workload_count()), (1, 1));
     let alone = |base: &str| Fleet::new().put(lost("orders", base)).plan()[0].dedup_key.clone();

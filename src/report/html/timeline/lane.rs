@@ -44,7 +44,7 @@ const ROOMY: (f64, f64) = (2.0, 3.8);
 {% if let Some((runtime, status)) = runtime %}
 <span class="chip {{ status }}">{{ runtime }}</span>
 {% endif %}
-<p class="counts">{% for part in parts %}<span class="count v-{{ part.look.word }}"><span class="mark" aria-hidden="true">{{ part.look.mark }}</span>{{ part.count }} {{ part.look.word }}</span> {% endfor %}</p>
+<p class="counts">{% for part in parts %}<span class="count v-{{ part.style.word }}"><span class="mark" aria-hidden="true">{{ part.style.symbol }}</span>{{ part.count }} {{ part.style.word }}</span> {% endfor %}</p>
 {% if !aside.is_empty() %}<p class="quiet">{{ aside }}</p>{% endif %}
 </div>
 <svg class="time" width="100%" height="64" aria-hidden="true">
@@ -59,7 +59,7 @@ const ROOMY: (f64, f64) = (2.0, 3.8);
 {% for (class, stops) in stops %}
 <g class="{{ class }}">
 {% for stop in stops %}
-<a href="{{ stop.link }}" tabindex="-1"><title>{{ stop.title }}</title><circle class="stop v-{{ stop.look.word }}{% if stop.is_bound %} bound{% endif %}" cx="{{ stop.at }}%" cy="0" r="{{ stop.radius }}"/><text class="{% if stop.is_roomy %}inside{% else %}above{% endif %}" x="{{ stop.at }}%" y="{{ stop.text_y }}" text-anchor="middle">{{ stop.count }}</text></a>
+<a href="{{ stop.link }}" tabindex="-1"><title>{{ stop.title }}</title><circle class="stop v-{{ stop.style.word }}{% if stop.is_bound %} bound{% endif %}" cx="{{ stop.at }}%" cy="0" r="{{ stop.radius }}"/><text class="{% if stop.is_roomy %}inside{% else %}above{% endif %}" x="{{ stop.at }}%" y="{{ stop.text_y }}" text-anchor="middle">{{ stop.count }}</text></a>
 {% endfor %}
 </g>
 {% endfor %}
@@ -86,7 +86,7 @@ impl HtmlSafe for TimelineLane {}
 
 /// A circle for deployments on adjacent releases.
 struct TimelineCircle {
-    look: VerdictStyle,
+    style: VerdictStyle,
     at: String,
     radius: String,
     text_y: String,
@@ -105,11 +105,11 @@ pub(super) fn age_days(release: &LineRelease, now: DateTime<Utc>) -> Option<f64>
 
 impl TimelineLane {
     pub(super) fn new(line: &LineFields, now: DateTime<Utc>, scale: TimeScale, limit: f64, most: u64) -> Self {
-        let place = |release: &LineRelease| age_days(release, now).map(|age| scale.at(age));
+        let age_position = |release: &LineRelease| age_days(release, now).map(|age| scale.at(age));
         let used = line.releases.iter().filter(|release| release.deployments > 0);
         let undated: u64 =
             used.clone().filter(|release| release.published_at.is_none()).map(|release| release.deployments).sum();
-        let dated: Vec<_> = used.filter_map(|release| Some((place(release)?, release))).collect();
+        let dated: Vec<_> = used.filter_map(|release| Some((age_position(release)?, release))).collect();
         let current = line.releases.iter().find(|release| release.current);
         let unused = line
             .releases
@@ -122,8 +122,8 @@ impl TimelineLane {
             parts: verdict_style::parts(&line.by_verdict, line.deployments),
             aside: aside(line, undated),
             limit_at: number(scale.at(limit)),
-            strokes: strokes(unused.filter_map(place)),
-            current: current.and_then(place).map(number),
+            strokes: strokes(unused.filter_map(age_position)),
+            current: current.and_then(age_position).map(number),
             stops: [("wide", WIDE), ("narrow", NARROW)].map(|(class, circles)| {
                 let groups = merged(&dated, circles.apart);
                 (class, groups.iter().map(|group| TimelineCircle::new(line, group, now, circles, most)).collect())
@@ -162,11 +162,11 @@ fn aside(line: &LineFields, undated: u64) -> String {
     parts.join("; ")
 }
 
-fn strokes(places: impl Iterator<Item = f64>) -> String {
-    let mut places: Vec<_> = places.collect();
-    places.sort_by(f64::total_cmp);
-    places.dedup_by(|next, kept| *next - *kept < STROKES_APART);
-    places.into_iter().flat_map(|at| ["M".to_owned(), number(at), " 0v10".to_owned()]).collect()
+fn strokes(positions: impl Iterator<Item = f64>) -> String {
+    let mut positions: Vec<_> = positions.collect();
+    positions.sort_by(f64::total_cmp);
+    positions.dedup_by(|next, kept| *next - *kept < STROKES_APART);
+    positions.into_iter().flat_map(|at| ["M".to_owned(), number(at), " 0v10".to_owned()]).collect()
 }
 
 /// Merges adjacent releases, newest first. The current release is never merged.
@@ -202,7 +202,7 @@ impl TimelineCircle {
         let number_shown = grouped(count);
         let is_roomy = radius >= ROOMY.0 + ROOMY.1 * number_shown.len() as f64;
         Self {
-            look: VerdictStyle::new(verdict_style::worst(&by_verdict)),
+            style: VerdictStyle::new(verdict_style::worst(&by_verdict)),
             at: number(at),
             radius: number(radius),
             text_y: number(if is_roomy { 4.0 } else { -radius - 4.0 }),

@@ -85,12 +85,12 @@ mod tests {
         for oldest in [10.0, 45.0, 100.0, 400.0, 3000.0] {
             for limit in [1.0, 30.0, 45.0, 365.0] {
                 let scale = TimeScale::new(oldest, limit);
-                let mut places: Vec<_> = scale.ticks(limit).iter().map(|tick| tick.at).collect();
-                places.extend([scale.at(limit), scale.at(0.0)]);
-                places.sort_by(f64::total_cmp);
-                let own = places.windows(2).filter(|two| two[1] - two[0] < APART).count();
+                let mut positions: Vec<_> = scale.ticks(limit).iter().map(|tick| tick.at).collect();
+                positions.extend([scale.at(limit), scale.at(0.0)]);
+                positions.sort_by(f64::total_cmp);
+                let own = positions.windows(2).filter(|two| two[1] - two[0] < APART).count();
                 // Only the limit and today may be close to each other.
-                assert!(own <= 1, "{oldest} {limit} {places:?}");
+                assert!(own <= 1, "{oldest} {limit} {positions:?}");
             }
         }
     }

@@ -76,7 +76,7 @@ impl ConnectionLimits {
 }
 
 /// Serves `router` on `listener` within `limits` until `stopped` is true.
-pub(super) async fn answer(
+pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: ConnectionLimits,

@@ -20,7 +20,7 @@ const UNREAD: &[u8] = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
 struct Server {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    answering: JoinHandle<()>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
@@ -33,8 +33,8 @@ impl Server {
             .route("/small", get(|| async { "small" }))
             .route("/healthz", get(|| async { "ok" }));
         let (stop, stopped) = watch::channel(false);
-        let answering = tokio::spawn(answer(listener, router, limits, stopped));
-        Self { address, stop, answering }
+        let serving = tokio::spawn(serve(listener, router, limits, stopped));
+        Self { address, stop, serving }
     }
 
     /// Opens connections from `from` that send `request` and do not read.
@@ -55,9 +55,9 @@ impl Server {
     async fn status(&self, from: &str, path: &str) -> String {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let mut stream = self.attack(from, 1, request.as_bytes()).await.remove(0);
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer).await;
-        answer.lines().next().unwrap_or_default().to_owned()
+        let mut response = String::new();
+        let _ = stream.read_to_string(&mut response).await;
+        response.lines().next().unwrap_or_default().to_owned()
     }
 
     /// The duration of the slowest of several health checks.
@@ -73,7 +73,7 @@ impl Server {
 
     async fn stop(self) {
         self.stop.send_replace(true);
-        timeout(Duration::from_mins(1), self.answering).await.unwrap().unwrap();
+        timeout(Duration::from_mins(1), self.serving).await.unwrap().unwrap();
     }
 }
 

@@ -15,14 +15,14 @@ pub const ECR: &str = "123456789012.dkr.ecr.us-east-1.amazonaws.com";
 /// The repository of the base.
 pub const BASE: &str = "public.ecr.aws/lambda/java";
 const BASE_NAME: &str = "lambda/java";
-/// The instant all audits here take for now.
+/// The instant that counts as now in all audits.
 pub const NOW: &str = "2026-11-20T06:00:00Z";
 
 /// The releases of `public.ecr.aws/lambda/java:21` in a [`World`], by their dates.
 pub const RELEASES: [&str; 5] = ["2026.08.22.00", "2026.08.23.12", "2026.10.20.13", "2026.11.01.04", "2026.11.19.13"];
 
 /// The peers and what to fill them with.
-pub struct World {
+pub struct AwsEnvironment {
     /// The AWS APIs.
     pub moto: Peer,
     /// Stands in for public.ecr.aws.
@@ -43,7 +43,7 @@ fn layers(published_at: &str, architecture: &str) -> Vec<String> {
     vec![format!("al2023 {architecture}"), format!("java 21 of {published_at} for {architecture}")]
 }
 
-impl World {
+impl AwsEnvironment {
     /// Starts the peers.
     pub fn start() -> Self {
         let moto = peers::moto();
@@ -53,9 +53,9 @@ impl World {
 
     /// Starts the peers and publishes all releases.
     pub async fn published() -> (Self, Vec<Release>) {
-        let world = Self::start();
-        let releases = world.publish().await;
-        (world, releases)
+        let environment = Self::start();
+        let releases = environment.publish().await;
+        (environment, releases)
     }
 
     /// Publishes all [`RELEASES`] of `lambda/java:21` as AWS does: dated tags for the index and for each
@@ -73,7 +73,7 @@ impl World {
         self.audits(&format!("[[inventory.ecr]]\nregions = [\"us-east-1\"]\n{more}"), &[])
     }
 
-    /// A machine that audits what `inventories` say, in its own account and `others`.
+    /// A machine that audits `inventories` in its own account and `others`.
     pub fn audits(&self, inventories: &str, others: &[&Account]) -> Program {
         let tables: Vec<_> = [&self.own].into_iter().chain(others.iter().copied()).map(Account::table).collect();
         let config = format!(
