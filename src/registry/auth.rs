@@ -17,8 +17,8 @@ use super::{
     AuthSettings, AwsLogins, CredentialsErrorKind, Error, IssuedLogin, LoginError, RequestKind, Result,
     authorization::{self, Authorization, TokenCache},
     challenge::{self, AuthChallenge},
+    credential_source::{ConfiguredCredential, CredentialSource},
     credentials::{self, RegistryCredential},
-    ecr_host::EcrHost,
     error_response::{self, ErrorMessage},
     sent_secrets::SentSecrets,
     token::{BearerChallenge, TokenResponse, TokenRules},
@@ -37,22 +37,6 @@ const SUSPECT_AGE: Duration = Duration::from_mins(1);
 enum AuthScheme {
     Basic,
     Bearer(BearerChallenge),
-}
-
-/// The source of credentials.
-enum CredentialSource {
-    /// A private ECR registry with AWS credentials, sent without waiting for a challenge.
-    Ecr { logins: Arc<dyn AwsLogins>, account: String, region: String },
-    /// An ECR Public token; without `is_required`, anonymous if there is none.
-    EcrPublic { logins: Option<Arc<dyn AwsLogins>>, is_required: bool },
-    /// The scheme that the registry demands, with these credentials.
-    OnDemand(ConfiguredCredential),
-}
-
-enum ConfiguredCredential {
-    Anonymous,
-    Given(RegistryCredential),
-    Docker { is_required: bool },
 }
 
 /// Authentication at one registry.
@@ -88,7 +72,7 @@ pub(super) struct AuthenticatorBuilder {
 
 impl AuthenticatorBuilder {
     pub(super) fn build(self) -> Authenticator {
-        let source = credential_source(&self.issuer, self.auth, self.aws);
+        let source = CredentialSource::new(&self.issuer, self.auth, self.aws);
         Authenticator {
             host: self.host,
             source,
@@ -101,26 +85,6 @@ impl AuthenticatorBuilder {
             docker: OnceCell::new(),
             used: Mutex::new("anonymous"),
             sent: SentSecrets::default(),
-        }
-    }
-}
-
-fn credential_source(host: &str, auth: AuthSettings, aws: Option<Arc<dyn AwsLogins>>) -> CredentialSource {
-    match (auth, EcrHost::parse(host), aws) {
-        (AuthSettings::Auto, Some(ecr), Some(logins)) => {
-            CredentialSource::Ecr { logins, account: ecr.account.to_owned(), region: ecr.region.to_owned() }
-        }
-        (AuthSettings::Auto, _, logins) if host == super::ECR_PUBLIC => {
-            CredentialSource::EcrPublic { logins, is_required: false }
-        }
-        (AuthSettings::EcrPublic, _, logins) => CredentialSource::EcrPublic { logins, is_required: true },
-        (AuthSettings::Auto, ..) => CredentialSource::OnDemand(ConfiguredCredential::Docker { is_required: false }),
-        (AuthSettings::DockerConfig, ..) => {
-            CredentialSource::OnDemand(ConfiguredCredential::Docker { is_required: true })
-        }
-        (AuthSettings::Anonymous, ..) => CredentialSource::OnDemand(ConfiguredCredential::Anonymous),
-        (AuthSettings::Basic { username, password }, ..) => {
-            CredentialSource::OnDemand(ConfiguredCredential::Given(RegistryCredential::Basic { username, password }))
         }
     }
 }

@@ -10,6 +10,7 @@ mod blobs;
 mod challenge;
 mod circuit_breaker;
 mod client;
+mod credential_source;
 mod credentials;
 mod ecr_host;
 mod error;

@@ -69,7 +69,7 @@ fn basewatch_verifies_what_minisign_signs_and_signs_with_its_keys() {
     let damaged =
         format!("{comment}\n{}{}{}\n", &line[..100], if &line[100..101] == "A" { "B" } else { "A" }, &line[101..]);
     fs::write(program.home().join("damaged.key"), damaged).expect("written");
-    failed(&program, &["catalog", "export", "releases.bin", "x.bin", "--key", "damaged.key"], "cannot be used");
+    failed(&program, &["catalog", "export", "releases.bin", "x.bin", "--key", "damaged.key"], "cannot use");
     // Legacy minisign signatures without prehashing are not supported.
     tool(&mut minisign(&program, &["-S", "-l", "-s", "theirs.key", "-m", "releases.bin"]));
     failed(&program, &["catalog", "verify", "releases.bin", "--public-key", &key], "is not valid");

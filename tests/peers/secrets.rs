@@ -58,8 +58,8 @@ async fn a_secret_is_read_in_its_own_region_whole_or_by_key_and_once() {
     for (arn, expected) in [
         (empty, "it is empty"),
         (binary, "it is not text"),
-        (format!("{keyed}#gone"), "it has no text \"gone\""),
-        (format!("{keyed}#number"), "it has no text \"number\""),
+        (format!("{keyed}#gone"), "it has no text under the key \"gone\""),
+        (format!("{keyed}#number"), "it has no text under the key \"number\""),
         (format!("{plain}#hook"), "it is not JSON"),
         (format!("arn:aws:secretsmanager:{REGION}:123456789012:secret:gone-AbCdEf"), "ResourceNotFoundException"),
     ] {
