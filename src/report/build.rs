@@ -322,8 +322,7 @@ pub struct RunMetadata {
     pub now: DateTime<Utc>,
     /// The numbers of requests by service and kind.
     pub requests: BTreeMap<String, BTreeMap<String, u64>>,
-    /// How much of its budget the search for unrecorded bases has used; none if no search was necessary or
-    /// allowed.
+    /// The used budget of the search for unrecorded bases, if there was one.
     pub search: Option<SearchBudget>,
     /// The authentication method of each registry.
     pub authentication: BTreeMap<String, String>,
