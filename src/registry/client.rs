@@ -480,7 +480,7 @@ mod tests {
         client.resolver.check(&to).expect("by its name");
         let http = client.http((None, false)).expect("a client");
         let error = http.get(to).send().await.expect_err("refused");
-        assert!(format!("{error:?}").contains("Refused"), "{error:?}");
+        assert!(format!("{error:?}").contains("ForbiddenAddress"), "{error:?}");
         assert!(inside.requests().is_empty());
     }
 }
