@@ -128,7 +128,7 @@ impl Authenticator {
         }
     }
 
-    /// A new authorization after `response`, which rejected `rejected`.
+    /// A new authorization after `response` rejected the previous one, `rejected`.
     pub(super) async fn renew(
         &self,
         transport: &RegistryTransport,
