@@ -14,6 +14,7 @@ mod order;
 mod read;
 mod rounds;
 mod scope;
+mod state;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -24,8 +25,9 @@ use chrono::{DateTime, Utc};
 
 use self::{
     check::{RecordedRelease, check_line, untagged_of},
-    rounds::{SearchOutcome, SearchRounds, SearchState},
+    rounds::{SearchOutcome, SearchRounds},
     scope::{SearchedImage, built_at, is_settled, named_lines},
+    state::SearchState,
 };
 use super::BaseResolver;
 use crate::{

@@ -2,7 +2,7 @@
 //! use up the budget of the others.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -12,34 +12,16 @@ use super::{
     LayerSearcher,
     candidates::{CandidateRelease, CandidateReleases, CandidateState},
     groups::{SHARED_LAYERS, groups},
-    known::{KnownReleases, PUBLISHING_RUN},
+    known::PUBLISHING_RUN,
     order::{CandidateScope, ReadDepth, ReadStep, SearchHints, is_possible, steps},
-    read::{ManifestCache, ReadError},
+    read::ReadError,
     scope::{SearchNeed, SearchedImage, is_provided, shown_lines},
+    state::SearchState,
 };
 use crate::{
     identify::SearchCompletion,
     image::{Digest, ImageFacts, LambdaArch, LambdaTag, MatchedPrefix, Repository, chain_ids},
 };
-
-/// The state of the search of a run: known releases, and failures.
-#[derive(Debug, Default)]
-pub(super) struct SearchState {
-    pub(super) known: KnownReleases,
-    pub(super) is_loaded: bool,
-    /// The base repositories that are searched where an image names none.
-    pub(super) repositories: BTreeSet<Repository>,
-    /// The company bases among them.
-    pub(super) company_bases: BTreeSet<Repository>,
-    lists: Vec<CandidateReleases>,
-    /// The number of times a list was read again, which changes the positions of candidates.
-    lists_version: usize,
-    /// Why no further requests are sent in this run.
-    failures: BTreeMap<String, String>,
-    /// Why candidates could not be read.
-    unreadable: BTreeMap<Repository, String>,
-    manifests: ManifestCache,
-}
 
 /// How the search for one image ended.
 #[derive(Clone, Debug, Default)]
