@@ -54,7 +54,7 @@ fn the_command_line_page_shows_the_help() {
         .output()
         .expect("the program starts");
     let help = String::from_utf8(output.stdout).expect("UTF-8");
-    let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let help = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n") + "\n";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
     let shown = block(&page("docs/cli.md"), "help");
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
@@ -187,7 +187,8 @@ fn anchors(page: &str) -> BTreeSet<String> {
     let headings = text
         .iter()
         .flat_map(|text| text.lines())
-        .filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#').trim()));
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim());
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     headings.map(|title| title.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
 }

@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for StepLayers {
                     let step = key.0.and_then(|key| Some(key.split_once(':')?.0.to_owned()));
                     match step.filter(|_| steps.len() < STEPS) {
                         Some(step) => {
-                            drop(steps.insert(step, entries.next_value::<FirstOutputLayers>()?.0.unwrap_or_default()))
+                            drop(steps.insert(step, entries.next_value::<FirstOutputLayers>()?.0.unwrap_or_default()));
                         }
                         None => drop(entries.next_value::<IgnoredAny>()?),
                     }
@@ -114,7 +114,7 @@ impl<'de> Deserialize<'de> for FirstOutputLayers {
     fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
         let mut outputs = Vec::new();
         lenient::each_entry_or_none(field, |output: OutputLayers| {
-            outputs.extend((outputs.is_empty()).then_some(output.0))
+            outputs.extend((outputs.is_empty()).then_some(output.0));
         })?;
         Ok(Self(outputs.pop().flatten()))
     }

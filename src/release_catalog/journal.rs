@@ -199,7 +199,7 @@ impl CrawlJournal {
                     scope = Some(found);
                 }
                 Some(entry @ (JournalEntry::Listed { .. } | JournalEntry::Read { .. })) if scope.is_some() => {
-                    self.learn(entry)
+                    self.learn(entry);
                 }
                 _ => break,
             }

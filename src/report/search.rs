@@ -34,7 +34,7 @@ impl SearchBudget {
             findings.iter().filter(is_unfinished).map(|finding| (&finding.image.digest, &finding.image.platform));
         let unfinished_images = images.collect::<BTreeSet<_>>().len() as u64;
         let is_allowed = limits.request_count > 0 && !limits.duration.is_zero();
-        (is_allowed && (request_count > 0 || unfinished_images > 0)).then(|| Self {
+        (is_allowed && (request_count > 0 || unfinished_images > 0)).then_some(Self {
             requests: request_count as u64,
             max_requests: limits.request_count as u64,
             max_minutes: limits.duration.as_secs() / 60,

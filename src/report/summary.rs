@@ -66,7 +66,7 @@ impl Summary {
         }
         let images: BTreeSet<_> = findings.iter().filter_map(|finding| finding.image.digest.as_ref()).collect();
         let bases: BTreeSet<_> =
-            findings.iter().filter_map(|finding| finding.base.as_ref()).map(|base| &base.reference).collect();
+            findings.iter().filter_map(|finding| finding.base.as_ref()).map(|base| base.reference.as_str()).collect();
         let mut ages: Vec<_> = findings.iter().filter_map(|finding| finding.base.as_ref()?.age_days).collect();
         ages.sort_unstable();
         Self {

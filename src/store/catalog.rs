@@ -394,7 +394,7 @@ mod tests {
             assert!(catalog.content(&digest).is_none());
             catalog.insert_content(&digest, content());
             catalog.update_repository(&java(), |record| {
-                drop(record.moving.insert("21".into(), vec![observation.clone()]))
+                drop(record.moving.insert("21".into(), vec![observation.clone()]));
             });
             catalog.put_note("lambda/eu-west-1", &["orders"]);
         }
@@ -469,7 +469,7 @@ mod tests {
             let catalog = Catalog::in_folder(folder.path());
             for name in names {
                 catalog.update_repository(&name.parse().unwrap(), |record| {
-                    drop(record.carried.insert("1".into(), observation.clone()))
+                    drop(record.carried.insert("1".into(), observation.clone()));
                 });
             }
         }

@@ -124,7 +124,7 @@ mod tests {
             let catalog = Catalog::load(&store).await;
             catalog.insert_content(&digest(of), content());
             catalog.update_repository(&java(), |record| {
-                drop(record.carried.insert(format!("21.{of}"), observation(of, 1)))
+                drop(record.carried.insert(format!("21.{of}"), observation(of, 1)));
             });
             catalog.save(&store).await.unwrap();
         }

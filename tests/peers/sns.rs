@@ -126,7 +126,7 @@ fn is_fifo(name: &str) -> bool {
 }
 
 fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
-    SnsSettings { topic_arn: topic_arn.parse().unwrap(), format, formats: BTreeMap::new() }
+    SnsSettings { topic_arn: topic_arn.parse().expect("an ARN"), format, formats: BTreeMap::new() }
 }
 
 #[track_caller]

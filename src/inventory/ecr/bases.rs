@@ -160,7 +160,7 @@ impl AwsScope {
         {
             match catalog.content(&stored_image.digest).as_deref() {
                 Some(DigestContent::Image(facts)) => {
-                    self.remember_release(repository, stored_image, None, &stored_image.digest, facts)
+                    self.remember_release(repository, stored_image, None, &stored_image.digest, facts);
                 }
                 Some(DigestContent::Index(index)) => {
                     for child in &index.children {

@@ -255,7 +255,7 @@ fn has_file_system<'de, D: Deserializer<'de>>(field: D) -> Result<Option<bool>, 
         |media_type: &str| media_type.is_empty() || FILE_SYSTEMS.iter().any(|kind| media_type.starts_with(kind));
     let mut found = None;
     each_entry(field, |layer: TypedDescriptor| {
-        found = Some(found.unwrap_or_default() || is_file_system(layer.media_type()))
+        found = Some(found.unwrap_or_default() || is_file_system(layer.media_type()));
     })?;
     Ok(found)
 }

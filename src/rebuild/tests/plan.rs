@@ -51,7 +51,7 @@ fn a_request_lists_no_more_names_than_a_call_can_hold() {
 fn only_findings_that_a_rebuild_fixes_are_rebuilt() {
     let stale = || function("orders", "orders", 1, 9);
     let unchanged = Behind { content_changed: Some(false), ..stale().behind.unwrap() };
-    let table = [
+    let table = vec![
         ("it does", stale(), 1),
         ("without a known change it may", Finding { behind: None, ..stale() }, 1),
         ("the new base is the same in content", Finding { behind: Some(unchanged), ..stale() }, 0),

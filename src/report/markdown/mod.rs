@@ -216,7 +216,7 @@ fn errors(report: &Report) -> String {
 fn notes(report: &Report) -> String {
     // Unused exemptions and holds do not affect the findings.
     let notes = report.other_notes().filter(|note| !note.is_about_unused());
-    let items: Vec<_> = notes.map(|note| format!("{}", prose(&note.message, TextPosition::Line, MESSAGE))).collect();
+    let items: Vec<_> = notes.map(|note| prose(&note.message, TextPosition::Line, MESSAGE)).collect();
     list("Notes", &items)
 }
 

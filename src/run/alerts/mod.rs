@@ -115,7 +115,7 @@ async fn resend(
         match &delivery.outcome {
             Ok(_) => output::print_stderr(&format!("notified {}", delivery.channel)),
             Err(why) => {
-                output::print_stderr(&format!("cannot notify {}: {why}; the next run retries", delivery.channel))
+                output::print_stderr(&format!("cannot notify {}: {why}; the next run retries", delivery.channel));
             }
         }
     }

@@ -38,7 +38,6 @@ type ApiResult<T> = std::result::Result<T, HttpProblem>;
 
 /// A page of findings.
 #[derive(Serialize, JsonSchema)]
-#[expect(clippy::struct_field_names, reason = "the field is the contract's")]
 pub(super) struct FindingsResponse<'a> {
     /// Always `basewatch.findings/v1`.
     schema: &'static str,
