@@ -38,7 +38,7 @@ const MOST_MERGED_BYTES: usize = 64 << 20;
 /// Maximum size of a written segment, in bytes. Several are read at a time.
 pub(super) const PART_BYTES: usize = 2 * LARGE_BYTES;
 /// Maximum number of listings if listed segments vanish because they were merged.
-const LISTINGS: u32 = 3;
+const LISTINGS: u32 = 16;
 
 /// A unique name for a new segment of `bytes`, which sorts by creation time.
 fn new_name(bytes: usize) -> String {
