@@ -1,4 +1,4 @@
-//! Rebuild requests: which images need a rebuild, which service is asked, and the outcome.
+//! Rebuild requests: which images need a rebuild, which service receives the request, and the outcome.
 //!
 //! A run computes the [`plan`] from findings, ledger and settings and stores the ledger. It then makes the call of each due
 //! rebuild ([`call_for`]) and records the outcome ([`Rebuild::acknowledged`], [`Rebuild::failed`]). [`notices`] are what

@@ -9,7 +9,7 @@ use crate::{
     webhook::SignatureScheme,
 };
 
-/// Which build service is asked to rebuild what, and how often.
+/// The build services, the images that each rebuilds, and the limits of requests.
 #[derive(Clone, Debug)]
 pub struct RebuildSettings {
     /// Minimum severity of a finding whose image is rebuilt.
