@@ -7,8 +7,8 @@
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
 //! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
 //! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
-//! [`run`] the commands, [`schedule`] cron expressions and [`telemetry`] the log. [`glob`], [`single_flight`] (single-flight
-//! caching), `rate_limiter`, [`address`] (allowed hosts), [`secret`] and [`redact`] are shared utilities.
+//! [`run`] the commands, [`schedule`] cron expressions and [`telemetry`] the log. [`glob`],
+//! [`single_flight`], `rate_limiter`, [`address`] (allowed hosts), [`secret`] and [`redact`] are shared utilities.
 //!
 //! See `docs/ARCHITECTURE.md` for the responsibilities and dependencies of each module.
 

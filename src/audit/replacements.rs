@@ -52,8 +52,8 @@ enum ReplacementCandidates<'a> {
 }
 
 impl<'a> ReplacementCandidates<'a> {
-    /// The candidates for `deployment`, whose repository has the images `repository_images`. For an image deployed by digest, the
-    /// tags in its repository count.
+    /// The candidates for `deployment` among `repository_images`, the images of its repository. For an image deployed by
+    /// digest, the tags in its repository count.
     fn new(deployment: &Deployment, repository_images: &RepositoryImages, rule: Option<&'a RedeployRule>) -> Self {
         if let Some(rule) = rule {
             return Self::Named(rule);
@@ -181,7 +181,7 @@ impl ReplacementSearch<'_> {
         let newer: Vec<_> = stored.pushed_after(since).into_iter().filter_map(tagged).take(MOST).collect();
         let mut best: Option<NewerImage> = None;
         for (stored_image, tag) in newer {
-            let Some(newer) = self.look(audit, deployment, image, (stored_image, tag)).await else { continue };
+            let Some(newer) = self.find_image(audit, deployment, image, (stored_image, tag)).await else { continue };
             let judgement = newer.judged(deployment, self.options);
             let replacement = newer.replacement(&judgement);
             let current_best = best.as_ref().map(|best| (best.judged(deployment, self.options), best.resolution()));
@@ -201,8 +201,9 @@ impl ReplacementSearch<'_> {
         best
     }
 
-    /// The image of `stored_image` for the platform of `image`; `None` if it has none, cannot be read, or has no known base.
-    async fn look(
+    /// The image of `stored_image` for the platform of `image`. `None` if it has none, cannot be read, or has no known
+    /// base.
+    async fn find_image(
         &self,
         audit: &AuditResult,
         deployment: &Deployment,

@@ -15,7 +15,8 @@ pub(super) struct AccountRegion {
 }
 
 impl AccountRegion {
-    /// The scope of a [`CollectionError`](super::CollectionError) in `service` here: `lambda eu-west-1`, or `lambda eu-west-1 of 123456789012`.
+    /// The scope of a [`CollectionError`](super::CollectionError) in `service` here: `lambda eu-west-1`, or
+    /// `lambda eu-west-1 of 123456789012`.
     pub(super) fn scope(&self, service: &str) -> String {
         match self.session.account() {
             Some(account) => format!("{service} {} of {account}", self.region),

@@ -242,7 +242,8 @@ pub struct InventoryResult {
 
 /// A source of deployments.
 pub trait Inventory: Send + Sync {
-    /// Reads the deployments. A part that cannot be read is a [`CollectionError`], an image that cannot be read an [`ImageError`].
+    /// Reads the deployments. A part that cannot be read is a [`CollectionError`], an image that cannot be read an
+    /// [`ImageError`].
     fn deployments(&self) -> BoxFuture<'_, InventoryResult>;
 }
 

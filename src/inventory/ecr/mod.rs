@@ -1,6 +1,7 @@
 //! Images in private ECR as deployments: each selected tag of each selected repository.
 //!
-//! A region or repository that cannot be listed is a [`CollectionError`]; an image that cannot be read is still a deployment.
+//! A region or repository that cannot be listed is a [`CollectionError`]; an image that cannot be read is
+//! still a deployment.
 
 mod bases;
 mod listing;

@@ -1,8 +1,8 @@
 //! ECS services and tasks as deployments, one for each container.
 //!
 //! The digests of a service are those of its service revisions, or of its running tasks if the revisions have none. A
-//! region or cluster that cannot be read is a [`CollectionError`]. Immutable resources are cached, so an unchanged fleet needs list
-//! and describe calls only.
+//! region or cluster that cannot be read is a [`CollectionError`]. Immutable resources are cached, so an
+//! unchanged fleet needs list and describe calls only.
 
 mod arn;
 mod cache;

@@ -1,7 +1,7 @@
 //! Lambda functions as deployments: the version that unqualified calls invoke, and those that aliases point to.
 //!
-//! A region that cannot be listed is a [`CollectionError`]; a function that cannot be read is still a deployment. `GetFunction`
-//! responses are cached, so an unchanged fleet needs list calls only.
+//! A region that cannot be listed is a [`CollectionError`]; a function that cannot be read is still a
+//! deployment. `GetFunction` responses are cached, so an unchanged fleet needs list calls only.
 
 mod cache;
 mod function;

@@ -29,8 +29,8 @@ enum SurveyEvent {
     ReadAhead,
 }
 
-/// Reads all that `progress` needs of `account_region`, for functions that `admits` selects by name, with at most `concurrency`
-/// calls of one operation. Images known halfway are passed to `read_ahead`.
+/// Reads all that `progress` needs of `account_region`, for functions that `admits` selects by name, with at most
+/// `concurrency` calls of one operation. Images known halfway are passed to `read_ahead`.
 pub(super) async fn survey<'a>(
     account_region: &'a AccountRegion,
     progress: &mut LambdaSurvey,
