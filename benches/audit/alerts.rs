@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{many::report, rig::Rig};
+use testbed::{alerts_rig::Rig, many::report};
 
 const FINDINGS: usize = 10_000;
 

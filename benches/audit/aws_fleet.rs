@@ -10,8 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::{
     fleet::{self, Line, NOW},
     pace,
-    program::Program,
 };
+use testbed::program::Program;
 
 /// Functions that are packaged as images.
 pub const FUNCTIONS: usize = 10_000;

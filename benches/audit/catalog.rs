@@ -8,10 +8,8 @@ use basewatch::{
     store::Catalog,
 };
 
-use crate::{
-    history,
-    measure::{self, megabytes, row},
-};
+use crate::measure::{self, megabytes, row};
+use testbed::release_history;
 
 const DIGESTS: usize = 10_000;
 const LAYERS: usize = 12;
@@ -47,7 +45,7 @@ pub fn read() {
 
 /// Decodes and indexes a release catalog of 25,000 platform releases.
 fn load_releases() {
-    let bytes = history::catalog(PLATFORM_RELEASES / 2).encode();
+    let bytes = release_history::catalog(PLATFORM_RELEASES / 2).encode();
     let load = |_| {
         let begun = Instant::now();
         let mut index = ReleaseIndex::default();

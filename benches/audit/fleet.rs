@@ -2,7 +2,7 @@
 
 use futures::{StreamExt as _, stream};
 
-use crate::{
+use testbed::{
     peers::{Peer, Registry},
     program::Program,
     seed::{Image, Recipe, Target},

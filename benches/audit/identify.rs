@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::held_out::{HeldOut, Settings, requests};
+use testbed::held_out::{HeldOut, Settings, requests};
 
 /// Builds the images, audits them cold and warm, and compares the results with the truth.
 pub fn compare() {

@@ -39,33 +39,6 @@ mod rivals;
 mod serve;
 mod start;
 
-#[path = "../../tests/truth/confusion.rs"]
-#[expect(dead_code, reason = "the test needs more of it")]
-mod confusion;
-#[path = "../../tests/truth/held_out.rs"]
-mod held_out;
-#[path = "../../tests/releases/history.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
-mod history;
-#[path = "../../tests/support/mailbox.rs"]
-mod mailbox;
-#[path = "../../tests/support/many.rs"]
-mod many;
-#[path = "../../tests/support/peers.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
-mod peers;
-#[path = "../../tests/support/program.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
-mod program;
-#[path = "../../tests/alerts/rig.rs"]
-mod rig;
-#[path = "../../tests/support/seed.rs"]
-#[expect(dead_code, reason = "the tests need more of it")]
-mod seed;
-
-#[path = "../../tests/support/toxic.rs"]
-mod toxic;
-
 fn main() {
     // Cargo passes `--bench`; the other arguments are modes.
     let modes: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();

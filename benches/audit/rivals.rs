@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::{
     fleet::{Fleet, NOW, REPOSITORY, reference},
     measure::{self, median, megabytes, rate, row},
-    peers::clean,
 };
+use testbed::peers::clean;
 
 const IMAGES: usize = 500;
 const LINES: usize = 40;
@@ -142,7 +142,7 @@ fn kinds(requests: &[String], is_wanted: impl Fn(&str) -> bool) -> String {
 }
 
 /// The audit of a machine, as a command.
-pub fn audit(program: &crate::program::Program) -> Command {
+pub fn audit(program: &testbed::program::Program) -> Command {
     program.command(&["audit", "--format", "json", "--as-of", NOW, "--fail-on", "never"])
 }
 

@@ -17,11 +17,8 @@ use chrono::Utc;
 use reqwest::{Client, header};
 use tokio::task::JoinSet;
 
-use crate::{
-    many::report,
-    measure::{median, megabytes, row},
-    program::Program,
-};
+use crate::measure::{median, megabytes, row};
+use testbed::{many::report, program::Program};
 
 const FINDINGS: usize = 10_000;
 const IMAGES: usize = 3_000;

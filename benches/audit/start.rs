@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{
-    measure::{median, row},
+use crate::measure::{median, row};
+use testbed::{
     program::Program,
     toxic::{Reply, Toxic},
 };
@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Starts it, and measures the time until the first AWS call.
 pub fn measure() {
     println!("start: from the start of the process to its first AWS call, {TIMES} times each");
-    let size = std::fs::metadata(crate::program::binary()).map_or(0, |file| file.len());
+    let size = std::fs::metadata(testbed::program_path()).map_or(0, |file| file.len());
     #[expect(clippy::cast_precision_loss, reason = "bytes of a program")]
     let megabytes = size as f64 / 1e6;
     row("size of the program", format!("{megabytes:.1} MB"));

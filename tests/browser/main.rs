@@ -9,13 +9,6 @@
     reason = "a failing test reports where it stops, and prints its measurements"
 )]
 
-#[path = "../support/company_report.rs"]
-mod company_report;
-#[path = "../support/hostile_report.rs"]
-mod hostile_report;
-#[path = "../support/sample.rs"]
-mod sample;
-
 use std::{
     env,
     fs::{self, File},
@@ -24,6 +17,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use testbed::{company_report, hostile_report, sample};
 
 use axum::{
     Router,

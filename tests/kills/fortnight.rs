@@ -180,7 +180,7 @@ fn kill_after(child: &Child, span: Duration) {
 fn old_reports(kind: Kind) -> Snapshot {
     let above = match kind {
         Kind::Folder => String::new(),
-        Kind::Bucket => format!("{}/", crate::bucket::PREFIX),
+        Kind::Bucket => format!("{}/", testbed::bucket::PREFIX),
     };
     let name = |day: &str| format!("{above}reports/2001/01/{day}/200101{day}T060000Z-old.json");
     ["01", "02"].into_iter().map(|day| (name(day), b"{}".to_vec())).collect()

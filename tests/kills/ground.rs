@@ -6,7 +6,7 @@ use basewatch::store::{FolderStore, Store};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-use crate::bucket::{self, BUCKET, Bucket, PREFIX};
+use testbed::bucket::{self, BUCKET, Bucket, PREFIX};
 
 /// The kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,12 +17,3 @@ mod matrix;
 mod moto;
 mod post;
 mod script;
-
-#[path = "../support/bucket.rs"]
-mod bucket;
-#[cfg(feature = "peers")]
-#[path = "../support/peers.rs"]
-#[allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
-mod peers;
-#[path = "../support/toxic.rs"]
-mod toxic;

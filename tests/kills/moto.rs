@@ -19,10 +19,10 @@ use crate::{
     compare::{Difference, essence_of},
     fortnight::{Kill, Runner},
     ground::{Kind, StoreAddress, TestStore},
-    peers::{self, Peer},
     post::{CallStage, ChannelServer},
     script::{self, Tools, instant},
 };
+use testbed::peers::{self, Peer};
 
 const BUCKET: &str = "basewatch-audits";
 /// Number of concurrent runs.

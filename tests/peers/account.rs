@@ -9,7 +9,7 @@ use aws_sdk_lambda::types::{AliasRoutingConfiguration, Architecture, FunctionCod
 use aws_sdk_sts::config::{BehaviorVersion, Credentials, Region};
 use serde_json::{Value, json};
 
-use crate::{
+use testbed::{
     peers::{Access, Peer, Registry},
     seed::{Image, Target},
 };

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::{
     account::{Account, Function},
     environment::{AwsEnvironment, NOW, Release, built_on},
-    program::{Program, codes, finding, findings},
 };
+use testbed::program::{Program, codes, finding, findings};
 
 const OTHER: &str = "210987654321";
 const THIRD: &str = "345678901234";

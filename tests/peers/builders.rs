@@ -4,9 +4,11 @@ use std::{fs, path::Path, process::Command};
 
 use crate::{
     environment::NOW,
+    tools::{Workshop, digest_of, skopeo},
+};
+use testbed::{
     peers::{Peer, Registry, tool},
     program::{Program, findings},
-    tools::{Workshop, digest_of, skopeo},
 };
 
 /// 2026-09-01 and 2026-09-20, as `--timestamp` takes it.

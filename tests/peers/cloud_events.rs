@@ -9,7 +9,7 @@ use basewatch::{
 };
 use serde_json::{Value, json};
 
-use crate::peers;
+use testbed::peers;
 
 fn request() -> RebuildRequest {
     let names = |text: &str| BTreeSet::from([text.to_owned()]);

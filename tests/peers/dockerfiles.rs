@@ -5,10 +5,10 @@ use std::{fs, path::Path, process::Command};
 use basewatch::dockerfile::Dockerfile;
 use serde_json::Value;
 
-use crate::{
+use crate::tools::{Workshop, digest_of};
+use testbed::{
     peers::{self, Registry, tool},
     program::{Program, findings},
-    tools::{Workshop, digest_of},
 };
 
 /// 2026-09-20 and 2026-11-15, as `--timestamp` takes it.

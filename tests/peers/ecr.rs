@@ -3,6 +3,8 @@
 use crate::{
     account::password,
     environment::{ACCOUNT, AwsEnvironment, BASE, ECR, NOW, RELEASES, built_on, built_on_arm64},
+};
+use testbed::{
     peers::{Access, Registry},
     program::{codes, finding, findings},
     seed::{Image, Recipe, Target},

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::{
-    environment::{ACCOUNT, AwsEnvironment, NOW, Release, built_on, built_on_arm64},
+use crate::environment::{ACCOUNT, AwsEnvironment, NOW, Release, built_on, built_on_arm64};
+use testbed::{
     program::{codes, findings},
     seed::Image,
 };

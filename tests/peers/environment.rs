@@ -1,8 +1,8 @@
 //! A small AWS: moto for the ECR API, a registry with ECR's login for its data plane, and an open one in
 //! place of public.ecr.aws; seeded together with the same bytes.
 
-use crate::{
-    account::{Account, REGION, owner},
+use crate::account::{Account, REGION, owner};
+use testbed::{
     peers::{self, Peer, Registry},
     program::Program,
     seed::{Image, Recipe, Target},

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use basewatch::report::{Report, Sanitized, csv, markdown, sarif};
 use serde_json::Value;
 
-use crate::{peers, poison::poisoned, sample};
+use testbed::{peers, poison::poisoned, sample};
 
 /// What a parser, or the site behind it, would do something with.
 const PIECES: [&str; 40] = [

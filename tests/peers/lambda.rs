@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     account::{Account, Function, owner},
     environment::{ACCOUNT, AwsEnvironment, BASE, ECR, NOW, RELEASES, Release, built_on},
+};
+use testbed::{
     program::{codes, finding, findings, with_id},
     seed::Recipe,
 };

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use crate::{
     account::REGION,
     environment::{ACCOUNT, AwsEnvironment, built_on},
+    store::{self, BUCKET},
+};
+use testbed::{
     peers::{self, Peer},
     runtime_api::Function,
-    store::{self, BUCKET},
     toxic::{Reply, Toxic},
 };
 

@@ -29,28 +29,4 @@ mod stack;
 mod stand_in;
 mod store;
 mod tools;
-
-#[path = "../support/counter.rs"]
-mod counter;
-#[path = "../support/java_fleet.rs"]
-mod java_fleet;
-#[path = "../support/messages.rs"]
-mod messages;
-#[path = "../support/peers.rs"]
-mod peers;
-#[path = "../support/poison.rs"]
-mod poison;
-#[path = "../support/program.rs"]
-mod program;
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
-#[path = "../serve/rig.rs"]
-mod rig;
-#[path = "../support/runtime_api.rs"]
-mod runtime_api;
-#[expect(clippy::unwrap_used, reason = "the sample is written with texts that parse")]
-#[path = "../support/sample.rs"]
-mod sample;
-#[path = "../support/seed.rs"]
-mod seed;
-#[path = "../support/toxic.rs"]
-mod toxic;
+mod truth;

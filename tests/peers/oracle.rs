@@ -11,10 +11,10 @@ use oci_client::{
     secrets::RegistryAuth,
 };
 
-use crate::{
+use crate::tools::{Workshop, skopeo};
+use testbed::{
     peers::{Peer, Registry, tool},
     seed::{Image, Recipe, Target, digest},
-    tools::{Workshop, skopeo},
 };
 
 /// Fills a registry with images of every kind and maker; their names.

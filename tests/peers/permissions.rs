@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     account::{Account, Function},
     environment::{AwsEnvironment, NOW, built_on},
-    program::{Program, findings},
 };
+use testbed::program::{Program, findings};
 
 /// The actions that `config iam` allows in the document `what`.
 fn allowed(program: &Program, what: &str) -> BTreeSet<String> {

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, process::Stdio, time::Instant};
 
 use serde_json::Value;
 
-use crate::{
+use crate::store::{BUCKET, moto};
+use testbed::{
     java_fleet::JavaFleet,
     program::Program,
-    store::{BUCKET, moto},
     toxic::{Reply, Toxic},
 };
 
@@ -52,7 +52,7 @@ async fn forty_concurrent_runs_send_each_alert_once() {
         notifying += usize::from(!outcome["messages"].as_array().expect("messages").is_empty());
     }
     println!("{RUNS} concurrent runs took {:?}; {notifying} of them sent messages", begun.elapsed());
-    let keys = |log: Vec<crate::toxic::Asked>| -> Vec<String> {
+    let keys = |log: Vec<testbed::toxic::Asked>| -> Vec<String> {
         log.iter().map(|request| request.header("webhook-id").expect("an id").to_owned()).collect()
     };
     let (all, some) = (keys(everybody.log()), keys(web.log()));

@@ -4,9 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::{
-    environment::NOW,
-    object_store::ObjectStore,
+use crate::{environment::NOW, object_store::ObjectStore};
+use testbed::{
     peers::{self, Access, Certificate, PASSWORD, Peer, Registry, USER},
     program::{Program, codes, finding},
     seed::{Image, Recipe, Target},

@@ -4,10 +4,10 @@ use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::store::{self, BUCKET};
+use testbed::{
     peers::{self, Access, Certificate, PASSWORD, Peer, Registry, USER, tool},
     program::Program,
-    store::{self, BUCKET},
 };
 
 /// A machine with a key and a signed catalog of no release, which takes no crawl. Its public key.

@@ -12,7 +12,7 @@ use basewatch::{
     secret::{Secret, SecretSource},
 };
 
-use crate::peers::{self, Peer};
+use testbed::peers::{self, Peer};
 
 const REGION: &str = "eu-central-1";
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::{peers, rig::Served};
+use testbed::{peers, serve_rig::Served};
 
 const NOW: &str = "2025-11-20T06:00:00Z";
 

@@ -10,7 +10,7 @@ use basewatch::{
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::{
+use testbed::{
     peers,
     toxic::{Asked, Reply, Toxic},
 };

@@ -16,8 +16,8 @@ use basewatch::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    account::{REGION, owner},
+use crate::account::{REGION, owner};
+use testbed::{
     messages,
     peers::{self, Peer},
 };

@@ -6,10 +6,10 @@ use std::path::Path;
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
 
-use crate::{
+use crate::store;
+use testbed::{
     peers::{Peer, moto, run_python},
     program::Program,
-    store,
 };
 
 const TOPIC: &str = "TOPIC";

@@ -11,6 +11,8 @@ use serde_json::json;
 use crate::{
     account::{Account, Function, REGION, owner},
     environment::ACCOUNT,
+};
+use testbed::{
     peers,
     seed::{Image, Recipe},
 };

@@ -11,7 +11,7 @@ use basewatch::{
     store::{Catalog, Error, S3Store, Store, WriteCondition},
 };
 
-use crate::{
+use testbed::{
     counter::{all_are_counted, at_most_one_holds_the_lock},
     peers::{self, Peer},
 };

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
 
-use crate::peers::{Peer, tool};
+use testbed::peers::{Peer, tool};
 
 /// A folder for buildah's images and for files.
 pub struct Workshop {

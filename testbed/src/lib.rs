@@ -1,0 +1,59 @@
+//! What several tests and benchmarks of basewatch share: registries, stores and channels with faults, sample reports,
+//! and the peers that `scripts/test` installs.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+pub mod alerts_rig;
+pub mod allowed;
+pub mod aws_replay;
+pub mod bare;
+pub mod bucket;
+pub mod company;
+pub mod company_report;
+pub mod confusion;
+pub mod counter;
+pub mod ecr_model;
+pub mod ecs_model;
+pub mod forge;
+pub mod held_out;
+pub mod history;
+pub mod hostile_report;
+pub mod java_fleet;
+pub mod lambda_model;
+pub mod mailbox;
+pub mod many;
+pub mod memory_registry;
+pub mod memory_store;
+pub mod messages;
+pub mod peers;
+pub mod poison;
+pub mod program;
+pub mod release_history;
+pub mod runtime_api;
+pub mod sample;
+pub mod seed;
+pub mod serve_rig;
+pub mod toxic;
+pub mod toxic_client;
+pub mod world;
+
+/// The folder of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("testbed is a folder of the repository")
+}
+
+/// The built program, which benchmarks may replace by another build.
+///
+/// # Panics
+///
+/// Outside of integration tests and benchmarks, for which Cargo builds the program.
+pub fn program_path() -> PathBuf {
+    // nextest sets the first, Cargo the second.
+    let built =
+        ["BASEWATCH_PROGRAM", "NEXTEST_BIN_EXE_basewatch", "CARGO_BIN_EXE_basewatch"].into_iter().find_map(env::var_os);
+    built.map(|path: OsString| path.into()).expect("Cargo sets the path of the program for integration tests")
+}
