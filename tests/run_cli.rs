@@ -21,7 +21,7 @@ use std::{
 };
 
 use bare::{basewatch, stderr, stdout};
-use basewatch::run::{alerts::AlertList, pipeline::RunReport};
+use basewatch::{commands::alerts::AlertList, run::RunReport};
 use java_fleet::JavaFleet;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
