@@ -18,10 +18,10 @@ use crate::{
         layout_entries, provenance_referrers,
     },
     inventory::{DeployedImage, ImageSource},
+    lambda::InvocationEvent,
     notify::Ledger,
     redact::Redactor,
     registry::{next_link, parse_challenges, refusal_message, resolve_link},
-    run::lambda::InvocationEvent,
     store::{self, StoredDocument as _},
     webhook::quoted_refusal,
 };

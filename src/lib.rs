@@ -7,15 +7,20 @@
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
 //! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
 //! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
-//! [`run`] the commands, [`schedule`] cron expressions and [`telemetry`] the log. [`glob`],
-//! [`single_flight`], `rate_limiter`, [`address`] (allowed hosts), [`secret`] and [`redact`] are shared utilities.
+//! [`schedule`] cron expressions and [`telemetry`] the log. [`glob`], [`single_flight`], `rate_limiter`, [`address`]
+//! (allowed hosts), [`secret`] and [`redact`] are shared utilities.
+//!
+//! [`app`] has what every command needs, [`commands`] the commands. [`run`] performs one run, [`serve`] runs on a
+//! schedule, and [`lambda`] runs for events.
 //!
 //! See `docs/ARCHITECTURE.md` for the responsibilities and dependencies of each module.
 
 pub mod address;
+pub mod app;
 pub mod audit;
 pub mod aws;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod dockerfile;
 #[cfg(test)]
@@ -26,6 +31,7 @@ pub mod identify;
 pub mod image;
 pub mod inventory;
 pub mod judge;
+pub mod lambda;
 pub mod notify;
 mod rate_limiter;
 pub mod rebuild;
@@ -38,6 +44,7 @@ mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;
+pub mod serve;
 pub mod single_flight;
 pub mod store;
 pub mod telemetry;

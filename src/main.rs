@@ -1,21 +1,26 @@
-//! The `basewatch` binary.
+//! The `basewatch` binary: parses the arguments, loads the configuration and runs the command.
 
 use std::{
     env,
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    pin::pin,
     process::ExitCode,
 };
 
 use anyhow::Context as _;
 use basewatch::{
-    cli::Cli,
-    config::EnvironmentVariables,
-    run::{self, ExitStatus, lambda::RUNTIME_API},
+    app::{Console, ExitStatus, is_colored, loaded},
+    cli::{Cli, Command, ConfigCommand, NotifyCommand, StampTask},
+    commands,
+    config::{CliOverrides, EnvironmentVariables, LOG_VARIABLE},
+    lambda, run, serve,
+    telemetry::{self, Verbosity},
 };
 
 fn main() -> ExitCode {
     let environment = EnvironmentVariables::from_process();
-    let is_in_lambda = environment.get(RUNTIME_API).is_some();
+    let is_in_lambda = environment.get(lambda::RUNTIME_API).is_some();
     let cli = match Cli::read(env::args_os(), is_in_lambda) {
         Ok(cli) => cli,
         // Includes help and version. A closed pipe is not an error.
@@ -43,10 +48,108 @@ fn start(cli: Cli, environment: &EnvironmentVariables) -> anyhow::Result<ExitSta
         .enable_all()
         .build()
         .context("failed to start threads")?;
-    let outcome = runtime.block_on(run::run(cli, environment, stopped()));
+    let outcome = runtime.block_on(dispatch(cli, environment, stopped()));
     // Does not wait for pending requests.
     runtime.shutdown_background();
     outcome
+}
+
+/// Sets up logging and runs the command until it ends or `stop` completes.
+async fn dispatch(
+    cli: Cli,
+    environment: &EnvironmentVariables,
+    stop: impl Future<Output = ExitStatus>,
+) -> anyhow::Result<ExitStatus> {
+    let global = &cli.global;
+    // Lambda logs at info by default: one line per invocation.
+    let verbose = if matches!(cli.command, Command::Lambda) && environment.get(LOG_VARIABLE).is_none() {
+        global.verbose.max(1)
+    } else {
+        global.verbose
+    };
+    let verbosity = Verbosity { verbose, is_quiet: global.quiet };
+    let is_log_colored = is_colored(global.color, environment, io::stderr().is_terminal());
+    telemetry::init(verbosity, environment.get(LOG_VARIABLE), is_log_colored)?;
+    let console = Console::new(global, environment);
+    let flags = CliOverrides { config: global.config.clone(), ..CliOverrides::default() };
+    match cli.command {
+        // `serve` shuts down gracefully; other commands can be dropped at any time.
+        Command::Serve(args) => {
+            let flags = CliOverrides { listen: args.listen, schedule: args.schedule, ..flags };
+            let mut stop = pin!(stop);
+            let settings = tokio::select! {
+                loaded = loaded(&flags, environment, Path::new("")) => loaded?.settings,
+                exit = &mut stop => return Ok(exit),
+            };
+            Box::pin(serve::run(settings, stop)).await
+        }
+        command => tokio::select! {
+            outcome = run_command(command, flags, environment, console) => outcome,
+            exit = stop => Ok(exit),
+        },
+    }
+}
+
+/// Loads the configuration and runs a command other than `serve`.
+async fn run_command(
+    command: Command,
+    flags: CliOverrides,
+    environment: &EnvironmentVariables,
+    console: Console,
+) -> anyhow::Result<ExitStatus> {
+    let here = Path::new("");
+    match command {
+        Command::Audit(args) => {
+            let (max_age, grace, images) = (args.max_age.clone(), args.grace.clone(), args.images.clone());
+            let (filter, fail_on) = ((&args.filter).into(), args.fail_on.threshold());
+            let flags = CliOverrides { max_age, grace, images, filter, fail_on, no_catalog: args.no_catalog, ..flags };
+            commands::audit::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
+        }
+        Command::Base(args) => {
+            let registries = vec![args.reference.repository.registry.to_string()];
+            let flags = CliOverrides { registries, no_catalog: args.no_catalog, ..flags };
+            commands::base::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
+        }
+        Command::Stamp(args) => {
+            let named = match args.task() {
+                Ok(StampTask::Stamp { reference, .. }) => Some(reference.repository.registry.to_string()),
+                Ok(StampTask::Check { .. }) | Err(_) => None,
+            };
+            let registries = named.into_iter().collect();
+            let (no_catalog, fail_on) = (args.no_catalog, args.fail_on.threshold());
+            let flags = CliOverrides { no_catalog, fail_on, registries, ..flags };
+            commands::stamp::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
+        }
+        Command::Explain(args) => {
+            let flags = CliOverrides { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
+            commands::explain::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
+        }
+        // Boxed, because the future of a run is large.
+        Command::Run(args) => {
+            let flags = CliOverrides { fail_on: args.fail_on.threshold(), ..flags };
+            Box::pin(run::run(&loaded(&flags, environment, here).await?.settings, &args, console)).await
+        }
+        Command::Lambda => Box::pin(lambda::run(flags, environment, here)).await,
+        Command::Alerts(command) => {
+            Box::pin(commands::alerts::run(&loaded(&flags, environment, here).await?.settings, &command, console)).await
+        }
+        Command::Notify(NotifyCommand::Test(args)) => {
+            commands::notify::test(&loaded(&flags, environment, here).await?.settings, &args).await
+        }
+        Command::Catalog(command) => {
+            Box::pin(commands::catalog::run(&loaded(&flags, environment, here).await?.settings, &command, console))
+                .await
+        }
+        Command::Demo(args) => commands::demo::run(&args, console).await,
+        Command::Config(ConfigCommand::Check(args)) => commands::config::check(args, &flags, environment, here).await,
+        Command::Config(ConfigCommand::Init(args)) => commands::config::init(&args),
+        Command::Config(ConfigCommand::Iam(args)) => {
+            commands::config::iam::run(&args, &loaded(&flags, environment, here).await?.settings)
+        }
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
+        Command::Serve(_) => unreachable!("`dispatch` handles it"),
+    }
 }
 
 /// Waits for SIGINT or SIGTERM. The kernel ignores signals without a handler for PID 1 of a container.

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
+    app::{AppClients, AppContext, OutboundClients},
     aws::Aws,
     config::Settings,
     notify::{ChannelKind, MessageFormat, NotificationChannel, Notifier, SnsSettings},
     registry::{NetworkSettings, RequestCounter},
-    run::{AppClients, AppContext, OutboundClients, pipeline},
+    run,
     store::{Catalog, FolderStore, Store},
 };
 use tempfile::TempDir;
@@ -76,13 +77,8 @@ impl Rig {
     }
 
     /// Records `report` and sends notifications.
-    pub async fn run(&self, report: &basewatch::report::Report) -> pipeline::RunReport {
-        pipeline::complete(
-            &self.settings,
-            &self.context(),
-            report,
-            basewatch::run::RunInstants::at(report.generated_at),
-        )
-        .await
+    pub async fn run(&self, report: &basewatch::report::Report) -> run::RunReport {
+        run::complete(&self.settings, &self.context(), report, basewatch::app::RunInstants::at(report.generated_at))
+            .await
     }
 }

@@ -15,17 +15,18 @@ use aws_smithy_runtime_api::client::{
     runtime_components::RuntimeComponents,
 };
 use basewatch::{
+    app::{AppClients, RunInstants, audit::report},
     audit::AuditProgress,
     aws::{
         AccountSelection, AccountSettings,
         loopback::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
     },
+    commands::config::iam,
     config::{CatalogLocation, Settings},
     image::{Annotations, Digest, LambdaTag, Platform},
     inventory::{LambdaSettings, RegionSelection, Selector},
     registry::{AuthSettings, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Stock},
     report::{Finding, Report},
-    run::{AppClients, RunInstants, audit::report, iam},
     secret::Secret,
     store::Catalog,
 };

@@ -8,11 +8,9 @@ use std::{
 };
 
 use basewatch::{
+    app::ExitStatus,
     config::{CliOverrides, EnvironmentVariables, Settings, load},
-    run::{
-        ExitStatus,
-        serve::{self, timer::ServeClock},
-    },
+    serve::{self, timer::ServeClock},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
+    commands::demo::Demo,
     inventory::DeploymentKind,
     judge::{Action, Verdict},
     report::{RenderOptions, table},
-    run::demo::Demo,
 };
 
 #[tokio::test]

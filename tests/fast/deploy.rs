@@ -11,7 +11,7 @@ use std::{
 use basewatch::{
     cli::Cli,
     config::{CliOverrides, EnvironmentVariables, load},
-    run::serve::openapi,
+    serve::openapi,
 };
 use clap::Parser as _;
 use serde_json::Value;
@@ -162,7 +162,7 @@ fn every_role_accepts_a_permissions_boundary() {
 
 /// The Prometheus metrics of `serve` that the sources register.
 fn prometheus_metrics() -> BTreeSet<String> {
-    let source = text("src/run/serve/metrics.rs");
+    let source = text("src/serve/metrics.rs");
     let counters: BTreeSet<_> = source
         .lines()
         .filter_map(|line| line.trim().strip_suffix("Counter>,")?.split_once(':'))
@@ -191,7 +191,7 @@ fn cloudwatch_metrics() -> BTreeSet<String> {
             && word.bytes().any(|byte| byte.is_ascii_lowercase())
     };
     let sources = ["metrics.rs", "handler.rs", "image_push.rs", "direct.rs"];
-    let sources = sources.map(|name| text(&format!("src/run/lambda/{name}")));
+    let sources = sources.map(|name| text(&format!("src/lambda/{name}")));
     let quoted = sources
         .iter()
         .flat_map(|source| source.split("#[cfg(test)]").next().unwrap().split('"').skip(1).step_by(2).filter(is_name));

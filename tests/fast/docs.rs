@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use basewatch::{cli::Cli, config, run::ExitStatus};
+use basewatch::{app::ExitStatus, cli::Cli, config};
 use clap::{Parser as _, error::ErrorKind};
 
 /// The text of a file of the repository.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use basewatch::{
+    commands::config::iam::{IamPolicy, pretty, reading, running},
     config::{CliOverrides, EnvironmentVariables, Settings, load},
-    run::iam::{IamPolicy, pretty, reading, running},
 };
 use serde_json::Value;
 

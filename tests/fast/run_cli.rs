@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::run::{alerts::AlertList, pipeline::RunReport};
+use basewatch::{commands::alerts::AlertList, run::RunReport};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -136,14 +136,9 @@ fn run(nth: usize, address: &StoreAddress, settings: &Settings) -> Vec<String> {
     runtime.block_on(async {
         let report = growing(nth);
         let context = Tools::new().context(settings, address.open());
-        basewatch::run::pipeline::complete(
-            settings,
-            &context,
-            &report,
-            basewatch::run::RunInstants::at(report.generated_at),
-        )
-        .await
-        .problems
+        basewatch::run::complete(settings, &context, &report, basewatch::app::RunInstants::at(report.generated_at))
+            .await
+            .problems
     })
 }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use basewatch::{
+    app::{AppClients, AppContext, OutboundClients},
     aws::Aws,
     config::Settings,
     notify::{
@@ -11,7 +12,7 @@ use basewatch::{
     rebuild::{RebuildPreset, RebuildRule},
     registry::{NetworkSettings, RequestCounter},
     report::{Report, Summary},
-    run::{AppClients, AppContext, OutboundClients, pipeline},
+    run,
     secret::Secret,
     store::{Catalog, Retention, Store},
     webhook::{self, SignatureScheme, WebhookCall, WebhookClient},
@@ -209,20 +210,14 @@ impl Tools {
     }
 
     /// Runs `day` over `store` with the channels at `post`.
-    pub(crate) async fn run(
-        &self,
-        day: usize,
-        is_second: bool,
-        store: Arc<dyn Store>,
-        post: &str,
-    ) -> pipeline::RunReport {
+    pub(crate) async fn run(&self, day: usize, is_second: bool, store: Arc<dyn Store>, post: &str) -> run::RunReport {
         let settings = settings(post);
         let context = self.context(&settings, store);
-        let done = pipeline::complete(
+        let done = run::complete(
             &settings,
             &context,
             &report(day, is_second),
-            basewatch::run::RunInstants::at(instant(day, is_second)),
+            basewatch::app::RunInstants::at(instant(day, is_second)),
         )
         .await;
         if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {

@@ -4,15 +4,13 @@ use std::{fs, sync::Arc};
 
 use anyhow::{Result, anyhow};
 use basewatch::{
+    app::RunInstants,
     config::Settings,
     image::ErrorCode,
     inventory::ImageSource,
     notify::{EventKind, Message, MessageKind, self_monitor::RunHealth},
     report::{ErrorEntry, Note, NoteCode, Report},
-    run::{
-        RunInstants,
-        pipeline::{self, CompletedRun, RunReport},
-    },
+    run::{self, CompletedRun, RunReport},
     secret::{Secret, SecretSource},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -74,13 +72,12 @@ impl Desk {
         let context = self.rig.context();
         let mut run = match report {
             Ok(report) => {
-                let outcome =
-                    pipeline::complete(&self.rig.settings, &context, &report, RunInstants::at(self.now)).await;
+                let outcome = run::complete(&self.rig.settings, &context, &report, RunInstants::at(self.now)).await;
                 Ok(CompletedRun { report, outcome })
             }
             Err(error) => Err(error),
         };
-        pipeline::watch_over(&self.rig.settings, &context, self.now, &mut run).await;
+        run::watch_over(&self.rig.settings, &context, self.now, &mut run).await;
         run.map(|run| run.outcome)
     }
 

@@ -3,10 +3,10 @@
 use std::{fs, path::Path};
 
 use basewatch::{
+    app::{AppClients, releases},
     aws::Aws,
     config::{ReleaseCatalogSettings, Settings},
     release_catalog::{CatalogSource, PublicKey, ReleaseCatalog, SigningKey},
-    run::{AppClients, releases},
     store::Catalog,
 };
 use chrono::TimeDelta;

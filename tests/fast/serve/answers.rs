@@ -177,7 +177,7 @@ async fn a_restart_serves_the_last_report_immediately() {
 async fn the_openapi_document_describes_every_path() {
     let served = served().await;
     let document = served.json("/api/v1/openapi.json").await;
-    assert_eq!(document, basewatch::run::serve::openapi::document());
+    assert_eq!(document, basewatch::serve::openapi::document());
     for (path, operations) in document["paths"].as_object().unwrap() {
         if operations.get("get").is_some() {
             let status = served.get(path).await.status().as_u16();

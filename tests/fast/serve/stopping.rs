@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use basewatch::run::ExitStatus;
+use basewatch::app::ExitStatus;
 
 use testbed::{
     serve_rig::Served,

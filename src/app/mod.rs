@@ -1,0 +1,31 @@
+//! What every command needs: settings, clients, the store, inventories, the audit, output and exit codes.
+
+mod app_context;
+pub mod audit;
+mod clients;
+mod console;
+mod exit_status;
+mod inventories;
+mod load_config;
+mod outbound;
+pub(crate) mod output;
+mod progress;
+pub mod releases;
+mod run_instants;
+
+pub use self::{
+    app_context::AppContext,
+    clients::AppClients,
+    console::{Console, is_colored},
+    exit_status::ExitStatus,
+    inventories::sources,
+    load_config::loaded,
+    outbound::OutboundClients,
+    run_instants::RunInstants,
+};
+pub(crate) use self::{
+    app_context::{LOCK_WAIT, catalogs, open_store},
+    inventories::aws_scope,
+    load_config::loaded_as,
+    progress::RunProgressBar,
+};

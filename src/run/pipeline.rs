@@ -1,0 +1,369 @@
+//! `basewatch run`: audit, record, notify and request rebuilds, once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, Utc};
+
+use super::{
+    Deadlines, MessageOutcome, RebuildOutcome, RunReport, TimedOut, dry_run, rebuilds, text, watch_over, within,
+};
+use crate::{
+    app::{
+        AppContext, Console, ExitStatus, LOCK_WAIT, RunInstants, RunProgressBar,
+        audit::{exit, nothing_to_audit, report, stopped_before_it_began},
+        output::{self, ReportSink},
+    },
+    audit::AuditProgress,
+    cli::{OutputFormat, RunArgs},
+    config::Settings,
+    judge::Verdict,
+    notify::{
+        self, Ledger, LedgerSession,
+        select::{self, AlertPlan, NotificationContext},
+    },
+    rebuild,
+    report::{ExitReason, Report, json},
+    store::{self, BaseAges, HistoryDay, Store},
+};
+
+/// Runs once and prints the result.
+///
+/// # Errors
+///
+/// When there is nothing to audit, no store, no credentials, or a ledger that cannot be read. Nothing was sent then.
+pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Result<ExitStatus> {
+    if let Some(why) = nothing_to_audit(settings) {
+        bail!("{why}");
+    }
+    let instants = RunInstants::new(args.as_of);
+    if !args.dry_run && instants.now > instants.clock {
+        bail!("--as-of is in the future: add --dry-run");
+    }
+    let sinks = ReportSink::open(&args.output, args.format.into())?;
+    let bar = RunProgressBar::new(console.has_progress);
+    let progress = |progress| bar.show(progress);
+    let run = if args.dry_run {
+        dry_run::dry_run(settings, &AppContext::for_dry_run(settings).await?, instants, &progress).await
+    } else {
+        once(settings, &AppContext::open(settings).await?, instants, &progress).await
+    };
+    bar.clear();
+    let CompletedRun { report, outcome } = run?;
+    print(sinks, &outcome, &report, args, console)?;
+    Ok(exit(&outcome.summary))
+}
+
+/// A completed run: its report and its result.
+#[derive(Clone, Debug)]
+pub struct CompletedRun {
+    /// The audit report.
+    pub report: Report,
+    /// What the run did.
+    pub outcome: RunReport,
+}
+
+impl CompletedRun {
+    /// The final result. A run with problems does not exit as clean.
+    pub(super) fn settled(mut self) -> Self {
+        let reason = &mut self.outcome.summary.exit_reason;
+        if *reason == Some(ExitReason::Clean) && !self.outcome.problems.is_empty() {
+            *reason = Some(ExitReason::Problems);
+        }
+        self
+    }
+}
+
+/// Audits what `settings` name, records the report, sends notifications, requests rebuilds and updates self-monitoring.
+///
+/// # Errors
+///
+/// When the ledger cannot be read or there are no credentials. Nothing was sent then.
+pub async fn once(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> Result<CompletedRun> {
+    let mut run = run_unmonitored(settings, context, instants, progress).await;
+    watch_over(settings, context, instants.now, &mut run).await;
+    run.map(CompletedRun::settled)
+}
+
+async fn run_unmonitored(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> Result<CompletedRun> {
+    let report = audited(settings, context, instants, progress).await?;
+    let outcome = complete(settings, context, &report, instants).await;
+    Ok(CompletedRun { report, outcome })
+}
+
+/// Like [`once`], within deadlines. The catalog keeps what was learned, so that the next run continues from there; an audit
+/// that timed out leaves nothing else.
+///
+/// # Errors
+///
+/// As [`once`].
+pub async fn once_until(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    deadlines: Deadlines,
+) -> Result<Result<CompletedRun, TimedOut>> {
+    let mut run = match run_unmonitored_until(settings, context, instants, deadlines).await {
+        Ok(Ok(run)) => Ok(run),
+        // Lambda retries at once; self-monitoring records the retry.
+        Ok(Err(unfinished)) => return Ok(Err(unfinished)),
+        Err(error) => Err(error),
+    };
+    let monitored = Box::pin(watch_over(settings, context, instants.now, &mut run));
+    if within(deadlines.end, monitored).await.is_none() {
+        tracing::warn!("self-monitoring was not updated: no time left");
+    }
+    run.map(|run| Ok(run.settled()))
+}
+
+async fn run_unmonitored_until(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    deadlines: Deadlines,
+) -> Result<Result<CompletedRun, TimedOut>> {
+    let Some(report) = within(deadlines.audit, audited(settings, context, instants, &|_| ())).await else {
+        keep_catalog(context, deadlines).await;
+        return Ok(Err(TimedOut::Audit));
+    };
+    let report = report?;
+    let completed = complete_until(settings, context, &report, instants, deadlines).await;
+    let run = CompletedRun { report, outcome: completed.outcome };
+    match completed.broken {
+        Some(why) => bail!("{why}"),
+        None if completed.is_notified => Ok(Ok(run)),
+        None => Ok(Err(TimedOut::Notifying(Box::new(run)))),
+    }
+}
+
+/// Result of recording and notifying.
+struct RunCompletion {
+    outcome: RunReport,
+    /// Whether all notifications were attempted in time.
+    is_notified: bool,
+    /// A failure of the store that a retry may resolve.
+    broken: Option<String>,
+}
+
+/// The audit report. Checks first that the ledger can be read.
+pub(crate) async fn audited(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> Result<Report> {
+    // Before the audit: without a ledger its findings could not be notified.
+    notify::read(&*context.store).await.context("the ledger cannot be used")?;
+    let report = context.keeping_catalog(Box::pin(report(settings, &context.clients, instants, progress))).await;
+    if let Some(why) = stopped_before_it_began(&report) {
+        bail!("{why}");
+    }
+    Ok(report)
+}
+
+/// Writes the report to files and the result of the run to standard output.
+fn print(sinks: Vec<ReportSink>, outcome: &RunReport, report: &Report, args: &RunArgs, console: Console) -> Result<()> {
+    let (stdout, files): (Vec<_>, Vec<_>) = sinks.into_iter().partition(ReportSink::is_stdout);
+    output::write(files, &console.style(), report)?;
+    if stdout.is_empty() && !args.dry_run {
+        return Ok(());
+    }
+    output::print(&match args.format {
+        OutputFormat::Json => json::render(outcome),
+        OutputFormat::Table => text::render(outcome, &console.style()),
+    })
+}
+
+/// Records `report`, sends notifications and requests rebuilds. Failures are in the result and do not stop the other steps.
+pub async fn complete(settings: &Settings, context: &AppContext, report: &Report, instants: RunInstants) -> RunReport {
+    complete_until(settings, context, report, instants, Deadlines::default()).await.outcome
+}
+
+/// Like [`complete`], within deadlines.
+async fn complete_until(
+    settings: &Settings,
+    context: &AppContext,
+    report: &Report,
+    instants: RunInstants,
+    deadlines: Deadlines,
+) -> RunCompletion {
+    let mut outcome = RunReport::from_report(report, context.store.location());
+    let recorded = within(deadlines.notify, record(settings, context, report, instants)).await;
+    let unrecorded = recorded.and_then(Result::err).map(|error| format!("the report was not recorded: {error}"));
+    let notified = notify(settings, context, report, instants.now, deadlines, &mut outcome).await;
+    let is_notified = !matches!(notified, Ok(false));
+    let unsent = notified.err().map(|error| error.to_string());
+    let unsent = unsent.or_else(|| (!is_notified).then(|| "no time left".to_owned()));
+    let unsent = unsent.map(|why| format!("some notifications were not sent: {why}; the next run retries them"));
+    let broken = unrecorded.clone().or_else(|| unsent.clone().filter(|_| is_notified));
+    outcome.problems.extend(unrecorded.into_iter().chain(unsent));
+    let sent = outcome.messages.iter().filter(|message| message.sent).count() as u64;
+    if sent > 0
+        && let Err(error) = store::add_alerts(&*context.store, report.generated_at.date_naive(), sent).await
+    {
+        tracing::warn!("cannot record the number of sent alerts: {error}");
+    }
+    outcome.problems.extend(keep_catalog(context, deadlines).await);
+    RunCompletion { outcome, is_notified, broken }
+}
+
+/// Saves the catalog, unless it is written continuously. Returns the problem if that fails.
+pub async fn keep_catalog(context: &AppContext, deadlines: Deadlines) -> Option<String> {
+    let why = match within(deadlines.end, context.keep_catalog()).await {
+        Some(Ok(())) => return None,
+        Some(Err(error)) => error.to_string(),
+        None => "no time left".to_owned(),
+    };
+    Some(format!("the catalog was not saved, so the next run repeats its requests: {why}"))
+}
+
+/// Sends notifications and requests rebuilds under the store lock. Returns whether time sufficed.
+async fn notify(
+    settings: &Settings,
+    context: &AppContext,
+    report: &Report,
+    now: DateTime<Utc>,
+    deadlines: Deadlines,
+    outcome: &mut RunReport,
+) -> store::Result<bool> {
+    let session = async {
+        let lock = context.store.lock(&report.run_id, LOCK_WAIT).await?;
+        LedgerSession::open(Arc::clone(&context.store), lock).await
+    };
+    let Some(session) = within(deadlines.notify, session).await.transpose()? else { return Ok(false) };
+    let notified = Box::pin(notify_locked(settings, context, report, now, &session, outcome));
+    let notified = within(deadlines.notify, notified).await;
+    session.close().await;
+    notified.transpose().map(|notified| notified.is_some())
+}
+
+async fn notify_locked(
+    settings: &Settings,
+    context: &AppContext,
+    report: &Report,
+    now: DateTime<Utc>,
+    session: &LedgerSession,
+    outcome: &mut RunReport,
+) -> store::Result<()> {
+    let report_location = report_location(&*context.store);
+    let notification = NotificationContext { report, report_location: Some(&report_location) };
+    let planned = session.change(|ledger| plan_all(ledger, notification, settings)).await?;
+    outcome.add_plan(&planned);
+    let delivered = notify::deliver(session, &context.outbound.notifiers, &settings.notify, now).await?;
+    outcome.add_deliveries(delivered);
+    let requested = rebuilds::request(settings, context, session, &planned.rebuilds, now).await?;
+    outcome.add_rebuilds(requested);
+    Ok(())
+}
+
+/// The plan of one run.
+pub(super) struct RunPlan {
+    alerts: AlertPlan,
+    pub(super) rebuilds: rebuild::RebuildPlan,
+}
+
+/// Records all due messages and rebuilds, and the notices about rebuilds.
+pub(super) fn plan_all(ledger: &mut Ledger, notification: NotificationContext<'_>, settings: &Settings) -> RunPlan {
+    let alerts = select::plan(ledger, notification, &settings.notify);
+    if alerts.is_superseded {
+        return RunPlan { alerts, rebuilds: rebuild::RebuildPlan::default() };
+    }
+    let Report { run_id, generated_at, .. } = notification.report;
+    let rebuilds = rebuild::plan(notification.report, &mut ledger.rebuilds, &settings.rebuild, run_id, *generated_at);
+    let notices = rebuild::notices(&rebuilds, &ledger.rebuilds, *generated_at);
+    select::notify_of_rebuilds(ledger, &notices, notification, &settings.notify);
+    RunPlan { alerts, rebuilds }
+}
+
+/// Location of the latest report, for people.
+pub(super) fn report_location(store: &dyn Store) -> String {
+    format!("{}/{}", store.location(), store::LATEST)
+}
+
+/// Stores the report, and its figures in the history.
+async fn record(
+    settings: &Settings,
+    context: &AppContext,
+    report: &Report,
+    instants: RunInstants,
+) -> store::Result<()> {
+    let keep = async |json: String| {
+        store::record(&*context.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
+    };
+    match keep(json::render(report)).await {
+        Err(error @ store::Error::TooLarge { most_bytes, .. }) => {
+            tracing::warn!("{error}: storing a shortened report");
+            keep(report.fitting(usize::try_from(most_bytes).unwrap_or(usize::MAX))).await
+        }
+        kept => kept,
+    }
+}
+
+/// The figures of `report` for the history.
+fn day(report: &Report) -> HistoryDay {
+    let mut by_severity = BTreeMap::new();
+    let mut by_owner = BTreeMap::new();
+    for finding in &report.findings {
+        *by_severity.entry(finding.severity.as_str().to_owned()).or_default() += 1;
+        if finding.verdict != Verdict::Fresh {
+            *by_owner.entry(finding.deployment.owner.clone().unwrap_or_default()).or_default() += 1;
+        }
+    }
+    let days = |days: i64| u64::try_from(days).unwrap_or_default();
+    let by_verdict = report.summary.by_verdict.iter();
+    HistoryDay {
+        date: report.generated_at.date_naive(),
+        at: report.generated_at,
+        run_id: report.run_id.clone(),
+        complete: report.complete,
+        deployments: report.summary.deployments,
+        by_verdict: by_verdict.map(|(verdict, count)| (verdict.as_str().to_owned(), *count)).collect(),
+        by_severity,
+        by_owner,
+        other_owners: 0,
+        age_days: report.summary.base_age_days.map(|age| BaseAges {
+            p50: days(age.p50),
+            p90: days(age.p90),
+            max: days(age.max),
+        }),
+        alerts_sent: 0,
+        runs: 1,
+    }
+}
+
+impl RunReport {
+    pub(super) fn add_plan(&mut self, plan: &RunPlan) {
+        if plan.alerts.is_superseded {
+            self.problems.push("superseded by a later run: no new alerts were planned".to_owned());
+        }
+        self.findings_waiting += plan.alerts.waiting as u64;
+        self.rebuilds_waiting += plan.rebuilds.waiting;
+    }
+
+    fn add_rebuilds(&mut self, requested: Vec<RebuildOutcome>) {
+        let failed = requested.iter().filter_map(|rebuild| Some((&rebuild.rule, rebuild.error.as_ref()?)));
+        self.problems.extend(failed.map(|(rule, why)| format!("rebuild request to {rule} failed: {why}")));
+        self.rebuilds.extend(requested);
+    }
+
+    pub(super) fn add_deliveries(&mut self, delivered: notify::DeliverySummary) {
+        self.waiting += delivered.waiting as u64;
+        self.given_up += delivered.given_up as u64;
+        for message in delivered.tried.into_iter().map(MessageOutcome::from) {
+            let problem =
+                message.error.as_ref().map(|why| format!("notification to {} failed: {why}", message.channel));
+            self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
+            self.messages.push(message);
+        }
+    }
+}

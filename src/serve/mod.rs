@@ -1,0 +1,101 @@
+//! `basewatch serve`: performs runs on a schedule, and serves the dashboard, the API and metrics over HTTP.
+//!
+//! One task performs runs, others serve requests. They share [`state::ServeState`]. Requests never start an audit directly.
+
+mod access;
+mod api;
+mod connections;
+mod dashboard;
+mod metrics;
+pub mod openapi;
+mod progress;
+mod response;
+mod routes;
+mod snapshot;
+mod state;
+pub mod timer;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+
+use self::{
+    access::AccessControl,
+    connections::ConnectionLimits,
+    timer::{RunTimer, ServeClock},
+};
+pub use self::{snapshot::ReportSnapshot, state::ServeState};
+use crate::{
+    app::{ExitStatus, audit::nothing_to_audit, open_store, output::print_stderr},
+    config::Settings,
+    notify,
+    secret::SecretSource,
+};
+
+/// The part of the shutdown time that is reserved for cleanup.
+const STOP_RESERVE: Duration = Duration::from_secs(3);
+
+/// Runs the service until `stop` completes.
+///
+/// # Errors
+///
+/// When there is nothing to audit, there is no store, or the address or the token is not available.
+pub async fn run(settings: Settings, stop: impl Future<Output = ExitStatus>) -> Result<ExitStatus> {
+    if let Some(why) = nothing_to_audit(&settings) {
+        bail!("{why}");
+    }
+    let listener = TcpListener::bind(settings.serve.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.serve.listen))?;
+    serve(settings, listener, ServeClock::default(), stop).await
+}
+
+/// As [`run`], on `listener` and with `clock`.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn serve(
+    settings: Settings,
+    listener: TcpListener,
+    clock: ServeClock,
+    stop: impl Future<Output = ExitStatus>,
+) -> Result<ExitStatus> {
+    let (store, outbound) = open_store(&settings)?;
+    notify::read(&*store).await.context("cannot read the ledger")?;
+    let access = AccessControl::new(&settings.serve, token(&settings, &outbound.aws).await?)?;
+    let stop_within = settings.serve.stop_within.saturating_sub(STOP_RESERVE).max(Duration::from_secs(1));
+    let at = listener.local_addr().context("cannot determine the local address")?;
+    let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
+    let state = Arc::new(ServeState::new(settings, store, clock));
+    state.reload().await.context("cannot read the last report")?;
+    tracing::info!(schedule = %state.settings.serve.timetable, "listening on http://{at}");
+    print_stderr(&format!("listening on http://{at}, schedule {}", state.settings.serve.timetable));
+
+    let (stopping, stopped) = watch::channel(false);
+    let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
+    let router = routes::router(Arc::clone(&state), access);
+    let mut serving = tokio::spawn(connections::serve(listener, router, ConnectionLimits::new(proxies), stopped));
+    // If a task ends unexpectedly, exit so that the service is restarted.
+    tokio::select! {
+        _ = stop => {}
+        _ = &mut timer => bail!("the task that performs runs has ended unexpectedly"),
+        _ = &mut serving => bail!("the HTTP server has ended unexpectedly"),
+    }
+    print_stderr("shutting down");
+    stopping.send_replace(true);
+    // Anything unfinished is crash-safe.
+    let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, serving)).await;
+    Ok(ExitStatus::Clean)
+}
+
+/// The value of the token.
+async fn token(settings: &Settings, aws: &crate::aws::Aws) -> Result<Option<String>> {
+    let Some(source) = &settings.serve.token else { return Ok(None) };
+    let secret = match source {
+        SecretSource::Here(secret) => secret.clone(),
+        SecretSource::SecretsManager { .. } => aws.secret(source).await.context("cannot read serve.token")?,
+    };
+    Ok(Some(secret.reveal().to_owned()))
+}

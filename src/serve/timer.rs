@@ -1,0 +1,222 @@
+//! The run loop of `serve`: scheduled, missed and requested runs, one at a time.
+
+use std::{fmt, pin::pin, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::BoxFuture;
+use tokio::{sync::watch, time::timeout};
+
+use super::{
+    connections::is_true,
+    state::{RunTrigger, ServeState},
+};
+use crate::{
+    app::{AppContext, RunInstants},
+    config::Settings,
+    report::Report,
+    run::{self, CompletedRun, RunReport},
+    schedule::Timetable,
+};
+
+/// The maximum sleep, so that clock changes and suspends are noticed.
+const NAP: Duration = Duration::from_mins(1);
+
+/// A clock that tests can replace.
+#[derive(Clone)]
+pub struct ServeClock {
+    now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    sleep: Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
+}
+
+impl ServeClock {
+    /// A clock with the functions `now` and `sleep`.
+    pub fn new(
+        now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
+        sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        Self { now: Arc::new(now), sleep: Arc::new(sleep) }
+    }
+
+    /// The current time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.now)()
+    }
+
+    async fn sleep(&self, span: Duration) {
+        (self.sleep)(span).await;
+    }
+}
+
+impl Default for ServeClock {
+    fn default() -> Self {
+        Self::new(Utc::now, |span| Box::pin(tokio::time::sleep(span)))
+    }
+}
+
+impl fmt::Debug for ServeClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}
+
+/// The next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedRun {
+    /// The start, including jitter.
+    pub at: DateTime<Utc>,
+    /// The time in the schedule.
+    pub due: DateTime<Utc>,
+    /// The trigger.
+    pub trigger: RunTrigger,
+}
+
+impl PlannedRun {
+    /// The next run after `now`, if the last run started at `last`; `None` if no run is due.
+    #[must_use]
+    pub fn new(timetable: &Timetable, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Self> {
+        let (due, trigger) = match last {
+            None => (now, RunTrigger::First),
+            Some(last) if timetable.has_missed(last, now) => (now, RunTrigger::Missed),
+            Some(_) => (timetable.next(now)?, RunTrigger::Schedule),
+        };
+        let late = match trigger {
+            RunTrigger::First => Duration::ZERO,
+            _ => timetable.jitter.mul_f64(fastrand::f64()),
+        };
+        Some(Self { at: due + TimeDelta::from_std(late).unwrap_or_default(), due, trigger })
+    }
+}
+
+/// The run loop.
+pub struct RunTimer {
+    state: Arc<ServeState>,
+}
+
+impl RunTimer {
+    /// The run loop of `state`.
+    #[must_use]
+    pub fn new(state: Arc<ServeState>) -> Self {
+        Self { state }
+    }
+
+    /// Performs runs until `stopped` is true. Notifications in progress may take up to `stop_within`.
+    pub async fn run(self, mut stopped: watch::Receiver<bool>, stop_within: Duration) {
+        let state = &self.state;
+        let mut last = state.snapshot().map(|snapshot| snapshot.report.generated_at);
+        while let Some(trigger) = next_trigger(state, last, &mut stopped).await {
+            let began_at = state.clock.now();
+            state.begin(trigger, began_at);
+            let outcome = run_once(state, &mut stopped, stop_within).await;
+            let ended_at = state.clock.now();
+            state.end(outcome, began_at, ended_at).await;
+            skip(&state.settings.serve.timetable, began_at, ended_at);
+            last = Some(ended_at);
+            if *stopped.borrow() {
+                return;
+            }
+        }
+    }
+}
+
+/// Warns about scheduled runs that a long run has skipped.
+fn skip(timetable: &Timetable, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
+    if timetable.has_missed(began_at, ended_at) {
+        tracing::warn!(
+            "the run took {} s; scheduled runs in the meantime are skipped",
+            (ended_at - began_at).num_seconds()
+        );
+    }
+}
+
+/// Waits for the next run and returns its trigger; `None` at shutdown.
+async fn next_trigger(
+    state: &ServeState,
+    last: Option<DateTime<Utc>>,
+    stopped: &mut watch::Receiver<bool>,
+) -> Option<RunTrigger> {
+    let timetable = &state.settings.serve.timetable;
+    let mut planned = plan(state, last);
+    loop {
+        let now = state.clock.now();
+        state.plan(planned.map(|plan| plan.at));
+        match planned {
+            Some(plan) if plan.at <= now => return Some(plan.trigger),
+            // The clock was set back: plan again.
+            Some(plan) if timetable.next(now).is_some_and(|due| due < plan.due) => {
+                planned = self::plan(state, Some(now));
+            }
+            _ => {}
+        }
+        let left = planned.and_then(|plan| (plan.at - state.clock.now()).to_std().ok()).unwrap_or(NAP);
+        tokio::select! {
+            () = state.clock.sleep(left.min(NAP)) => {}
+            () = state.run_requested() => return Some(RunTrigger::Requested),
+            () = is_true(stopped) => return None,
+        }
+    }
+}
+
+fn plan(state: &ServeState, last: Option<DateTime<Utc>>) -> Option<PlannedRun> {
+    PlannedRun::new(&state.settings.serve.timetable, last, state.clock.now())
+}
+
+/// Performs one run; `None` if it was stopped.
+async fn run_once(
+    state: &ServeState,
+    stopped: &mut watch::Receiver<bool>,
+    stop_within: Duration,
+) -> anyhow::Result<Option<CompletedRun>> {
+    let settings = &state.settings;
+    let context = AppContext::open(settings).await?;
+    let instants = RunInstants::at(state.clock.now());
+    let Some(mut run) = unwatched(state, &context, instants, stopped, stop_within).await.transpose() else {
+        return Ok(None);
+    };
+    let enough = async {
+        is_true(stopped).await;
+        tokio::time::sleep(stop_within).await;
+    };
+    tokio::select! {
+        () = run::watch_over(settings, &context, instants.now, &mut run) => {}
+        () = enough => tracing::warn!("no time left to record the outcome of the run"),
+    }
+    run.map(Some)
+}
+
+/// A run in two parts: a shutdown aborts the audit, but lets notifications complete within `stop_within`.
+async fn unwatched(
+    state: &ServeState,
+    context: &AppContext,
+    instants: RunInstants,
+    stopped: &mut watch::Receiver<bool>,
+    stop_within: Duration,
+) -> anyhow::Result<Option<CompletedRun>> {
+    let settings = &state.settings;
+    let progress = |progress| state.progress(progress);
+    let report = tokio::select! {
+        report = run::audited(settings, context, instants, &progress) => report?,
+        () = is_true(stopped) => {
+            context.keep_catalog().await?;
+            return Ok(None);
+        }
+    };
+    let outcome = notify(settings, context, &report, stopped, stop_within).await;
+    Ok(outcome.map(|outcome| CompletedRun { report, outcome }))
+}
+
+/// Stores the report and sends notifications, within `stop_within` at shutdown; `None` if that was not enough.
+async fn notify(
+    settings: &Settings,
+    context: &AppContext,
+    report: &Report,
+    stopped: &mut watch::Receiver<bool>,
+    stop_within: Duration,
+) -> Option<RunReport> {
+    let mut work = pin!(run::complete(settings, context, report, RunInstants::at(report.generated_at)));
+    tokio::select! {
+        outcome = &mut work => return Some(outcome),
+        () = is_true(stopped) => {}
+    }
+    timeout(stop_within, work).await.ok()
+}
