@@ -16,14 +16,15 @@ use std::{
 use basewatch::{
     image::{Digest, ImageManifest, Reference, Repository},
     registry::{
-        AuthSettings, AwsLogins, Behaviour, CredentialsErrorKind, Error, HostSettings, ImageSpec, IssuedLogin,
-        LoginError, Loopback, NetworkSettings, Registry as _, RegistryLogin, Stock,
+        AuthSettings, AwsLogins, CredentialsErrorKind, Error, HostSettings, IssuedLogin, LoginError, NetworkSettings,
+        Registry as _, RegistryLogin,
     },
     secret::Secret,
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
+use testbed::registry::{Behaviour, ImageSpec, Loopback, Stock};
 use toxic::{Asked, Reply, Toxic, manifest_of};
 use toxic_client::{Rig, settings, settings_with};
 

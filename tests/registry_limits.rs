@@ -13,13 +13,14 @@ use std::{
 use basewatch::{
     image::{Digest, ImageManifest, Reference, Repository},
     registry::{
-        AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, IssuedLogin, LoginError, Loopback,
-        NetworkSettings, Registry as _, RegistryLogin, RequestCounter, SettingsError, Stock, TagList,
+        AwsLogins, DistributionClient, Error, HostSettings, IssuedLogin, LoginError, NetworkSettings, Registry as _,
+        RegistryLogin, RequestCounter, SettingsError, TagList,
     },
     secret::Secret,
 };
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
+use testbed::registry::{Behaviour, ImageSpec, Loopback, Stock};
 use toxic::{Asked, Reply, Toxic, manifest_of};
 use toxic_client::{Rig, settings, settings_with};
 

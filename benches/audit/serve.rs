@@ -8,13 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use basewatch::{
-    image::Annotations,
-    registry::{ImageSpec, Loopback, Stock},
-    report::LineFields,
-};
+use basewatch::{image::Annotations, report::LineFields};
 use chrono::Utc;
 use reqwest::{Client, header};
+use testbed::registry::{ImageSpec, Loopback, Stock};
 use tokio::task::JoinSet;
 
 use crate::{

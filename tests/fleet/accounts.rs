@@ -2,11 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use basewatch::{
-    aws::{AccountSelection, loopback::AccountStatus},
-    judge::Verdict,
-    secret::Secret,
-};
+use basewatch::{aws::AccountSelection, judge::Verdict, secret::Secret};
+use testbed::aws::AccountStatus;
 
 use crate::company::{AGING, BANK, Company, EU, NEWEST, OLD, OWN, SHOP, US, codes, errors, finding, seen};
 

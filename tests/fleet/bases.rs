@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    aws::loopback::{CloudFunction, CloudImage, FaultScope},
     identify::{BaseRule, BaseRules},
     image::{Annotations, Digest},
     judge::{Action, Verdict},
-    registry::{ImageSpec, LoggedRequest},
     report::{Finding, Report},
 };
 use chrono::{DateTime, Utc};
+use testbed::{
+    aws::{CloudFunction, CloudImage, FaultScope},
+    registry::{ImageSpec, LoggedRequest},
+};
 
 use crate::company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, errors, finding, host, instant, layers, version};
 

@@ -1,11 +1,11 @@
 //! Fleets with faults: denied, throttled and silent regions.
 
 use basewatch::{
-    aws::loopback::FaultScope,
     inventory::DeploymentKind,
     judge::Verdict,
     report::{ErrorAbout, Report},
 };
+use testbed::aws::FaultScope;
 
 use crate::company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, US, codes, errors, finding, seen};
 

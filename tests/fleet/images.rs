@@ -1,10 +1,10 @@
 //! Images of functions: deleted, archived, replaced by better ones, shared.
 
 use basewatch::{
-    aws::loopback::{CloudCacheRule, CloudFunction, CloudVersion, FaultScope, FunctionState},
     judge::{self as rules, Action, RedeployRule, Verdict},
     report::{RenderOptions, table},
 };
+use testbed::aws::{CloudCacheRule, CloudFunction, CloudVersion, FaultScope, FunctionState};
 
 use crate::company::{
     AGING, BANK, Company, EU, NEWEST, OLD, OWN, PYTHON, SHOP, codes, errors, finding, host, publish, seen, version,

@@ -1,12 +1,14 @@
 //! Referrers of images in private ECR.
 
 use basewatch::{
-    aws::loopback::{CloudImage, FaultScope},
     image::Digest,
     inventory::{EcrSettings, RegionSelection, Selector},
-    registry::ImageSpec,
 };
 use serde_json::json;
+use testbed::{
+    aws::{CloudImage, FaultScope},
+    registry::ImageSpec,
+};
 
 use crate::company::{Company, EU, NEWEST, OLD, PYTHON, SHOP, errors, finding, instant, layers};
 

@@ -2,10 +2,10 @@
 
 use aws_sdk_lambda::types::StateReasonCode;
 use basewatch::{
-    aws::loopback::{CloudFunction, FunctionState},
     judge::{Action, Severity, Verdict},
     report::{Finding, RenderOptions, markdown, sarif, table},
 };
+use testbed::aws::{CloudFunction, FunctionState};
 
 use crate::company::{Company, EU, NEWEST, OLD, SHOP, codes, errors, finding, seen, version};
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use basewatch::{
-    aws::loopback::{self, Cloud},
     image::{Digest, LambdaArch},
     inventory::{
         DeployedImage, Deployment, DeploymentKind, EcsInventory, EcsSettings, Inventory, InventoryResult,
@@ -12,6 +11,7 @@ use basewatch::{
     registry::Error,
 };
 use serde_json::json;
+use testbed::aws::{self, Cloud};
 
 use crate::{
     aws_replay::{Answer, Call},
@@ -408,22 +408,19 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     let cloud = Cloud::new(ACCOUNT);
     let containers = |n: usize| {
         let digest = |name: &str| Some(Digest::sha256(format!("{name}{n}").as_bytes()));
-        ["app", "log"]
-            .map(|name| loopback::CloudContainer::new(name, "quay.io/x/app:1", digest(name).as_ref()))
-            .to_vec()
+        ["app", "log"].map(|name| aws::CloudContainer::new(name, "quay.io/x/app:1", digest(name).as_ref())).to_vec()
     };
     for n in 0..210 {
         let (name, definition) = (format!("s{n}"), format!("s{n}:1"));
-        let mut service = loopback::CloudService::new(&name, &definition, containers(n));
+        let mut service = aws::CloudService::new(&name, &definition, containers(n));
         if n % 3 == 0 {
-            service = loopback::CloudService { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
+            service = aws::CloudService { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
         }
         cloud.service(ACCOUNT, REGION, "prod", service);
-        let task = loopback::CloudTask::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
+        let task = aws::CloudTask::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
         cloud.task(ACCOUNT, REGION, "prod", task);
-        let named = ["app", "log"].map(|name| loopback::ContainerDefinition::new(name, "quay.io/x/app:1")).to_vec();
-        let definition =
-            loopback::TaskDefinition { family: name, revision: 1, containers: named, ..Default::default() };
+        let named = ["app", "log"].map(|name| aws::ContainerDefinition::new(name, "quay.io/x/app:1")).to_vec();
+        let definition = aws::TaskDefinition { family: name, revision: 1, containers: named, ..Default::default() };
         cloud.task_definition(ACCOUNT, REGION, definition);
     }
     let rig = rig_with(|_| EcsModel::default()).0;

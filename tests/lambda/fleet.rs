@@ -12,14 +12,14 @@ use std::{
     time::Duration,
 };
 
-use basewatch::{
-    aws::loopback::{Cloud, CloudImage, CloudServer},
-    image::{Annotations, Digest, Platform},
-    registry::{ImageSpec, Loopback, Stock},
-};
+use basewatch::image::{Annotations, Digest, Platform};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testbed::{
+    aws::{Cloud, CloudImage, CloudServer},
+    registry::{ImageSpec, Loopback, Stock},
+};
 
 use crate::{
     bare::basewatch,

@@ -1,7 +1,7 @@
 //! A fleet of which most is unknown is not a success: `run`, `audit` and the Lambda function.
 
-use basewatch::registry::ImageSpec;
 use serde_json::Value;
+use testbed::registry::ImageSpec;
 
 use crate::{
     bare::{stderr, stdout},

@@ -9,11 +9,11 @@ use std::{
 
 use basewatch::{
     image::{Platform, PlatformRelease},
-    registry::{ImageSpec, Loopback, Stock},
     release_catalog::ReleaseCatalog,
 };
 use chrono::DateTime;
 use serde_json::Value;
+use testbed::registry::{ImageSpec, Loopback, Stock};
 
 use crate::program::{Printed, Program};
 

@@ -16,14 +16,11 @@ use aws_smithy_runtime_api::client::{
 };
 use basewatch::{
     audit::AuditProgress,
-    aws::{
-        AccountSelection, AccountSettings,
-        loopback::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
-    },
+    aws::{AccountSelection, AccountSettings},
     config::{CatalogLocation, Settings},
     image::{Annotations, Digest, LambdaTag, Platform},
     inventory::{LambdaSettings, RegionSelection, Selector},
-    registry::{AuthSettings, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Stock},
+    registry::{AuthSettings, HostSettings, NetworkSettings},
     report::{Finding, Report},
     run::{AppClients, RunInstants, audit::report, iam},
     secret::Secret,
@@ -31,6 +28,10 @@ use basewatch::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
+use testbed::{
+    aws::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
+    registry::{ImageSpec, LoggedRequest, Loopback, Stock},
+};
 
 /// The account that basewatch runs in; nothing else does.
 pub(crate) const OWN: &str = "100000000000";

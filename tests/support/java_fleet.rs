@@ -2,10 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use basewatch::{
-    image::{Annotations, Digest},
-    registry::{ImageSpec, Loopback, Stock},
-};
+use basewatch::image::{Annotations, Digest};
+use testbed::registry::{ImageSpec, Loopback, Stock};
 
 /// A registry on loopback with `java:21`, published on 2025-08-22 and again on 2025-11-19.
 pub(crate) struct JavaFleet {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CloudCluster, services, tasks};
-use crate::aws::loopback::{
+use crate::aws::{
     Tags,
     paging::{PageLimits, page},
     reply::{CallRefusal, Reply},
@@ -21,7 +21,7 @@ pub(super) struct EcsCall<'a> {
     pub(super) region: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws::loopback) fn respond(
+pub(in crate::aws) fn respond(
     world: &CloudWorld,
     request: &CallRequest,
     caller: &Caller,

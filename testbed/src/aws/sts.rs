@@ -11,7 +11,7 @@ use super::{
     sessions::Caller,
     world::AccountStatus,
 };
-use crate::image::ArnParts;
+use basewatch::image::ArnParts;
 
 /// The default duration of a session, and the default maximum of a role; also the maximum for role chaining
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>).

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Cloud, Tags};
-use crate::image::{Digest, LambdaArch};
+use basewatch::image::{Digest, LambdaArch};
 
 pub(super) use wire::respond;
 

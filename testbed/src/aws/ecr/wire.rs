@@ -5,7 +5,7 @@ use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::{CloudRepository, images};
-use crate::aws::loopback::{
+use crate::aws::{
     paging::{PageLimits, page},
     reply::{CallRefusal, Reply},
     request::CallRequest,
@@ -28,7 +28,7 @@ pub(super) struct EcrCall<'a> {
     region: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws::loopback) fn respond(
+pub(in crate::aws) fn respond(
     world: &CloudWorld,
     request: &CallRequest,
     caller: &Caller,

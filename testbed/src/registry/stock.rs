@@ -8,7 +8,7 @@ use std::{
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
-use crate::image::{Annotations, Digest, MANIFEST_MEDIA_TYPES, Platform};
+use basewatch::image::{Annotations, Digest, MANIFEST_MEDIA_TYPES, Platform};
 
 /// The content of a registry. Clones share it, and it may change while it is served.
 #[derive(Clone, Debug, Default)]

@@ -25,7 +25,7 @@ pub use emulation::Behaviour;
 use emulation::Manners;
 pub use stock::{ImageSpec, Stock};
 
-use crate::image::MANIFEST_MEDIA_TYPES;
+use basewatch::image::MANIFEST_MEDIA_TYPES;
 
 /// A registry on a loopback port that the system picked; it stops when dropped.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::{refuse, stock::Stock};
-use crate::image::Digest;
+use basewatch::image::Digest;
 
 /// The largest page that ECR gives.
 const MAX_PAGE: usize = 1000;

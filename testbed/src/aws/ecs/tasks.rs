@@ -6,7 +6,7 @@ use super::{
     CloudCluster, CloudContainer, CloudTask, TaskDefinition,
     wire::{EcsCall, last, missing, tags},
 };
-use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
+use crate::aws::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 const LIMITS: PageLimits = PageLimits { default: 100, most: 100 };

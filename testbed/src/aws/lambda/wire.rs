@@ -2,19 +2,17 @@
 
 use std::{ops::Bound, str::FromStr};
 
+use basewatch::image::Digest;
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
 
 use super::{CloudAlias, CloudFunction, CloudVersion, Package};
-use crate::{
-    aws::loopback::{
-        paging::{opened, sealed},
-        reply::{CallRefusal, Reply},
-        request::CallRequest,
-        sessions::Caller,
-        world::{CloudRegion, CloudWorld},
-    },
-    image::Digest,
+use crate::aws::{
+    paging::{opened, sealed},
+    reply::{CallRefusal, Reply},
+    request::CallRequest,
+    sessions::Caller,
+    world::{CloudRegion, CloudWorld},
 };
 
 /// The largest page, whatever the request (<https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html>).
@@ -31,7 +29,7 @@ struct LambdaCall<'a> {
     region: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws::loopback) fn respond(
+pub(in crate::aws) fn respond(
     world: &CloudWorld,
     request: &CallRequest,
     caller: &Caller,

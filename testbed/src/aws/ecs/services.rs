@@ -6,7 +6,7 @@ use super::{
     CloudCluster, CloudContainer, CloudService, ServiceRevision,
     wire::{EcsCall, last, missing},
 };
-use crate::aws::loopback::{paging::PageLimits, reply::CallRefusal};
+use crate::aws::{paging::PageLimits, reply::CallRefusal};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
 const LIMITS: PageLimits = PageLimits { default: 10, most: 100 };

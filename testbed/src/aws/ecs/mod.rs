@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Cloud, Tags};
-use crate::image::Digest;
+use basewatch::image::Digest;
 
 pub(super) use wire::respond;
 

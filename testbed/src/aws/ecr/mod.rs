@@ -6,11 +6,12 @@ mod wire;
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
+use basewatch::image::Digest;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Cloud, Tags};
-use crate::{image::Digest, registry::Stock};
+use crate::registry::Stock;
 
 pub(super) use wire::respond;
 

@@ -6,7 +6,7 @@ use super::{
     CloudImage, CloudRepository, ImageStatus,
     wire::{EcrCall, LIMITS},
 };
-use crate::aws::loopback::{
+use crate::aws::{
     paging::{PageLimits, page},
     reply::CallRefusal,
 };
