@@ -12,7 +12,7 @@ use basewatch::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::ecr_model::{INDEX, MANIFEST};
+use crate::account::{INDEX, MANIFEST};
 
 struct Layout(TempDir);
 

@@ -1,20 +1,13 @@
-//! The inventories, against replayed AWS responses, an in-memory registry and layouts in temporary folders.
+//! The inventories, against an emulated AWS, an in-memory registry and layouts in temporary folders.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
 #[path = "../support/allowed.rs"]
 mod allowed;
-#[path = "../support/aws_replay.rs"]
-mod aws_replay;
-#[path = "../support/ecr_model.rs"]
-mod ecr_model;
-#[path = "../support/ecs_model.rs"]
-mod ecs_model;
-#[path = "../support/lambda_model.rs"]
-mod lambda_model;
 #[path = "../support/memory_registry.rs"]
 mod memory_registry;
 
+mod account;
 mod ecr;
 mod ecr_faults;
 mod ecs;

@@ -9,8 +9,6 @@ mod sns;
 
 #[path = "../support/allowed.rs"]
 mod allowed;
-#[path = "../support/aws_replay.rs"]
-mod aws_replay;
 #[path = "../support/messages.rs"]
 mod messages;
 

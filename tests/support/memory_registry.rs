@@ -12,7 +12,9 @@ use basewatch::{
 use futures::future::{BoxFuture, ready};
 use serde_json::{Value, json};
 
-use crate::ecr_model::{INDEX, Image, MANIFEST};
+use testbed::aws::CloudImage;
+
+use crate::account::{INDEX, MANIFEST};
 
 /// The registry.
 #[derive(Default)]
@@ -37,12 +39,12 @@ impl MemoryRegistry {
     }
 
     /// Stores a unique image with its configuration; `name` is its label `name`.
-    pub(crate) fn image(&self, name: &str) -> Image {
+    pub(crate) fn image(&self, name: &str) -> CloudImage {
         self.image_on(name, "amd64")
     }
 
     /// The same for an architecture.
-    pub(crate) fn image_on(&self, name: &str, architecture: &str) -> Image {
+    pub(crate) fn image_on(&self, name: &str, architecture: &str) -> CloudImage {
         let config = json!({
             "architecture": architecture, "os": "linux", "created": "2026-08-22T00:13:00Z",
             "config": { "Labels": { "name": name } },
@@ -56,12 +58,12 @@ impl MemoryRegistry {
             "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": config.len() },
             "layers": [layer],
         });
-        Image::new(MANIFEST, manifest.to_string())
+        CloudImage::new(MANIFEST, manifest.to_string())
     }
 
     /// Points `reference` (`host/repo:tag`) at a manifest and stores it.
-    pub(crate) fn tag(&self, reference: &str, image: &Image) {
-        let digest = self.put(image.manifest.as_bytes());
+    pub(crate) fn tag(&self, reference: &str, image: &CloudImage) {
+        let digest = self.put(image.manifest());
         self.tags.lock().unwrap().insert(reference.to_owned(), digest);
     }
 
@@ -100,10 +102,10 @@ impl MemoryRegistry {
 }
 
 /// An index over images, one for each platform.
-pub(crate) fn index(children: &[(&str, &str, &Image)], more: &[Value]) -> Image {
-    let entry = |(os, architecture, image): &(&str, &str, &Image)| {
+pub(crate) fn index(children: &[(&str, &str, &CloudImage)], more: &[Value]) -> CloudImage {
+    let entry = |(os, architecture, image): &(&str, &str, &CloudImage)| {
         json!({
-            "mediaType": MANIFEST, "digest": image.digest(), "size": image.manifest.len(),
+            "mediaType": MANIFEST, "digest": image.digest(), "size": image.manifest().len(),
             "platform": { "os": os, "architecture": architecture },
         })
     };
@@ -111,7 +113,7 @@ pub(crate) fn index(children: &[(&str, &str, &Image)], more: &[Value]) -> Image 
     let index = json!({
         "schemaVersion": 2, "mediaType": INDEX, "manifests": entries, "annotations": { "of": "index" },
     });
-    Image::new(INDEX, index.to_string())
+    CloudImage::new(INDEX, index.to_string())
 }
 
 impl Registry for MemoryRegistry {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     paging::{PageLimits, page},
     reply::{CallRefusal, Reply},
-    request::CallRequest,
+    request::Call,
     sessions::Caller,
     world::{CloudWorld, DEFAULT_REGIONS, OPT_IN_REGIONS},
 };
@@ -13,7 +13,7 @@ use super::{
 /// <https://docs.aws.amazon.com/accounts/latest/reference/API_ListRegions.html>
 const LIMITS: PageLimits = PageLimits { default: 20, most: 50 };
 
-pub(super) fn respond(world: &CloudWorld, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+pub(super) fn respond(world: &CloudWorld, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     if request.operation != "ListRegions" {
         return Err(CallRefusal::unknown_operation(request));
     }

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::{
     faults::Faults,
     reply::{CallRefusal, Reply},
-    request::CallRequest,
+    request::Call,
     sessions::Caller,
 };
 
-pub(super) fn respond(faults: &Faults, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+pub(super) fn respond(faults: &Faults, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     match request.operation.as_str() {
         "GetAuthorizationToken" if !faults.has_ecr_public => Err(CallRefusal::denied(request, caller, "*")),
         "GetAuthorizationToken" => {

@@ -13,6 +13,7 @@ mod log;
 mod organizations;
 mod paging;
 mod quota;
+mod recorder;
 mod reply;
 mod request;
 mod server;
@@ -37,6 +38,8 @@ pub use self::{
     lambda::{CloudAlias, CloudFunction, CloudVersion, FunctionState, Package},
     log::{CallKey, CallTally, Calls},
     quota::CloudQuotas,
+    recorder::Answer,
+    request::Call,
     server::CloudServer,
     transport::CloudTransport,
     world::AccountStatus,
@@ -45,14 +48,18 @@ use self::{
     faults::Faults,
     log::{CallLog, Ending},
     quota::Meter,
+    recorder::Recorder,
     reply::{CallOutcome, CallRefusal, Reply},
-    request::{CallRequest, Incoming},
+    request::{Incoming, Protocol},
     sessions::{Caller, RoleSessions},
     world::CloudWorld,
 };
 
 /// Tags of a resource, by key.
 pub type Tags = std::collections::BTreeMap<String, String>;
+
+/// Fields of a response in JSON, by name.
+pub type Fields = serde_json::Map<String, serde_json::Value>;
 
 /// An emulated AWS. Clones share it, and it may change while it serves requests.
 #[derive(Clone, Debug)]
@@ -66,6 +73,7 @@ struct CloudState {
     faults: Mutex<Faults>,
     meter: Mutex<Meter>,
     log: Mutex<CallLog>,
+    recorder: Mutex<Recorder>,
 }
 
 impl Cloud {
@@ -79,6 +87,7 @@ impl Cloud {
             faults: Mutex::default(),
             meter: Mutex::default(),
             log: Mutex::default(),
+            recorder: Mutex::default(),
         }))
     }
 
@@ -121,11 +130,20 @@ impl Cloud {
     }
 
     fn handle(&self, incoming: &Incoming<'_>) -> CallOutcome {
-        let request = match CallRequest::read(incoming) {
-            Ok(request) => request,
-            Err(response) => return response,
-        };
-        let caller = lock(&self.0.sessions).caller(&request.key_id, &self.0.own_account, Utc::now());
+        let request = lock(&self.0.recorder).record(Call::read(incoming));
+        // Not under the lock: a test may ask for the calls so far.
+        let intercept = lock(&self.0.recorder).intercept.clone();
+        if let Some(answer) = intercept.and_then(|intercept| intercept(&request)) {
+            return answer.into();
+        }
+        // There is no instance or container metadata, and the SDK stops looking without a response.
+        if request.host.starts_with("169.254.") {
+            return CallOutcome::NoConnection;
+        }
+        if request.access_key.is_empty() {
+            return CallOutcome::Reply(Reply::refusal(Protocol::Json, &CallRefusal::unsigned()));
+        }
+        let caller = lock(&self.0.sessions).caller(&request.access_key, &self.0.own_account, Utc::now());
         let call = CallKey {
             account: caller.account.clone(),
             region: request.region.clone(),
@@ -138,11 +156,16 @@ impl Cloud {
         }
         let reply = self.admit(&request, &caller, &call).and_then(|()| self.respond(&request, &caller));
         self.log().count(&call, reply.as_ref().err().map_or(Ending::Answered, CallRefusal::ending));
-        CallOutcome::Reply(reply.unwrap_or_else(|refusal| Reply::refusal(request.protocol, &refusal)))
+        let mut reply = reply.unwrap_or_else(|refusal| Reply::refusal(request.protocol, &refusal));
+        let revise = lock(&self.0.recorder).revise.clone();
+        if let Some(revise) = revise {
+            reply.revise(|body| revise(&request, body));
+        }
+        CallOutcome::Reply(reply)
     }
 
     /// Checks credentials, then quotas, then permissions, before the service handles the call.
-    fn admit(&self, request: &CallRequest, caller: &Caller, call: &CallKey) -> Result<(), CallRefusal> {
+    fn admit(&self, request: &Call, caller: &Caller, call: &CallKey) -> Result<(), CallRefusal> {
         if !caller.is_known {
             return Err(CallRefusal::unknown_key(request));
         }
@@ -161,7 +184,7 @@ impl Cloud {
         Ok(())
     }
 
-    fn respond(&self, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+    fn respond(&self, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
         match request.service.as_str() {
             "lambda" => lambda::respond(&self.world(), request, caller),
             "ecr" => ecr::respond(&self.world(), request, caller),

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     paging::{PageLimits, page},
     reply::{CallRefusal, Reply},
-    request::CallRequest,
+    request::Call,
     sessions::Caller,
     world::{AccountStatus, CloudWorld},
 };
@@ -15,7 +15,7 @@ const LIMITS: PageLimits = PageLimits { default: 20, most: 20 };
 /// When all accounts joined, in seconds of the epoch.
 const JOINED_AT: u32 = 1_600_000_000;
 
-pub(super) fn respond(world: &CloudWorld, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+pub(super) fn respond(world: &CloudWorld, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     if request.operation != "ListAccounts" {
         return Err(CallRefusal::unknown_operation(request));
     }

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-use super::{reply::CallRefusal, request::CallRequest};
+use super::{reply::CallRefusal, request::Call};
 
 /// How large the pages of an operation are.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub(super) struct CallPage<T> {
 
 /// The page of `items` that the JSON body requests with `names.0` (cursor) and `names.1` (size).
 pub(super) fn page<T>(
-    request: &CallRequest,
+    request: &Call,
     items: impl Iterator<Item = T>,
     names: (&str, &str),
     limits: PageLimits,
@@ -36,6 +36,7 @@ pub(super) fn page<T>(
             _ => return Err(CallRefusal::invalid(request, format!("{} must be from 1 to {}", names.1, limits.most))),
         },
     };
+    let size = request.page_size.map_or(size, |most| size.min(most));
     let start = match request.text(names.0) {
         None => 0,
         Some(cursor) => opened(cursor)

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
+    Fields,
     log::Ending,
-    request::{CallRequest, Protocol},
+    request::{Call, Protocol},
     sessions::Caller,
 };
 
@@ -27,7 +28,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn json(request: &CallRequest, body: &Value) -> Self {
+    pub(super) fn json(request: &Call, body: &Value) -> Self {
         let content_type =
             if request.protocol == Protocol::Json { "application/x-amz-json-1.1" } else { "application/json" };
         Self { status: 200, content_type, error_type: None, body: body.to_string().into_bytes() }
@@ -35,6 +36,14 @@ impl Reply {
 
     pub(super) fn xml(body: String) -> Self {
         Self { status: 200, content_type: "text/xml", error_type: None, body: body.into_bytes() }
+    }
+
+    /// Changes the body, if it is JSON.
+    pub(super) fn revise(&mut self, revise: impl FnOnce(&mut Value)) {
+        if let Ok(mut body) = serde_json::from_slice(&self.body) {
+            revise(&mut body);
+            self.body = body.to_string().into_bytes();
+        }
     }
 
     pub(super) fn refusal(protocol: Protocol, refusal: &CallRefusal) -> Self {
@@ -75,7 +84,7 @@ impl Reply {
 }
 
 /// The request id of every response.
-pub(super) const REQUEST_ID: &str = "b25f48e8-84fd-11e6-80d9-574e0c4664cb";
+pub(super) const REQUEST_ID: &str = "req-1";
 
 /// Why a call fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +101,7 @@ impl CallRefusal {
     }
 
     /// The parameters break a rule of the operation.
-    pub(super) fn invalid(request: &CallRequest, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(request: &Call, message: impl Into<String>) -> Self {
         let code = match request.service.as_str() {
             "lambda" => "InvalidParameterValueException",
             "organizations" => "InvalidInputException",
@@ -103,7 +112,7 @@ impl CallRefusal {
     }
 
     /// `caller` may not do that to `resource`.
-    pub(super) fn denied(request: &CallRequest, caller: &Caller, resource: &str) -> Self {
+    pub(super) fn denied(request: &Call, caller: &Caller, resource: &str) -> Self {
         let (action, arn) = (request.action(), &caller.arn);
         let why = format!("because no identity-based policy allows the {action} action");
         let message = format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {why}");
@@ -112,7 +121,7 @@ impl CallRefusal {
     }
 
     /// The caller exceeds its quota.
-    pub(super) fn throttled(request: &CallRequest) -> Self {
+    pub(super) fn throttled(request: &Call) -> Self {
         let (status, code) = match request.service.as_str() {
             "lambda" | "account" => (429, "TooManyRequestsException"),
             "organizations" => (400, "TooManyRequestsException"),
@@ -123,14 +132,14 @@ impl CallRefusal {
     }
 
     /// The session has expired.
-    pub(super) fn expired(request: &CallRequest) -> Self {
+    pub(super) fn expired(request: &Call) -> Self {
         let code = if request.protocol == Protocol::Query { "ExpiredToken" } else { "ExpiredTokenException" };
         Self::new(403, code, "The security token included in the request is expired")
     }
 
     /// The key is unknown, or unknown in that region: a region that is not enabled does not have the account's keys
     /// (<https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html>).
-    pub(super) fn unknown_key(request: &CallRequest) -> Self {
+    pub(super) fn unknown_key(request: &Call) -> Self {
         let is_query = request.protocol == Protocol::Query;
         let code = if is_query { "InvalidClientTokenId" } else { "UnrecognizedClientException" };
         Self::new(403, code, "The security token included in the request is invalid.")
@@ -140,7 +149,7 @@ impl CallRefusal {
         Self::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
     }
 
-    pub(super) fn unknown_operation(request: &CallRequest) -> Self {
+    pub(super) fn unknown_operation(request: &Call) -> Self {
         Self::new(404, "UnknownOperationException", format!("there is no {} here", request.action()))
     }
 
@@ -151,6 +160,13 @@ impl CallRefusal {
         } else {
             Ending::Refused
         }
+    }
+}
+
+/// Replaces `fields` of `document`; null leaves one out.
+pub(super) fn replace_fields(document: &mut Value, fields: &Fields) {
+    for (name, value) in fields {
+        document[name] = value.clone();
     }
 }
 

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::reply::{CallOutcome, CallRefusal, Reply};
-
 /// A request as it arrives, from the transport or from the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Incoming<'a> {
@@ -16,6 +14,7 @@ pub(super) struct Incoming<'a> {
     pub(super) authorization: Option<&'a str>,
     /// `X-Amz-Target`.
     pub(super) target: Option<&'a str>,
+    pub(super) user_agent: Option<&'a str>,
     pub(super) body: &'a [u8],
 }
 
@@ -30,38 +29,43 @@ pub(super) enum Protocol {
     Query,
 }
 
-/// A request, read.
+/// A call, as it arrived.
 #[derive(Clone, Debug)]
-pub(super) struct CallRequest {
-    pub(super) key_id: String,
-    pub(super) region: String,
-    pub(super) service: String,
+pub struct Call {
+    /// The host it went to.
+    pub host: String,
+    /// The id of the access key it was signed with; empty if it was not signed.
+    pub access_key: String,
+    /// The region it was signed for.
+    pub region: String,
+    /// The service it was signed for: `ecr`, `lambda`.
+    pub service: String,
     /// `ListFunctions`.
-    pub(super) operation: String,
-    pub(super) protocol: Protocol,
-    /// The parts of the path behind the API's version, decoded.
-    pub(super) segments: Vec<String>,
+    pub operation: String,
+    /// The parts of the path, decoded: `2015-03-31`, `functions`, `orders`.
+    pub segments: Vec<String>,
     /// The parameters of the query, or of the form.
-    pub(super) parameters: BTreeMap<String, String>,
-    /// The JSON body; null without one.
-    pub(super) body: Value,
+    pub parameters: BTreeMap<String, String>,
+    /// The JSON body, or the form as an object of strings; null without one.
+    pub body: Value,
+    /// `User-Agent`.
+    pub user_agent: String,
+    /// The number of equal earlier calls, if calls are recorded.
+    pub nth: usize,
+    pub(super) protocol: Protocol,
+    /// The largest page, if it is not that of the service.
+    pub(super) page_size: Option<usize>,
 }
 
-impl CallRequest {
-    /// Parses `incoming`, or returns the response for it.
-    pub(super) fn read(incoming: &Incoming<'_>) -> Result<Self, CallOutcome> {
-        // There is no instance or container metadata, and the SDK stops looking without a response.
-        if incoming.host.starts_with("169.254.") {
-            return Err(CallOutcome::NoConnection);
-        }
-        let unsigned = || CallOutcome::Reply(Reply::refusal(Protocol::Json, &CallRefusal::unsigned()));
-        let [key_id, region, service] = scope(incoming.authorization.unwrap_or_default()).ok_or_else(unsigned)?;
+impl Call {
+    pub(super) fn read(incoming: &Incoming<'_>) -> Self {
+        let [access_key, region, service] = scope(incoming.authorization.unwrap_or_default()).unwrap_or_default();
         let (path, query) = incoming.path.split_once('?').unwrap_or((incoming.path, ""));
         let segments: Vec<_> =
             path.split('/').filter(|part| !part.is_empty()).map(|part| decoded(part, false)).collect();
         let protocol = match (incoming.target, service.as_str()) {
             (Some(_), _) => Protocol::Json,
-            (None, "sts") => Protocol::Query,
+            (None, "sts" | "sns") => Protocol::Query,
             (None, _) => Protocol::Rest,
         };
         let form =
@@ -74,8 +78,41 @@ impl CallRequest {
             (Protocol::Query, _) => parameters.get("Action").cloned().unwrap_or_default(),
             (Protocol::Rest, _) => rest_operation(incoming.method, &segments).to_owned(),
         };
-        let body = serde_json::from_slice(incoming.body).unwrap_or(Value::Null);
-        Ok(Self { key_id, region, service, operation, protocol, segments, parameters, body })
+        let body = match protocol {
+            Protocol::Query => {
+                parameters.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+            }
+            Protocol::Json | Protocol::Rest => serde_json::from_slice(incoming.body).unwrap_or_default(),
+        };
+        let (host, user_agent) = (incoming.host.to_owned(), incoming.user_agent.unwrap_or_default().to_owned());
+        Self {
+            host,
+            access_key,
+            region,
+            service,
+            operation,
+            segments,
+            parameters,
+            body,
+            user_agent,
+            nth: 0,
+            protocol,
+            page_size: None,
+        }
+    }
+
+    /// The IAM action that permits it, such as `lambda:ListFunctions`; `None` if it was not signed.
+    #[must_use]
+    pub fn permission(&self) -> Option<String> {
+        // Two operations have no action of their own
+        // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsns.html,
+        // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html).
+        let operation = match self.operation.as_str() {
+            "PublishBatch" => "Publish",
+            "ListImageReferrers" => "BatchGetImage",
+            own => own,
+        };
+        (!self.service.is_empty()).then(|| format!("{}:{operation}", self.service))
     }
 
     /// Whether the service is one of a region, where an account may not have enabled it.

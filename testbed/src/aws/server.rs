@@ -94,6 +94,7 @@ async fn respond(
         path: uri.path_and_query().map_or("/", |path| path.as_str()),
         authorization: text("authorization"),
         target: text("x-amz-target"),
+        user_agent: text("user-agent"),
         body: &body,
     });
     let CallOutcome::Reply(reply) = response else {

@@ -7,7 +7,7 @@ use chrono::{SecondsFormat, Utc};
 use super::{
     Cloud, lock,
     reply::{CallRefusal, REQUEST_ID, Reply, escaped},
-    request::CallRequest,
+    request::Call,
     sessions::Caller,
     world::AccountStatus,
 };
@@ -21,7 +21,7 @@ const SHORTEST: u64 = 900;
 /// The longest session of any role.
 const LONGEST: u64 = 43_200;
 
-pub(super) fn respond(cloud: &Cloud, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+pub(super) fn respond(cloud: &Cloud, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     match request.operation.as_str() {
         "AssumeRole" => assume_role(cloud, request, caller),
         "GetCallerIdentity" => Ok(caller_identity(caller)),
@@ -38,7 +38,7 @@ fn caller_identity(caller: &Caller) -> Reply {
     )
 }
 
-fn assume_role(cloud: &Cloud, request: &CallRequest, caller: &Caller) -> Result<Reply, CallRefusal> {
+fn assume_role(cloud: &Cloud, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     let parameter = |name: &str| request.parameters.get(name).map(String::as_str);
     let (Some(role), Some(session)) = (parameter("RoleArn"), parameter("RoleSessionName")) else {
         return Err(CallRefusal::invalid(request, "RoleArn and RoleSessionName are required"));
@@ -72,7 +72,7 @@ fn assume_role(cloud: &Cloud, request: &CallRequest, caller: &Caller) -> Result<
 }
 
 /// The duration of the session.
-fn duration(request: &CallRequest, caller: &Caller) -> Result<Duration, CallRefusal> {
+fn duration(request: &Call, caller: &Caller) -> Result<Duration, CallRefusal> {
     let Some(text) = request.parameters.get("DurationSeconds") else { return Ok(Duration::from_secs(HOUR)) };
     let seconds = text.parse().unwrap_or(0);
     if !(SHORTEST..=LONGEST).contains(&seconds) {

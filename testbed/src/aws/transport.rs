@@ -38,6 +38,7 @@ impl CloudTransport {
             path,
             authorization: header("authorization"),
             target: header("x-amz-target"),
+            user_agent: header("user-agent"),
             body: request.body().bytes().unwrap_or_default(),
         });
         let CallOutcome::Reply(reply) = response else {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::aws::{
     paging::{PageLimits, page},
-    reply::CallRefusal,
+    reply::{CallRefusal, replace_fields},
 };
 
 /// The maximum number of images in one call.
@@ -170,5 +170,6 @@ fn detail(here: &EcrCall<'_>, image: &CloudImage) -> Value {
     if image.status == ImageStatus::Archived {
         detail["lastArchivedAt"] = json!(pushed_at);
     }
+    replace_fields(&mut detail, &image.fields);
     detail
 }

@@ -10,7 +10,7 @@ use basewatch::image::Digest;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Cloud, Tags};
+use super::{Cloud, Fields, Tags};
 use crate::registry::Stock;
 
 pub(super) use wire::respond;
@@ -27,6 +27,8 @@ pub struct CloudImage {
     pub pushed_at: DateTime<Utc>,
     /// Its storage class.
     pub status: ImageStatus,
+    /// Fields of `ImageDetail` that replace those made from the rest.
+    pub fields: Fields,
 }
 
 /// The storage class of an image.
@@ -100,20 +102,48 @@ impl CloudImage {
     #[must_use]
     pub fn from_stock(stock: &Stock, repository: &str, name: &str) -> Option<Self> {
         let found = stock.manifest(repository, name)?;
-        Some(Self {
-            digest: found.digest,
-            media_type: found.media_type,
-            manifest: found.body,
+        Some(Self::new(&found.media_type, found.body))
+    }
+
+    /// An image with any bytes as its manifest; without tags, pushed at the epoch, and active.
+    #[must_use]
+    pub fn new(media_type: &str, manifest: impl Into<Bytes>) -> Self {
+        let manifest = manifest.into();
+        Self {
+            digest: Digest::sha256(&manifest),
+            media_type: media_type.to_owned(),
+            manifest,
             tags: Vec::new(),
             pushed_at: DateTime::UNIX_EPOCH,
             status: ImageStatus::Active,
-        })
+            fields: Fields::new(),
+        }
+    }
+
+    /// The bytes of the manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &[u8] {
+        &self.manifest
     }
 
     /// The same with another tag.
     #[must_use]
     pub fn tagged(mut self, tag: &str) -> Self {
         self.tags.push(tag.to_owned());
+        self
+    }
+
+    /// The same with these tags as well.
+    #[must_use]
+    pub fn with_tags(mut self, tags: &[&str]) -> Self {
+        self.tags.extend(tags.iter().map(|tag| (*tag).to_owned()));
+        self
+    }
+
+    /// The same with a field of `ImageDetail` replaced; null leaves it out.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.to_owned(), value.into());
         self
     }
 

@@ -8,7 +8,7 @@ use super::{CloudRepository, images};
 use crate::aws::{
     paging::{PageLimits, page},
     reply::{CallRefusal, Reply},
-    request::CallRequest,
+    request::Call,
     sessions::Caller,
     world::{CloudRegion, CloudWorld},
 };
@@ -21,18 +21,14 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
 /// The ECR registry of one account in one region, as the caller sees it.
 pub(super) struct EcrCall<'a> {
-    pub(super) request: &'a CallRequest,
+    pub(super) request: &'a Call,
     caller: &'a Caller,
     /// The account of the registry.
     pub(super) owner: &'a str,
     region: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws) fn respond(
-    world: &CloudWorld,
-    request: &CallRequest,
-    caller: &Caller,
-) -> Result<Reply, CallRefusal> {
+pub(in crate::aws) fn respond(world: &CloudWorld, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     let owner = request.text("registryId").unwrap_or(&caller.account);
     let here = EcrCall { request, caller, owner, region: world.region(owner, &request.region) };
     if owner != caller.account && !world.shared_registries.contains(owner) {

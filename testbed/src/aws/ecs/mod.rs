@@ -7,8 +7,9 @@ mod wire;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
-use super::{Cloud, Tags};
+use super::{Cloud, Fields, Tags};
 use basewatch::image::Digest;
 
 pub(super) use wire::respond;
@@ -37,8 +38,12 @@ pub struct CloudService {
     pub desired_count: u32,
     /// Its deployment controller: `ECS`, `CODE_DEPLOY` or `EXTERNAL`; only `ECS` creates service revisions.
     pub controller: String,
+    /// Its launch type: `FARGATE` or `EC2`.
+    pub launch_type: String,
     /// Its tags.
     pub tags: Tags,
+    /// Fields of its description that replace those made from the rest.
+    pub fields: Fields,
 }
 
 /// A service revision: for each container the image, and its digest when the deployment began.
@@ -68,7 +73,7 @@ pub struct CloudContainer {
 /// A task.
 #[derive(Clone, Debug)]
 pub struct CloudTask {
-    /// The last part of its ARN.
+    /// The last part of its ARN; if empty, the number of the task in its cluster.
     pub id: String,
     /// `service:NAME` for those of a service, else `family:NAME`.
     pub group: String,
@@ -86,6 +91,8 @@ pub struct CloudTask {
     pub last_status: String,
     /// Its tags.
     pub tags: Tags,
+    /// Fields of its description that replace those made from the rest.
+    pub fields: Fields,
 }
 
 /// A task definition.
@@ -140,7 +147,9 @@ impl Default for CloudService {
             revisions: Vec::new(),
             desired_count: 1,
             controller: "ECS".into(),
+            launch_type: "FARGATE".into(),
             tags: Tags::new(),
+            fields: Fields::new(),
         }
     }
 }
@@ -156,6 +165,20 @@ impl CloudService {
             revisions: vec![revision],
             ..Self::default()
         }
+    }
+
+    /// The same with another revision.
+    #[must_use]
+    pub fn revised(mut self, revision: ServiceRevision) -> Self {
+        self.revisions.push(revision);
+        self
+    }
+
+    /// The same with a field of its description replaced; null leaves it out.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.to_owned(), value.into());
+        self
     }
 
     /// The same with a tag.
@@ -178,6 +201,7 @@ impl Default for CloudTask {
             started_at: Some(DateTime::UNIX_EPOCH),
             last_status: "RUNNING".into(),
             tags: Tags::new(),
+            fields: Fields::new(),
         }
     }
 }
@@ -200,6 +224,13 @@ impl CloudTask {
     #[must_use]
     pub fn of_service(self, service: &str) -> Self {
         Self { group: format!("service:{service}"), started_by: Some("ecs-svc/1000000000000000001".into()), ..self }
+    }
+
+    /// The same with a field of its description replaced; null leaves it out.
+    #[must_use]
+    pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
+        self.fields.insert(field.to_owned(), value.into());
+        self
     }
 
     /// The same on a processor of that `architecture`: `x86_64` or `arm64`.
@@ -225,8 +256,11 @@ impl Cloud {
     }
 
     /// Adds a task, or replaces the one of that id.
-    pub fn task(&self, account: &str, region: &str, cluster: &str, task: CloudTask) {
+    pub fn task(&self, account: &str, region: &str, cluster: &str, mut task: CloudTask) {
         self.in_cluster(account, region, cluster, |cluster| {
+            if task.id.is_empty() {
+                task.id = format!("{:032x}", cluster.tasks.len());
+            }
             cluster.tasks.retain(|known| known.id != task.id);
             cluster.tasks.push(task);
         });

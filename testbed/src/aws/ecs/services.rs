@@ -6,7 +6,10 @@ use super::{
     CloudCluster, CloudContainer, CloudService, ServiceRevision,
     wire::{EcsCall, last, missing},
 };
-use crate::aws::{paging::PageLimits, reply::CallRefusal};
+use crate::aws::{
+    paging::PageLimits,
+    reply::{CallRefusal, replace_fields},
+};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListServices.html>
 const LIMITS: PageLimits = PageLimits { default: 10, most: 100 };
@@ -55,7 +58,7 @@ fn described(here: &EcsCall<'_>, cluster: &CloudCluster, service: &CloudService)
         "desiredCount": service.desired_count,
         "runningCount": service.desired_count,
         "pendingCount": 0,
-        "launchType": "FARGATE",
+        "launchType": service.launch_type,
         "schedulingStrategy": "REPLICA",
         "deploymentController": { "type": service.controller },
         "taskDefinition": here.definition_arn(&service.task_definition),
@@ -64,6 +67,7 @@ fn described(here: &EcsCall<'_>, cluster: &CloudCluster, service: &CloudService)
         described["currentServiceRevisions"] = service.revisions.iter().map(running).collect();
     }
     here.put_tags(&mut described, &service.tags);
+    replace_fields(&mut described, &service.fields);
     described
 }
 
@@ -81,7 +85,7 @@ pub(super) fn describe_revisions(here: &EcsCall<'_>) -> Result<Value, CallRefusa
                 "serviceArn": service_arn(here, cluster, &service.name),
                 "clusterArn": here.cluster_arn(&cluster.name),
                 "taskDefinition": here.definition_arn(definition(service, revision)),
-                "launchType": "FARGATE",
+                "launchType": service.launch_type,
                 "containerImages": revision.containers.iter().map(image).collect::<Vec<_>>(),
                 "createdAt": revision.created_at.timestamp(),
             })),

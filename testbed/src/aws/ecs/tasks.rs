@@ -6,7 +6,10 @@ use super::{
     CloudCluster, CloudContainer, CloudTask, TaskDefinition,
     wire::{EcsCall, last, missing, tags},
 };
-use crate::aws::{paging::PageLimits, reply::CallRefusal};
+use crate::aws::{
+    paging::PageLimits,
+    reply::{CallRefusal, replace_fields},
+};
 
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html>
 const LIMITS: PageLimits = PageLimits { default: 100, most: 100 };
@@ -70,6 +73,7 @@ fn described(here: &EcsCall<'_>, cluster: &CloudCluster, task: &CloudTask) -> Va
         described["startedAt"] = json!(started_at.timestamp());
     }
     here.put_tags(&mut described, &task.tags);
+    replace_fields(&mut described, &task.fields);
     described
 }
 

@@ -7,7 +7,7 @@ use crate::aws::{
     Tags,
     paging::{PageLimits, page},
     reply::{CallRefusal, Reply},
-    request::CallRequest,
+    request::Call,
     sessions::Caller,
     world::{CloudRegion, CloudWorld},
 };
@@ -16,16 +16,12 @@ const CURSOR: (&str, &str) = ("nextToken", "maxResults");
 
 /// ECS in one region of one account.
 pub(super) struct EcsCall<'a> {
-    pub(super) request: &'a CallRequest,
+    pub(super) request: &'a Call,
     caller: &'a Caller,
     pub(super) region: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws) fn respond(
-    world: &CloudWorld,
-    request: &CallRequest,
-    caller: &Caller,
-) -> Result<Reply, CallRefusal> {
+pub(in crate::aws) fn respond(world: &CloudWorld, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     let here = EcsCall { request, caller, region: world.region(&caller.account, &request.region) };
     let body = match request.operation.as_str() {
         "ListClusters" => here.clusters(),

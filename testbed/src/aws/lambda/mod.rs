@@ -5,8 +5,9 @@ mod wire;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
-use super::{Cloud, Tags};
+use super::{Cloud, Fields, Tags};
 use basewatch::image::{Digest, LambdaArch};
 
 pub(super) use wire::respond;
@@ -49,6 +50,10 @@ pub struct CloudVersion {
     pub code_sha256: Option<String>,
     /// The number of changes, from which its revision id is made.
     pub revision: u64,
+    /// Fields of `Configuration` in the response to GetFunction that replace those made from the rest.
+    pub configuration: Fields,
+    /// The same of `Code`.
+    pub code: Fields,
 }
 
 /// A deployment package.
@@ -117,6 +122,8 @@ impl Default for CloudVersion {
             last_modified: DateTime::UNIX_EPOCH,
             code_sha256: None,
             revision: 0,
+            configuration: Fields::new(),
+            code: Fields::new(),
         }
     }
 }
@@ -184,16 +191,47 @@ impl CloudFunction {
         Self { is_managed: true, latest_published: Some(version), ..self }
     }
 
-    /// The same with an alias for a published version.
+    /// The same with `$LATEST` changed.
     #[must_use]
-    pub fn alias(mut self, name: &str, version: u32) -> Self {
+    pub fn changed(mut self, change: impl FnOnce(&mut CloudVersion)) -> Self {
+        change(&mut self.latest);
+        self
+    }
+
+    /// The same with a field of `Configuration` of `$LATEST` replaced in the response to GetFunction; null leaves it
+    /// out.
+    #[must_use]
+    pub fn configured(self, field: &str, value: impl Into<Value>) -> Self {
+        self.changed(|latest| {
+            latest.configuration.insert(field.to_owned(), value.into());
+        })
+    }
+
+    /// The same of `Code`.
+    #[must_use]
+    pub fn coded(self, field: &str, value: impl Into<Value>) -> Self {
+        self.changed(|latest| {
+            latest.code.insert(field.to_owned(), value.into());
+        })
+    }
+
+    /// The same with `$LATEST` published under `number`.
+    #[must_use]
+    pub fn published_as(mut self, number: u32) -> Self {
+        self.published.insert(number, self.latest.clone());
+        self
+    }
+
+    /// The same with an alias for a version: its number, `$LATEST` or `$LATEST.PUBLISHED`.
+    #[must_use]
+    pub fn alias(mut self, name: &str, version: impl ToString) -> Self {
         self.aliases.push(CloudAlias { name: name.to_owned(), version: version.to_string(), additional: None });
         self
     }
 
     /// The same with an alias that gives `weight` of the calls to a second version.
     #[must_use]
-    pub fn weighted_alias(mut self, name: &str, version: u32, other: u32, weight: f64) -> Self {
+    pub fn weighted_alias(mut self, name: &str, version: impl ToString, other: u32, weight: f64) -> Self {
         let additional = Some((other, weight));
         self.aliases.push(CloudAlias { name: name.to_owned(), version: version.to_string(), additional });
         self

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{CloudAlias, CloudFunction, CloudVersion, Package};
 use crate::aws::{
     paging::{opened, sealed},
-    reply::{CallRefusal, Reply},
-    request::CallRequest,
+    reply::{CallRefusal, Reply, replace_fields},
+    request::Call,
     sessions::Caller,
     world::{CloudRegion, CloudWorld},
 };
@@ -24,16 +24,12 @@ const LATEST_PUBLISHED: &str = "$LATEST.PUBLISHED";
 
 /// Lambda in one region of one account.
 struct LambdaCall<'a> {
-    request: &'a CallRequest,
+    request: &'a Call,
     caller: &'a Caller,
     region: Option<&'a CloudRegion>,
 }
 
-pub(in crate::aws) fn respond(
-    world: &CloudWorld,
-    request: &CallRequest,
-    caller: &Caller,
-) -> Result<Reply, CallRefusal> {
+pub(in crate::aws) fn respond(world: &CloudWorld, request: &Call, caller: &Caller) -> Result<Reply, CallRefusal> {
     let here = LambdaCall { request, caller, region: world.region(&caller.account, &request.region) };
     match request.operation.as_str() {
         "ListFunctions" => here.functions(),
@@ -64,7 +60,11 @@ impl<'a> LambdaCall<'a> {
         let mut entries = functions.flat_map(|(name, function)| {
             let published = function.published.iter().filter(move |_| all);
             let published = published.map(|(number, version)| (number.to_string(), version));
-            let versions = std::iter::once((LATEST.to_owned(), &function.latest)).chain(published);
+            // Whether it is in the list is not documented; it is a published version.
+            let latest_published = function.latest_published.iter().filter(move |_| all);
+            let latest_published = latest_published.map(|version| (LATEST_PUBLISHED.to_owned(), version));
+            let latest = std::iter::once((LATEST.to_owned(), &function.latest));
+            let versions = latest.chain(latest_published).chain(published);
             let skipped = if *name == first { skipped } else { 0 };
             versions
                 .enumerate()
@@ -99,8 +99,10 @@ impl<'a> LambdaCall<'a> {
         let version = version.ok_or_else(|| self.not_found(&function.name, qualifier))?;
         let mut configuration = self.configuration(function, number, version, qualifier);
         describe_state(&mut configuration, version);
+        configuration.extend(version.configuration.clone());
         let mut response = json!({ "Configuration": configuration, "Code": code(version) });
-        if !function.tags.is_empty() {
+        // Tags belong to the function, not to its versions.
+        if number == LATEST && !function.tags.is_empty() {
             response["Tags"] = json!(function.tags);
         }
         Ok(Reply::json(self.request, &response))
@@ -144,8 +146,8 @@ impl<'a> LambdaCall<'a> {
 
     fn size(&self) -> Result<usize, CallRefusal> {
         match self.parameter("MaxItems").map(usize::from_str) {
-            None => Ok(PAGE),
-            Some(Ok(size)) if (1..=10_000).contains(&size) => Ok(size.min(PAGE)),
+            None => Ok(self.request.page_size.unwrap_or(PAGE)),
+            Some(Ok(size)) if (1..=10_000).contains(&size) => Ok(size.min(self.request.page_size.unwrap_or(PAGE))),
             Some(_) => Err(CallRefusal::invalid(self.request, "MaxItems must be from 1 to 10000")),
         }
     }
@@ -257,7 +259,7 @@ fn describe_state(described: &mut Map<String, Value>, version: &CloudVersion) {
 
 /// The location of the code (<https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html>).
 fn code(version: &CloudVersion) -> Value {
-    match &version.package {
+    let mut code = match &version.package {
         Package::Zip { .. } => json!({ "RepositoryType": "S3", "Location": "https://example.invalid/code.zip" }),
         Package::Image { uri, digest, .. } => {
             let mut code = json!({ "RepositoryType": "ECR", "ImageUri": uri });
@@ -266,7 +268,9 @@ fn code(version: &CloudVersion) -> Value {
             }
             code
         }
-    }
+    };
+    replace_fields(&mut code, &version.code);
+    code
 }
 
 /// `uri` without tag and digest.
