@@ -14,6 +14,8 @@ COPY src ./src
 COPY config ./config
 COPY docs/verdicts.md ./docs/verdicts.md
 COPY benches ./benches
+# A member of the workspace: only its manifest is read.
+COPY testbed/Cargo.toml ./testbed/Cargo.toml
 COPY scripts/glibc ./scripts/glibc
 # Without SSO profiles: tasks and functions use the credentials of their role.
 # Debian 12 has a newer glibc than BASE; scripts/glibc fails if the binary needs it.

@@ -1,17 +1,17 @@
 //! An AWS inventory: functions in several accounts and regions, with images in private ECR on six lines.
 
-use basewatch::{
-    aws::loopback::{Cloud, CloudFunction, CloudImage, CloudVersion},
-    image::{Annotations, Digest},
+use basewatch::image::{Annotations, Digest};
+use chrono::{DateTime, TimeDelta, Utc};
+use testbed::{
+    aws::{Cloud, CloudFunction, CloudImage, CloudVersion},
+    program::Program,
     registry::{ImageSpec, Stock},
 };
-use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     fleet::{self, Line, NOW},
     pace,
 };
-use testbed::program::Program;
 
 /// Functions that are packaged as images.
 pub const FUNCTIONS: usize = 10_000;

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use basewatch::{
-    aws::loopback::{Calls, Cloud, CloudQuotas, CloudServer},
+use testbed::{
+    aws::{Calls, Cloud, CloudQuotas, CloudServer},
     registry::Loopback,
 };
 

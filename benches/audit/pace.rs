@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use basewatch::{
-    image::{Annotations, Digest, Platform},
-    registry::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock},
-};
+use basewatch::image::{Annotations, Digest, Platform};
 use chrono::{DateTime, TimeDelta, Utc};
+use testbed::registry::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 
 use crate::{
     fleet::{self, NOW, REPOSITORY},

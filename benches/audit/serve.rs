@@ -8,17 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use basewatch::{
-    image::Annotations,
-    registry::{ImageSpec, Loopback, Stock},
-    report::LineFields,
-};
+use basewatch::{image::Annotations, report::LineFields};
 use chrono::Utc;
 use reqwest::{Client, header};
+use testbed::{
+    many::report,
+    program::Program,
+    registry::{ImageSpec, Loopback, Stock},
+};
 use tokio::task::JoinSet;
 
 use crate::measure::{median, megabytes, row};
-use testbed::{many::report, program::Program};
 
 const FINDINGS: usize = 10_000;
 const IMAGES: usize = 3_000;

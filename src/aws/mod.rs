@@ -8,7 +8,6 @@ mod credentials;
 mod error;
 mod lambda;
 mod logins;
-pub mod loopback;
 mod profiles;
 mod referrers;
 mod secrets;

@@ -393,8 +393,10 @@ mod tests {
 
     use reqwest::{Url, dns::Resolve as _};
 
+    use testbed::registry::{ImageSpec, Loopback, Stock};
+
     use super::*;
-    use crate::registry::{Behaviour, ImageSpec, Loopback, Stock, redirect};
+    use crate::registry::redirect;
 
     /// A client for whom every name leads to `address`; plain HTTP is spoken with `registry`.
     fn client(allow: &[&str], registry: &str, address: &str) -> DistributionClient {
@@ -415,7 +417,7 @@ mod tests {
         let stock = Stock::new();
         let digest = stock.push_image("x", &ImageSpec::default());
         stock.tag("x", "1", &digest);
-        let loopback = Loopback::start_as(stock, Behaviour::default()).expect("a port");
+        let loopback = Loopback::start(stock).expect("a port");
         let port = loopback.host().rsplit_once(':').expect("a port").1.to_owned();
         (loopback, port)
     }

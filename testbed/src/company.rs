@@ -1,7 +1,11 @@
 //! An in-process company on AWS: a base line like those of AWS, and images on its releases in private ECR that
 //! functions run in several accounts and regions. Audited like the program does.
 
-use crate::repository;
+use crate::{
+    aws::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
+    registry::{ImageSpec, LoggedRequest, Loopback, Stock},
+    repository,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -17,15 +21,12 @@ use aws_smithy_runtime_api::client::{
 use basewatch::{
     app::{AppClients, RunInstants, audit::report},
     audit::AuditProgress,
-    aws::{
-        AccountSelection, AccountSettings,
-        loopback::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
-    },
+    aws::{AccountSelection, AccountSettings},
     commands::config::iam,
     config::{CatalogLocation, Settings},
     image::{Annotations, Digest, LambdaTag, Platform},
     inventory::{LambdaSettings, RegionSelection, Selector},
-    registry::{AuthSettings, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings, Stock},
+    registry::{AuthSettings, HostSettings, NetworkSettings},
     report::{Finding, Report},
     secret::Secret,
     store::Catalog,

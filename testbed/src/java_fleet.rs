@@ -1,9 +1,7 @@
 //! A registry with a line of two releases, and images on both: the smallest fleet with findings.
 
-use basewatch::{
-    image::{Annotations, Digest},
-    registry::{ImageSpec, Loopback, Stock},
-};
+use crate::registry::{ImageSpec, Loopback, Stock};
+use basewatch::image::{Annotations, Digest};
 
 /// A registry on loopback with `java:21`, published on 2025-08-22 and again on 2025-11-19.
 pub struct JavaFleet {

@@ -1,5 +1,8 @@
-//! What several tests and benchmarks of basewatch share: registries, stores and channels with faults, sample reports,
-//! and the peers that `scripts/test` installs.
+//! What the tests and benchmarks of basewatch share.
+//!
+//! [`aws`] emulates the services that basewatch calls, below the SDK or over HTTP, with faults, quotas and a record of
+//! the calls. [`registry`] serves images over HTTP, with the peculiarities of ECR Public on demand. The rest is
+//! registries, stores and channels with faults, sample reports, and the peers that `scripts/test` installs.
 
 use std::{
     env,
@@ -9,29 +12,26 @@ use std::{
 
 pub mod alerts_rig;
 pub mod allowed;
-pub mod aws_replay;
+pub mod aws;
 pub mod bare;
 pub mod bucket;
 pub mod company;
 pub mod company_report;
 pub mod confusion;
 pub mod counter;
-pub mod ecr_model;
-pub mod ecs_model;
 pub mod forge;
 pub mod held_out;
 pub mod history;
 pub mod hostile_report;
 pub mod java_fleet;
-pub mod lambda_model;
 pub mod mailbox;
 pub mod many;
-pub mod memory_registry;
 pub mod memory_store;
 pub mod messages;
 pub mod peers;
 pub mod poison;
 pub mod program;
+pub mod registry;
 pub mod release_history;
 pub mod runtime_api;
 pub mod sample;

@@ -499,7 +499,8 @@ fn only_main_exits_the_process() {
 
 #[test]
 fn every_file_begins_with_a_module_doc() {
-    for folder in ["src", "tests", "benches"].map(|folder| root().join(folder)).iter().filter(|folder| folder.is_dir())
+    for folder in
+        ["src", "tests", "benches", "testbed"].map(|folder| root().join(folder)).iter().filter(|folder| folder.is_dir())
     {
         let mut paths = Vec::new();
         files(folder, &|path| path.extension().is_some_and(|extension| extension == "rs"), &mut paths);

@@ -6,15 +6,13 @@ use std::sync::Arc;
 use basewatch::{
     identify::Base,
     image::{Annotations, Digest, LambdaArch, LambdaTag, Platform},
-    registry::{
-        AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings,
-        RequestCounter, Stock,
-    },
+    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, RequestCounter},
     resolve::{BaseQuery, BaseResolver, ImageAge, LineSource, Resolution, ResolveSettings},
     store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::future::join_all;
+use testbed::registry::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
 
 const HOST: &str = "public.ecr.aws";
 const REPOSITORY: &str = "lambda/python";

@@ -3,13 +3,13 @@
 
 use std::{fs, process::Output};
 
-use basewatch::{
-    image::Annotations,
-    registry::{ImageSpec, Loopback, Stock},
-};
+use basewatch::image::Annotations;
 use serde_json::Value;
 use tempfile::TempDir;
-use testbed::bare::{basewatch, stderr, stdout};
+use testbed::{
+    bare::{basewatch, stderr, stdout},
+    registry::{ImageSpec, Loopback, Stock},
+};
 
 const NOW: &str = "2026-11-20";
 const OLD: &str = "2026-08-22T06:00:00Z";

@@ -11,8 +11,8 @@ use std::{
 use basewatch::{
     image::{Digest, ImageManifest, Reference, Repository},
     registry::{
-        AuthSettings, AwsLogins, Behaviour, CredentialsErrorKind, Error, HostSettings, ImageSpec, IssuedLogin,
-        LoginError, Loopback, NetworkSettings, Registry as _, RegistryLogin, Stock,
+        AuthSettings, AwsLogins, CredentialsErrorKind, Error, HostSettings, IssuedLogin, LoginError, NetworkSettings,
+        Registry as _, RegistryLogin,
     },
     secret::Secret,
 };
@@ -20,6 +20,7 @@ use chrono::{DateTime, Duration, Utc};
 use futures::future::{BoxFuture, join_all};
 use serde_json::json;
 use testbed::{
+    registry::{Behaviour, ImageSpec, Loopback, Stock},
     toxic::{Asked, Reply, Toxic, manifest_of},
     toxic_client::{Rig, settings, settings_with},
 };
@@ -539,7 +540,7 @@ fn run_with_docker_config(name: &str, config: &serde_json::Value, endpoint: &str
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", &format!("registry_auth::{name}")])
+        .args(["--ignored", "--exact", name])
         .env("DOCKER_CONFIG", folder.path())
         .env("BASEWATCH_TEST_REGISTRY", endpoint)
         .output()

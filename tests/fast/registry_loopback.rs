@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     image::{Digest, DigestKind, ImageFacts, ManifestDocument, Platform, Reference, Repository},
     registry::{
-        AuthSettings, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, MissingContent,
-        NetworkSettings, Registry as _, RequestCounter, Stock,
+        AuthSettings, DistributionClient, Error, HostSettings, MissingContent, NetworkSettings, Registry as _,
+        RequestCounter,
     },
 };
+use testbed::registry::{Behaviour, ImageSpec, Loopback, Stock};
 
 fn platform(text: &str) -> Platform {
     text.parse().expect("a platform")

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::{DateTime, Duration, Utc};
 use serde::Deserialize;
 
+use super::{
+    aws::{DemoAccount, DemoAws, DemoFunction, PushedImage},
+    registry::{DemoContent, DemoImageSpec},
+};
 use crate::{
-    aws::loopback::{Cloud, CloudFunction, CloudImage, CloudVersion},
     image::{Annotations, Digest, LambdaArch, LambdaTag, Platform},
-    registry::{EcrHost, ImageSpec, Stock},
+    registry::EcrHost,
 };
 
 /// The description of the fleet.
@@ -104,15 +107,15 @@ impl DemoFleet {
         toml::from_str(include_str!("../../../config/demo/fleet.toml")).context("the bundled fleet does not parse")
     }
 
-    /// Publishes the lines and images to `stock`.
-    pub(super) fn publish(&self, stock: &Stock) -> Result<DemoCounts> {
+    /// Publishes the lines and images to `content`.
+    pub(super) fn publish(&self, content: &mut DemoContent) -> Result<DemoCounts> {
         let mut lines: BTreeMap<String, Vec<DemoRelease>> = BTreeMap::new();
         for line in &self.line {
             let below = line
                 .base
                 .as_ref()
                 .map(|base| lines.get(base).context("a base must be listed before lines built on it"));
-            let releases = line.publish(stock, below.transpose()?.map_or(&[], Vec::as_slice));
+            let releases = line.publish(content, below.transpose()?.map_or(&[], Vec::as_slice));
             lines.insert(format!("{}:{}", line.repository, line.family), releases);
         }
         for image in &self.image {
@@ -120,19 +123,20 @@ impl DemoFleet {
                 .get(&image.line)
                 .and_then(|releases| newest(releases, image.on))
                 .with_context(|| format!("{} has no release to build on", image.name))?;
-            image.build(stock, release)?;
+            image.build(content, release)?;
         }
         Ok(DemoCounts { lines: lines.len(), releases: lines.values().map(Vec::len).sum() })
     }
 
-    /// Deploys the images to a simulated AWS account.
-    pub(super) fn deploy(&self, stock: &Stock) -> Result<Cloud> {
-        let host = EcrHost::parse(&self.registry).context("the registry of the fleet must be in ECR")?;
-        let cloud = Cloud::new(host.account);
+    /// The AWS account that runs the functions of the fleet. Removes the tags of deleted images from `content`.
+    pub(super) fn deploy(&self, content: &mut DemoContent) -> Result<DemoAws> {
+        let EcrHost { account, region } =
+            EcrHost::parse(&self.registry).context("the registry of the fleet must be in ECR")?;
+        let mut account = DemoAccount { id: account.to_owned(), region: region.to_owned(), ..DemoAccount::default() };
         for image in self.image.iter().filter(|image| !image.is_named()) {
-            image.deploy(&cloud, stock, self)?;
+            image.deploy(&mut account, content, self)?;
         }
-        Ok(cloud)
+        Ok(DemoAws::new(account))
     }
 }
 
@@ -149,41 +153,47 @@ fn platform_label() -> Annotations {
 impl LineSpec {
     /// Publishes every release with its dated tags, oldest first, and moves the tag of the line. `below` are the
     /// releases that they are built on, if any.
-    fn publish(&self, stock: &Stock, below: &[DemoRelease]) -> Vec<DemoRelease> {
+    fn publish(&self, content: &mut DemoContent, below: &[DemoRelease]) -> Vec<DemoRelease> {
         let mut releases = Vec::new();
         let mut built_at = self.from;
         while built_at <= self.to {
             let tag = LambdaTag { family: self.family.clone(), built_at: Some(built_at), arch: None };
-            let content = releases.len() / self.new_content_every;
-            releases.push(self.release(stock, tag, content, newest(below, built_at)));
+            let build = releases.len() / self.new_content_every;
+            releases.push(self.release(content, tag, build, newest(below, built_at)));
             built_at += Duration::days(self.every_days);
         }
         releases
     }
 
-    fn release(&self, stock: &Stock, tag: LambdaTag, content: usize, below: Option<&DemoRelease>) -> DemoRelease {
+    fn release(
+        &self,
+        content: &mut DemoContent,
+        tag: LambdaTag,
+        build: usize,
+        below: Option<&DemoRelease>,
+    ) -> DemoRelease {
         let (mut children, mut layers) = (Vec::new(), BTreeMap::new());
         for (arch, platform) in [(LambdaArch::Arm64, "arm64"), (LambdaArch::X86_64, "amd64")] {
             let platform = Platform::new("linux", platform, None);
             let system = || vec![format!("al2023 {platform}").into_bytes()];
             let mut own = below.and_then(|below| below.layers.get(&platform).cloned()).unwrap_or_else(system);
-            own.push(format!("{} {} {platform} content {content}", self.repository, self.family).into_bytes());
+            own.push(format!("{} {} {platform} content {build}", self.repository, self.family).into_bytes());
             let created = tag.built_at.map(|at| (at + Duration::minutes(13)).to_rfc3339());
             let (layers_of, labels) = (own.clone(), platform_label());
-            let spec =
-                ImageSpec { platform: platform.clone(), created, labels, layers: layers_of, ..ImageSpec::default() };
-            let digest = stock.push_image(&self.repository, &spec);
+            let annotations = Annotations::new();
+            let spec = DemoImageSpec { platform: platform.clone(), created, labels, annotations, layers: layers_of };
+            let digest = content.push_image(&self.repository, spec);
             if below.is_none() {
-                stock.tag(&self.repository, &tag.on(arch).to_string(), &digest);
+                content.tag(&self.repository, &tag.on(arch).to_string(), &digest);
             }
             layers.insert(platform.clone(), own);
             children.push((digest, platform));
         }
-        let index = stock.push_index(&self.repository, &children, &Annotations::new(), false);
+        let index = content.push_index(&self.repository, &children);
         if below.is_none() {
-            stock.tag(&self.repository, &tag.to_string(), &index);
+            content.tag(&self.repository, &tag.to_string(), &index);
         }
-        stock.tag(&self.repository, &self.family, &index);
+        content.tag(&self.repository, &self.family, &index);
         DemoRelease { tag, index, layers }
     }
 }
@@ -194,38 +204,33 @@ impl DemoImage {
         self.function.is_none() && !self.is_stored
     }
 
-    /// Pushes the image to its repository in `cloud`, and deploys its function.
-    pub(super) fn deploy(&self, cloud: &Cloud, stock: &Stock, fleet: &DemoFleet) -> Result<()> {
-        let host = EcrHost::parse(&fleet.registry).context("the registry of the fleet must be in ECR")?;
-        let (account, region) = (host.account, host.region);
+    /// Pushes the image to its repository in `account`, and deploys its function.
+    fn deploy(&self, account: &mut DemoAccount, content: &mut DemoContent, fleet: &DemoFleet) -> Result<()> {
         let (repository, tag) = self.name.split_once(':').context("an image must be written as repository:tag")?;
-        let stored = CloudImage::from_stock(stock, repository, tag).context("the image must have been built")?;
-        let digest = stored.digest().clone();
-        cloud.push(account, region, repository, stored.tagged(tag).pushed(self.on + Duration::minutes(5)));
+        let manifest = content.manifest(repository, tag).context("the image must have been built")?.clone();
         if let Some(spec) = &self.function {
-            let arch = self.platforms.first().and_then(|platform| LambdaArch::from_oci(platform.architecture()));
-            let uri = format!("{}/{}", fleet.registry, self.name);
-            let version = CloudVersion::image(&uri, &digest).on(arch.unwrap_or(LambdaArch::Arm64));
-            let mut function = CloudFunction::new(&spec.name, version.clone());
-            if let Some(alias) = &spec.alias {
-                function = function.publishing(version).alias(alias, 1);
-            }
-            if let Some(owner) = &spec.owner {
-                function = function.tag(&fleet.owners.tag, owner);
-            }
-            cloud.function(account, region, function);
+            let architecture =
+                self.platforms.first().and_then(|platform| LambdaArch::from_oci(platform.architecture()));
+            let owner = spec.owner.iter().map(|owner| (fleet.owners.tag.clone(), owner.clone()));
+            let function = DemoFunction {
+                image: (format!("{}/{}", fleet.registry, self.name), manifest.digest.clone()),
+                architecture: architecture.unwrap_or(LambdaArch::Arm64),
+                alias: spec.alias.clone(),
+                tags: owner.collect(),
+            };
+            account.functions.insert(spec.name.clone(), function);
         }
+        let images = account.repositories.entry(repository.to_owned()).or_default();
         if self.is_gone {
-            stock.untag(repository, tag);
-            if !cloud.remove_image(account, region, repository, &digest) {
-                bail!("{} could not be deleted", self.name);
-            }
+            content.untag(repository, tag);
+        } else {
+            images.push(PushedImage { manifest, tag: tag.to_owned(), pushed_at: self.on + Duration::minutes(5) });
         }
         Ok(())
     }
 
     /// Builds the image on `release`.
-    fn build(&self, stock: &Stock, release: &DemoRelease) -> Result<()> {
+    fn build(&self, content: &mut DemoContent, release: &DemoRelease) -> Result<()> {
         let (repository, tag) = self.name.split_once(':').context("an image must be written as repository:tag")?;
         let fill = |pairs: &Annotations| -> Annotations {
             let fill = |value: &String| {
@@ -237,21 +242,20 @@ impl DemoImage {
         for platform in &self.platforms {
             let mut layers = release.layers.get(platform).cloned().unwrap_or_default();
             layers.push(format!("the application {}", self.name).into_bytes());
-            let spec = ImageSpec {
+            let spec = DemoImageSpec {
                 platform: platform.clone(),
                 created: Some((self.on + Duration::minutes(1)).to_rfc3339()),
                 labels: platform_label().into_iter().chain(fill(&self.labels)).collect(),
                 annotations: fill(&self.annotations),
                 layers,
-                docker_media_types: false,
             };
-            children.push((stock.push_image(repository, &spec), platform.clone()));
+            children.push((content.push_image(repository, spec), platform.clone()));
         }
         let digest = match children.as_slice() {
             [(only, _)] => only.clone(),
-            _ => stock.push_index(repository, &children, &Annotations::new(), false),
+            _ => content.push_index(repository, &children),
         };
-        stock.tag(repository, tag, &digest);
+        content.tag(repository, tag, &digest);
         Ok(())
     }
 }

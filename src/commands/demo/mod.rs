@@ -1,13 +1,18 @@
 //! `basewatch demo`: audits bundled images served from a registry on loopback. Needs no account or network, and writes
 //! nothing.
 
+mod aws;
 mod fleet;
+mod registry;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, bail};
 
-use self::fleet::{DemoCounts, DemoFleet};
+use self::{
+    fleet::{DemoCounts, DemoFleet},
+    registry::{DemoContent, DemoRegistry},
+};
 use super::explain;
 use crate::{
     app::{
@@ -20,7 +25,7 @@ use crate::{
     identify::{self, BaseRule, BaseRules},
     image::Reference,
     inventory::{ImageSource, LambdaSettings, OwnerSettings, RegionSelection, Selector},
-    registry::{AuthSettings, EcrHost, HostSettings, Loopback, NetworkSettings, Stock},
+    registry::{AuthSettings, EcrHost, HostSettings, NetworkSettings},
     report::{Explanation, RenderOptions, Report},
     resolve,
     secret::Secret,
@@ -34,7 +39,7 @@ const BASES: &str = "public.ecr.aws";
 pub struct Demo {
     fleet: DemoFleet,
     counts: DemoCounts,
-    registry: Loopback,
+    registry: DemoRegistry,
     settings: Settings,
     clients: AppClients,
 }
@@ -70,13 +75,13 @@ impl Demo {
     /// When no loopback port is available.
     pub fn serve() -> Result<Self> {
         let fleet = DemoFleet::bundled()?;
-        let stock = Stock::new();
-        let counts = fleet.publish(&stock)?;
-        let cloud = fleet.deploy(&stock)?;
-        let registry = Loopback::start(stock).context("cannot start a registry on loopback")?;
+        let mut content = DemoContent::default();
+        let counts = fleet.publish(&mut content)?;
+        let account = fleet.deploy(&mut content)?;
+        let registry = DemoRegistry::start(content).context("cannot start a registry on loopback")?;
         let settings = settings(&fleet, &registry)?;
         let clients = AppClients::with(settings.network.clone(), Catalog::in_memory(), |aws| {
-            aws.with_transport(cloud.transport()).with_access_key("DEMO", &Secret::new("demo".to_owned()))
+            aws.with_transport(account).with_access_key("DEMO", &Secret::new("demo".to_owned()))
         })?;
         Ok(Self { fleet, counts, registry, settings, clients })
     }
@@ -148,9 +153,9 @@ fn company_bases(fleet: &DemoFleet) -> Result<BaseRules> {
 }
 
 /// The settings of the demo: the loopback registry serves both registries, without credentials or rate limit.
-fn settings(fleet: &DemoFleet, registry: &Loopback) -> Result<Settings> {
+fn settings(fleet: &DemoFleet, registry: &DemoRegistry) -> Result<Settings> {
     let host = HostSettings {
-        endpoint: Some(registry.endpoint()),
+        endpoint: Some(format!("http://{}", registry.host())),
         full_mirror: true,
         auth: AuthSettings::Anonymous,
         rate: Some(f64::from(u16::MAX)),

@@ -6,9 +6,9 @@ use aws_sdk_ecr::types::{
     DescribeImagesFilter, ImageFailureCode, ImageIdentifier, ImageStatusFilter, SubjectIdentifier, TagStatus,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use basewatch::{
-    aws::loopback::{Cloud, CloudCacheRule, CloudImage},
-    image::{Annotations, Digest, Platform},
+use basewatch::image::{Annotations, Digest, Platform};
+use testbed::{
+    aws::{Cloud, CloudCacheRule, CloudImage},
     registry::{ImageSpec, Stock},
 };
 

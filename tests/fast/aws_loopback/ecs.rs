@@ -1,7 +1,7 @@
 //! ECS: clusters, services and their revisions, and standalone tasks.
 
 use aws_sdk_ecs::types::{ServiceField, TaskField};
-use basewatch::aws::loopback::{
+use testbed::aws::{
     Cloud, CloudContainer, CloudService, CloudTask, ContainerDefinition, ServiceRevision, Tags, TaskDefinition,
 };
 

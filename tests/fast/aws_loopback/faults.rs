@@ -7,14 +7,12 @@ use std::{
 
 use aws_config::retry::RetryConfig;
 use basewatch::{
-    aws::{
-        Aws,
-        loopback::{CallKey, Cloud, CloudFunction, CloudQuotas, CloudVersion, FaultScope},
-    },
+    aws::Aws,
     registry::{AwsLogins as _, RegistryLogin, RequestCounter},
     secret::Secret,
 };
 use futures::{StreamExt as _, stream};
+use testbed::aws::{CallKey, Cloud, CloudFunction, CloudQuotas, CloudVersion, FaultScope};
 
 use crate::aws_loopback::rig::{OWN, REGION, both_ways, is_unreachable, key, refusal};
 

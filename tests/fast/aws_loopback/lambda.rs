@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_lambda::types::{FunctionVersion, PackageType, State, StateReasonCode};
-use basewatch::{
-    aws::loopback::{Cloud, CloudFunction, CloudVersion, FunctionState},
-    image::LambdaArch,
-};
+use basewatch::image::LambdaArch;
+use testbed::aws::{Cloud, CloudFunction, CloudVersion, FunctionState};
 
 use crate::aws_loopback::rig::{OTHER, OWN, REGION, at, both_ways, digest, refusal};
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_organizations::types::AccountStatus as Status;
-use basewatch::aws::loopback::{AccountStatus, Cloud, CloudFunction, CloudVersion};
+use testbed::aws::{AccountStatus, Cloud, CloudFunction, CloudVersion};
 
 use crate::aws_loopback::rig::{OTHER, OWN, REGION, both_ways, key, refusal};
 

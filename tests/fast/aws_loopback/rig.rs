@@ -6,11 +6,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use basewatch::{
-    aws::loopback::{Cloud, CloudServer},
-    image::Digest,
-};
+use basewatch::image::Digest;
 use chrono::{DateTime, Utc};
+use testbed::aws::{Cloud, CloudServer};
 
 pub(crate) const OWN: &str = "123456789012";
 pub(crate) const OTHER: &str = "210987654321";

@@ -9,8 +9,8 @@ use aws_sdk_sts::{
     operation::assume_role::{AssumeRoleError, AssumeRoleOutput},
 };
 use aws_smithy_runtime_api::http::Response;
-use basewatch::aws::loopback::{AccountStatus, Cloud, CloudFunction, CloudVersion};
 use chrono::Utc;
+use testbed::aws::{AccountStatus, Cloud, CloudFunction, CloudVersion};
 
 use crate::aws_loopback::rig::{OTHER, OWN, REGION, Way, both_ways, key, refusal};
 

@@ -2,9 +2,10 @@
 
 use std::fs;
 
-use basewatch::{identify::PrefixCheck, image::Digest, inventory::StoredImage, registry::ImageSpec};
+use basewatch::{identify::PrefixCheck, image::Digest, inventory::StoredImage};
 use chrono::TimeDelta;
 use serde_json::json;
+use testbed::registry::ImageSpec;
 
 use crate::evidence::rig::{BASE, Form, Rig, attestation, conclusion, index, now, statement};
 
@@ -78,7 +79,7 @@ async fn a_material_whose_layers_are_not_in_the_image_is_not_the_base() {
     let rig = Rig::new(false);
     let image = rig.stock.push_image(
         "orders",
-        &basewatch::registry::ImageSpec {
+        &ImageSpec {
             platform: crate::evidence::rig::arm64(),
             layers: ["other os", "emulator", "python", "app"].map(|layer| layer.as_bytes().to_vec()).to_vec(),
             ..Default::default()

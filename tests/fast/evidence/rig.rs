@@ -12,16 +12,14 @@ use basewatch::{
         OwnerSettings, RepositoryImages, StoredImage,
     },
     judge::Policy,
-    registry::{
-        AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, Loopback, NetworkSettings,
-        RequestCounter, Stock,
-    },
+    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, RequestCounter},
     resolve,
     store::{Catalog, ImageReader},
 };
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
 use serde_json::{Value, json};
+use testbed::registry::{Behaviour, ImageSpec, Loopback, Stock};
 
 pub(crate) const BASE: &str = "public.ecr.aws/lambda/python";
 pub(crate) const OCI_MANIFEST: &str = MANIFEST_MEDIA_TYPES[1];

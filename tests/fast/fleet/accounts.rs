@@ -2,13 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use basewatch::{
-    aws::{AccountSelection, loopback::AccountStatus},
-    judge::Verdict,
-    secret::Secret,
+use basewatch::{aws::AccountSelection, judge::Verdict, secret::Secret};
+use testbed::{
+    aws::AccountStatus,
+    company::{AGING, BANK, Company, EU, NEWEST, OLD, OWN, SHOP, US, codes, errors, finding, seen},
 };
-
-use testbed::company::{AGING, BANK, Company, EU, NEWEST, OLD, OWN, SHOP, US, codes, errors, finding, seen};
 
 const CLOSED: &str = "333333333333";
 const SANDBOX: &str = "444444444444";

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    aws::loopback::{CloudFunction, CloudImage, FaultScope},
     identify::{BaseRule, BaseRules},
     image::{Annotations, Digest},
     judge::{Action, Verdict},
-    registry::{ImageSpec, LoggedRequest},
     report::{Finding, Report},
 };
 use chrono::{DateTime, Utc};
-
-use testbed::company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, errors, finding, host, instant, layers, version};
+use testbed::{
+    aws::{CloudFunction, CloudImage, FaultScope},
+    company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, errors, finding, host, instant, layers, version},
+    registry::{ImageSpec, LoggedRequest},
+};
 
 const BASE: &str = "base/python";
 /// When the releases of the company base were pushed.

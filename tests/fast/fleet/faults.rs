@@ -1,13 +1,14 @@
 //! Fleets with faults: denied, throttled and silent regions.
 
 use basewatch::{
-    aws::loopback::FaultScope,
     inventory::DeploymentKind,
     judge::Verdict,
     report::{ErrorAbout, Report},
 };
-
-use testbed::company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, US, codes, errors, finding, seen};
+use testbed::{
+    aws::FaultScope,
+    company::{AGING, BANK, Company, EU, NEWEST, OLD, SHOP, US, codes, errors, finding, seen},
+};
 
 const SHOPS: [&str; 2] = ["111111111111 eu-west-1 cart:$LATEST", "111111111111 us-east-1 search:$LATEST"];
 const LEDGER: &str = "222222222222 eu-west-1 ledger:$LATEST";

@@ -1,13 +1,14 @@
 //! Images of functions: deleted, archived, replaced by better ones, shared.
 
 use basewatch::{
-    aws::loopback::{CloudCacheRule, CloudFunction, CloudVersion, FaultScope, FunctionState},
     judge::{self as rules, Action, RedeployRule, Verdict},
     report::{RenderOptions, table},
 };
-
-use testbed::company::{
-    AGING, BANK, Company, EU, NEWEST, OLD, OWN, PYTHON, SHOP, codes, errors, finding, host, publish, seen, version,
+use testbed::{
+    aws::{CloudCacheRule, CloudFunction, CloudVersion, FaultScope, FunctionState},
+    company::{
+        AGING, BANK, Company, EU, NEWEST, OLD, OWN, PYTHON, SHOP, codes, errors, finding, host, publish, seen, version,
+    },
 };
 
 #[tokio::test]

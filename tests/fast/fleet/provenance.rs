@@ -1,14 +1,15 @@
 //! Referrers of images in private ECR.
 
 use basewatch::{
-    aws::loopback::{CloudImage, FaultScope},
     image::Digest,
     inventory::{EcrSettings, RegionSelection, Selector},
-    registry::ImageSpec,
 };
 use serde_json::json;
-
-use testbed::company::{Company, EU, NEWEST, OLD, PYTHON, SHOP, errors, finding, instant, layers};
+use testbed::{
+    aws::{CloudImage, FaultScope},
+    company::{Company, EU, NEWEST, OLD, PYTHON, SHOP, errors, finding, instant, layers},
+    registry::ImageSpec,
+};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 

@@ -2,12 +2,13 @@
 
 use aws_sdk_lambda::types::StateReasonCode;
 use basewatch::{
-    aws::loopback::{CloudFunction, FunctionState},
     judge::{Action, Severity, Verdict},
     report::{Finding, RenderOptions, markdown, sarif, table},
 };
-
-use testbed::company::{Company, EU, NEWEST, OLD, SHOP, codes, errors, finding, seen, version};
+use testbed::{
+    aws::{CloudFunction, FunctionState},
+    company::{Company, EU, NEWEST, OLD, SHOP, codes, errors, finding, seen, version},
+};
 
 #[tokio::test]
 async fn on_managed_instances_the_published_version_is_judged_and_the_draft_is_not() {

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use basewatch::inventory::{DeploymentKind, EcrSettings};
-use serde_json::json;
-
-use crate::inventory::rig::{REGION, Rig, ids, named, names, regions, settings, unreadable};
-use testbed::{
-    ecr_model::{ACCOUNT, EcrModel, Image, MANIFEST},
+use crate::inventory::{
+    account::{ACCOUNT, Account, MANIFEST, second},
     memory_registry::{MemoryRegistry, index},
+    rig::{REGION, Rig, ids, named, names, regions, settings, unreadable},
 };
+use basewatch::inventory::{DeploymentKind, EcrSettings};
+use serde_json::{Value, json};
+use testbed::aws::CloudImage;
 
 #[tokio::test]
 async fn a_tagged_image_is_one_deployment_with_the_data_of_ecr() {
     let registry = MemoryRegistry::new();
-    let image = registry.image("orders").tagged(&["421"]).pushed_at(1_755_000_000);
-    let digest = image.digest();
-    let rig = Rig::new(registry, EcrModel::default().with(REGION, "team-a/orders", [image]));
+    let image = registry.image("orders").with_tags(&["421"]).pushed(second(1_755_000_000));
+    let digest = image.digest().clone();
+    let rig = Rig::new(registry, Account::new().images(REGION, "team-a/orders", [image]));
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(found.errors, []);
     let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
@@ -31,39 +31,43 @@ async fn a_tagged_image_is_one_deployment_with_the_data_of_ecr() {
     let image = deployment.image.as_ref().unwrap();
     assert_eq!((&image.digest, image.facts.labels["name"].as_str()), (&digest, "orders"));
     assert_eq!(*rig.accounts.lock().unwrap(), [ACCOUNT], "its registry may now be asked");
-    assert!(rig.replay.all_calls()[0].user_agent.contains("app/basewatch"));
+    assert!(rig.cloud.recorded()[0].user_agent.contains("app/basewatch"));
 }
 
 #[tokio::test]
 async fn lists_are_read_to_their_last_page() {
     let registry = MemoryRegistry::new();
-    let mut model = EcrModel::default().paged(2);
+    let mut model = Account::new().paged(2);
     for name in ["a", "b", "c", "d", "e"] {
         let images: Vec<_> =
-            (1..=5).map(|n| registry.image(&format!("{name}{n}")).tagged(&[&format!("v{n}")])).collect();
-        model = model.with(REGION, name, images);
+            (1..=5).map(|n| registry.image(&format!("{name}{n}")).with_tags(&[&format!("v{n}")])).collect();
+        model = model.images(REGION, name, images);
     }
     let rig = Rig::new(registry, model);
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((found.deployments.len(), found.errors.as_slice()), (25, [].as_slice()));
-    assert_eq!(rig.replay.calls("DescribeRepositories").len(), 3);
-    assert_eq!(rig.replay.calls("DescribeImages").len(), 15);
-    assert!(rig.replay.calls("DescribeImages").iter().all(|call| call.body["maxResults"] == 1000));
+    assert_eq!(rig.cloud.recorded_calls("DescribeRepositories").len(), 3);
+    assert_eq!(rig.cloud.recorded_calls("DescribeImages").len(), 15);
+    assert!(rig.cloud.recorded_calls("DescribeImages").iter().all(|call| call.body["maxResults"] == 1000));
     assert_eq!(rig.requests.snapshot()["ecr"]["api"], 3 + 15 + 5);
 }
 
 #[tokio::test]
 async fn manifests_are_fetched_in_hundreds() {
     let registry = MemoryRegistry::new();
-    let images: Vec<_> = (0..250).map(|n| registry.image(&n.to_string()).tagged(&[&format!("v{n}")])).collect();
-    let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", images));
+    let images: Vec<_> = (0..250).map(|n| registry.image(&n.to_string()).with_tags(&[&format!("v{n}")])).collect();
+    let rig = Rig::new(registry, Account::new().images(REGION, "orders", images));
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((found.deployments.len(), unreadable(&found)), (250, vec![]));
-    let mut sizes: Vec<_> =
-        rig.replay.calls("BatchGetImage").iter().map(|call| call.body["imageIds"].as_array().unwrap().len()).collect();
+    let mut sizes: Vec<_> = rig
+        .cloud
+        .recorded_calls("BatchGetImage")
+        .iter()
+        .map(|call| call.body["imageIds"].as_array().unwrap().len())
+        .collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [50, 100, 100]);
-    assert_eq!(rig.replay.calls("BatchGetImage")[0].body["acceptedMediaTypes"].as_array().unwrap().len(), 4);
+    assert_eq!(rig.cloud.recorded_calls("BatchGetImage")[0].body["acceptedMediaTypes"].as_array().unwrap().len(), 4);
 }
 
 #[tokio::test]
@@ -72,15 +76,15 @@ async fn an_image_with_many_tags_and_repositories_is_fetched_once() {
     let image = registry.image("same");
     let tags: Vec<_> = (0..50).map(|n| format!("v{n}")).collect();
     let tags: Vec<_> = tags.iter().map(String::as_str).collect();
-    let model = EcrModel::default()
-        .with(REGION, "a", [image.clone().tagged(&tags)])
-        .with(REGION, "b", [image.clone().tagged(&["x"])])
-        .with("us-east-1", "a", [image.clone().tagged(&["x"])]);
+    let model = Account::new()
+        .images(REGION, "a", [image.clone().with_tags(&tags)])
+        .images(REGION, "b", [image.clone().with_tags(&["x"])])
+        .images("us-east-1", "a", [image.clone().with_tags(&["x"])]);
     let rig = Rig::new(registry, model);
     let both = EcrSettings { regions: regions(&[REGION, "us-east-1", REGION]), ..settings() };
     let found = rig.read_inventory(&[both]).await;
     assert_eq!((found.deployments.len(), unreadable(&found)), (52, vec![]));
-    assert_eq!(rig.replay.calls("BatchGetImage").len(), 1);
+    assert_eq!(rig.cloud.recorded_calls("BatchGetImage").len(), 1);
     assert_eq!(rig.registry.asked().values().collect::<Vec<_>>(), [&1], "one configuration, once");
     let facts = &found.deployments[0].image.as_ref().unwrap().facts;
     assert!(found.deployments.iter().all(|one| Arc::ptr_eq(facts, &one.image.as_ref().unwrap().facts)));
@@ -90,25 +94,25 @@ async fn an_image_with_many_tags_and_repositories_is_fetched_once() {
 async fn a_second_run_sends_list_calls_only() {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
-    let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["v1"]);
-    let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [arm, amd, all]));
+    let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).with_tags(&["v1"]);
+    let rig = Rig::new(registry, Account::new().images(REGION, "orders", [arm, amd, all]));
     let first = rig.read_inventory(&[settings()]).await;
-    let calls = rig.replay.all_calls().len();
+    let calls = rig.cloud.recorded().len();
     let request_counts = rig.registry.asked();
     let second = rig.read_inventory(&[settings()]).await;
     assert_eq!(ids(&first.deployments), ids(&second.deployments));
-    assert_eq!(rig.replay.all_calls().len() - calls, 2, "DescribeRepositories and DescribeImages");
+    assert_eq!(rig.cloud.recorded().len() - calls, 2, "DescribeRepositories and DescribeImages");
     assert_eq!(rig.registry.asked(), request_counts);
 }
 
 #[tokio::test]
 async fn repositories_and_tags_are_selected_by_pattern() {
     let registry = MemoryRegistry::new();
-    let image = |name: &str, tags: &[&str]| registry.image(name).tagged(tags);
-    let model = EcrModel::default()
-        .with(REGION, "team-a/orders", [image("1", &["421", "latest", "pr-7"]), image("2", &["pr-8"])])
-        .with(REGION, "team-a/scratch", [image("3", &["1"])])
-        .with(REGION, "team-b/orders", [image("4", &["1"])]);
+    let image = |name: &str, tags: &[&str]| registry.image(name).with_tags(tags);
+    let model = Account::new()
+        .images(REGION, "team-a/orders", [image("1", &["421", "latest", "pr-7"]), image("2", &["pr-8"])])
+        .images(REGION, "team-a/scratch", [image("3", &["1"])])
+        .images(REGION, "team-b/orders", [image("4", &["1"])]);
     let chosen = EcrSettings {
         selector: named(&["team-a/*"], &["*/scratch"]),
         tags: vec!["4*".parse().unwrap(), "latest".parse().unwrap()],
@@ -121,10 +125,10 @@ async fn repositories_and_tags_are_selected_by_pattern() {
 #[tokio::test]
 async fn the_newest_images_of_each_repository_are_selected_by_push_date() {
     let registry = MemoryRegistry::new();
-    let image = |n: u32, tags: &[&str]| registry.image(&format!("{n}{tags:?}")).tagged(tags).pushed_at(n);
-    let model = EcrModel::default()
-        .with(REGION, "a", [image(2, &["two"]), image(9, &["nine", "latest"]), image(5, &["five"])])
-        .with(REGION, "b", [image(1, &["one"])]);
+    let image = |n: u32, tags: &[&str]| registry.image(&format!("{n}{tags:?}")).with_tags(tags).pushed(second(n));
+    let model = Account::new()
+        .images(REGION, "a", [image(2, &["two"]), image(9, &["nine", "latest"]), image(5, &["five"])])
+        .images(REGION, "b", [image(1, &["one"])]);
     let newest = EcrSettings { newest: Some(2), ..settings() };
     let found = Rig::new(registry.clone(), model).read_inventory(&[newest]).await;
     assert_eq!(names(&found), ["a:five", "a:latest", "a:nine", "b:one"]);
@@ -134,13 +138,13 @@ async fn the_newest_images_of_each_repository_are_selected_by_push_date() {
 async fn untagged_images_are_audited_if_configured_but_platforms_of_an_index_are_not() {
     let registry = MemoryRegistry::new();
     let (arm, loose) = (registry.image_on("arm", "arm64"), registry.image("loose"));
-    let all = index(&[("linux", "arm64", &arm)], &[]).tagged(&["v1"]);
-    let digest = loose.digest();
-    let model = EcrModel::default().with(REGION, "orders", [arm, loose, all]);
+    let all = index(&[("linux", "arm64", &arm)], &[]).with_tags(&["v1"]);
+    let digest = loose.digest().clone();
+    let model = Account::new().images(REGION, "orders", [arm, loose, all]);
     let rig = Rig::new(registry, model);
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(names(&found), ["orders:v1"]);
-    assert_eq!(rig.replay.calls("DescribeImages")[0].body["filter"], json!({ "tagStatus": "TAGGED" }));
+    assert_eq!(rig.cloud.recorded_calls("DescribeImages")[0].body["filter"], json!({ "tagStatus": "TAGGED" }));
     let found = rig.read_inventory(&[EcrSettings { untagged: true, ..settings() }]).await;
     let untagged = format!("ecr:{REGION}:{ACCOUNT}:orders@{digest}");
     assert_eq!(ids(&found.deployments), ["ecr:eu-west-1:123456789012:orders:v1#linux/arm64", &untagged]);
@@ -155,60 +159,62 @@ async fn each_platform_of_an_index_is_a_deployment_and_attestations_are_not() {
         "platform": { "os": "unknown", "architecture": "unknown" },
         "annotations": { "vnd.docker.reference.type": "attestation-manifest" },
     });
-    let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[attestation]).tagged(&["v1"]);
-    let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [arm.clone(), amd, all]));
+    let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[attestation]).with_tags(&["v1"]);
+    let rig = Rig::new(registry, Account::new().images(REGION, "orders", [arm.clone(), amd, all]));
     let found = rig.read_inventory(&[settings()]).await;
     let id = "ecr:eu-west-1:123456789012:orders:v1";
     assert_eq!(ids(&found.deployments), [format!("{id}#linux/amd64"), format!("{id}#linux/arm64")]);
     let image = found.deployments[1].image.as_ref().unwrap();
-    assert_eq!((&image.digest, image.facts.labels["name"].as_str()), (&arm.digest(), "arm"));
+    assert_eq!((&image.digest, image.facts.labels["name"].as_str()), (arm.digest(), "arm"));
     assert_eq!(image.index_annotations["of"], "index");
-    assert_eq!(rig.replay.calls("BatchGetImage").len(), 2, "the index, then its platforms together");
+    assert_eq!(rig.cloud.recorded_calls("BatchGetImage").len(), 2, "the index, then its platforms together");
 }
 
 #[tokio::test]
 async fn a_deleted_platform_is_reported_beside_the_existing_one() {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
-    let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["v1"]);
-    let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [amd, all]));
+    let all = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).with_tags(&["v1"]);
+    let rig = Rig::new(registry, Account::new().images(REGION, "orders", [amd, all]));
     let found = rig.read_inventory(&[settings()]).await;
     assert!(found.deployments[0].image.is_ok());
     let why = found.deployments[1].image.as_ref().unwrap_err();
-    assert_eq!((crate::inventory::rig::reason_code(why), &why.digest), ("registry-incomplete", &Some(arm.digest())));
+    assert_eq!(
+        (crate::inventory::rig::reason_code(why), &why.digest),
+        ("registry-incomplete", &Some(arm.digest().clone()))
+    );
     assert_eq!(why.platform, Some("linux/arm64".parse().unwrap()));
 }
 
 #[tokio::test]
 async fn archived_images_and_other_artifacts_are_left_out_without_an_error() {
     let registry = MemoryRegistry::new();
-    let tagged = |name: &str| registry.image(name).tagged(&[name]);
+    let tagged = |name: &str| registry.image(name).with_tags(&[name]);
     let signature_tag = format!("sha256-{}.sig", "a".repeat(64));
-    let attestation = registry
-        .image("attestation")
-        .manifest
-        .replace("application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.in-toto+json");
-    let chart = registry
-        .image("chart")
-        .manifest
+    let manifest = |name: &str| String::from_utf8(registry.image(name).manifest().to_vec()).unwrap();
+    let attestation =
+        manifest("attestation").replace("application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.in-toto+json");
+    let chart = manifest("chart")
         .replace("application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json");
     let images = [
         tagged("live")
-            .detail("imageStatus", "ACTIVE")
-            .detail("artifactMediaType", "application/vnd.oci.image.config.v1+json"),
-        tagged("cold").detail("imageStatus", "ARCHIVED"),
-        tagged("thawing").detail("imageStatus", "ACTIVATING"),
-        tagged("listed-chart").detail("artifactMediaType", "application/vnd.cncf.helm.config.v1+json"),
-        tagged("referrer").detail("subjectManifestDigest", live().as_str()),
-        registry.image("signature").tagged(&[&signature_tag]),
-        Image::new(MANIFEST, attestation).tagged(&["unlisted-attestation"]),
-        Image::new(MANIFEST, chart).tagged(&["unlisted-chart"]),
+            .with("imageStatus", "ACTIVE")
+            .with("artifactMediaType", "application/vnd.oci.image.config.v1+json"),
+        tagged("cold").with("imageStatus", "ARCHIVED"),
+        tagged("thawing").with("imageStatus", "ACTIVATING"),
+        tagged("listed-chart").with("artifactMediaType", "application/vnd.cncf.helm.config.v1+json"),
+        tagged("referrer").with("subjectManifestDigest", live().as_str()),
+        registry.image("signature").with_tags(&[&signature_tag]),
+        CloudImage::new(MANIFEST, attestation)
+            .with_tags(&["unlisted-attestation"])
+            .with("artifactMediaType", Value::Null),
+        CloudImage::new(MANIFEST, chart).with_tags(&["unlisted-chart"]).with("artifactMediaType", Value::Null),
     ];
-    let rig = Rig::new(registry.clone(), EcrModel::default().with(REGION, "orders", images));
+    let rig = Rig::new(registry.clone(), Account::new().images(REGION, "orders", images));
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(names(&found), ["orders:live"]);
     assert_eq!(found.errors, []);
-    let request_counts = &rig.replay.calls("BatchGetImage")[0].body["imageIds"];
+    let request_counts = &rig.cloud.recorded_calls("BatchGetImage")[0].body["imageIds"];
     assert_eq!(request_counts.as_array().unwrap().len(), 3, "the rest is known from the list");
 }
 
@@ -219,14 +225,14 @@ fn live() -> basewatch::image::Digest {
 #[tokio::test]
 async fn an_image_selected_twice_is_one_deployment() {
     let registry = MemoryRegistry::new();
-    let model = EcrModel::default().with(REGION, "orders", [registry.image("1").tagged(&["421"])]);
+    let model = Account::new().images(REGION, "orders", [registry.image("1").with_tags(&["421"])]);
     let found = Rig::new(registry, model).read_inventory(&[settings(), settings()]).await;
     assert_eq!(names(&found), ["orders:421"]);
 }
 
 #[tokio::test]
 async fn without_settings_no_request_is_sent() {
-    let rig = Rig::new(MemoryRegistry::new(), EcrModel::default());
+    let rig = Rig::new(MemoryRegistry::new(), Account::new());
     assert!(rig.read_inventory(&[]).await.deployments.is_empty());
-    assert!(rig.replay.all_calls().is_empty());
+    assert!(rig.cloud.recorded().is_empty());
 }

@@ -1,25 +1,24 @@
 //! Failures of private ECR: each is a collection error or an image error with its code, and the rest is still read.
 
+use crate::inventory::{
+    account::{ACCOUNT, Account},
+    memory_registry::MemoryRegistry,
+    rig::{REGION, Rig, SECRET, codes, names, regions, settings, unreadable},
+};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
     inventory::{AffectedScope, DeploymentKind, EcrInventory, EcrSettings, Inventory},
     registry::{CredentialsErrorKind, Error},
 };
 use serde_json::json;
-
-use crate::inventory::rig::{REGION, Rig, SECRET, codes, names, regions, settings, unreadable};
-use testbed::{
-    aws_replay::{Answer, Call},
-    ecr_model::{ACCOUNT, EcrModel},
-    memory_registry::MemoryRegistry,
-};
+use testbed::aws::{Answer, Call};
 
 const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform that";
 
 /// An account with two repositories in one region and one in another.
-fn model(registry: &MemoryRegistry) -> EcrModel {
-    let image = |name: &str| registry.image(name).tagged(&["v1"]);
-    EcrModel::default().with(REGION, "a", [image("a")]).with(REGION, "b", [image("b")]).with(
+fn model(registry: &MemoryRegistry) -> Account {
+    let image = |name: &str| registry.image(name).with_tags(&["v1"]);
+    Account::new().images(REGION, "a", [image("a")]).images(REGION, "b", [image("b")]).images(
         "us-east-1",
         "c",
         [image("c")],
@@ -33,12 +32,12 @@ fn both_regions() -> EcrSettings {
 fn rig_with(fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static) -> Rig {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
-    Rig::answering(registry, move |call| fault(call).unwrap_or_else(|| model.answer(call)))
+    Rig::with_faults(registry, model, fault)
 }
 
 #[tokio::test]
 async fn a_denied_region_leaves_the_others_intact() {
-    let rig = rig_with(|call| call.host.contains("us-east-1").then(|| Answer::error("AccessDeniedException", DENIED)));
+    let rig = rig_with(|call| (call.region == "us-east-1").then(|| Answer::error("AccessDeniedException", DENIED)));
     let found = rig.read_inventory(&[both_regions()]).await;
     assert_eq!(names(&found), ["a:v1", "b:v1"]);
     assert_eq!(codes(&found.errors), [("ecr us-east-1", "access-denied")]);
@@ -80,11 +79,10 @@ async fn a_repository_deleted_during_the_run_is_not_found() {
 #[tokio::test]
 async fn a_page_that_fails_midway_keeps_what_was_read() {
     let registry = MemoryRegistry::new();
-    let images: Vec<_> = (0..4).map(|n| registry.image(&n.to_string()).tagged(&[&format!("v{n}")])).collect();
-    let model = EcrModel::default().with(REGION, "a", images).paged(2);
-    let rig = Rig::answering(registry, move |call| match call.body["nextToken"].as_str() {
-        Some(_) => Answer::error("InvalidParameterException", "Invalid next token"),
-        None => model.answer(call),
+    let images: Vec<_> = (0..4).map(|n| registry.image(&n.to_string()).with_tags(&[&format!("v{n}")])).collect();
+    let model = Account::new().images(REGION, "a", images).paged(2);
+    let rig = Rig::with_faults(registry, model, |call| {
+        call.body["nextToken"].as_str().map(|_| Answer::error("InvalidParameterException", "Invalid next token"))
     });
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((found.deployments.len(), codes(&found.errors)), (2, vec![("ecr eu-west-1 a", "failed")]));
@@ -98,7 +96,7 @@ async fn a_list_that_repeats_its_token_ends() {
     });
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(codes(&found.errors), [("ecr eu-west-1 a", "malformed"), ("ecr eu-west-1 b", "malformed")]);
-    assert_eq!(rig.replay.calls("DescribeImages").len(), 4);
+    assert_eq!(rig.cloud.recorded_calls("DescribeImages").len(), 4);
 }
 
 #[tokio::test]
@@ -120,12 +118,12 @@ async fn continued_throttling_is_an_error_after_the_last_attempt() {
     });
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!((names(&found), codes(&found.errors)), (vec!["b:v1"], vec![("ecr eu-west-1 a", "throttled")]));
-    assert_eq!(rig.replay.calls("DescribeImages").len(), 3 + 1);
+    assert_eq!(rig.cloud.recorded_calls("DescribeImages").len(), 3 + 1);
 }
 
 #[tokio::test]
 async fn an_unreachable_region_is_an_error() {
-    let rig = rig_with(|call| call.host.contains("us-east-1").then_some(Answer::Refused));
+    let rig = rig_with(|call| (call.region == "us-east-1").then_some(Answer::Refused));
     let found = rig.read_inventory(&[both_regions()]).await;
     assert_eq!((found.deployments.len(), codes(&found.errors)), (2, vec![("ecr us-east-1", "unreachable")]));
     assert!(found.errors[0].message.contains("connection refused"), "{}", found.errors[0].message);
@@ -171,19 +169,19 @@ async fn without_credentials_there_is_one_error_and_no_call() {
     let found = EcrInventory::new(vec![both_regions()], aws_scope).deployments().await;
     assert_eq!(codes(&found.errors), [("aws", "credentials")]);
     assert!(found.errors[0].message.starts_with("no AWS credentials were found"));
-    assert!(rig.replay.all_calls().is_empty());
+    assert!(rig.cloud.recorded().is_empty());
 }
 
 #[tokio::test]
 async fn failures_inside_an_http_200_are_reported_for_each_image() {
     let registry = MemoryRegistry::new();
-    let image = |name: &str| registry.image(name).tagged(&[name]);
+    let image = |name: &str| registry.image(name).with_tags(&[name]);
     let images = [image("fine"), image("gone"), image("locked"), image("busy"), image("odd")];
     let codes = ["", "ImageNotFound", "KmsError", "UpstreamTooManyRequests", "SomethingNew"];
-    let digests = images.clone().map(|image| image.digest());
-    let model = EcrModel::default().with(REGION, "a", images);
-    let rig = Rig::answering(registry.clone(), move |call| {
-        let Answer::Http(status, mut response) = model.answer(call) else { panic!("the model answers") };
+    let digests = images.clone().map(|image| image.digest().clone());
+    let model = Account::new().images(REGION, "a", images);
+    let rig = Rig::new(registry.clone(), model);
+    rig.cloud.revise(move |_, response| {
         for (digest, code) in digests.iter().zip(codes).filter(|(_, code)| !code.is_empty()) {
             if let Some(images) = response["images"].as_array_mut() {
                 images.retain(|image| image["imageId"]["imageDigest"] != digest.as_str());
@@ -192,7 +190,6 @@ async fn failures_inside_an_http_200_are_reported_for_each_image() {
                 response["failures"].as_array_mut().unwrap().push(failure);
             }
         }
-        Answer::Http(status, response)
     });
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(
@@ -224,15 +221,12 @@ async fn denied_manifests_are_deployments_that_cannot_be_read() {
 #[tokio::test]
 async fn a_digest_refused_by_one_repository_is_read_from_another_one() {
     let registry = MemoryRegistry::new();
-    let image = registry.image("same").tagged(&["v1"]);
-    let model = EcrModel::default().with(REGION, "a", [image.clone()]).with(REGION, "b", [image]);
+    let image = registry.image("same").with_tags(&["v1"]);
+    let model = Account::new().images(REGION, "a", [image.clone()]).images(REGION, "b", [image]);
     for denied in ["a", "b"] {
-        let model = model.clone();
-        let rig = Rig::answering(registry.clone(), move |call| {
-            if call.operation == "BatchGetImage" && call.body["repositoryName"] == denied {
-                return Answer::error("AccessDeniedException", DENIED);
-            }
-            model.answer(call)
+        let rig = Rig::with_faults(registry.clone(), model.clone(), move |call| {
+            let is_denied = call.operation == "BatchGetImage" && call.body["repositoryName"] == denied;
+            is_denied.then(|| Answer::error("AccessDeniedException", DENIED))
         });
         let found = rig.read_inventory(&[settings()]).await;
         assert_eq!((names(&found), unreadable(&found)), (vec!["a:v1", "b:v1"], vec![]));
@@ -243,12 +237,13 @@ async fn a_digest_refused_by_one_repository_is_read_from_another_one() {
 async fn a_manifest_with_another_digest_is_rejected() {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
-    let rig = Rig::answering(registry, move |call| {
-        let Answer::Http(status, mut response) = model.answer(call) else { panic!("the model answers") };
-        for image in response["images"].as_array_mut().into_iter().flatten() {
-            image["imageManifest"] = format!("{} ", image["imageManifest"].as_str().unwrap()).into();
+    let rig = Rig::new(registry, model);
+    rig.cloud.revise(|call, response| {
+        if call.operation == "BatchGetImage" {
+            for image in response["images"].as_array_mut().unwrap() {
+                image["imageManifest"] = format!("{} ", image["imageManifest"].as_str().unwrap()).into();
+            }
         }
-        Answer::Http(status, response)
     });
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(unreadable(&found), [("a:v1", "registry-malformed"), ("b:v1", "registry-malformed")]);
@@ -260,21 +255,20 @@ async fn manifests_too_large_for_one_response_are_read_in_halves() {
     let registry = MemoryRegistry::new();
     let model = model(&registry);
     let images: Vec<_> =
-        (0..5).map(|number| registry.image(&format!("large{number}")).tagged(&[&number.to_string()])).collect();
-    let model = model.with(REGION, "large", images);
-    let rig = Rig::answering(registry, move |call| {
-        let Answer::Http(status, mut response) = model.answer(call) else { panic!("the model answers") };
+        (0..5).map(|number| registry.image(&format!("large{number}")).with_tags(&[&number.to_string()])).collect();
+    let model = model.images(REGION, "large", images);
+    let rig = Rig::new(registry, model);
+    rig.cloud.revise(|call, response| {
         let count = response["images"].as_array().map_or(0, Vec::len);
         // White space in the response but in no manifest.
         if call.operation == "BatchGetImage" && count > 1 {
             response["filler"] = " ".repeat(3 << 20).into();
         }
-        Answer::Http(status, response)
     });
     let found = rig.read_inventory(&[settings()]).await;
     assert_eq!(unreadable(&found), []);
     assert_eq!(names(&found), ["a:v1", "b:v1", "large:0", "large:1", "large:2", "large:3", "large:4"]);
-    let batches: Vec<_> = rig.replay.calls("BatchGetImage");
+    let batches: Vec<_> = rig.cloud.recorded_calls("BatchGetImage");
     let mut sizes: Vec<_> = batches.iter().map(|call| call.body["imageIds"].as_array().unwrap().len()).collect();
     sizes.sort_unstable();
     assert_eq!(sizes, [1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 5]);

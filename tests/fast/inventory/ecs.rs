@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::inventory::{
+    account::{
+        ACCOUNT, Account, Container, arn, current, daemon_task, definition_arn, revision, second, service, task,
+    },
+    lambda::find,
+    memory_registry::{MemoryRegistry, index},
+    rig::{REGION, Rig, codes, ids, named, regions, unreadable},
+};
 use basewatch::{
-    aws::loopback::{self, Cloud},
     image::{Digest, LambdaArch},
     inventory::{
         DeployedImage, Deployment, DeploymentKind, EcsInventory, EcsSettings, Inventory, InventoryResult,
@@ -12,17 +19,7 @@ use basewatch::{
     registry::Error,
 };
 use serde_json::json;
-
-use crate::inventory::{
-    lambda::find,
-    rig::{REGION, Rig, codes, ids, named, regions, unreadable},
-};
-use testbed::{
-    aws_replay::{Answer, Call},
-    ecr_model::{ACCOUNT, EcrModel, Image},
-    ecs_model::{Container, EcsModel, Service, arn, current, daemon_task, definition_arn, task},
-    memory_registry::{MemoryRegistry, index},
-};
+use testbed::aws::{self, Answer, Call, Cloud, CloudImage, CloudService};
 
 /// The calls of a repeated run for one cluster.
 const LISTS: &str = "DescribeServices 1, DescribeTasks 1, ListClusters 1, ListServices 1, ListTasks 1";
@@ -43,27 +40,26 @@ pub(crate) fn everything() -> EcsSettings {
     EcsSettings { regions: regions(&[REGION]), clusters: vec!["*".parse().unwrap()], selector: Selector::default() }
 }
 
-pub(crate) fn rig_with(model: impl FnOnce(&Stock) -> EcsModel) -> (Rig, Stock) {
+pub(crate) fn rig_with(model: impl FnOnce(&Stock) -> Account) -> (Rig, Stock) {
     rig_but(model, |_| None)
 }
 
 /// The same, with `fault` responding first.
 pub(crate) fn rig_but(
-    model: impl FnOnce(&Stock) -> EcsModel,
+    model: impl FnOnce(&Stock) -> Account,
     fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static,
 ) -> (Rig, Stock) {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
     let old = registry.image("old");
-    let both = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).tagged(&["421"]);
-    let digest = Image::digest;
+    let both = index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]).with_tags(&["421"]);
+    let digest = |image: &CloudImage| image.digest().clone();
     let stock = Stock { index: digest(&both), arm: digest(&arm), amd: digest(&amd), old: digest(&old) };
-    let ecr =
-        EcrModel::default().with(REGION, "orders", [both, arm, amd, old.tagged(&["420"]).pushed_at(1_755_000_000)]);
-    let ecs = model(&stock);
-    let rig = Rig::answering(registry, move |call| {
-        let model = || if call.host.starts_with("ecs.") { ecs.answer(call) } else { ecr.answer(call) };
-        fault(call).unwrap_or_else(model)
+    let images = [both, arm, amd, old.with_tags(&["420"]).pushed(second(1_755_000_000))];
+    let account = model(&stock).images(REGION, "orders", images);
+    let rig = Rig::with_faults(registry, account, move |call| {
+        assert!(call.operation != "ListTasks" || call.body["desiredStatus"] == "RUNNING");
+        fault(call)
     });
     (rig, stock)
 }
@@ -74,9 +70,9 @@ pub(crate) async fn read_inventory(rig: &Rig, settings: &[EcsSettings]) -> Inven
 
 /// The number of calls of each ECS operation after the first `before` calls.
 pub(crate) fn calls_since(rig: &Rig, before: usize) -> String {
-    let calls = rig.replay.all_calls();
+    let calls = rig.cloud.recorded();
     let mut counts = std::collections::BTreeMap::<_, usize>::new();
-    for call in calls[before..].iter().filter(|call| call.host.starts_with("ecs.")) {
+    for call in calls[before..].iter().filter(|call| call.service == "ecs") {
         *counts.entry(call.operation.clone()).or_default() += 1;
     }
     counts.into_iter().map(|(operation, count)| format!("{operation} {count}")).collect::<Vec<_>>().join(", ")
@@ -87,8 +83,8 @@ fn image(deployment: &Deployment) -> &DeployedImage {
 }
 
 /// A service of one revision with one container.
-pub(crate) fn orders(id: &str, digest: &Digest) -> Service {
-    Service::new("orders", "orders:7").revision(id, "orders:7", 1, &[("app", ORDERS, Some(digest))])
+pub(crate) fn orders(id: &str, digest: &Digest) -> CloudService {
+    service("orders", "orders:7").revised(revision(id, "orders:7", 1, &[("app", ORDERS, Some(digest))]))
 }
 
 #[tokio::test]
@@ -96,9 +92,9 @@ async fn a_container_is_one_deployment_with_the_data_of_ecs() {
     let (rig, stock) = rig_with(|stock| {
         let sidecar: Container<'_> = ("proxy", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders", Some(&stock.old));
         let app: Container<'_> = ("app", ORDERS, Some(&stock.index));
-        let service = Service::new("orders", "orders:7").revision("12", "orders:7", 1, &[app, sidecar]);
+        let service = service("orders", "orders:7").revised(revision("12", "orders:7", 1, &[app, sidecar]));
         let definition = [("app", ORDERS, None), ("proxy", ORDERS, None)];
-        EcsModel::default().service("prod", service).definition("orders:7", Some("ARM64"), &definition)
+        Account::new().service("prod", service).definition("orders:7", Some("ARM64"), &definition)
     });
     let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.errors, []);
@@ -128,9 +124,9 @@ async fn a_container_is_one_deployment_with_the_data_of_ecs() {
 async fn the_digest_of_a_container_may_be_that_of_an_index_or_of_a_platform() {
     let on = |architecture: Option<&'static str>, launch_type: &'static str, digest: fn(&Stock) -> &Digest| {
         let (rig, stock) = rig_with(|stock| {
-            let service = Service::new("orders", "orders:7").with("launchType", launch_type.into());
-            let service = service.revision("1", "orders:7", 1, &[("app", ORDERS, Some(digest(stock)))]);
-            EcsModel::default().service("prod", service).definition("orders:7", architecture, &[("app", ORDERS, None)])
+            let service = CloudService { launch_type: launch_type.into(), ..service("orders", "orders:7") };
+            let service = service.revised(revision("1", "orders:7", 1, &[("app", ORDERS, Some(digest(stock)))]));
+            Account::new().service("prod", service).definition("orders:7", architecture, &[("app", ORDERS, None)])
         });
         async move {
             let found = read_inventory(&rig, &[everything()]).await;
@@ -157,12 +153,22 @@ async fn the_digest_of_a_container_may_be_that_of_an_index_or_of_a_platform() {
 #[tokio::test]
 async fn during_a_rolling_deployment_both_revisions_are_deployments() {
     let (rig, stock) = rig_with(|stock| {
-        let service = Service::new("orders", "orders:8")
-            .revision("1", "orders:7", 1, &[("app", ORDERS, Some(&stock.old)), ("proxy", ORDERS, Some(&stock.amd))])
-            .revision("2", "orders:8", 2, &[("app", ORDERS, Some(&stock.arm)), ("proxy", ORDERS, Some(&stock.amd))]);
+        let service = service("orders", "orders:8")
+            .revised(revision(
+                "1",
+                "orders:7",
+                1,
+                &[("app", ORDERS, Some(&stock.old)), ("proxy", ORDERS, Some(&stock.amd))],
+            ))
+            .revised(revision(
+                "2",
+                "orders:8",
+                2,
+                &[("app", ORDERS, Some(&stock.arm)), ("proxy", ORDERS, Some(&stock.amd))],
+            ));
         let containers = [("app", ORDERS, None), ("proxy", ORDERS, None)];
-        EcsModel::default()
-            .service("prod", service.with("status", "DRAINING".into()))
+        Account::new()
+            .service("prod", service.with("status", "DRAINING"))
             .definition("orders:7", None, &containers)
             .definition("orders:8", None, &containers)
     });
@@ -181,7 +187,7 @@ async fn standalone_tasks_are_found_and_tasks_of_services_are_not_counted_twice(
         let app = [("app", ORDERS, Some(&stock.old))];
         let job =
             |digest| [("job", ORDERS, Some(digest)), ("aws-guardduty-agent-x1Y", "aws/agent:1", Some(&stock.amd))];
-        EcsModel::default()
+        Account::new()
             .service("prod", orders("1", &stock.old))
             .task("prod", task("service:orders", "orders:7", 1, &app))
             .task("prod", task("family:nightly", "nightly:3", 1, &job(&stock.old)))
@@ -210,9 +216,9 @@ async fn standalone_tasks_are_found_and_tasks_of_services_are_not_counted_twice(
 async fn clusters_services_and_families_are_selected_by_pattern() {
     let (rig, _) = rig_with(|stock| {
         let job = |family: &str| task("x", &format!("{family}:1"), 1, &[("job", ORDERS, Some(&stock.old))]);
-        ["prod-a", "prod-b", "test"].into_iter().fold(EcsModel::default(), |model, cluster| {
-            let scratch = Service::new("scratch", "scratch:1");
-            let scratch = scratch.revision("1", "scratch:1", 1, &[("app", ORDERS, Some(&stock.old))]);
+        ["prod-a", "prod-b", "test"].into_iter().fold(Account::new(), |model, cluster| {
+            let scratch = service("scratch", "scratch:1");
+            let scratch = scratch.revised(revision("1", "scratch:1", 1, &[("app", ORDERS, Some(&stock.old))]));
             let model = model.service(cluster, orders("1", &stock.old)).service(cluster, scratch);
             model.task(cluster, job("nightly")).task(cluster, job("sandbox"))
         })
@@ -225,19 +231,19 @@ async fn clusters_services_and_families_are_selected_by_pattern() {
     let names: Vec<_> = found.deployments.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["prod-a/orders", "prod-a/scratch", "prod-a/nightly", "prod-b/orders", "prod-b/nightly"]);
     let services: Vec<_> =
-        rig.replay.calls("DescribeServices").into_iter().map(|call| call.body["services"].clone()).collect();
+        rig.cloud.recorded_calls("DescribeServices").into_iter().map(|call| call.body["services"].clone()).collect();
     assert!(services.contains(&json!([arn("service/prod-b/orders")])), "others are not even described: {services:?}");
-    assert_eq!(rig.replay.calls("ListServices").len(), 2, "each cluster once");
+    assert_eq!(rig.cloud.recorded_calls("ListServices").len(), 2, "each cluster once");
 }
 
 #[tokio::test]
 async fn a_second_run_reads_no_revision_or_definition_again() {
     let model = |ids: &'static [&'static str]| {
         move |stock: &Stock| {
-            let service = ids.iter().fold(Service::new("orders", "orders:7"), |service, id| {
-                service.revision(id, &format!("orders:{id}"), 1, &[("app", ORDERS, Some(&stock.old))])
+            let service = ids.iter().fold(service("orders", "orders:7"), |service, id| {
+                service.revised(revision(id, &format!("orders:{id}"), 1, &[("app", ORDERS, Some(&stock.old))]))
             });
-            let definitions = ["1", "2"].iter().fold(EcsModel::default(), |model, id| {
+            let definitions = ["1", "2"].iter().fold(Account::new(), |model, id| {
                 model.definition(&format!("orders:{id}"), None, &[("app", ORDERS, None)])
             });
             let task = |family: &str| task("x", family, 1, &[("job", ORDERS, Some(&stock.old))]);
@@ -251,7 +257,7 @@ async fn a_second_run_reads_no_revision_or_definition_again() {
         "DescribeServiceRevisions 1, DescribeServices 1, DescribeTaskDefinition 2, DescribeTasks 1, ListClusters 1, \
          ListServices 1, ListTasks 1"
     );
-    let before = first.replay.all_calls().len();
+    let before = first.cloud.recorded().len();
     let again = read_inventory(&first, &[everything()]).await;
     assert_eq!((calls_since(&first, before).as_str(), ids(&again.deployments)), (LISTS, ids(&found.deployments)));
 
@@ -259,7 +265,7 @@ async fn a_second_run_reads_no_revision_or_definition_again() {
     let both = since(rig_with(model(&["1", "2"])).0);
     read_inventory(&both, &[everything()]).await;
     assert_eq!(
-        both.replay.calls("DescribeServiceRevisions")[0].body["serviceRevisionArns"].as_array().unwrap().len(),
+        both.cloud.recorded_calls("DescribeServiceRevisions")[0].body["serviceRevisionArns"].as_array().unwrap().len(),
         1
     );
     let new = since(rig_with(model(&["2"])).0);
@@ -267,15 +273,15 @@ async fn a_second_run_reads_no_revision_or_definition_again() {
     assert_eq!(calls_since(&new, 0), LISTS);
     let back = since(rig_with(model(&["1"])).0);
     read_inventory(&back, &[everything()]).await;
-    assert_eq!(back.replay.calls("DescribeServiceRevisions").len(), 1, "no service named it any more");
+    assert_eq!(back.cloud.recorded_calls("DescribeServiceRevisions").len(), 1, "no service named it any more");
 }
 
 #[tokio::test]
 async fn lists_are_read_to_their_last_page() {
     let (rig, _) = rig_with(|stock| {
-        let model = ["a", "b", "c", "d", "e"].into_iter().fold(EcsModel::default(), |model, name| {
+        let model = ["a", "b", "c", "d", "e"].into_iter().fold(Account::new(), |model, name| {
             let app = [("app", ORDERS, Some(&stock.old))];
-            let service = Service::new(name, "x:1").revision("1", "x:1", 1, &app);
+            let service = service(name, "x:1").revised(revision("1", "x:1", 1, &app));
             let model = model.service("prod", service).task("prod", task("x", &format!("{name}:1"), 1, &app));
             model.service(name, orders("1", &stock.old))
         });
@@ -283,7 +289,7 @@ async fn lists_are_read_to_their_last_page() {
     });
     let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.deployments.len(), 15);
-    let calls = |operation: &str| rig.replay.calls(operation);
+    let calls = |operation: &str| rig.cloud.recorded_calls(operation);
     assert_eq!(calls("ListClusters").len(), 3);
     let of_prod =
         |operation: &str| calls(operation).iter().filter(|it| it.body["cluster"] == arn("cluster/prod")).count();
@@ -296,17 +302,18 @@ async fn lists_are_read_to_their_last_page() {
 async fn services_revisions_and_tasks_are_described_in_the_largest_batches() {
     let (rig, _) = rig_with(|stock| {
         let app = [("app", ORDERS, Some(&stock.old))];
-        let model = (0..45).fold(EcsModel::default().definition("x:1", None, &app), |model, n| {
+        let model = (0..45).fold(Account::new().definition("x:1", None, &app), |model, n| {
             // Revisions of several clusters, because the call names no cluster.
             let cluster = if n < 25 { "prod" } else { "test" };
-            model.service(cluster, Service::new(&format!("s{n}"), "x:1").revision("1", "x:1", 1, &app))
+            model.service(cluster, service(&format!("s{n}"), "x:1").revised(revision("1", "x:1", 1, &app)))
         });
         (0..250).fold(model, |model, n| model.task("prod", task(&format!("service:s{n}"), "x:1", 1, &app)))
     });
     let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!((found.deployments.len(), found.errors.as_slice()), (45, [].as_slice()));
     let sizes = |operation: &str, field: &str| {
-        let sizes = rig.replay.calls(operation).into_iter().map(|call| call.body[field].as_array().unwrap().len());
+        let sizes =
+            rig.cloud.recorded_calls(operation).into_iter().map(|call| call.body[field].as_array().unwrap().len());
         let mut sizes: Vec<_> = sizes.collect();
         sizes.sort_unstable();
         sizes
@@ -314,16 +321,16 @@ async fn services_revisions_and_tasks_are_described_in_the_largest_batches() {
     assert_eq!(sizes("DescribeServices", "services"), [5, 10, 10, 10, 10]);
     assert_eq!(sizes("DescribeServiceRevisions", "serviceRevisionArns"), [5, 20, 20]);
     assert_eq!(sizes("DescribeTasks", "tasks"), [50, 100, 100]);
-    assert_eq!(rig.replay.calls("DescribeTaskDefinition").len(), 1, "all share one");
+    assert_eq!(rig.cloud.recorded_calls("DescribeTaskDefinition").len(), 1, "all share one");
 }
 
 #[tokio::test]
 async fn owners_come_from_the_tags_of_services_and_tasks() {
     let (mut rig, _) = rig_with(|stock| {
         let mut job = task("x", "nightly:1", 1, &[("job", ORDERS, Some(&stock.old))]);
-        job["tags"] = json!([{ "key": "team", "value": "data" }]);
-        EcsModel::default()
-            .service("prod", orders("1", &stock.old).tagged("team", "payments").tagged("other", "x"))
+        job.tags.insert("team".into(), "data".into());
+        Account::new()
+            .service("prod", orders("1", &stock.old).tag("team", "payments").tag("other", "x"))
             .task("prod", job)
     });
     rig.owners = OwnerSettings { tags: vec!["team".into()], ..OwnerSettings::default() };
@@ -341,8 +348,8 @@ async fn a_digest_that_ecs_does_not_report_is_read_from_the_image_name_or_unknow
     let name = format!("quay.io/x/pinned:1@{pinned}");
     let (rig, _) = rig_with(|_| {
         let images = [("plain", "nginx", None), ("pinned", name.as_str(), None)];
-        let service = Service::new("web", "web:1").revision("1", "web:1", 1, &images);
-        EcsModel::default().service("prod", service).definition("web:1", None, &images)
+        let service = service("web", "web:1").revised(revision("1", "web:1", 1, &images));
+        Account::new().service("prod", service).definition("web:1", None, &images)
     });
     rig.registry.fail("quay.io/x/pinned", Error::not_found(&name.parse().unwrap()));
     let found = read_inventory(&rig, &[everything()]).await;
@@ -363,13 +370,12 @@ fn image_error(deployment: &Deployment) -> (&'static str, Option<Digest>, String
 async fn services_without_revisions_run_the_images_of_their_tasks_or_task_definition() {
     let (rig, stock) = rig_with(|stock| {
         let set = json!([{ "status": "PRIMARY", "taskDefinition": definition_arn("sets:2"), "launchType": "EC2" }]);
-        let external = Service::new("sets", "none:0").with("taskDefinition", json!(null)).with("taskSets", set);
-        let mut on_arm = task("service:sets", "sets:2", 1, &[("app", ORDERS, Some(&stock.index))]);
-        on_arm["attributes"] = json!([{ "name": "ecs.cpu-architecture", "value": "arm64" }]);
+        let external = service("sets", "none:0").with("taskDefinition", json!(null)).with("taskSets", set);
+        let on_arm = task("service:sets", "sets:2", 1, &[("app", ORDERS, Some(&stock.index))]).on("arm64");
         let named = format!("{ORDERS}@{}", stock.old);
-        EcsModel::default()
+        Account::new()
             .service("prod", external.with("launchType", json!(null)))
-            .service("prod", Service::new("rest", "rest:9").with("desiredCount", 0.into()))
+            .service("prod", service("rest", "rest:9").with("desiredCount", 0))
             .task("prod", on_arm)
             .definition("sets:2", None, &[("app", ORDERS, None)])
             .definition("rest:9", None, &[("app", &named, None)])
@@ -387,13 +393,13 @@ async fn services_without_revisions_run_the_images_of_their_tasks_or_task_defini
 #[tokio::test]
 async fn a_revision_that_is_rolled_back_is_not_the_main_one() {
     let (rig, stock) = rig_with(|stock| {
-        let service = Service::new("orders", "orders:7")
-            .revision("1", "orders:7", 1, &[("app", ORDERS, Some(&stock.old))])
-            .revision("2", "orders:7", 2, &[("app", ORDERS, Some(&stock.amd))]);
+        let service = service("orders", "orders:7")
+            .revised(revision("1", "orders:7", 1, &[("app", ORDERS, Some(&stock.old))]))
+            .revised(revision("2", "orders:7", 2, &[("app", ORDERS, Some(&stock.amd))]));
         let mut failed = current("prod", "orders", "2");
         failed["requestedTaskCount"] = 0.into();
         let revisions = json!([failed, current("prod", "orders", "1")]);
-        EcsModel::default().service("prod", service.with("currentServiceRevisions", revisions)).definition(
+        Account::new().service("prod", service.with("currentServiceRevisions", revisions)).definition(
             "orders:7",
             None,
             &[("app", ORDERS, None)],
@@ -404,33 +410,28 @@ async fn a_revision_that_is_rolled_back_is_not_the_main_one() {
     assert_eq!(digests, [stock.old, stock.amd]);
 }
 
-/// The ECS model and the cloud on loopback were written independently and agree on the calls.
 #[tokio::test]
-async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
+async fn a_large_cluster_is_read_completely() {
     let cloud = Cloud::new(ACCOUNT);
     let containers = |n: usize| {
         let digest = |name: &str| Some(Digest::sha256(format!("{name}{n}").as_bytes()));
-        ["app", "log"]
-            .map(|name| loopback::CloudContainer::new(name, "quay.io/x/app:1", digest(name).as_ref()))
-            .to_vec()
+        ["app", "log"].map(|name| aws::CloudContainer::new(name, "quay.io/x/app:1", digest(name).as_ref())).to_vec()
     };
     for n in 0..210 {
         let (name, definition) = (format!("s{n}"), format!("s{n}:1"));
-        let mut service = loopback::CloudService::new(&name, &definition, containers(n));
+        let mut service = aws::CloudService::new(&name, &definition, containers(n));
         if n % 3 == 0 {
-            service = loopback::CloudService { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
+            service = aws::CloudService { controller: "EXTERNAL".into(), revisions: Vec::new(), ..service };
         }
         cloud.service(ACCOUNT, REGION, "prod", service);
-        let task = loopback::CloudTask::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
+        let task = aws::CloudTask::standalone(&format!("t{n}"), &definition, containers(n)).of_service(&name);
         cloud.task(ACCOUNT, REGION, "prod", task);
-        let named = ["app", "log"].map(|name| loopback::ContainerDefinition::new(name, "quay.io/x/app:1")).to_vec();
-        let definition =
-            loopback::TaskDefinition { family: name, revision: 1, containers: named, ..Default::default() };
+        let named = ["app", "log"].map(|name| aws::ContainerDefinition::new(name, "quay.io/x/app:1")).to_vec();
+        let definition = aws::TaskDefinition { family: name, revision: 1, containers: named, ..Default::default() };
         cloud.task_definition(ACCOUNT, REGION, definition);
     }
-    let rig = rig_with(|_| EcsModel::default()).0;
-    let aws = || rig.aws().with_transport(cloud.transport());
-    let found = EcsInventory::new(vec![everything()], rig.aws_scope_of(aws())).deployments().await;
+    let rig = Rig::new(MemoryRegistry::new(), Account(cloud));
+    let found = EcsInventory::new(vec![everything()], rig.aws_scope()).deployments().await;
     assert_eq!(found.errors, []);
     let runs: std::collections::BTreeMap<_, _> =
         found.deployments.iter().map(|it| (it.id.as_str(), image_error(it).1.unwrap())).collect();
@@ -443,7 +444,7 @@ async fn a_large_cluster_of_the_cloud_on_loopback_is_read_completely() {
     }
     let cold = rig.requests.snapshot()["ecs"]["api"];
     assert_eq!(cold, 1 + 3 + 21 + 3 + 3 + 7 + 210, "clusters, services, tasks, revisions, and definitions");
-    EcsInventory::new(vec![everything()], rig.aws_scope_of(aws())).deployments().await;
+    EcsInventory::new(vec![everything()], rig.aws_scope()).deployments().await;
     assert_eq!(rig.requests.snapshot()["ecs"]["api"] - cold, 1 + 3 + 21 + 3 + 3);
 }
 
@@ -453,7 +454,7 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_read_as_a_ta
         let agent: [Container<'_>; 2] = [("agent", ORDERS, Some(&stock.old)), ("init", "quay.io/x:1", None)];
         let silent: [Container<'_>; 1] = [("agent", "quay.io/x:1", None)];
         let nightly = [("app", ORDERS, Some(&stock.old))];
-        let model = EcsModel::default().definition("agent:3", None, &nightly);
+        let model = Account::new().definition("agent:3", None, &nightly);
         let model =
             model.task("prod", daemon_task("agent:3", 1, &agent)).task("prod", daemon_task("silent:1", 1, &silent));
         model.task("prod", task("family:agent", "agent:3", 1, &nightly))
@@ -469,6 +470,7 @@ async fn a_managed_daemon_is_a_deployment_and_its_definition_is_not_read_as_a_ta
     );
     assert_eq!(daemon.workload.as_ref().unwrap().version.as_deref(), Some("3"));
     assert_eq!(image(daemon).digest, stock.old);
-    let described: Vec<_> = rig.replay.calls("DescribeTaskDefinition").into_iter().map(|call| call.body).collect();
+    let described: Vec<_> =
+        rig.cloud.recorded_calls("DescribeTaskDefinition").into_iter().map(|call| call.body).collect();
     assert_eq!(described, [json!({ "taskDefinition": definition_arn("agent:3") })]);
 }

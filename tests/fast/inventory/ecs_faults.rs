@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use basewatch::inventory::EcsSettings;
 use serde_json::json;
+use testbed::aws::{Answer, Call};
 
 use crate::inventory::{
+    account::{Account, arn, revision, service, task},
     ecs::{ORDERS, Stock, calls_since, everything, orders, read_inventory, rig_but, rig_with},
     rig::{REGION, Rig, codes, ids, regions, unreadable},
-};
-use testbed::{
-    aws_replay::{Answer, Call},
-    ecs_model::{EcsModel, Service, arn, task},
 };
 
 const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform that";
@@ -25,14 +23,14 @@ fn throttled() -> Answer {
 }
 
 /// Two clusters with a service and a task each.
-fn model(stock: &Stock) -> EcsModel {
+fn model(stock: &Stock) -> Account {
     let app = [("app", ORDERS, Some(&stock.old))];
-    let with = |model: EcsModel, cluster| {
+    let with = |model: Account, cluster| {
         let model = model.service(cluster, orders("1", &stock.old));
         let model = model.task(cluster, task("service:orders", "orders:7", 1, &app));
         model.task(cluster, task("family:nightly", "nightly:1", 1, &app))
     };
-    let both = with(with(EcsModel::default(), "prod"), "test");
+    let both = with(with(Account::new(), "prod"), "test");
     both.definition("orders:7", None, &app).definition("nightly:1", None, &app)
 }
 
@@ -50,7 +48,7 @@ fn names(found: &basewatch::inventory::InventoryResult) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_denied_region_leaves_the_others_intact() {
-    let rig = faulty(|call| call.host.starts_with("ecs.us-east-1").then(denied));
+    let rig = faulty(|call| (call.service == "ecs" && call.region == "us-east-1").then(denied));
     let both = EcsSettings { regions: regions(&[REGION, "us-east-1"]), ..everything() };
     let found = read_inventory(&rig, &[both]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders", "test/nightly"]);
@@ -90,8 +88,8 @@ async fn a_throttled_cluster_is_an_error_unless_it_recovers_before_the_last_atte
 #[tokio::test]
 async fn a_region_without_responses_is_given_up() {
     let (rig, _) = rig_but(
-        |stock| (0..50).fold(EcsModel::default(), |model, n| model.service(&format!("c{n}"), orders("1", &stock.old))),
-        |call| (call.operation != "ListClusters" && call.host.starts_with("ecs.")).then(throttled),
+        |stock| (0..50).fold(Account::new(), |model, n| model.service(&format!("c{n}"), orders("1", &stock.old))),
+        |call| (call.operation != "ListClusters" && call.service == "ecs").then(throttled),
     );
     let found = read_inventory(&rig, &[everything()]).await;
     let whole: Vec<_> = found.errors.iter().filter(|error| error.scope == "ecs eu-west-1").collect();
@@ -156,7 +154,7 @@ async fn without_permission_for_task_definitions_only_their_data_is_missing() {
 async fn a_denied_task_definition_stops_further_requests_for_definitions() {
     let (rig, _) = rig_but(
         |stock| {
-            (0..100).fold(EcsModel::default(), |model, n| {
+            (0..100).fold(Account::new(), |model, n| {
                 model.task("prod", task("x", &format!("f{n}:1"), 1, &[("job", ORDERS, Some(&stock.old))]))
             })
         },
@@ -164,14 +162,14 @@ async fn a_denied_task_definition_stops_further_requests_for_definitions() {
     );
     let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(found.deployments.len(), 100);
-    assert!(rig.replay.calls("DescribeTaskDefinition").len() <= 8, "so many are under way at once");
+    assert!(rig.cloud.recorded_calls("DescribeTaskDefinition").len() <= 8, "so many are under way at once");
 }
 
 #[tokio::test]
 async fn a_page_that_fails_midway_keeps_what_was_read() {
     let (rig, _) = rig_but(
         |stock| model(stock).paged(1),
-        |call| (call.operation == "ListTasks" && call.body["nextToken"] == "1" && of_test(call)).then(denied),
+        |call| (call.operation == "ListTasks" && call.body.get("nextToken").is_some() && of_test(call)).then(denied),
     );
     let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!(names(&found), ["prod/orders", "prod/nightly", "test/orders"]);
@@ -193,7 +191,7 @@ async fn a_list_that_repeats_its_token_ends() {
 
 #[tokio::test]
 async fn a_failed_connection_is_reported_as_unreachable() {
-    let rig = faulty(|call| call.host.starts_with("ecs.").then_some(Answer::Refused));
+    let rig = faulty(|call| (call.service == "ecs").then_some(Answer::Refused));
     let found = read_inventory(&rig, &[everything()]).await;
     assert_eq!((codes(&found.errors), found.deployments.len()), (vec![("ecs eu-west-1", "unreachable")], 0));
 }
@@ -210,8 +208,8 @@ async fn a_cluster_deleted_during_the_run_is_not_found() {
 async fn a_malformed_image_name_is_reported_and_affects_no_other_container() {
     let (rig, _) = rig_with(|stock| {
         let images = [("bad", "Not an image", Some(&stock.old)), ("good", ORDERS, Some(&stock.old))];
-        EcsModel::default()
-            .service("prod", Service::new("web", "web:1").revision("1", "web:1", 1, &images))
+        Account::new()
+            .service("prod", service("web", "web:1").revised(revision("1", "web:1", 1, &images)))
             .definition("web:1", None, &images)
     });
     let found = read_inventory(&rig, &[everything()]).await;

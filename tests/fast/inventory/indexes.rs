@@ -2,41 +2,38 @@
 
 use std::sync::Arc;
 
+use crate::inventory::{
+    account::{Account, INDEX, MANIFEST},
+    ecs,
+    memory_registry::MemoryRegistry,
+    rig::{REGION, Rig, ids, settings, unreadable},
+};
 use basewatch::{
     inventory::{Inventory, InventoryResult, NamedInventory},
     store::{Catalog, ImageReader},
 };
 use serde_json::{Value, json};
-
-use crate::inventory::{
-    ecs,
-    rig::{REGION, Rig, ids, settings, unreadable},
-};
-use testbed::{
-    ecr_model::{EcrModel, INDEX, Image, MANIFEST},
-    ecs_model::EcsModel,
-    memory_registry::MemoryRegistry,
-};
+use testbed::aws::CloudImage;
 
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 
 /// An image with this configuration.
-fn image(registry: &MemoryRegistry, config: &Value) -> Image {
+fn image(registry: &MemoryRegistry, config: &Value) -> CloudImage {
     let config = registry.put(config.to_string().as_bytes());
     let manifest = json!({ "schemaVersion": 2, "config": { "digest": config }, "layers": null });
-    Image::new(MANIFEST, manifest.to_string())
+    CloudImage::new(MANIFEST, manifest.to_string())
 }
 
-fn entry(image: &Image, platform: &Value) -> Value {
-    json!({ "mediaType": MANIFEST, "digest": image.digest(), "size": image.manifest.len(), "platform": platform })
+fn entry(image: &CloudImage, platform: &Value) -> Value {
+    json!({ "mediaType": MANIFEST, "digest": image.digest(), "size": image.manifest().len(), "platform": platform })
 }
 
-fn index(entries: &[Value]) -> Image {
-    Image::new(INDEX, json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries }).to_string())
+fn index(entries: &[Value]) -> CloudImage {
+    CloudImage::new(INDEX, json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries }).to_string())
 }
 
-fn nested(inner: &Image) -> Value {
-    json!({ "mediaType": INDEX, "digest": inner.digest(), "size": inner.manifest.len() })
+fn nested(inner: &CloudImage) -> Value {
+    json!({ "mediaType": INDEX, "digest": inner.digest(), "size": inner.manifest().len() })
 }
 
 fn on(os: &str, architecture: &str) -> Value {
@@ -44,9 +41,9 @@ fn on(os: &str, architecture: &str) -> Value {
 }
 
 /// The deployments of `image`, all of whose content is in the registry.
-async fn read_inventory(registry: &Arc<MemoryRegistry>, image: &Image, pushed: &[&Image]) -> InventoryResult {
+async fn read_inventory(registry: &Arc<MemoryRegistry>, image: &CloudImage, pushed: &[&CloudImage]) -> InventoryResult {
     for pushed in pushed {
-        registry.put(pushed.manifest.as_bytes());
+        registry.put(pushed.manifest());
     }
     registry.tag("ghcr.io/a/x:1", image);
     let images = Arc::new(ImageReader::new(Arc::clone(registry) as _, Arc::new(Catalog::in_memory())));
@@ -119,8 +116,8 @@ async fn nested_indexes_in_ecr_are_read_and_their_images_are_not_counted_twice()
     let inner = index(&[entry(&arm64, &on("linux", "arm64"))]);
     let mut annotated = entry(&amd64, &Value::Null);
     annotated["annotations"] = json!({ BASE_NAME: "public.ecr.aws/lambda/java:21", "other": "dropped" });
-    let outer = index(&[nested(&inner), annotated]).tagged(&["1"]);
-    let rig = Rig::new(registry, EcrModel::default().with(REGION, "orders", [outer, inner, arm64, amd64]));
+    let outer = index(&[nested(&inner), annotated]).with_tags(&["1"]);
+    let rig = Rig::new(registry, Account::new().images(REGION, "orders", [outer, inner, arm64, amd64]));
     let untagged = basewatch::inventory::EcrSettings { untagged: true, ..settings() };
     let found = rig.read_inventory(&[untagged]).await;
     let id = |platform: &str| format!("ecr:eu-west-1:123456789012:orders:1#linux/{platform}");
@@ -136,19 +133,16 @@ async fn only_the_running_image_of_an_index_is_a_deployment() {
     let mut v2_entry = entry(&v2, &on("linux", "amd64"));
     v2_entry["platform"]["variant"] = "v2".into();
     let inner = index(&[v2_entry, entry(&v1, &Value::Null)]);
-    let outer = index(&[nested(&inner), entry(&arm64, &on("linux", "arm64"))]).tagged(&["421"]);
+    let outer = index(&[nested(&inner), entry(&arm64, &on("linux", "arm64"))]).with_tags(&["421"]);
     for (architecture, expected) in [("X86_64", &v1), ("ARM64", &arm64)] {
-        let service = ecs::orders("1", &outer.digest());
-        let tasks = EcsModel::default().service("prod", service);
+        let service = ecs::orders("1", outer.digest());
+        let tasks = Account::new().service("prod", service);
         let tasks = tasks.definition("orders:7", Some(architecture), &[("app", ecs::ORDERS, None)]);
         let stock = [outer.clone(), inner.clone(), v1.clone(), v2.clone(), arm64.clone()];
-        let ecr = EcrModel::default().with(REGION, "orders", stock);
-        let rig = Rig::answering(Arc::clone(&registry), move |call| {
-            if call.host.starts_with("ecs.") { tasks.answer(call) } else { ecr.answer(call) }
-        });
+        let rig = Rig::new(Arc::clone(&registry), tasks.images(REGION, "orders", stock));
         let found = ecs::read_inventory(&rig, &[ecs::everything()]).await;
         let [deployment] = found.deployments.as_slice() else { panic!("{found:?}") };
-        assert_eq!(deployment.image.as_ref().unwrap().digest, expected.digest(), "{architecture}");
+        assert_eq!(deployment.image.as_ref().unwrap().digest, *expected.digest(), "{architecture}");
         assert_eq!(deployment.id, "ecs:eu-west-1:123456789012:prod/orders:app");
     }
 }

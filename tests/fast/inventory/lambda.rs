@@ -2,52 +2,51 @@
 
 use std::time::Duration;
 
+use crate::inventory::{
+    account::{ACCOUNT, Account, asked, function, second},
+    memory_registry::MemoryRegistry,
+    rig::{REGION, Rig, codes, ids, named, regions, unreadable},
+};
 use basewatch::{
     image::LambdaArch,
     inventory::{Deployment, DeploymentKind, ImageAvailability, LambdaSettings, OwnerSettings, Selector, Workload},
 };
 use serde_json::json;
-
-use crate::inventory::rig::{REGION, Rig, codes, ids, named, regions, unreadable};
-use testbed::{
-    aws_replay::{Answer, Call},
-    ecr_model::{ACCOUNT, EcrModel, Image},
-    lambda_model::{Function, LambdaModel, asked},
-    memory_registry::MemoryRegistry,
-};
+use testbed::aws::{Answer, Call, CloudFunction, CloudImage, CloudVersion};
 
 pub(crate) fn functions() -> LambdaSettings {
     LambdaSettings { regions: regions(&[REGION]), selector: Selector::default(), refresh: Duration::from_hours(24) }
 }
 
 /// One image in `orders` of two regions.
-pub(crate) fn rig_with(model: impl FnOnce(&Image) -> LambdaModel) -> Rig {
+pub(crate) fn rig_with(model: impl FnOnce(&CloudImage) -> Account) -> Rig {
     rig_but(model, |_| None)
 }
 
 /// The same, with `fault` responding first.
 pub(crate) fn rig_but(
-    model: impl FnOnce(&Image) -> LambdaModel,
+    model: impl FnOnce(&CloudImage) -> Account,
     fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static,
 ) -> Rig {
     let registry = MemoryRegistry::new();
-    let image = registry.image("orders").tagged(&["421"]).pushed_at(1_755_000_000);
-    let lambda = model(&image);
-    let ecr = EcrModel::default().with(REGION, "orders", [image.clone()]).with("us-east-1", "orders", [image]);
-    Rig::answering(registry, move |call| {
-        let model = || if call.host.starts_with("lambda.") { lambda.answer(call) } else { ecr.answer(call) };
-        fault(call).unwrap_or_else(model)
+    let image = registry.image("orders").with_tags(&["421"]).pushed(second(1_755_000_000));
+    let account = model(&image).images(REGION, "orders", [image.clone()]).images("us-east-1", "orders", [image]);
+    Rig::with_faults(registry, account, move |call| {
+        if call.operation == "ListFunctions" {
+            assert_eq!((&*call.parameters["FunctionVersion"], &*call.parameters["MaxItems"]), ("ALL", "50"));
+        }
+        fault(call)
     })
 }
 
 /// The calls of Lambda after the first `before` calls of any service.
 pub(crate) fn since(rig: &Rig, before: usize) -> Vec<String> {
-    asked(&rig.replay.all_calls()[before..])
+    asked(&rig.cloud.recorded()[before..])
 }
 
 /// The calls of Lambda of another run over all functions.
 async fn look_again(rig: &Rig) -> Vec<String> {
-    let before = rig.replay.all_calls().len();
+    let before = rig.cloud.recorded().len();
     rig.look_at_functions(&[functions()]).await;
     since(rig, before)
 }
@@ -60,11 +59,13 @@ pub(crate) fn find<'a>(deployments: &'a [Deployment], id: &str) -> &'a Deploymen
 #[tokio::test]
 async fn a_function_is_one_deployment_with_the_data_of_lambda() {
     let rig = rig_with(|image| {
-        let function = Function::new(REGION, "orders", image)
-            .configured("Architectures", json!(["arm64"]))
-            .configured("LastModified", "2026-11-18T21:30:00.000+0000".into())
+        let function = function(REGION, "orders", image)
+            .changed(|latest| {
+                latest.architecture = LambdaArch::Arm64;
+                latest.last_modified = "2026-11-18T21:30:00Z".parse().unwrap();
+            })
             .configured("ImageConfigResponse", json!({ "ImageConfig": { "Command": ["app.handler"] } }));
-        LambdaModel::default().with([function])
+        Account::new().functions(REGION, [function])
     });
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(found.errors, []);
@@ -104,24 +105,24 @@ async fn a_function_is_one_deployment_with_the_data_of_lambda() {
 async fn lists_are_read_to_their_last_page_and_zip_functions_are_ignored() {
     let rig = rig_with(|image| {
         let names = ["a", "b", "c", "d", "e"];
-        let images = names.map(|name| Function::new(REGION, name, image));
-        let zip = Function::new(REGION, "zip", image).configured("PackageType", "Zip".into()).published("1");
-        LambdaModel::default().with(images).with([zip]).paged(2)
+        let images = names.map(|name| function(REGION, name, image));
+        let zip = CloudFunction::new("zip", CloudVersion::zip("java21")).published_as(1);
+        Account::new().functions(REGION, images).functions(REGION, [zip]).paged(2)
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let names: Vec<_> = found.deployments.iter().map(|deployment| deployment.name.as_str()).collect();
     assert_eq!((names, found.errors.as_slice()), (vec!["a", "b", "c", "d", "e"], [].as_slice()));
     assert_eq!(since(&rig, 0), ["get a", "get b", "get c", "get d", "get e", "list", "list", "list", "list"]);
-    assert_eq!(rig.replay.calls("BatchGetImage").len(), 1, "they run one image");
+    assert_eq!(rig.cloud.recorded_calls("BatchGetImage").len(), 1, "they run one image");
 }
 
 #[tokio::test]
 async fn each_alias_is_a_deployment_and_aliases_are_listed_for_published_functions_only() {
     let rig = rig_with(|image| {
-        let published = Function::new(REGION, "orders", image).published("7").published("8").published("9");
-        let published = published.aliased("live", "7", &[("8", 0.1)]);
-        let published = published.aliased("old", "7", &[]).aliased("next", "$LATEST", &[]);
-        LambdaModel::default().with([published, Function::new(REGION, "plain", image)]).paged(2)
+        let published = function(REGION, "orders", image).published_as(7).published_as(8).published_as(9);
+        let published = published.weighted_alias("live", 7, 8, 0.1);
+        let published = published.alias("old", 7).alias("next", "$LATEST");
+        Account::new().functions(REGION, [published, function(REGION, "plain", image)]).paged(2)
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let id = "lambda:eu-west-1:123456789012:orders";
@@ -153,15 +154,15 @@ async fn each_alias_is_a_deployment_and_aliases_are_listed_for_published_functio
 #[tokio::test]
 async fn a_second_run_over_an_unchanged_fleet_sends_list_calls_only() {
     let rig = rig_with(|image| {
-        let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", &[]);
-        LambdaModel::default().with([published, Function::new(REGION, "plain", image)])
+        let published = function(REGION, "orders", image).published_as(7).alias("live", 7);
+        Account::new().functions(REGION, [published, function(REGION, "plain", image)])
     });
     let first = rig.look_at_functions(&[functions()]).await;
-    let before = rig.replay.all_calls().len();
+    let before = rig.cloud.recorded().len();
     let registry = rig.registry.asked();
     let second = rig.look_at_functions(&[functions()]).await;
     assert_eq!(since(&rig, before), ["aliases orders", "list"]);
-    let operations: Vec<_> = rig.replay.all_calls()[before..].iter().map(|call| call.operation.clone()).collect();
+    let operations: Vec<_> = rig.cloud.recorded()[before..].iter().map(|call| call.operation.clone()).collect();
     assert_eq!(operations.iter().filter(|operation| *operation == "DescribeImages").count(), 1);
     assert_eq!(operations.len(), 3, "{operations:?}");
     assert_eq!(rig.registry.asked(), registry);
@@ -172,13 +173,14 @@ async fn a_second_run_over_an_unchanged_fleet_sends_list_calls_only() {
 
 #[tokio::test]
 async fn a_function_is_read_again_after_a_change_or_its_maximum_cache_age() {
-    let model = |image: &Image| LambdaModel::default().with(["a", "b"].map(|name| Function::new(REGION, name, image)));
+    let model =
+        |image: &CloudImage| Account::new().functions(REGION, ["a", "b"].map(|name| function(REGION, name, image)));
     let rig = rig_with(model);
     rig.look_at_functions(&[functions()]).await;
 
-    let changed = |image: &Image| {
-        let b = Function::new(REGION, "b", image).configured("RevisionId", "r2".into());
-        LambdaModel::default().with([Function::new(REGION, "a", image), b])
+    let changed = |image: &CloudImage| {
+        let b = function(REGION, "b", image).changed(|latest| latest.revision += 1);
+        Account::new().functions(REGION, [function(REGION, "a", image), b])
     };
     let mut rig = Rig { catalog: rig.catalog.clone(), now: rig.now, ..rig_with(changed) };
     rig.look_at_functions(&[functions()]).await;
@@ -194,10 +196,10 @@ async fn a_function_is_read_again_after_a_change_or_its_maximum_cache_age() {
 #[tokio::test]
 async fn a_function_that_was_being_created_or_updated_is_read_again() {
     let rig = rig_with(|image| {
-        let function = |name| Function::new(REGION, name, image);
-        let creating = function("creating").configured("State", "Pending".into());
-        let updating = function("updating").configured("LastUpdateStatus", "InProgress".into());
-        LambdaModel::default().with([creating, updating, function("idle").configured("State", "Inactive".into())])
+        let function = |name| function(REGION, name, image);
+        let creating = function("creating").configured("State", "Pending");
+        let updating = function("updating").configured("LastUpdateStatus", "InProgress");
+        Account::new().functions(REGION, [creating, updating, function("idle").configured("State", "Inactive")])
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let state = |id: &str| find(&found.deployments, id).workload.as_ref().unwrap().state.clone().unwrap();
@@ -209,7 +211,7 @@ async fn a_function_that_was_being_created_or_updated_is_read_again() {
 async fn functions_excluded_by_name_cost_no_call_and_stay_cached() {
     let rig = rig_with(|image| {
         let names = ["orders", "sandbox-x"];
-        LambdaModel::default().with(names.map(|name| Function::new(REGION, name, image).published("1")))
+        Account::new().functions(REGION, names.map(|name| function(REGION, name, image).published_as(1)))
     });
     let chosen = LambdaSettings { selector: named(&["*"], &["sandbox-*"]), ..functions() };
     let found = rig.look_at_functions(std::slice::from_ref(&chosen)).await;
@@ -225,7 +227,7 @@ async fn functions_excluded_by_name_cost_no_call_and_stay_cached() {
 async fn two_tables_for_one_region_read_it_once_and_find_each_function_once() {
     let rig = rig_with(|image| {
         let names = ["orders", "payments", "other"];
-        LambdaModel::default().with(names.map(|name| Function::new(REGION, name, image)))
+        Account::new().functions(REGION, names.map(|name| function(REGION, name, image)))
     });
     let table = |include: &[&str]| LambdaSettings {
         regions: regions(&[REGION, REGION]),
@@ -241,8 +243,9 @@ async fn two_tables_for_one_region_read_it_once_and_find_each_function_once() {
 #[tokio::test]
 async fn each_region_has_its_own_functions() {
     let rig = rig_with(|image| {
-        let functions = [Function::new(REGION, "orders", image), Function::new("us-east-1", "orders", image)];
-        LambdaModel::default().with(functions)
+        let functions = [function(REGION, "orders", image)];
+        let elsewhere = function("us-east-1", "orders", image);
+        Account::new().functions(REGION, functions).functions("us-east-1", [elsewhere])
     });
     let both = LambdaSettings { regions: regions(&[REGION, "us-east-1"]), ..functions() };
     let found = rig.look_at_functions(&[both]).await;
@@ -254,9 +257,9 @@ async fn each_region_has_its_own_functions() {
 #[tokio::test]
 async fn owners_and_selectors_use_the_function_tags_for_every_alias() {
     let mut rig = rig_with(|image| {
-        let published = Function::new(REGION, "orders", image).published("7").aliased("live", "7", &[]);
-        let ignored = Function::new(REGION, "attic", image).tagged(json!({ "basewatch": "ignore" }));
-        LambdaModel::default().with([published, ignored])
+        let published = function(REGION, "orders", image).published_as(7).alias("live", 7);
+        let ignored = function(REGION, "attic", image).tag("basewatch", "ignore");
+        Account::new().functions(REGION, [published, ignored])
     });
     rig.owners = OwnerSettings { tags: vec!["team".into()], ..OwnerSettings::default() };
     let choice = Selector { exclude_resource_tags: vec!["basewatch=ignore".parse().unwrap()], ..Selector::default() };
@@ -279,7 +282,7 @@ async fn a_function_deployed_by_digest_has_a_reference_with_that_digest() {
     let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
     let rig = rig_with(|image| {
         let pinned = format!("{host}@{}", image.digest());
-        LambdaModel::default().with([Function::new(REGION, "orders", image).coded("ImageUri", pinned.into())])
+        Account::new().functions(REGION, [function(REGION, "orders", image).coded("ImageUri", pinned)])
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let digest = &found.deployments[0].image.as_ref().unwrap().digest;
@@ -288,12 +291,11 @@ async fn a_function_deployed_by_digest_has_a_reference_with_that_digest() {
 
 #[tokio::test]
 async fn on_managed_instances_the_unqualified_deployment_is_the_latest_published_version() {
-    let provider = json!({ "LambdaManagedInstancesCapacityProviderConfig": { "CapacityProviderArn": "arn:x" } });
-    let model = |image: &Image| {
-        let managed = Function::new(REGION, "orders", image).configured("CapacityProviderConfig", provider);
-        let managed = managed.published("$LATEST.PUBLISHED").published("7");
-        let managed = managed.aliased("live", "$LATEST.PUBLISHED", &[("7", 0.5)]);
-        LambdaModel::default().with([managed, Function::new(REGION, "plain", image)])
+    let model = |image: &CloudImage| {
+        let managed = function(REGION, "orders", image);
+        let published = managed.latest.clone();
+        let managed = managed.managed(published).published_as(7).weighted_alias("live", "$LATEST.PUBLISHED", 7, 0.5);
+        Account::new().functions(REGION, [managed, function(REGION, "plain", image)])
     };
     let rig = rig_with(model);
     let found = rig.look_at_functions(&[functions()]).await;

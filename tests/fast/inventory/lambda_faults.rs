@@ -5,15 +5,12 @@ use basewatch::{
     inventory::{AffectedScope, DeploymentKind, ImageAvailability, LambdaSettings, OwnerSettings},
 };
 use serde_json::json;
+use testbed::aws::{Answer, Call, CloudImage};
 
 use crate::inventory::{
+    account::{Account, asked, function},
     lambda::{find, functions, rig_but, rig_with, since},
     rig::{REGION, Rig, codes, ids, regions, unreadable},
-};
-use testbed::{
-    aws_replay::{Answer, Call},
-    ecr_model::Image,
-    lambda_model::{Function, LambdaModel, asked, not_found, throttled},
 };
 
 const DENIED: &str = "User: arn:aws:iam::123456789012:user/x is not authorized to perform that";
@@ -22,15 +19,22 @@ fn denied() -> Answer {
     Answer::Http(403, json!({ "__type": "AccessDeniedException", "Message": DENIED }))
 }
 
+fn not_found() -> Answer {
+    let body = json!({ "Type": "User", "__type": "ResourceNotFoundException", "Message": "Function not found" });
+    Answer::Http(404, body)
+}
+
+fn throttled() -> Answer {
+    let code = "TooManyRequestsException";
+    Answer::Http(429, json!({ "Reason": "CallerRateLimitExceeded", "__type": code, "message": "Rate exceeded" }))
+}
+
 /// Functions `a`, `b` and `c`, of which `b` is published; `a` in another region as well.
-fn model(image: &Image) -> LambdaModel {
-    let published = Function::new(REGION, "b", image).published("1").aliased("live", "1", &[]);
-    LambdaModel::default().with([
-        Function::new(REGION, "a", image),
-        published,
-        Function::new(REGION, "c", image),
-        Function::new("us-east-1", "a", image),
-    ])
+fn model(image: &CloudImage) -> Account {
+    let published = function(REGION, "b", image).published_as(1).alias("live", 1);
+    Account::new()
+        .functions(REGION, [function(REGION, "a", image), published, function(REGION, "c", image)])
+        .functions("us-east-1", [function("us-east-1", "a", image)])
 }
 
 fn faulty(fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static) -> Rig {
@@ -47,7 +51,7 @@ fn both_regions() -> LambdaSettings {
 
 #[tokio::test]
 async fn a_denied_region_leaves_the_others_intact() {
-    let rig = faulty(|call| call.host.starts_with("lambda.eu-west-1").then(denied));
+    let rig = faulty(|call| (call.service == "lambda" && call.region == "eu-west-1").then(denied));
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
     assert_eq!(codes(&found.errors), [("lambda eu-west-1", "access-denied")]);
@@ -57,7 +61,8 @@ async fn a_denied_region_leaves_the_others_intact() {
 
 #[tokio::test]
 async fn a_throttled_region_is_one_error_after_the_last_attempt() {
-    let rig = Rig { attempts: 5, ..faulty(|call| call.host.starts_with("lambda.eu-west-1").then(throttled)) };
+    let rig =
+        Rig { attempts: 5, ..faulty(|call| (call.service == "lambda" && call.region == "eu-west-1").then(throttled)) };
     let found = rig.look_at_functions(&[both_regions()]).await;
     assert_eq!(ids(&found.deployments), ["lambda:us-east-1:123456789012:a:$LATEST"]);
     assert_eq!(codes(&found.errors), [("lambda eu-west-1", "throttled")]);
@@ -74,8 +79,10 @@ async fn throttling_that_ends_is_waited_out() {
 
 #[tokio::test]
 async fn a_page_that_fails_midway_keeps_earlier_pages_and_the_cache() {
-    let rig =
-        rig_but(|image| model(image).paged(2), |call| (call.nth > 0 && call.query.contains_key("Marker")).then(denied));
+    let rig = rig_but(
+        |image| model(image).paged(2),
+        |call| (call.nth > 0 && call.parameters.contains_key("Marker")).then(denied),
+    );
     assert_eq!(rig.look_at_functions(&[functions()]).await.deployments.len(), 4);
     let second = rig.look_at_functions(&[functions()]).await;
     assert_eq!(codes(&second.errors), [("lambda eu-west-1", "access-denied")]);
@@ -156,15 +163,14 @@ async fn a_deleted_image_is_reported_by_the_function_and_by_the_repository() {
     let rig = rig_with(|image| {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
         let gone = format!("{host}@{}", basewatch::image::Digest::sha256(b"gone"));
-        let failed = Function::new(REGION, "failed", image)
-            .coded("ResolvedImageUri", gone.into())
-            .configured("State", "Failed".into())
-            .configured("StateReasonCode", "ImageDeleted".into())
-            .configured("StateReason", "The image was deleted".into());
-        let idle = Function::new(REGION, "idle", image)
-            .configured("State", "Inactive".into())
-            .configured("StateReasonCode", "Idle".into());
-        LambdaModel::default().with([failed, idle])
+        let failed = function(REGION, "failed", image)
+            .coded("ResolvedImageUri", gone)
+            .configured("State", "Failed")
+            .configured("StateReasonCode", "ImageDeleted")
+            .configured("StateReason", "The image was deleted");
+        let idle =
+            function(REGION, "idle", image).configured("State", "Inactive").configured("StateReasonCode", "Idle");
+        Account::new().functions(REGION, [failed, idle])
     });
     let found = rig.look_at_functions(&[functions()]).await;
     let failed = find(&found.deployments, "failed:$LATEST");
@@ -187,12 +193,12 @@ async fn a_deleted_image_is_reported_by_the_function_and_by_the_repository() {
 async fn an_image_without_a_digest_is_reported_with_the_error_of_lambda() {
     let rig = rig_with(|image| {
         let host = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders";
-        let function = |name| Function::new(REGION, name, image);
-        let malformed = function("malformed").coded("ResolvedImageUri", format!("{host}@sha256@sha256:00").into());
+        let function = |name| function(REGION, name, image);
+        let malformed = function("malformed").coded("ResolvedImageUri", format!("{host}@sha256@sha256:00"));
         let untold = function("untold")
             .coded("ResolvedImageUri", json!(null))
             .coded("Error", json!({ "ErrorCode": "ImageNotFound", "Message": "it is gone" }));
-        LambdaModel::default().with([malformed, untold])
+        Account::new().functions(REGION, [malformed, untold])
     });
     let found = rig.look_at_functions(&[functions()]).await;
     assert_eq!(unreadable(&found), [("malformed", "registry-malformed"), ("untold", "image-missing")]);
@@ -227,7 +233,7 @@ fn assumed(account: &str) -> Answer {
 async fn each_account_is_read_with_its_own_role_and_cached_separately() {
     let fault = |call: &Call| {
         let account = call.body["RoleArn"].as_str().and_then(|arn| arn.split(':').nth(4));
-        let is_other = call.access_key == "ASIA210987654321" && call.host.starts_with("lambda.");
+        let is_other = call.access_key == "ASIA210987654321" && call.service == "lambda";
         account.map(assumed).or_else(|| is_other.then(denied))
     };
     let ids_of = |accounts: [&str; 2]| accounts.map(|id| id.parse().unwrap()).into_iter().collect();
@@ -241,7 +247,7 @@ async fn each_account_is_read_with_its_own_role_and_cached_separately() {
     for calls in
         [vec!["aliases b", "get a", "get b", "get b 1", "get c", "list", "list"], vec!["aliases b", "list", "list"]]
     {
-        let before = rig.replay.all_calls().len();
+        let before = rig.cloud.recorded().len();
         let found = rig.look_at_functions(&[functions()]).await;
         assert_eq!((found.deployments.len(), unreadable(&found)), (4, vec![]));
         assert_eq!(codes(&found.errors), [("lambda eu-west-1 of 210987654321", "access-denied")]);
@@ -254,7 +260,7 @@ async fn each_account_is_read_with_its_own_role_and_cached_separately() {
         assert_eq!(found.errors[0].affected, extent);
         assert_eq!(since(&rig, before), calls);
     }
-    let calls = rig.replay.all_calls();
-    let of_lambda = calls.iter().filter(|call| call.host.starts_with("lambda."));
+    let calls = rig.cloud.recorded();
+    let of_lambda = calls.iter().filter(|call| call.service == "lambda");
     assert!(of_lambda.clone().all(|call| call.access_key.starts_with("ASIA")), "never as basewatch itself");
 }

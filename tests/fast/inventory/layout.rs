@@ -12,7 +12,7 @@ use basewatch::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use testbed::ecr_model::{INDEX, MANIFEST};
+use crate::inventory::account::{INDEX, MANIFEST};
 
 struct Layout(TempDir);
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use crate::inventory::{memory_registry::MemoryRegistry, rig::Rig};
 use aws_config::{imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig};
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
 use basewatch::{
@@ -11,12 +12,7 @@ use basewatch::{
     secret::Secret,
 };
 use serde_json::json;
-
-use crate::inventory::rig::Rig;
-use testbed::{
-    aws_replay::{Answer, Call},
-    memory_registry::MemoryRegistry,
-};
+use testbed::aws::{Answer, Call};
 
 fn rig(respond: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Rig {
     Rig::answering(MemoryRegistry::new(), respond)
@@ -34,7 +30,7 @@ async fn an_ecr_login_is_requested_in_the_region_of_the_registry() {
     let RegistryLogin::Basic { username, password } = issued.login else { panic!("ECR takes Basic") };
     assert_eq!((username.as_str(), password.reveal()), ("AWS", "p:w"));
     assert_eq!(issued.expires_at, Some("2100-01-01T00:00:00Z".parse().unwrap()));
-    let call = &rig.replay.calls("GetAuthorizationToken")[0];
+    let call = &rig.cloud.recorded_calls("GetAuthorizationToken")[0];
     assert_eq!((call.host.as_str(), &call.body), ("api.ecr.eu-north-1.amazonaws.com", &json!({})));
     assert_eq!(rig.requests.snapshot()["ecr"]["token"], 1);
 }
@@ -60,7 +56,7 @@ async fn an_ecr_public_login_is_a_bearer_token_from_us_east_1() {
     let issued = rig.aws().ecr_public().await.unwrap().unwrap();
     let RegistryLogin::Bearer(token) = issued.login else { panic!("ECR Public takes Bearer") };
     assert_eq!(token.reveal(), "b3BhcXVl");
-    assert_eq!(rig.replay.all_calls()[0].host, "api.ecr-public.us-east-1.amazonaws.com");
+    assert_eq!(rig.cloud.recorded()[0].host, "api.ecr-public.us-east-1.amazonaws.com");
     assert_eq!(rig.requests.snapshot()["ecr-public"]["token"], 1);
 }
 
@@ -114,11 +110,11 @@ async fn a_refusal_of_instance_metadata_means_no_credentials() {
     let aws = rig.aws().with_credentials(ImdsCredentialsProvider::builder().configure(&provider_config(&rig)).build());
     assert_eq!(aws.ecr_public().await, Ok(None));
     assert!(aws.ecr("123456789012", "eu-west-1").await.unwrap_err().message.contains("IMDS is disabled"));
-    assert!(!rig.replay.all_calls().is_empty(), "it was asked");
+    assert!(!rig.cloud.recorded().is_empty(), "it was asked");
 }
 
 fn provider_config(rig: &Rig) -> ProviderConfig {
-    ProviderConfig::without_region().with_http_client(rig.replay.clone())
+    ProviderConfig::without_region().with_http_client(rig.cloud.transport())
 }
 
 #[tokio::test]
@@ -144,7 +140,7 @@ async fn a_credential_source_without_a_response_times_out_once() {
 async fn credentials_are_looked_up_on_demand() {
     let rig = rig(|_| panic!("nothing is sent"));
     drop(rig.aws());
-    assert!(rig.replay.all_calls().is_empty());
+    assert!(rig.cloud.recorded().is_empty());
 }
 
 #[tokio::test]
@@ -182,7 +178,7 @@ async fn a_role_that_could_not_be_assumed_for_now_is_not_replaced_by_another_ide
             Some(AccountSettings { role: role.clone(), external_id: None, members: members(), only: Vec::new() });
         let login = rig.aws().ecr("210987654321", "eu-west-1").await;
         assert_eq!(login.map_err(|error| error.kind).err(), kind, "{response}");
-        assert_eq!(rig.replay.calls("GetAuthorizationToken").is_empty(), kind.is_some());
+        assert_eq!(rig.cloud.recorded_calls("GetAuthorizationToken").is_empty(), kind.is_some());
     }
 }
 

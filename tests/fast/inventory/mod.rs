@@ -1,7 +1,8 @@
-//! The inventories, against replayed AWS responses, an in-memory registry and layouts in temporary folders.
+//! The inventories, against an emulated AWS, an in-memory registry and layouts in temporary folders.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
+mod account;
 mod ecr;
 mod ecr_faults;
 mod ecs;
@@ -11,6 +12,7 @@ mod lambda;
 mod lambda_faults;
 mod layout;
 mod logins;
+mod memory_registry;
 mod named;
 mod partitions;
 mod rig;

@@ -11,10 +11,10 @@ use basewatch::{
 
 use serde_json::json;
 
-use crate::inventory::rig::{ids, names, unreadable};
-use testbed::{
-    ecr_model::MANIFEST,
+use crate::inventory::{
+    account::MANIFEST,
     memory_registry::{MemoryRegistry, index},
+    rig::{ids, names, unreadable},
 };
 
 async fn read_inventory(registry: &Arc<MemoryRegistry>, references: &[&str]) -> InventoryResult {
@@ -36,7 +36,7 @@ async fn a_tag_is_resolved_to_the_digest_it_points_at() {
         (deployment.name.as_str(), deployment.reference.to_string().as_str()),
         ("ghcr.io/a/x:1", "ghcr.io/a/x:1")
     );
-    assert_eq!(deployment.image.as_ref().unwrap().digest, image.digest());
+    assert_eq!(deployment.image.as_ref().unwrap().digest, *image.digest());
     assert!(registry.asked().values().all(|times| *times == 1), "{:?}", registry.asked());
 }
 
@@ -110,7 +110,7 @@ async fn tags_of_one_image_cost_one_configuration() {
 async fn a_multi_platform_image_costs_its_index_and_two_documents_for_each_platform() {
     let registry = MemoryRegistry::new();
     let arm = registry.image_on("arm", "arm64");
-    registry.put(arm.manifest.as_bytes());
+    registry.put(arm.manifest());
     let attestation = json!({
         "mediaType": MANIFEST, "digest": Digest::sha256(b"attestation"), "size": 1,
         "platform": { "os": "unknown", "architecture": "unknown" },
@@ -148,8 +148,8 @@ async fn a_known_tag_costs_one_head() {
 async fn an_index_is_one_deployment_for_each_platform() {
     let registry = MemoryRegistry::new();
     let (arm, amd) = (registry.image_on("arm", "arm64"), registry.image("amd"));
-    registry.put(arm.manifest.as_bytes());
-    registry.put(amd.manifest.as_bytes());
+    registry.put(arm.manifest());
+    registry.put(amd.manifest());
     registry.tag("ghcr.io/a/x:1", &index(&[("linux", "arm64", &arm), ("linux", "amd64", &amd)], &[]));
     let found = read_inventory(&registry, &["ghcr.io/a/x:1"]).await;
     assert_eq!(ids(&found.deployments), ["image:ghcr.io/a/x:1#linux/amd64", "image:ghcr.io/a/x:1#linux/arm64"]);

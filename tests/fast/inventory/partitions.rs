@@ -1,17 +1,16 @@
 //! Endpoints in each AWS partition, and services that a partition lacks.
 
+use crate::inventory::{
+    memory_registry::MemoryRegistry,
+    rig::{Rig, settings},
+};
 use basewatch::{
     aws::{AccountSelection, AccountSettings},
     image::AwsPartition,
     inventory::{EcrInventory, EcrSettings, Inventory as _, RegionSelection},
 };
 use serde_json::json;
-
-use crate::inventory::rig::{Rig, settings};
-use testbed::{
-    aws_replay::{Answer, Call},
-    memory_registry::MemoryRegistry,
-};
+use testbed::aws::{Answer, Call};
 
 /// AWS with one account and one region.
 fn aws(region: &'static str) -> impl Fn(&Call) -> Answer {
@@ -23,7 +22,7 @@ fn aws(region: &'static str) -> impl Fn(&Call) -> Answer {
             let result = format!("<AssumeRoleResult><Credentials>{credentials}</Credentials></AssumeRoleResult>");
             Answer::Xml(200, format!("<AssumeRoleResponse>{result}</AssumeRoleResponse>"))
         }
-        "POST /listRegions" => {
+        "ListRegions" => {
             Answer::ok(json!({ "Regions": [{ "RegionName": region, "RegionOptStatus": "ENABLED_BY_DEFAULT" }] }))
         }
         "DescribeRepositories" => Answer::ok(json!({ "repositories": [] })),
@@ -84,7 +83,7 @@ async fn global_services_are_called_at_the_endpoints_of_their_partition() {
         });
         let found = rig.read_inventory(&[EcrSettings { regions: RegionSelection::Enabled, ..settings() }]).await;
         assert!(found.errors.is_empty(), "{partition}: {:?}", found.errors);
-        let called_hosts: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
+        let called_hosts: Vec<_> = rig.cloud.recorded().into_iter().map(|call| call.host).collect();
         assert_eq!(called_hosts, hosts, "{partition}");
     }
 }
@@ -96,6 +95,6 @@ async fn without_accounts_the_configured_partition_decides() {
     let everywhere = EcrSettings { regions: RegionSelection::Enabled, ..settings() };
     let found = EcrInventory::new(vec![everywhere], aws_scope).deployments().await;
     assert!(found.errors.is_empty(), "{:?}", found.errors);
-    let called_hosts: Vec<_> = rig.replay.all_calls().into_iter().map(|call| call.host).collect();
+    let called_hosts: Vec<_> = rig.cloud.recorded().into_iter().map(|call| call.host).collect();
     assert_eq!(called_hosts, ["account.us-gov-west-1.amazonaws.com", "api.ecr.us-gov-west-1.amazonaws.com"]);
 }

@@ -18,17 +18,17 @@ use basewatch::{
 };
 use chrono::{DateTime, Utc};
 
+use crate::inventory::{account::Account, memory_registry::MemoryRegistry};
 use testbed::{
-    aws_replay::{Answer, AwsReplay, Call},
-    ecr_model::EcrModel,
-    memory_registry::MemoryRegistry,
+    allowed::assert_allowed,
+    aws::{Answer, Call, Cloud},
 };
 
 pub(crate) const REGION: &str = "eu-west-1";
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI-never-shown";
 
 pub(crate) struct Rig {
-    pub(crate) replay: AwsReplay,
+    pub(crate) cloud: Cloud,
     pub(crate) registry: Arc<MemoryRegistry>,
     pub(crate) requests: Arc<RequestCounter>,
     pub(crate) accounts: Arc<Mutex<Vec<String>>>,
@@ -42,16 +42,31 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) fn new(registry: Arc<MemoryRegistry>, model: EcrModel) -> Self {
-        Self::answering(registry, move |call| model.answer(call))
+    pub(crate) fn new(registry: Arc<MemoryRegistry>, account: Account) -> Self {
+        Self::with_faults(registry, account, |_| None)
     }
 
+    /// `answer` answers every call.
     pub(crate) fn answering(
         registry: Arc<MemoryRegistry>,
-        respond: impl Fn(&Call) -> Answer + Send + Sync + 'static,
+        answer: impl Fn(&Call) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::with_faults(registry, Account::new(), move |call| Some(answer(call)))
+    }
+
+    /// `fault` may answer instead of the account. The policies that ship must allow every call.
+    pub(crate) fn with_faults(
+        registry: Arc<MemoryRegistry>,
+        Account(cloud): Account,
+        fault: impl Fn(&Call) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
+        cloud.record();
+        cloud.intercept(move |call| {
+            call.permission().iter().for_each(|action| assert_allowed(action));
+            fault(call)
+        });
         Self {
-            replay: AwsReplay::new(respond),
+            cloud,
             registry,
             requests: Arc::default(),
             accounts: Arc::default(),
@@ -65,7 +80,7 @@ impl Rig {
 
     pub(crate) fn aws(&self) -> Aws {
         Aws::new(Arc::clone(&self.requests))
-            .with_transport(self.replay.clone())
+            .with_transport(self.cloud.transport())
             .with_access_key("AKIDEXAMPLE", &Secret::new(SECRET.into()))
             .with_max_attempts(self.attempts)
             .with_accounts(self.members.clone())

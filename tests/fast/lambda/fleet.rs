@@ -12,17 +12,14 @@ use std::{
     time::Duration,
 };
 
-use basewatch::{
-    aws::loopback::{Cloud, CloudImage, CloudServer},
-    image::{Annotations, Digest, Platform},
-    registry::{ImageSpec, Loopback, Stock},
-};
+use basewatch::image::{Annotations, Digest, Platform};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
 use testbed::{
+    aws::{Cloud, CloudImage, CloudServer},
     bare::basewatch,
+    registry::{ImageSpec, Loopback, Stock},
     runtime_api::{Answered, Function, RuntimeApi},
     toxic::{Reply, Toxic},
 };

@@ -1,10 +1,12 @@
 //! A fleet of which most is unknown is not a success: `run`, `audit` and the Lambda function.
 
-use basewatch::registry::ImageSpec;
 use serde_json::Value;
+use testbed::{
+    bare::{stderr, stdout},
+    registry::ImageSpec,
+};
 
 use crate::lambda::fleet::{ALL_OF_ECR, Fleet, scheduled};
-use testbed::bare::{stderr, stdout};
 
 /// One image with a known base and two without any evidence, in ECR.
 fn fleet(policy: &str) -> Fleet {

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use basewatch::aws::loopback::FaultScope;
 use serde_json::{Value, json};
+use testbed::aws::FaultScope;
 
 use crate::lambda::fleet::{ALL_OF_ECR, Fleet, pushed, scheduled};
 

@@ -10,18 +10,27 @@ use basewatch::{
     registry::RequestCounter,
     secret::Secret,
 };
-
-use crate::notifications::{TOPIC, settings};
 use testbed::{
-    aws_replay::{Answer, AwsReplay, Call},
+    allowed::assert_allowed,
+    aws::{Answer, Call, Cloud},
     messages,
 };
 
+use crate::notifications::{TOPIC, settings};
+
 type Outcome = Result<DeliveryReceipt, DeliveryError>;
 
-fn topic(replay: &AwsReplay, settings: SnsSettings) -> SnsNotifier {
+/// SNS that gives these answers. The policies that ship must allow every call.
+fn sns(answer: impl Fn(&Call) -> Answer + Send + Sync + 'static) -> Cloud {
+    Cloud::answering(move |call| {
+        call.permission().iter().for_each(|action| assert_allowed(action));
+        answer(call)
+    })
+}
+
+fn topic(cloud: &Cloud, settings: SnsSettings) -> SnsNotifier {
     let aws = Aws::new(Arc::new(RequestCounter::default()))
-        .with_transport(replay.clone())
+        .with_transport(cloud.transport())
         .with_access_key("AKIDEXAMPLE", &Secret::new("secret".to_owned()))
         .with_first_backoff(Duration::from_millis(1));
     SnsNotifier::new(Arc::new(aws), "topic".to_owned(), settings)
@@ -100,14 +109,14 @@ fn attributes(call: &Call) -> BTreeMap<String, (String, String)> {
 
 #[tokio::test]
 async fn one_message_is_published_in_the_region_of_its_topic_with_filter_attributes() {
-    let replay = AwsReplay::new(|_| published("m-1"));
+    let cloud = sns(|_| published("m-1"));
     let message = messages::events();
-    let outcomes = deliver(&topic(&replay, text(TOPIC)), std::slice::from_ref(&message)).await;
+    let outcomes = deliver(&topic(&cloud, text(TOPIC)), std::slice::from_ref(&message)).await;
     assert_eq!(outcomes, [Ok(DeliveryReceipt { message_id: Some("m-1".to_owned()) })]);
-    let [call] = &replay.calls("Publish")[..] else { panic!("{:?}", replay.all_calls()) };
+    let [call] = &cloud.recorded_calls("Publish")[..] else { panic!("{:?}", cloud.recorded()) };
     assert_eq!(call.host, "sns.eu-west-1.amazonaws.com");
     assert_eq!(call.body["TopicArn"], TOPIC);
-    let preview = topic(&replay, text(TOPIC)).preview(&message);
+    let preview = topic(&cloud, text(TOPIC)).preview(&message);
     assert_eq!(call.body["Subject"].as_str(), preview.subject.as_deref());
     assert_eq!(call.body["Message"], preview.body);
     assert!(call.body.get("MessageGroupId").is_none() && call.body.get("MessageStructure").is_none());
@@ -126,9 +135,9 @@ async fn one_message_is_published_in_the_region_of_its_topic_with_filter_attribu
 #[tokio::test]
 async fn attributes_are_never_empty_too_many_or_too_long() {
     for (name, message) in messages::all() {
-        let replay = AwsReplay::new(|_| published("m-1"));
-        deliver(&topic(&replay, text(TOPIC)), &[message]).await;
-        let attributes = attributes(&replay.calls("Publish")[0]);
+        let cloud = sns(|_| published("m-1"));
+        deliver(&topic(&cloud, text(TOPIC)), &[message]).await;
+        let attributes = attributes(&cloud.recorded_calls("Publish")[0]);
         assert!(attributes.len() <= 10, "{name}: raw delivery to SQS takes ten");
         for (key, (data_type, value)) in &attributes {
             assert!(!value.is_empty() && !value.contains(char::is_control), "{name} {key}: {value:?}");
@@ -147,28 +156,28 @@ async fn topics_in_other_partitions_use_their_endpoints() {
         ("arn:aws-cn:sns:cn-north-1:123456789012:basewatch", "sns.cn-north-1.amazonaws.com.cn"),
     ];
     for (arn, host) in table {
-        let replay = AwsReplay::new(|_| published("m-1"));
-        assert!(deliver(&topic(&replay, text(arn)), &several(1)).await[0].is_ok());
-        assert_eq!(replay.all_calls()[0].host, host);
+        let cloud = sns(|_| published("m-1"));
+        assert!(deliver(&topic(&cloud, text(arn)), &several(1)).await[0].is_ok());
+        assert_eq!(cloud.recorded()[0].host, host);
     }
 }
 
 #[tokio::test]
 async fn a_throttled_topic_is_retried_and_notified_once() {
-    let replay = AwsReplay::new(|call| match call.nth {
+    let cloud = sns(|call| match call.nth {
         0 | 1 => error_response(429, "Throttled", "Rate exceeded"),
         _ => published("m-1"),
     });
-    let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(1)).await;
+    let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(1)).await;
     assert_eq!(outcomes, [Ok(DeliveryReceipt { message_id: Some("m-1".to_owned()) })]);
-    assert_eq!(replay.all_calls().len(), 3);
+    assert_eq!(cloud.recorded().len(), 3);
 }
 
 #[tokio::test]
 async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
-    let replay = AwsReplay::new(|call| batch(call, &[(3, "InvalidParameter", true)]));
-    let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(25)).await;
-    assert_eq!(replay.calls("PublishBatch").iter().map(entries).collect::<Vec<_>>(), [10, 10, 5]);
+    let cloud = sns(|call| batch(call, &[(3, "InvalidParameter", true)]));
+    let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(25)).await;
+    assert_eq!(cloud.recorded_calls("PublishBatch").iter().map(entries).collect::<Vec<_>>(), [10, 10, 5]);
     assert_eq!(outcomes.len(), 25);
     for (index, outcome) in outcomes.iter().enumerate() {
         match outcome {
@@ -185,30 +194,30 @@ async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
 
 #[tokio::test]
 async fn after_a_failure_of_sns_a_message_and_those_after_it_are_retried_later() {
-    let replay = AwsReplay::new(|call| batch(call, &[(9, "InternalError", false)]));
-    let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(20)).await;
-    assert_eq!(replay.all_calls().len(), 1, "a failing topic gets no further calls");
+    let cloud = sns(|call| batch(call, &[(9, "InternalError", false)]));
+    let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(20)).await;
+    assert_eq!(cloud.recorded().len(), 1, "a failing topic gets no further calls");
     assert!(outcomes[..9].iter().all(Result::is_ok));
     assert!(outcomes[9..].iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
 }
 
 #[tokio::test]
 async fn a_message_missing_from_the_response_is_not_acknowledged() {
-    let replay = AwsReplay::new(|_| {
+    let cloud = sns(|_| {
         let one = "<Successful><member><Id>0</Id><MessageId>m-0</MessageId></member></Successful><Failed/>";
         Answer::Xml(
             200,
             format!("<PublishBatchResponse><PublishBatchResult>{one}</PublishBatchResult></PublishBatchResponse>"),
         )
     });
-    let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(2)).await;
+    let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(2)).await;
     assert!(outcomes[0].is_ok());
     assert!(outcomes[1].as_ref().is_err_and(|failure| !failure.is_about_message), "{outcomes:?}");
 }
 
 #[tokio::test]
 async fn an_invalid_message_does_not_hold_up_its_batch() {
-    let replay = AwsReplay::new(|call| match call.operation.as_str() {
+    let cloud = sns(|call| match call.operation.as_str() {
         "PublishBatch" => error_response(400, "InvalidParameter", "Invalid parameter: Message too long"),
         _ if call.body["Message"].as_str().unwrap().contains("BAD") => {
             error_response(400, "InvalidParameter", "Invalid parameter: Message too long")
@@ -217,7 +226,7 @@ async fn an_invalid_message_does_not_hold_up_its_batch() {
     });
     let mut messages = several(4);
     messages[2].subscription_reason = "BAD".to_owned();
-    let outcomes = deliver(&topic(&replay, text(TOPIC)), &messages).await;
+    let outcomes = deliver(&topic(&cloud, text(TOPIC)), &messages).await;
     assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true]);
     assert!(outcomes[2].as_ref().unwrap_err().is_about_message);
 }
@@ -242,8 +251,8 @@ async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
     ];
     for (status, code, said, is_about_message, advice) in table {
         for count in [1, 2] {
-            let replay = AwsReplay::new(move |_| error_response(status, code, said));
-            let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(count)).await;
+            let cloud = sns(move |_| error_response(status, code, said));
+            let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(count)).await;
             assert_eq!(outcomes.len(), count);
             for outcome in outcomes {
                 let error = outcome.unwrap_err();
@@ -257,28 +266,28 @@ async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
 
 #[tokio::test]
 async fn a_topic_that_is_down_is_skipped_for_the_rest_of_the_run() {
-    let replays = [
-        AwsReplay::new(|_| Answer::Xml(500, "<html>oops</html>".to_owned())),
-        AwsReplay::new(|_| Answer::Refused),
-        AwsReplay::new(|_| error_response(429, "Throttled", "Rate exceeded")),
+    let topics = [
+        sns(|_| Answer::Xml(500, "<html>oops</html>".to_owned())),
+        sns(|_| Answer::Refused),
+        sns(|_| error_response(429, "Throttled", "Rate exceeded")),
     ];
-    for replay in replays {
-        let outcomes = deliver(&topic(&replay, text(TOPIC)), &several(30)).await;
+    for cloud in topics {
+        let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(30)).await;
         assert_eq!(outcomes.len(), 30);
         assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
-        let calls = replay.calls("PublishBatch").len();
+        let calls = cloud.recorded_calls("PublishBatch").len();
         assert!((2..=5).contains(&calls), "{calls}");
     }
 }
 
 #[tokio::test]
 async fn without_credentials_nothing_is_sent() {
-    let replay = AwsReplay::new(|_| Answer::Refused);
-    let aws = Aws::new(Arc::new(RequestCounter::default())).with_transport(replay.clone()).with_max_attempts(1);
+    let cloud = sns(|_| Answer::Refused);
+    let aws = Aws::new(Arc::new(RequestCounter::default())).with_transport(cloud.transport()).with_max_attempts(1);
     let topic = SnsNotifier::new(Arc::new(aws), "topic".to_owned(), text(TOPIC));
     let outcomes = deliver(&topic, &several(2)).await;
     assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
-    assert!(replay.calls("PublishBatch").is_empty());
+    assert!(cloud.recorded_calls("PublishBatch").is_empty());
 }
 
 #[tokio::test]
@@ -291,11 +300,11 @@ async fn calls_and_messages_are_within_the_limits() {
     let mut messages = vec![messages::hostile()];
     messages.extend((0..3).map(large));
     messages.extend(several(12));
-    let replay = AwsReplay::new(|call| if entries(call) > 0 { batch(call, &[]) } else { published("m-1") });
-    let outcomes = deliver(&topic(&replay, settings(TOPIC, MessageFormat::Json)), &messages).await;
+    let cloud = sns(|call| if entries(call) > 0 { batch(call, &[]) } else { published("m-1") });
+    let outcomes = deliver(&topic(&cloud, settings(TOPIC, MessageFormat::Json)), &messages).await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
     let mut published_count = 0;
-    for call in replay.all_calls() {
+    for call in cloud.recorded() {
         // Every text of the call, names of parameters aside: no less than what SNS counts.
         let counted = |(key, value): (&String, &serde_json::Value)| {
             let is_counted = key.contains("Message") || key.contains("Value.") || key.ends_with("Name");
@@ -310,7 +319,7 @@ async fn calls_and_messages_are_within_the_limits() {
 
 #[tokio::test]
 async fn a_fifo_topic_keeps_each_owner_in_order_and_drops_repeats() {
-    let replay = AwsReplay::new(|call| batch(call, &[]));
+    let cloud = sns(|call| batch(call, &[]));
     let owners = [Some("payments"), Some("Grüße & <Küsse>"), None, Some(""), Some("payments")];
     let of = |(number, owner): (usize, Option<&str>)| Message {
         dedup_key: format!("{number:064}"),
@@ -319,8 +328,8 @@ async fn a_fifo_topic_keeps_each_owner_in_order_and_drops_repeats() {
     };
     let messages: Vec<_> = owners.into_iter().enumerate().map(of).collect();
     let fifo = "arn:aws:sns:eu-west-1:123456789012:basewatch.fifo";
-    assert!(deliver(&topic(&replay, text(fifo)), &messages).await.iter().all(Result::is_ok));
-    let call = &replay.all_calls()[0];
+    assert!(deliver(&topic(&cloud, text(fifo)), &messages).await.iter().all(Result::is_ok));
+    let call = &cloud.recorded()[0];
     let groups: Vec<_> = (1..=5).map(|number| entry(call, number, "MessageGroupId")).collect();
     assert_eq!((groups[0], groups[0]), ("owner-payments", groups[4]));
     assert_eq!((groups[2], groups[3]), ("no-owner", "no-owner"));
@@ -333,13 +342,13 @@ async fn a_fifo_topic_keeps_each_owner_in_order_and_drops_repeats() {
 
 #[tokio::test]
 async fn formats_by_protocol_are_one_message_with_json_structure() {
-    let replay = AwsReplay::new(|call| if entries(call) > 0 { batch(call, &[]) } else { published("m-1") });
+    let cloud = sns(|call| if entries(call) > 0 { batch(call, &[]) } else { published("m-1") });
     let formats = BTreeMap::from([("sqs".to_owned(), MessageFormat::Json)]);
-    let topic = topic(&replay, SnsSettings { formats, ..text(TOPIC) });
+    let topic = topic(&cloud, SnsSettings { formats, ..text(TOPIC) });
     for count in [1, 2] {
         deliver(&topic, &several(count)).await;
     }
-    let calls = replay.all_calls();
+    let calls = cloud.recorded();
     assert_eq!(calls[0].body["MessageStructure"], "json");
     assert_eq!(entry(&calls[1], 1, "MessageStructure"), "json");
     let bodies: BTreeMap<String, String> = serde_json::from_str(calls[0].body["Message"].as_str().unwrap()).unwrap();

@@ -9,13 +9,14 @@ use std::{
 
 use basewatch::{
     image::{Platform, PlatformRelease},
-    registry::{ImageSpec, Loopback, Stock},
     release_catalog::ReleaseCatalog,
 };
 use chrono::DateTime;
 use serde_json::Value;
-
-use testbed::program::{Printed, Program};
+use testbed::{
+    program::{Printed, Program},
+    registry::{ImageSpec, Loopback, Stock},
+};
 
 /// A registry with two lines of Lambda bases on two platforms, and a machine that crawls it.
 fn machine() -> (Loopback, Program) {
