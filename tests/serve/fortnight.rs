@@ -7,7 +7,7 @@ use crate::{
     toxic::{Reply, Toxic},
 };
 
-const BERLIN: &str = "[serve]\nschedule = \"30 2 * * *\"\ntime_zone = \"Europe/Berlin\"\n";
+const BERLIN: &str = "time_zone = \"Europe/Berlin\"\n[serve]\nschedule = \"30 2 * * *\"\n";
 
 /// Lets time pass until `end`, and waits until no run is in progress.
 pub(crate) async fn pass(served: &Served, end: &str) {

@@ -19,7 +19,7 @@ use crate::{
     config::{CatalogLocation, Settings},
     identify::{self, BaseRule, BaseRules},
     image::Reference,
-    inventory::{ImageSource, LambdaSettings, OwnerSettings, RegionSelection, Selector},
+    inventory::{ImageSource, LambdaSettings, OwnerRule, OwnerSettings, RegionSelection, Selector},
     registry::{AuthSettings, EcrHost, HostSettings, Loopback, NetworkSettings, Stock},
     report::{Explanation, RenderOptions, Report},
     resolve,
@@ -169,8 +169,7 @@ fn settings(fleet: &DemoFleet, registry: &Loopback) -> Result<Settings> {
         }],
         owners: OwnerSettings {
             tags: vec![fleet.owners.tag.clone()],
-            rules: Vec::new(),
-            default: Some(fleet.owners.default.clone()),
+            rules: vec![OwnerRule { pattern: "*".parse().expect("a pattern"), owner: fleet.owners.default.clone() }],
         },
         network: NetworkSettings {
             allow: hosts.map(str::to_owned).to_vec(),
