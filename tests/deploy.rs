@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
 
+#[path = "deploy/grafana.rs"]
+mod grafana;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
