@@ -184,7 +184,7 @@ impl AwsFleet {
 
             [owners]
             tags = ["team"]
-            default = "platform"
+            rules = [{{ match = "*", owner = "platform" }}]
 
             [registry."public.ecr.aws"]
             endpoint = "{registry}"

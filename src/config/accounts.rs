@@ -25,13 +25,10 @@ pub(super) struct RawAccounts {
     role: Option<String>,
     /// External ID that the role's trust policy requires.
     external_id: Option<RawSecret>,
-    /// Account IDs of twelve digits.
-    #[schemars(example = ["123456789012", "210987654321"])]
+    /// Account IDs of twelve digits; `["*"]` for all active accounts of the AWS organization, which only its management
+    /// account and delegated administrators can list.
+    #[schemars(required, example = ["123456789012", "210987654321"])]
     ids: Option<Vec<String>>,
-    /// Whether to audit all active accounts of the AWS organization instead. Only its management account and delegated
-    /// administrators can list them.
-    #[schemars(extend("default" = false))]
-    organization: Option<bool>,
     /// Accounts to exclude.
     #[schemars(extend("default" = []), example = ["333333333333"])]
     exclude: Option<Vec<String>>,
@@ -44,25 +41,21 @@ pub(super) fn validate(raw: &RawAccounts, at: &KeyPath, check: &mut ConfigValida
         let texts = texts.as_deref().unwrap_or_default();
         check.each(&at.key(key), texts, account).into_iter().collect()
     };
-    let (ids, exclude) = (accounts("ids", &raw.ids), accounts("exclude", &raw.exclude));
-    let members = match (&raw.ids, raw.organization.unwrap_or_default()) {
-        (None, false) => {
-            check.refuse(at, "lists no accounts: set ids, or organization = true");
-            None
-        }
-        (Some(_), true) => {
-            check.refuse(&at.key("organization"), "cannot be combined with ids: remove one of the two");
-            None
-        }
-        (Some(listed), false) => {
-            if listed.is_empty() {
-                check.refuse(&at.key("ids"), "is empty: write account IDs, as in [\"123456789012\"]");
+    let exclude = accounts("exclude", &raw.exclude);
+    let members = match raw.ids.as_deref() {
+        Some([all]) if all == "*" => AccountSelection::Organization { exclude },
+        listed => {
+            let ids = accounts("ids", &raw.ids);
+            if listed.is_some_and(<[_]>::is_empty) {
+                check.refuse(
+                    &at.key("ids"),
+                    "is empty: write account IDs, as in [\"123456789012\"], or [\"*\"] for all of the organization",
+                );
             }
-            Some(AccountSelection::Listed(ids.difference(&exclude).cloned().collect()))
+            AccountSelection::Listed(ids.difference(&exclude).cloned().collect())
         }
-        (None, true) => Some(AccountSelection::Organization { exclude }),
     };
-    Some(AccountSettings { role: role?, external_id, members: members?, only: Vec::new() })
+    Some(AccountSettings { role: role?, external_id, members, only: Vec::new() })
 }
 
 /// Parses the ARN of a role with `{account}` in place of the account ID.

@@ -16,9 +16,6 @@ pub(super) struct RawCatalog {
     /// `~/Library/Caches`); for `basewatch run`, to the store.
     #[schemars(example = &"./catalog")]
     path: Option<String>,
-    /// Whether to use the catalog. Without it, every run fetches everything again.
-    #[schemars(extend("default" = true))]
-    enabled: Option<bool>,
     /// The release catalog that each run loads: a file, `s3://BUCKET/KEY` or `oci://REGISTRY/REPOSITORY:TAG`. Create
     /// and publish one with `basewatch catalog build` and `export`.
     #[schemars(example = &"oci://111111111111.dkr.ecr.eu-west-1.amazonaws.com/basewatch:releases")]
@@ -31,10 +28,9 @@ pub(super) struct RawCatalog {
 pub(super) fn validate(raw: &RawCatalog, at: &KeyPath, check: &mut ConfigValidator<'_>) -> CatalogLocation {
     let path_at = at.key("path");
     if raw.path.as_ref().is_some_and(|path| path.trim().is_empty()) {
-        check.refuse(&path_at, "is empty: write a path, or set enabled = false to disable the catalog");
+        check.refuse(&path_at, "is empty: write a path, or remove the key");
     }
     match &raw.path {
-        _ if raw.enabled == Some(false) => CatalogLocation::Off,
         Some(path) => {
             let folder = check.folder(&path_at, Path::new(path));
             if folder.exists() && !folder.is_dir() {

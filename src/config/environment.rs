@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, path::PathBuf};
 use super::{
     ConfigProblem,
     problem::did_you_mean,
-    removed,
     shape::{ConfigSchema, SettableKey},
     tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
 };
@@ -17,6 +16,9 @@ use crate::aws::unusable_variables;
 pub const CONFIG_VARIABLE: &str = "BASEWATCH_CONFIG";
 /// Environment variable with the log filter.
 pub const LOG_VARIABLE: &str = "BASEWATCH_LOG";
+
+/// The tables that no variable sets.
+const TABLES: [&str; 5] = ["REGISTRY", "INVENTORY__LAMBDA", "INVENTORY__ECS", "INVENTORY__ECR", "INVENTORY__IMAGES"];
 
 /// The environment variables of the process, or of a test.
 #[derive(Clone, Debug, Default)]
@@ -101,15 +103,13 @@ pub(super) fn unusable(environment: &EnvironmentVariables) -> Vec<ConfigProblem>
 
 fn unknown(name: &str, origin: ValueOrigin, settable: &[SettableKey]) -> ConfigProblem {
     let known = settable.iter().map(|key| key.variable.as_str()).chain([CONFIG_VARIABLE, LOG_VARIABLE]);
-    if let Some(message) = removed::variable(name) {
-        return ConfigProblem { origin, path: KeyPath::default(), message };
-    }
-    let hint = match did_you_mean(name, known) {
-        hint if !hint.is_empty() => hint,
-        _ if ["REGISTRY", "INVENTORY"].iter().any(|section| name["BASEWATCH_".len()..].starts_with(section)) => {
-            "; registries and inventories can only be set in the file".to_owned()
+    let hint = if TABLES.iter().any(|table| name["BASEWATCH_".len()..].starts_with(table)) {
+        "; registries and inventories can only be set in the file".to_owned()
+    } else {
+        match did_you_mean(name, known) {
+            hint if hint.is_empty() => "; policy.max_age is BASEWATCH_POLICY__MAX_AGE".to_owned(),
+            hint => hint,
         }
-        _ => "; policy.max_age is BASEWATCH_POLICY__MAX_AGE".to_owned(),
     };
     ConfigProblem { origin, path: KeyPath::default(), message: format!("unknown variable{hint}") }
 }

@@ -23,6 +23,9 @@ pub(super) struct RawExemption {
     until: Option<DayText>,
     #[serde(flatten)]
     scope: RawScope,
+    /// Pattern of the line or repository of the base, including the registry.
+    #[schemars(example = &"public.ecr.aws/lambda/java:*")]
+    base: Option<String>,
     /// Pattern of the deployment's owner.
     #[schemars(example = &"payments")]
     deployment_owner: Option<String>,
@@ -43,7 +46,8 @@ fn exemption(raw: &RawExemption, at: &KeyPath, check: &mut ConfigValidator<'_>) 
     });
     let owner = raw.owner.as_deref().and_then(|text| check.accept(&at.key("owner"), person(text)));
     let until = raw.until.as_ref().and_then(|day| check.accept(&at.key("until"), day.parse()));
-    let (scope, is_bounded) = raw.scope.validate("deployment_owner", raw.deployment_owner.as_ref(), at, check);
+    let owner_pattern = ("deployment_owner", raw.deployment_owner.as_ref());
+    let (scope, is_bounded) = raw.scope.validate_with(raw.base.as_ref(), owner_pattern, at, check);
     if !is_bounded {
         let names = "set deployment, deployment_owner, repository, account or base";
         check.refuse(at, format!("exempts everything: {names}; owner is the person responsible"));

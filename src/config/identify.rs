@@ -1,7 +1,5 @@
 //! `[identify]`: how the base of an image and the line of a base are found.
 
-use std::time::Duration;
-
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -26,9 +24,6 @@ pub(super) struct RawIdentify {
     /// Tag lists are not counted. The next run continues an unfinished search. `0` disables the search.
     #[schemars(range(min = 0, max = 100_000), extend("default" = 300))]
     search_requests: Option<i64>,
-    /// Maximum duration of this search, in minutes.
-    #[schemars(range(min = 0, max = 720), extend("default" = 5))]
-    search_minutes: Option<i64>,
     /// Mirrors that serve repositories of another registry with the same digests. Pull-through caches of audited ECR
     /// registries are found automatically if `ecr:DescribePullThroughCacheRules` is allowed.
     mirror: Option<Vec<RawMirror>>,
@@ -85,11 +80,8 @@ pub(super) fn validate(raw: &RawIdentify, at: &KeyPath, check: &mut ConfigValida
         None => IdentifySettings::default().labels,
     };
     let standard = SearchLimits::default();
-    let minutes = raw.search_minutes.and_then(|minutes| minutes.try_into().ok());
-    let search = SearchLimits {
-        request_count: raw.search_requests.and_then(|count| count.try_into().ok()).unwrap_or(standard.request_count),
-        duration: minutes.map_or(standard.duration, Duration::from_mins),
-    };
+    let request_count = raw.search_requests.and_then(|count| count.try_into().ok()).unwrap_or(standard.request_count);
+    let search = SearchLimits { request_count, ..standard };
     let mirror_at = at.key("mirror");
     let mirrors = raw.mirror.iter().flatten().enumerate();
     let mirrors = mirrors.filter_map(|(index, raw)| validate_mirror(raw, &mirror_at.index(index), check)).collect();

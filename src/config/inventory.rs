@@ -1,25 +1,34 @@
 //! `[[inventory.…]]`: what to audit.
 
-use schemars::{JsonSchema, Schema};
+use std::{str::FromStr, time::Duration};
+
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
-use std::time::Duration;
-
-use super::{check::ConfigValidator, tree::KeyPath, values::DurationText};
+use super::{check::ConfigValidator, tree::KeyPath};
 use crate::{
     glob::Glob,
     image::Region,
     inventory::{EcrSettings, EcsSettings, ImageSource, LambdaSettings, RegionSelection, Selector},
 };
 
-/// The default of `refresh`.
+/// How long the cached state and tags of an unchanged function are used: tags change without a trace in the list, and a
+/// week spreads the calls of `GetFunction` over the daily runs.
 const REFRESH: Duration = Duration::from_hours(7 * 24);
 
-/// What to audit. The registries of these images may be contacted.
+/// What to audit, and which of it to leave out. The registries of these images may be contacted.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInventory {
+    /// Patterns of owners. If set, at least one must match.
+    #[schemars(extend("default" = []), example = ["payments"])]
+    owners: Option<Vec<String>>,
+    /// Patterns of owners to exclude.
+    #[schemars(extend("default" = []), example = ["attic"])]
+    exclude_owners: Option<Vec<String>>,
+    /// Patterns of AWS tags of functions, services, tasks and repositories to exclude, `KEY=VALUE` or `KEY`.
+    #[schemars(extend("default" = []), example = ["basewatch=ignore"])]
+    exclude_resource_tags: Option<Vec<String>>,
     /// Lambda functions packaged as container images: `$LATEST` and the versions that aliases point to.
     lambda: Option<Vec<RawLambda>>,
     /// Containers of ECS services and of standalone tasks.
@@ -32,7 +41,7 @@ pub(super) struct RawInventory {
 
 /// Lambda functions packaged as container images.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields, transform = about("function", "functions"))]
+#[serde(deny_unknown_fields)]
 struct RawLambda {
     /// The AWS regions; `["*"]` for all enabled regions of the account.
     #[schemars(required, example = ["eu-west-1", "us-east-1"])]
@@ -43,16 +52,14 @@ struct RawLambda {
     /// Patterns of function names to exclude.
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
-    #[serde(flatten)]
-    choice: RawSelector,
-    /// How long to cache the state and tags of a function that `lambda:ListFunctions` shows as unchanged.
-    #[schemars(extend("default" = "7d"))]
-    refresh: Option<DurationText>,
+    /// Patterns of AWS tags of the function, `KEY=VALUE` or `KEY`. If set, at least one must match.
+    #[schemars(extend("default" = []), example = ["env=prod"])]
+    resource_tags: Option<Vec<String>>,
 }
 
 /// Containers of ECS services and of standalone tasks.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields, transform = about("service or task", "services and tasks"))]
+#[serde(deny_unknown_fields)]
 struct RawEcs {
     /// The AWS regions; `["*"]` for all enabled regions of the account.
     #[schemars(required, example = ["eu-west-1"])]
@@ -66,13 +73,14 @@ struct RawEcs {
     /// Patterns of services and task families to exclude.
     #[schemars(extend("default" = []), example = ["sandbox-*"])]
     exclude: Option<Vec<String>>,
-    #[serde(flatten)]
-    choice: RawSelector,
+    /// Patterns of AWS tags of the service or task, `KEY=VALUE` or `KEY`. If set, at least one must match.
+    #[schemars(extend("default" = []), example = ["env=prod"])]
+    resource_tags: Option<Vec<String>>,
 }
 
 /// Images in private ECR repositories.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(deny_unknown_fields, transform = about("repository", "repositories"))]
+#[serde(deny_unknown_fields)]
 struct RawEcr {
     /// The AWS regions; `["*"]` for all enabled regions of the account.
     #[schemars(required, example = ["eu-west-1"])]
@@ -92,38 +100,9 @@ struct RawEcr {
     /// Whether to audit untagged images as well.
     #[schemars(extend("default" = false))]
     untagged: Option<bool>,
-    #[serde(flatten)]
-    choice: RawSelector,
-}
-
-/// Selects the resources of a table by tag and owner; [`about`] fills in `{resource}`.
-// Flattened, which serde does not support together with `deny_unknown_fields`; the schema check finds unknown keys.
-#[derive(Debug, Deserialize, JsonSchema)]
-struct RawSelector {
-    /// Patterns of AWS tags of the {resource}, `KEY=VALUE` or `KEY`. If set, at least one must match.
+    /// Patterns of AWS tags of the repository, `KEY=VALUE` or `KEY`. If set, at least one must match.
     #[schemars(extend("default" = []), example = ["env=prod"])]
     resource_tags: Option<Vec<String>>,
-    /// Patterns of AWS tags of {resources} to exclude.
-    #[schemars(extend("default" = []), example = ["basewatch=ignore"])]
-    exclude_resource_tags: Option<Vec<String>>,
-    /// Patterns of owners. If set, at least one must match.
-    #[schemars(extend("default" = []), example = ["payments"])]
-    owners: Option<Vec<String>>,
-    /// Patterns of owners to exclude.
-    #[schemars(extend("default" = []), example = ["attic"])]
-    exclude_owners: Option<Vec<String>>,
-}
-
-/// Replaces `{resource}` and `{resources}` in the descriptions of the shared keys of a table.
-fn about(one: &'static str, several: &'static str) -> impl Fn(&mut Schema) {
-    move |table| {
-        let keys = table.get_mut("properties").and_then(Value::as_object_mut);
-        for key in keys.into_iter().flat_map(Map::values_mut) {
-            if let Some(Value::String(text)) = key.get_mut("description") {
-                *text = text.replace("{resource}", one).replace("{resources}", several);
-            }
-        }
-    }
 }
 
 /// Images by reference, in any registry.
@@ -144,17 +123,23 @@ pub(super) struct InventorySettings {
 }
 
 pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut ConfigValidator<'_>) -> InventorySettings {
+    let general = Selector {
+        owners: patterns("owners", raw.owners.as_ref(), at, check),
+        exclude_owners: patterns("exclude_owners", raw.exclude_owners.as_ref(), at, check),
+        exclude_resource_tags: patterns("exclude_resource_tags", raw.exclude_resource_tags.as_ref(), at, check),
+        ..Selector::default()
+    };
     let mut lambda = Vec::new();
     for (index, raw) in raw.lambda.iter().flatten().enumerate() {
-        lambda.push(validate_lambda(raw, &at.key("lambda").index(index), check));
+        lambda.push(validate_lambda(raw, &general, &at.key("lambda").index(index), check));
     }
     let mut ecs = Vec::new();
     for (index, raw) in raw.ecs.iter().flatten().enumerate() {
-        ecs.push(validate_ecs(raw, &at.key("ecs").index(index), check));
+        ecs.push(validate_ecs(raw, &general, &at.key("ecs").index(index), check));
     }
     let mut ecr = Vec::new();
     for (index, raw) in raw.ecr.iter().flatten().enumerate() {
-        ecr.push(validate_ecr(raw, &at.key("ecr").index(index), check));
+        ecr.push(validate_ecr(raw, &general, &at.key("ecr").index(index), check));
     }
     let mut images = Vec::new();
     for (index, raw) in raw.images.iter().flatten().enumerate() {
@@ -172,65 +157,52 @@ pub(super) fn validate(raw: &RawInventory, at: &KeyPath, check: &mut ConfigValid
     InventorySettings { lambda, ecs, ecr, images }
 }
 
-/// Patterns of names, and the key that sets them.
-type NamedPatterns<'a> = (&'static str, Option<&'a [String]>);
-
-impl RawSelector {
-    /// Validates the selection of a table. The keys of its name patterns differ between tables.
-    fn validate(
-        &self,
-        include: NamedPatterns<'_>,
-        exclude: NamedPatterns<'_>,
-        at: &KeyPath,
-        check: &mut ConfigValidator<'_>,
-    ) -> Selector {
-        let (key, included) = include;
-        let include = included.map(|texts| check.each(&at.key(key), texts, str::parse));
-        if included.is_some_and(<[_]>::is_empty) {
-            check.refuse(&at.key(key), "is empty: write patterns, as in [\"*\"]");
-        }
-        let mut globs = |(key, texts): NamedPatterns<'_>| -> Vec<Glob> {
-            check.each(&at.key(key), texts.unwrap_or_default(), str::parse)
-        };
-        let exclude = globs(exclude);
-        let owners = globs(("owners", self.owners.as_deref()));
-        let exclude_owners = globs(("exclude_owners", self.exclude_owners.as_deref()));
-        let mut tags =
-            |(key, texts): NamedPatterns<'_>| check.each(&at.key(key), texts.unwrap_or_default(), str::parse);
-        let resource_tags = tags(("resource_tags", self.resource_tags.as_deref()));
-        let exclude_resource_tags = tags(("exclude_resource_tags", self.exclude_resource_tags.as_deref()));
-        let include = include.unwrap_or_else(|| Selector::default().include);
-        Selector { include, exclude, resource_tags, exclude_resource_tags, owners, exclude_owners }
-    }
+/// The patterns at `key`.
+fn patterns<T: FromStr<Err = String>>(
+    key: &str,
+    texts: Option<&Vec<String>>,
+    at: &KeyPath,
+    check: &mut ConfigValidator<'_>,
+) -> Vec<T> {
+    check.each(&at.key(key), texts.map_or(&[], Vec::as_slice), str::parse)
 }
 
-fn validate_lambda(raw: &RawLambda, at: &KeyPath, check: &mut ConfigValidator<'_>) -> LambdaSettings {
+/// As [`patterns`]: not empty, and everything if the key is missing.
+fn included(key: &str, texts: Option<&Vec<String>>, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<Glob> {
+    if texts.is_some_and(Vec::is_empty) {
+        check.refuse(&at.key(key), "is empty: write patterns, as in [\"*\"]");
+    }
+    if texts.is_none() { Selector::default().include } else { patterns(key, texts, at, check) }
+}
+
+fn validate_lambda(
+    raw: &RawLambda,
+    general: &Selector,
+    at: &KeyPath,
+    check: &mut ConfigValidator<'_>,
+) -> LambdaSettings {
     LambdaSettings {
         regions: regions(raw.regions.as_deref(), at, check),
-        selector: raw.choice.validate(
-            ("include", raw.include.as_deref()),
-            ("exclude", raw.exclude.as_deref()),
-            at,
-            check,
-        ),
-        refresh: check.duration(&at.key("refresh"), raw.refresh.as_ref(), Duration::ZERO).unwrap_or(REFRESH),
+        selector: Selector {
+            include: included("include", raw.include.as_ref(), at, check),
+            exclude: patterns("exclude", raw.exclude.as_ref(), at, check),
+            resource_tags: patterns("resource_tags", raw.resource_tags.as_ref(), at, check),
+            ..general.clone()
+        },
+        refresh: REFRESH,
     }
 }
 
-fn validate_ecs(raw: &RawEcs, at: &KeyPath, check: &mut ConfigValidator<'_>) -> EcsSettings {
-    if raw.clusters.as_ref().is_some_and(Vec::is_empty) {
-        check.refuse(&at.key("clusters"), "is empty: write patterns, as in [\"*\"]");
-    }
-    let clusters = raw.clusters.clone().unwrap_or_else(|| vec!["*".to_owned()]);
+fn validate_ecs(raw: &RawEcs, general: &Selector, at: &KeyPath, check: &mut ConfigValidator<'_>) -> EcsSettings {
     EcsSettings {
         regions: regions(raw.regions.as_deref(), at, check),
-        clusters: check.each(&at.key("clusters"), &clusters, str::parse),
-        selector: raw.choice.validate(
-            ("include", raw.include.as_deref()),
-            ("exclude", raw.exclude.as_deref()),
-            at,
-            check,
-        ),
+        clusters: included("clusters", raw.clusters.as_ref(), at, check),
+        selector: Selector {
+            include: included("include", raw.include.as_ref(), at, check),
+            exclude: patterns("exclude", raw.exclude.as_ref(), at, check),
+            resource_tags: patterns("resource_tags", raw.resource_tags.as_ref(), at, check),
+            ..general.clone()
+        },
     }
 }
 
@@ -246,22 +218,22 @@ fn regions(texts: Option<&[String]>, at: &KeyPath, check: &mut ConfigValidator<'
     RegionSelection::Listed(check.each(&at, texts, region))
 }
 
-fn validate_ecr(raw: &RawEcr, at: &KeyPath, check: &mut ConfigValidator<'_>) -> EcrSettings {
+fn validate_ecr(raw: &RawEcr, general: &Selector, at: &KeyPath, check: &mut ConfigValidator<'_>) -> EcrSettings {
     let regions = regions(raw.regions.as_deref(), at, check);
-    let choice = raw.choice.validate(
-        ("repositories", raw.repositories.as_deref()),
-        ("exclude", raw.exclude.as_deref()),
-        at,
-        check,
-    );
-    let tags = raw.tags.clone().unwrap_or_else(|| vec!["*".to_owned()]);
-    let tags = check.each(&at.key("tags"), &tags, str::parse);
+    let selector = Selector {
+        include: included("repositories", raw.repositories.as_ref(), at, check),
+        exclude: patterns("exclude", raw.exclude.as_ref(), at, check),
+        resource_tags: patterns("resource_tags", raw.resource_tags.as_ref(), at, check),
+        ..general.clone()
+    };
     let untagged = raw.untagged.unwrap_or_default();
     if raw.tags.as_ref().is_some_and(Vec::is_empty) && !untagged {
         check.refuse(&at.key("tags"), "is empty: write patterns, as in [\"*\"], or set untagged = true");
     }
+    let every_tag = vec!["*".to_owned()];
+    let tags = patterns("tags", raw.tags.as_ref().or(Some(&every_tag)), at, check);
     let newest = raw.newest.and_then(|newest| newest.try_into().ok());
-    EcrSettings { regions, selector: choice, tags, newest, untagged }
+    EcrSettings { regions, selector, tags, newest, untagged }
 }
 
 fn region(text: &str) -> Result<Region, String> {

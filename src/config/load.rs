@@ -9,14 +9,16 @@ use std::{
 use serde::Deserialize as _;
 
 use super::{
-    CONFIG_VARIABLE, ConfigProblem, ConfigProblems, EnvironmentVariables, Settings, accounts, catalog,
+    CONFIG_VARIABLE, CatalogLocation, Concurrency, ConfigProblem, ConfigProblems, EnvironmentVariables, Settings,
+    accounts, catalog,
     check::ConfigValidator,
     environment, identify, inventory, network, notify, owners, policy,
     raw::{RawConfig, schema},
-    rebuild, registry, removed, serve,
+    rebuild, registry, serve,
     shape::ConfigSchema,
     store,
     tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
+    values::time_zone,
     watch,
 };
 use crate::{
@@ -43,7 +45,7 @@ pub struct CliOverrides {
     pub listen: Option<String>,
     /// `--schedule`: overrides `serve.schedule`.
     pub schedule: Option<String>,
-    /// `--no-catalog`: sets `catalog.enabled` to false.
+    /// `--no-catalog`: fetches everything again.
     pub no_catalog: bool,
     /// `--owner`, `--region`, `--account` and `--kind`: which part of the inventory to audit.
     pub filter: InventoryFilter,
@@ -92,7 +94,6 @@ pub fn load(
     let shape = ConfigSchema::new(schema());
     let mut problems = environment::overlay(&mut tree, environment, &shape);
     overlay_flags(&mut tree, flags);
-    problems.extend(removed::take(&mut tree));
     problems.extend(shape.prune(&mut tree));
     problems.extend(environment::unusable(environment));
     let raw = RawConfig::deserialize(tree.to_toml()).map_err(|error| {
@@ -192,11 +193,10 @@ fn overlay_flags(tree: &mut ConfigNode, flags: &CliOverrides) {
     let max_age =
         flags.max_age.as_ref().map(|text| (["policy", "max_age"], ConfigValue::Text(text.clone()), "--max-age"));
     let grace = flags.grace.as_ref().map(|text| (["policy", "grace"], ConfigValue::Text(text.clone()), "--grace"));
-    let catalog = flags.no_catalog.then_some((["catalog", "enabled"], ConfigValue::Boolean(false), "--no-catalog"));
     let listen = flags.listen.as_ref().map(|text| (["serve", "listen"], ConfigValue::Text(text.clone()), "--listen"));
     let schedule =
         flags.schedule.as_ref().map(|text| (["serve", "schedule"], ConfigValue::Text(text.clone()), "--schedule"));
-    for (keys, value, flag) in [max_age, grace, catalog, listen, schedule].into_iter().flatten() {
+    for (keys, value, flag) in [max_age, grace, listen, schedule].into_iter().flatten() {
         tree.set(&KeyPath::from_iter(keys), value, &ValueOrigin::Flag(flag));
     }
 }
@@ -209,8 +209,9 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
         };
     }
     let hosts = registry::validate(section!(registry), &at("registry"), check);
-    let (network, concurrency) = network::validate(section!(network), hosts, &at("network"), check);
-    let notify = notify::validate(section!(notify), &at("notify"), check);
+    let zone = raw.time_zone.as_deref().unwrap_or("UTC");
+    let zone = check.accept(&at("time_zone"), time_zone(zone)).unwrap_or_default();
+    let notify = notify::validate(section!(notify), zone, &at("notify"), check);
     let inventory = inventory::validate(section!(inventory), &at("inventory"), check);
     let identify = identify::validate(section!(identify), &at("identify"), check);
     let mut settings = Settings {
@@ -231,7 +232,7 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
         fail_on: None,
         config_object: None,
         environment_region: None,
-        network,
+        network: network::validate(section!(network), hosts, &at("network"), check),
         store: store::location(raw.store.as_ref(), &at("store"), check),
         retention: store::retention(section!(retention), &at("retention"), check),
         watch: watch::validate(section!(watch), &at("watch"), &notify, check),
@@ -243,10 +244,10 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
             &at("rebuild"),
             check,
         ),
-        serve: serve::validate(section!(serve), &at("serve"), check),
+        serve: serve::validate(section!(serve), zone, &at("serve"), check),
         catalog: catalog::validate(section!(catalog), &at("catalog"), check),
         releases: catalog::releases(section!(catalog), &at("catalog"), check),
-        concurrency,
+        concurrency: Concurrency::default(),
     };
     settings.allow_images();
     settings
@@ -257,6 +258,9 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
 fn apply_named(settings: &mut Settings, flags: &CliOverrides) {
     settings.filter = flags.filter.clone();
     settings.fail_on = flags.fail_on;
+    if flags.no_catalog {
+        settings.catalog = CatalogLocation::Off;
+    }
     settings.is_part = flags.filter != InventoryFilter::default() || !flags.images.is_empty();
     if let Some(accounts) = &mut settings.accounts {
         accounts.only.clone_from(&flags.filter.accounts);

@@ -21,7 +21,6 @@ mod problem;
 mod raw;
 mod rebuild;
 mod registry;
-mod removed;
 mod scope;
 mod secret;
 mod serve;
@@ -188,6 +187,7 @@ pub struct Concurrency(pub usize);
 
 impl Default for Concurrency {
     fn default() -> Self {
+        // Four registries at their limit of connections; what waits is small.
         Self(128)
     }
 }

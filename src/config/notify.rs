@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{NaiveTime, Weekday};
+use chrono_tz::Tz;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,33 +32,18 @@ pub(super) struct RawNotify {
     /// Minimum severity of findings that open an alert.
     #[schemars(extend("default" = "medium"))]
     threshold: Option<RawSeverity>,
-    /// How long a finding must persist before an alert is sent.
-    #[schemars(extend("default" = "0d"))]
-    grace: Option<DurationText>,
     /// How often to remind of an open alert; `0d` for never.
     #[schemars(extend("default" = "7d"))]
     remind_every: Option<DurationText>,
     /// Hours in which alerts are held back. The first run after them sends them.
     quiet_hours: Option<RawQuietHours>,
-    /// A new channel gets one summary instead of single alerts if more findings than this are open.
-    #[schemars(range(min = 0, max = 100_000), extend("default" = 20))]
-    backlog: Option<i64>,
-    /// Maximum number of findings listed in one message. It states how many are omitted.
-    #[schemars(range(min = 1, max = 500), extend("default" = 20))]
-    max_items: Option<i64>,
-    /// Maximum number of messages per channel and run. The remaining owners share the last message.
-    #[schemars(range(min = 1, max = 1000), extend("default" = 50))]
-    max_messages: Option<i64>,
-    /// How long to retry an undelivered message. After that, its alerts are sent in a new message.
-    #[schemars(extend("default" = "14d"))]
-    keep_trying: Option<DurationText>,
     /// Amazon SNS topics.
     sns: Option<Vec<RawSns>>,
     /// Webhooks.
     webhook: Option<Vec<RawWebhook>>,
 }
 
-/// Hours and days in which alerts are held back.
+/// Hours and days in which alerts are held back. Critical ones are sent anyway.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawQuietHours {
@@ -67,15 +53,9 @@ struct RawQuietHours {
     /// End time of day; on the next day if it is before `from`.
     #[schemars(required, example = &"08:00")]
     to: Option<String>,
-    /// Time zone, by its name in the tz database.
-    #[schemars(extend("default" = "UTC"), example = &"Europe/Berlin")]
-    time_zone: Option<String>,
     /// Days that are quiet all day.
     #[schemars(extend("default" = []), example = ["sat", "sun"])]
     days: Option<Vec<String>>,
-    /// Alerts of this severity or higher are sent anyway.
-    #[schemars(extend("default" = "critical"))]
-    except: Option<RawSeverity>,
 }
 
 /// An Amazon SNS topic as a notification channel.
@@ -163,16 +143,10 @@ pub(super) enum RawSignature {
     Bearer,
 }
 
-pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut ConfigValidator<'_>) -> NotifySettings {
+pub(super) fn validate(raw: &RawNotify, zone: Tz, at: &KeyPath, check: &mut ConfigValidator<'_>) -> NotifySettings {
     let standard = NotifySettings::default();
-    let mut span = |key: &str, text: &Option<DurationText>, standard: Duration| {
-        check.duration(&at.key(key), text.as_ref(), Duration::ZERO).unwrap_or(standard)
-    };
-    let grace = span("grace", &raw.grace, standard.grace);
-    let remind_every = span("remind_every", &raw.remind_every, standard.remind_every.unwrap_or_default());
-    let keep_trying = span("keep_trying", &raw.keep_trying, standard.keep_trying);
-    let number = |number: Option<i64>, standard| number.and_then(|number| number.try_into().ok()).unwrap_or(standard);
-    let quiet_hours = raw.quiet_hours.as_ref().and_then(|raw| quiet_hours(raw, &at.key("quiet_hours"), check));
+    let remind_every = check.duration(&at.key("remind_every"), raw.remind_every.as_ref(), Duration::ZERO);
+    let quiet_hours = raw.quiet_hours.as_ref().and_then(|raw| quiet_hours(raw, zone, &at.key("quiet_hours"), check));
     let mut channels = Vec::new();
     for (index, raw) in raw.sns.iter().flatten().enumerate() {
         add(&mut channels, sns(raw, &at.key("sns").index(index), check), &at.key("sns").index(index), check);
@@ -187,14 +161,10 @@ pub(super) fn validate(raw: &RawNotify, at: &KeyPath, check: &mut ConfigValidato
     }
     NotifySettings {
         threshold: raw.threshold.map_or(standard.threshold, Severity::from),
-        grace,
-        remind_every: Some(remind_every).filter(|every| !every.is_zero()),
+        remind_every: remind_every.or(standard.remind_every).filter(|every| !every.is_zero()),
         quiet_hours,
-        backlog: number(raw.backlog, standard.backlog),
-        max_items: number(raw.max_items, standard.max_items),
-        max_messages: number(raw.max_messages, standard.max_messages),
-        keep_trying,
         channels,
+        ..standard
     }
 }
 
@@ -304,18 +274,16 @@ pub(super) fn name(text: &str) -> Result<String, String> {
     Ok(text.trim().to_owned())
 }
 
-fn quiet_hours(raw: &RawQuietHours, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<QuietHours> {
+fn quiet_hours(raw: &RawQuietHours, zone: Tz, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<QuietHours> {
     let from = raw.from.as_ref().and_then(|text| check.accept(&at.key("from"), time(text)));
     let to = raw.to.as_ref().and_then(|text| check.accept(&at.key("to"), time(text)));
-    let zone = raw.time_zone.as_deref().unwrap_or("UTC");
-    let time_zone = check.accept(&at.key("time_zone"), time_zone(zone));
     let days = check.each(&at.key("days"), raw.days.as_deref().unwrap_or_default(), weekday);
-    let except = raw.except.map_or(Severity::Critical, Severity::from);
     let (from, to) = (from?, to?);
     if from == to {
         check.refuse(&at.key("to"), "is the same as from: quiet hours must not last all day; use days for whole days");
     }
-    Some(QuietHours { from, to, days, time_zone: time_zone?, except })
+    // What is worth a call at night has its severity raised to this.
+    Some(QuietHours { from, to, days, time_zone: zone, except: Severity::Critical })
 }
 
 fn time(text: &str) -> Result<NaiveTime, String> {
@@ -323,11 +291,6 @@ fn time(text: &str) -> Result<NaiveTime, String> {
         .ok()
         .filter(|_| text.len() == 5)
         .ok_or_else(|| format!("{text:?} is not a time of day: write hours and minutes, as in \"18:00\""))
-}
-
-pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not a time zone of the tz database: write one as in \"Europe/Berlin\""))
 }
 
 fn weekday(text: &str) -> Result<Weekday, String> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{check::ConfigValidator, tree::KeyPath};
 use crate::inventory::{OwnerRule, OwnerSettings};
 
-/// How the owner of a deployment is determined: by tag, else by rule, else the default.
+/// How the owner of a deployment is determined: by tag, else by rule.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOwners {
@@ -16,12 +16,9 @@ pub(super) struct RawOwners {
     tags: Option<Vec<String>>,
     /// Rules for deployments without an owner tag. The first match applies.
     rules: Option<Vec<RawOwnerRule>>,
-    /// The owner of all other deployments. Without it, they have none.
-    #[schemars(example = &"platform")]
-    default: Option<String>,
 }
 
-/// Assigns an owner by pattern.
+/// Assigns an owner by pattern. A last rule that matches `*` is the default.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawOwnerRule {
@@ -46,8 +43,7 @@ pub(super) fn validate(raw: &RawOwners, at: &KeyPath, check: &mut ConfigValidato
             rules.push(OwnerRule { pattern, owner });
         }
     }
-    let default = raw.default.as_ref().and_then(|text| check.accept(&at.key("default"), owner(text)));
-    OwnerSettings { tags, rules, default }
+    OwnerSettings { tags, rules }
 }
 
 fn key(text: &str) -> Result<String, String> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     check::ConfigValidator,
@@ -35,7 +36,8 @@ pub(super) struct RawPolicy {
     /// report starts with a warning and the exit code is 3. `0` disables the check.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.5))]
     min_known: Option<f64>,
-    /// Severity of each verdict.
+    /// Severity of each verdict. `BASEWATCH_POLICY__SEVERITY__OUT_OF_DATE` sets the one of `out-of-date`.
+    #[schemars(extend("default" = Thresholds::default().severities))]
     severity: Option<RawSeverities>,
     /// Different thresholds for some deployments. The first match applies.
     r#override: Option<Vec<RawOverride>>,
@@ -47,29 +49,10 @@ pub(super) struct RawPolicy {
     redeploy: Option<Vec<RawRedeploy>>,
 }
 
-/// Severity of each verdict.
+/// A severity by verdict.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct RawSeverities {
-    /// The base is the current release.
-    #[schemars(extend("default" = "none"))]
-    fresh: Option<RawSeverity>,
-    /// The base has been behind for less than `grace`.
-    #[schemars(extend("default" = "info"))]
-    superseded: Option<RawSeverity>,
-    /// The base has been behind for longer than `grace`.
-    #[schemars(extend("default" = "medium"))]
-    out_of_date: Option<RawSeverity>,
-    /// The base is older than `max_age`.
-    #[schemars(extend("default" = "high"))]
-    stale: Option<RawSeverity>,
-    /// The Lambda runtime of the base is past its deprecation date.
-    #[schemars(extend("default" = "high"))]
-    deprecated: Option<RawSeverity>,
-    /// No verdict could be determined.
-    #[schemars(extend("default" = "low"))]
-    unknown: Option<RawSeverity>,
-}
+#[schemars(extend("propertyNames" = json!({ "enum": Verdict::ALL.map(Verdict::as_str) })))]
+struct RawSeverities(#[schemars(with = "BTreeMap<String, RawSeverity>")] BTreeMap<Verdict, RawSeverity>);
 
 /// A severity.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -85,8 +68,7 @@ pub(super) enum RawSeverity {
 }
 
 /// Different thresholds and severities for some deployments. At least one pattern is required, and all patterns must
-/// match. The first matching override applies; keys that it does not set keep the values of `[policy]`. Severities are
-/// in `severity`, as in `[policy.severity]`.
+/// match. The first matching override applies; keys that it does not set keep the values of `[policy]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct RawOverride {
@@ -95,6 +77,9 @@ struct RawOverride {
     name: Option<String>,
     #[serde(flatten)]
     scope: RawScope,
+    /// Pattern of the line or repository of the base, including the registry.
+    #[schemars(example = &"public.ecr.aws/lambda/java:*")]
+    base: Option<String>,
     /// Pattern of the owner.
     #[schemars(example = &"payments")]
     owner: Option<String>,
@@ -107,7 +92,8 @@ struct RawOverride {
     /// As `policy.runtime_warning`.
     #[schemars(example = &"180d")]
     runtime_warning: Option<DurationText>,
-    /// As `policy.severity`.
+    /// As `policy.severity`; verdicts without an entry keep theirs.
+    #[schemars(example = BTreeMap::from([("stale", "medium")]))]
     severity: Option<RawSeverities>,
 }
 
@@ -119,9 +105,6 @@ struct RawOverride {
 struct RawRedeploy {
     #[serde(flatten)]
     scope: RawScope,
-    /// Pattern of the owner.
-    #[schemars(example = &"payments")]
-    owner: Option<String>,
     /// Patterns of the tags of replacement images; at least one must match. Newer images are preferred. An empty list
     /// allows none.
     #[schemars(required, example = &["main-*"])]
@@ -160,7 +143,7 @@ fn validate_override(
     at: &KeyPath,
     check: &mut ConfigValidator<'_>,
 ) -> Option<PolicyOverride> {
-    let (scope, is_bounded) = raw.scope.validate("owner", raw.owner.as_ref(), at, check);
+    let (scope, is_bounded) = raw.scope.validate_with(raw.base.as_ref(), ("owner", raw.owner.as_ref()), at, check);
     if !is_bounded {
         let names = "set deployment, repository, account, owner or base";
         check.refuse(at, format!("matches everything: {names}, or change [policy] itself"));
@@ -182,7 +165,7 @@ fn validate_override(
 fn validate_redeploy(raw: &[RawRedeploy], at: &KeyPath, check: &mut ConfigValidator<'_>) -> Vec<RedeployRule> {
     let rule = |(index, raw): (usize, &RawRedeploy)| {
         let at = at.index(index);
-        let (scope, _) = raw.scope.validate("owner", raw.owner.as_ref(), &at, check);
+        let scope = raw.scope.validate(&at, check);
         let tags = check.each(&at.key("tags"), raw.tags.as_deref().unwrap_or_default(), str::parse);
         RedeployRule { scope, tags }
     };
@@ -204,22 +187,9 @@ fn merged(
     let grace = span("grace", grace, general.grace);
     let runtime_warning = span("runtime_warning", runtime_warning, general.runtime_warning);
     let mut by_verdict = general.severities.clone();
-    by_verdict.extend(severities.map(RawSeverities::given).unwrap_or_default());
+    let given = severities.iter().flat_map(|RawSeverities(given)| given);
+    by_verdict.extend(given.map(|(verdict, severity)| (*verdict, Severity::from(*severity))));
     Thresholds { max_age, grace, runtime_warning, severities: by_verdict }
-}
-
-impl RawSeverities {
-    fn given(&self) -> BTreeMap<Verdict, Severity> {
-        let all = [
-            (Verdict::Fresh, self.fresh),
-            (Verdict::Superseded, self.superseded),
-            (Verdict::OutOfDate, self.out_of_date),
-            (Verdict::Stale, self.stale),
-            (Verdict::Deprecated, self.deprecated),
-            (Verdict::Unknown, self.unknown),
-        ];
-        all.into_iter().filter_map(|(verdict, severity)| Some((verdict, severity?.into()))).collect()
-    }
 }
 
 impl From<RawSeverity> for Severity {

@@ -28,6 +28,9 @@ pub(super) struct RawConfig {
     /// The store of `run`, `serve` and `lambda`: a folder or `s3://BUCKET/PREFIX`. Each configuration needs its own.
     #[schemars(example = &"/var/lib/basewatch")]
     pub(super) store: Option<String>,
+    /// Time zone of `serve.schedule` and `notify.quiet_hours`, by its name in the tz database.
+    #[schemars(extend("default" = "UTC"))]
+    pub(super) time_zone: Option<String>,
     /// How long the store keeps reports.
     pub(super) retention: Option<RawRetention>,
     /// When a base is too old, and how severe that is.

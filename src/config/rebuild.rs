@@ -33,12 +33,6 @@ pub(super) struct RawRebuilds {
     /// How long after the request a new image must have been pushed.
     #[schemars(extend("default" = "24h"))]
     deadline: Option<DurationText>,
-    /// Number of consecutive failed rebuilds of a repository before a pause.
-    #[schemars(range(min = 1, max = 100), extend("default" = 3))]
-    max_failures: Option<i64>,
-    /// Duration of this pause.
-    #[schemars(extend("default" = "7d"))]
-    pause: Option<DurationText>,
 }
 
 /// A service that rebuilds the images of some repositories.
@@ -102,11 +96,7 @@ pub(super) fn validate(
 ) -> RebuildSettings {
     let standard = RebuildSettings::default();
     let hour = Duration::from_hours(1);
-    let mut span = |key: &str, text: &Option<DurationText>, standard: Duration| {
-        check.duration(&general_at.key(key), text.as_ref(), hour).unwrap_or(standard)
-    };
-    let deadline = span("deadline", &general.deadline, standard.deadline);
-    let pause = span("pause", &general.pause, standard.pause);
+    let deadline = check.duration(&general_at.key("deadline"), general.deadline.as_ref(), hour);
     let mut valid: Vec<RebuildRule> = Vec::new();
     for (index, raw) in rules.iter().enumerate() {
         let at = at.index(index);
@@ -122,10 +112,9 @@ pub(super) fn validate(
     RebuildSettings {
         threshold: general.threshold.map_or(standard.threshold, Severity::from),
         max_per_run: general.max_per_run.and_then(|most| most.try_into().ok()).unwrap_or(standard.max_per_run),
-        deadline,
-        max_failures: general.max_failures.and_then(|most| most.try_into().ok()).unwrap_or(standard.max_failures),
-        pause,
+        deadline: deadline.unwrap_or(standard.deadline),
         rules: valid,
+        ..standard
     }
 }
 

@@ -42,9 +42,6 @@ pub(super) struct RawRegistry {
     /// limit.
     #[schemars(range(min = 0.01, max = 10_000), example = 1)]
     rate: Option<f64>,
-    /// Maximum number of concurrent requests.
-    #[schemars(range(min = 1, max = 1024), extend("default" = 32))]
-    connections: Option<i64>,
     /// File of additional trusted certificates (PEM).
     #[schemars(example = &"./ca.pem")]
     ca_file: Option<String>,
@@ -92,7 +89,6 @@ pub(super) fn validate(
 }
 
 fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut ConfigValidator<'_>) -> HostSettings {
-    let standard = HostSettings::default();
     let plain_http = raw.plain_http.unwrap_or_default();
     let endpoint_at = at.key("endpoint");
     let endpoint = raw.endpoint.as_ref().and_then(|text| check.accept(&endpoint_at, endpoint(text, plain_http)));
@@ -112,10 +108,10 @@ fn validate_host(raw: &RawRegistry, host_name: &str, at: &KeyPath, check: &mut C
         full_mirror: raw.full_mirror.unwrap_or_default(),
         auth: auth(raw, host_name, at, check),
         rate: raw.rate,
-        connections: raw.connections.and_then(|count| count.try_into().ok()).unwrap_or(standard.connections),
         ca_file,
         plain_http,
         token_hosts: check.each(&at.key("token_hosts"), raw.token_hosts.as_deref().unwrap_or_default(), host),
+        ..HostSettings::default()
     }
 }
 

@@ -1,17 +1,16 @@
 //! `[serve]`: schedule, address and access control of `basewatch serve`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
+use chrono_tz::Tz;
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    notify::time_zone,
     secret::{RawSecretSource, source},
     tree::KeyPath,
-    values::DurationText,
 };
 use crate::{schedule::Timetable, secret::SecretSource};
 
@@ -22,12 +21,6 @@ pub(super) struct RawServe {
     /// Cron expression: minute, hour, day of the month, month, day of the week. Six fields start with seconds.
     #[schemars(extend("default" = "0 6 * * *"))]
     schedule: Option<String>,
-    /// Time zone of the schedule, by its name in the tz database.
-    #[schemars(extend("default" = "UTC"), example = &"Europe/Berlin")]
-    time_zone: Option<String>,
-    /// Maximum random delay of a run, to spread load.
-    #[schemars(extend("default" = "0s"), example = &"5m")]
-    jitter: Option<DurationText>,
     /// Address to listen on. Addresses other than loopback require `token` or `proxy`.
     #[schemars(extend("default" = "127.0.0.1:8080"), example = &"0.0.0.0:8080")]
     listen: Option<String>,
@@ -35,9 +28,6 @@ pub(super) struct RawServe {
     token: Option<RawSecretSource>,
     /// A reverse proxy that authenticates users.
     proxy: Option<RawProxy>,
-    /// How long a graceful shutdown may take after SIGTERM.
-    #[schemars(extend("default" = "25s"))]
-    stop_within: Option<DurationText>,
 }
 
 /// A reverse proxy that authenticates users.
@@ -63,8 +53,6 @@ pub struct ServeSettings {
     pub token: Option<SecretSource>,
     /// A reverse proxy that authenticates users.
     pub proxy: Option<ProxySettings>,
-    /// How long a graceful shutdown may take.
-    pub stop_within: Duration,
 }
 
 /// A reverse proxy that authenticates users.
@@ -77,42 +65,24 @@ pub struct ProxySettings {
 }
 
 const SCHEDULE: &str = "0 6 * * *";
-const STOP_WITHIN: Duration = Duration::from_secs(25);
-/// A longer delay would move a daily run to the next day.
-const LONGEST_JITTER: Duration = Duration::from_hours(24);
 
 impl Default for ServeSettings {
     fn default() -> Self {
-        let timetable = Timetable::new(SCHEDULE, chrono_tz::Tz::UTC, Duration::ZERO).expect("six in the morning comes");
-        Self {
-            timetable,
-            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            token: None,
-            proxy: None,
-            stop_within: STOP_WITHIN,
-        }
+        let timetable = Timetable::new(SCHEDULE, Tz::UTC).expect("six in the morning comes");
+        Self { timetable, listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token: None, proxy: None }
     }
 }
 
-pub(super) fn validate(raw: &RawServe, at: &KeyPath, check: &mut ConfigValidator<'_>) -> ServeSettings {
+pub(super) fn validate(raw: &RawServe, zone: Tz, at: &KeyPath, check: &mut ConfigValidator<'_>) -> ServeSettings {
     let standard = ServeSettings::default();
-    let zone = raw.time_zone.as_deref().unwrap_or("UTC");
-    let zone = check.accept(&at.key("time_zone"), time_zone(zone)).unwrap_or_default();
-    let jitter = check.duration(&at.key("jitter"), raw.jitter.as_ref(), Duration::ZERO).unwrap_or_default();
-    if jitter > LONGEST_JITTER {
-        check.refuse(&at.key("jitter"), "is too long: the maximum is 24h");
-    }
     let expression = raw.schedule.as_deref().unwrap_or(SCHEDULE);
-    let timetable = check.accept(&at.key("schedule"), Timetable::new(expression, zone, jitter));
+    let timetable = check.accept(&at.key("schedule"), Timetable::new(expression, zone));
     let listen = raw.listen.as_deref().and_then(|text| check.accept(&at.key("listen"), address(text)));
     let settings = ServeSettings {
         timetable: timetable.unwrap_or(standard.timetable),
         listen: listen.unwrap_or(standard.listen),
         token: raw.token.as_ref().and_then(|token| source(token, &at.key("token"), check)),
         proxy: raw.proxy.as_ref().and_then(|raw| proxy(raw, &at.key("proxy"), check)),
-        stop_within: check
-            .duration(&at.key("stop_within"), raw.stop_within.as_ref(), Duration::from_secs(1))
-            .unwrap_or(standard.stop_within),
     };
     if !settings.listen.ip().is_loopback() && raw.token.is_none() && raw.proxy.is_none() {
         check.refuse(

@@ -122,8 +122,9 @@ impl ConfigSchema {
         let known: Vec<&str> = properties(schema).map(|(key, _)| key).collect();
         table.retain(|key, value| {
             let path = path.key(key);
-            let named = schema["properties"].get(key).or_else(|| schema.get("additionalProperties"));
-            if let Some(schema) = named.filter(|schema| schema.is_object()) {
+            let named = properties(schema).find(|(name, _)| name == key).map(|(_, schema)| schema);
+            let is_open = schema["propertyNames"].is_null() && schema["additionalProperties"].is_object();
+            if let Some(schema) = named.or_else(|| is_open.then(|| &schema["additionalProperties"])) {
                 return self.holds(schema, value, &path, problems);
             }
             let hint = match did_you_mean(key, known.iter().copied()) {
@@ -136,9 +137,12 @@ impl ConfigSchema {
     }
 }
 
-/// The keys of a table and the schema of each.
-pub(super) fn properties(schema: &Json) -> impl Iterator<Item = (&str, &Json)> {
-    schema["properties"].as_object().into_iter().flatten().map(|(key, schema)| (key.as_str(), schema))
+/// The keys of a table, or of a map that lists them, and the schema of each.
+fn properties(schema: &Json) -> impl Iterator<Item = (&str, &Json)> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let listed = schema["propertyNames"]["enum"].as_array().into_iter().flatten().filter_map(Json::as_str);
+    let listed = listed.map(|key| (key, &schema["additionalProperties"]));
+    properties.map(|(key, schema)| (key.as_str(), schema)).chain(listed)
 }
 
 /// The JSON type. Enumerations are strings.

@@ -15,9 +15,6 @@ pub(super) struct RawRetention {
     /// Reports of runs. The last report is always kept.
     #[schemars(extend("default" = "90d"))]
     reports: Option<DurationText>,
-    /// Daily statistics.
-    #[schemars(extend("default" = "400d"))]
-    history: Option<DurationText>,
 }
 
 pub(super) fn location(raw: Option<&String>, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<StoreLocation> {
@@ -31,11 +28,6 @@ pub(super) fn location(raw: Option<&String>, at: &KeyPath, check: &mut ConfigVal
 pub(super) fn retention(raw: &RawRetention, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Retention {
     let standard = Retention::default();
     let day = Duration::from_hours(24);
-    let mut span = |key: &str, text: &Option<DurationText>, standard| {
-        check.duration(&at.key(key), text.as_ref(), day).unwrap_or(standard)
-    };
-    Retention {
-        reports: span("reports", &raw.reports, standard.reports),
-        history: span("history", &raw.history, standard.history),
-    }
+    let reports = check.duration(&at.key("reports"), raw.reports.as_ref(), day);
+    Retention { reports: reports.unwrap_or(standard.reports), ..standard }
 }

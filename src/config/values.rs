@@ -48,6 +48,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{text:?} is too long: the maximum is 36500d"))
 }
 
+/// Parses the name of a time zone.
+pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a time zone of the tz database: write one as in \"Europe/Berlin\""))
+}
+
 /// Parses a registry host with an optional port, and normalizes aliases of the same registry.
 pub(super) fn registry_host(text: &str) -> Result<String, String> {
     host(text).map(|host| normalize_host(&host))

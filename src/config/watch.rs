@@ -14,23 +14,11 @@ use crate::{
     secret::SecretSource,
 };
 
-/// Notifications about basewatch's own runs. `0` disables a threshold.
+/// Notifications about basewatch's own runs: those that failed, found no deployments or are below `policy.min_known`, and
+/// the third in a row with errors in reading the inventory, storing the report or sending alerts.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWatch {
-    /// Notify after this many consecutive failed runs.
-    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
-    failed_runs: Option<i64>,
-    /// Notify after this many consecutive runs that found no deployments.
-    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
-    empty_runs: Option<i64>,
-    /// Notify after this many consecutive runs below `policy.min_known`.
-    #[schemars(range(min = 0, max = 1000), extend("default" = 1))]
-    blind_runs: Option<i64>,
-    /// Notify after this many consecutive runs with errors in reading the inventory, storing the report or sending
-    /// alerts.
-    #[schemars(range(min = 0, max = 1000), extend("default" = 3))]
-    incomplete_runs: Option<i64>,
     /// Names of the channels to notify. Defaults to the channels without `owners`, or to all if each has `owners`.
     #[schemars(extend("default" = []), example = ["on-call"])]
     channels: Option<Vec<String>>,
@@ -46,8 +34,6 @@ pub(super) fn validate(
     notify: &NotifySettings,
     check: &mut ConfigValidator<'_>,
 ) -> SelfMonitorSettings {
-    let standard = SelfMonitorSettings::default();
-    let number = |number: Option<i64>, standard| number.and_then(|number| number.try_into().ok()).unwrap_or(standard);
     let channels = raw.channels.as_deref().unwrap_or_default();
     let known = |name: &str| {
         let is_known = notify.channels.iter().any(|channel| channel.id == name);
@@ -55,13 +41,10 @@ pub(super) fn validate(
         is_known.then(|| name.to_owned()).ok_or_else(why)
     };
     SelfMonitorSettings {
-        failed_runs: number(raw.failed_runs, standard.failed_runs),
-        empty_runs: number(raw.empty_runs, standard.empty_runs),
-        blind_runs: number(raw.blind_runs, standard.blind_runs),
-        incomplete_runs: number(raw.incomplete_runs, standard.incomplete_runs),
         channels: check.each(&at.key("channels"), channels, known),
         heartbeat: raw.heartbeat.as_ref().and_then(|raw| url(raw, &at.key("heartbeat"), check)),
         heartbeat_fail: raw.heartbeat_fail.as_ref().and_then(|raw| url(raw, &at.key("heartbeat_fail"), check)),
+        ..SelfMonitorSettings::default()
     }
 }
 

@@ -58,12 +58,7 @@ impl BaseRules {
     /// The `configured` rules, followed by the built-in ones.
     #[must_use]
     pub fn new(configured: Vec<BaseRule>) -> Self {
-        Self(configured.into_iter().chain(Self::built_in().map(built_in_rule)).collect())
-    }
-
-    /// The patterns of the built-in rules. Their repositories have dated tags.
-    pub fn built_in() -> impl Iterator<Item = &'static str> {
-        BUILT_IN.into_iter()
+        Self(configured.into_iter().chain(BUILT_IN.into_iter().map(built_in_rule)).collect())
     }
 
     /// The rules, the configured ones first.

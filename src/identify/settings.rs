@@ -29,6 +29,7 @@ pub struct SearchLimits {
 
 impl Default for SearchLimits {
     fn default() -> Self {
+        // At the one request a second that public.ecr.aws allows without credentials, the two limits meet.
         Self { request_count: 300, duration: Duration::from_mins(5) }
     }
 }

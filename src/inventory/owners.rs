@@ -1,4 +1,4 @@
-//! Owners of deployments: from resource tags, then patterns, then a default.
+//! Owners of deployments: from resource tags, else from patterns.
 
 use super::ResourceTags;
 use crate::glob::Glob;
@@ -10,8 +10,6 @@ pub struct OwnerSettings {
     pub tags: Vec<String>,
     /// Rules for deployments without such a tag, tried in order.
     pub rules: Vec<OwnerRule>,
-    /// The owner if no tag or rule names one.
-    pub default: Option<String>,
 }
 
 /// An owner for a pattern of names.
@@ -33,14 +31,13 @@ impl OwnerSettings {
         self.tags.iter().find_map(value)
     }
 
-    /// The owner without a tag: that of the first rule that matches `name` or the image's `repository`, else the
-    /// default.
+    /// The owner without a tag: that of the first rule that matches `name` or the image's `repository`.
     #[must_use]
     pub fn ruled(&self, name: &str, repository: Option<&str>) -> Option<&str> {
         // A service is named with its cluster; rules may name it without.
         let names = [Some(name), name.rsplit_once('/').map(|(_, service)| service), repository];
         let holds = |rule: &&OwnerRule| names.into_iter().flatten().any(|name| rule.pattern.matches(name));
-        self.rules.iter().find(holds).map(|rule| rule.owner.as_str()).or(self.default.as_deref())
+        self.rules.iter().find(holds).map(|rule| rule.owner.as_str())
     }
 }
 
@@ -49,11 +46,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_come_before_rules_and_rules_before_the_default() {
+    fn tags_come_before_rules_and_the_first_rule_applies() {
+        let rule = |pattern: &str, owner: &str| OwnerRule { pattern: pattern.parse().unwrap(), owner: owner.into() };
         let owners = OwnerSettings {
             tags: vec!["team".into(), "owner".into()],
-            rules: vec![OwnerRule { pattern: "payments-*".parse().unwrap(), owner: "payments".into() }],
-            default: Some("platform".into()),
+            rules: vec![rule("payments-*", "payments"), rule("*", "platform")],
         };
         let tags = |pairs: &[(&str, &str)]| -> ResourceTags {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()

@@ -11,8 +11,6 @@ use crate::{glob::Glob, image::Arn, judge::Severity, secret::SecretSource};
 pub struct NotifySettings {
     /// Minimum severity of an alert.
     pub threshold: Severity,
-    /// How long a finding must persist before it triggers an alert.
-    pub grace: Duration,
     /// Interval of reminders of open alerts; `None`: no reminders.
     pub remind_every: Option<Duration>,
     /// Hours in which only urgent messages are sent.
@@ -33,12 +31,15 @@ impl Default for NotifySettings {
     fn default() -> Self {
         Self {
             threshold: Severity::Medium,
-            grace: Duration::ZERO,
             remind_every: Some(Duration::from_hours(7 * 24)),
             quiet_hours: None,
+            // As many as one message lists.
             backlog: 20,
+            // What a reader takes in; the rest is counted, and in the report.
             max_items: 20,
+            // With one call a second to a webhook, a channel takes less than a minute of a run.
             max_messages: 50,
+            // Longer than holidays; findings of dropped messages trigger again.
             keep_trying: Duration::from_hours(14 * 24),
             channels: Vec::new(),
         }

@@ -32,6 +32,7 @@ impl Default for RebuildSettings {
             threshold: Severity::Medium,
             max_per_run: 10,
             deadline: Duration::from_hours(24),
+            // A third failure is no coincidence: someone has to repair the build, and is reminded weekly.
             max_failures: 3,
             pause: Duration::from_hours(7 * 24),
             rules: Vec::new(),

@@ -56,6 +56,7 @@ impl Default for HostSettings {
             full_mirror: false,
             auth: AuthSettings::Auto,
             rate: None,
+            // Enough to keep a fast registry busy; registries throttle by rate, not by connections.
             connections: 32,
             ca_file: None,
             plain_http: false,
@@ -144,10 +145,13 @@ impl Default for NetworkSettings {
         Self {
             allow: vec!["public.ecr.aws".to_owned()],
             hosts: BTreeMap::new(),
+            // A host that takes longer to accept a connection is down, and a longer transfer of a few kilobytes has stalled.
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
+            // Rides out a throttle of a minute; after that, the next run continues.
             retries: 4,
             retry_wait: Duration::from_secs(30),
+            // 100,000 tags, more than all of public.ecr.aws/lambda/* has.
             tag_pages: 100,
         }
     }

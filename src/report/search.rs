@@ -16,7 +16,7 @@ pub struct SearchBudget {
     /// The limit of `requests` in one run: `identify.search_requests`. A release whose first request was sent is read to
     /// its end, so `requests` may exceed the limit by two.
     pub max_requests: u64,
-    /// The limit in minutes, from the first request: `identify.search_minutes`.
+    /// The limit in minutes, from the first request.
     pub max_minutes: u64,
     /// Images whose search is unfinished: their findings have the reason `base-search-unfinished`. The next run continues
     /// there.

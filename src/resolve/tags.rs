@@ -83,7 +83,7 @@ impl BaseResolver {
             }
             (_, true) => None,
             (count, false) => {
-                let why = format!("its tag list continues after {count} tags or repeats itself; see tag_pages");
+                let why = format!("its tag list continues after {count} tags or repeats itself");
                 Some(ResolutionProblem::partial_history(repository, &why))
             }
         };

@@ -8,7 +8,7 @@ mod eventbridge;
 mod expression;
 mod last_day;
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use chrono::{DateTime, LocalResult, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::Tz;
@@ -25,8 +25,6 @@ const LARGEST_CHANGE: TimeDelta = TimeDelta::hours(3);
 pub struct Timetable {
     expression: CronExpression,
     zone: Tz,
-    /// Maximum random delay of a run, to spread load.
-    pub jitter: Duration,
 }
 
 impl Timetable {
@@ -35,8 +33,8 @@ impl Timetable {
     /// # Errors
     ///
     /// When the expression is invalid, never matches, or matches more than once a minute.
-    pub fn new(expression: &str, zone: Tz, jitter: Duration) -> Result<Self, String> {
-        let timetable = Self { expression: expression.parse()?, zone, jitter };
+    pub fn new(expression: &str, zone: Tz) -> Result<Self, String> {
+        let timetable = Self { expression: expression.parse()?, zone };
         let due: Vec<_> =
             std::iter::successors(timetable.next(Utc::now()), |due| timetable.next(*due)).take(3).collect();
         if due.is_empty() {

@@ -7,7 +7,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 fn timetable(expression: &str, zone: &str) -> Timetable {
-    Timetable::new(expression, zone.parse().unwrap(), Duration::ZERO).unwrap()
+    Timetable::new(expression, zone.parse().unwrap()).unwrap()
 }
 
 /// The instants after `from` at which a run is due, as hours and minutes of UTC on days of the month.
@@ -135,7 +135,7 @@ fn invalid_expressions_are_rejected_with_a_hint() {
         ("every day", "has 2 fields"),
     ];
     for (expression, expected) in table {
-        let error = Timetable::new(expression, Tz::UTC, Duration::ZERO).unwrap_err();
+        let error = Timetable::new(expression, Tz::UTC).unwrap_err();
         assert!(error.contains(expected), "{expression}: {error}");
     }
 }

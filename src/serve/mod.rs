@@ -33,7 +33,10 @@ use crate::{
     secret::SecretSource,
 };
 
-/// The part of the shutdown time that is reserved for cleanup.
+/// How long notifications in progress may take at shutdown. With [`STOP_RESERVE`], 25 seconds: ECS and Kubernetes kill a
+/// process 30 seconds after SIGTERM. What is cut off is sent by the next run.
+const STOP_WITHIN: Duration = Duration::from_secs(22);
+/// The time for cleanup after that.
 const STOP_RESERVE: Duration = Duration::from_secs(3);
 
 /// Runs the service until `stop` completes.
@@ -65,7 +68,6 @@ pub async fn serve(
     let (store, outbound) = open_store(&settings)?;
     notify::read(&*store).await.context("cannot read the ledger")?;
     let access = AccessControl::new(&settings.serve, token(&settings, &outbound.aws).await?)?;
-    let stop_within = settings.serve.stop_within.saturating_sub(STOP_RESERVE).max(Duration::from_secs(1));
     let at = listener.local_addr().context("cannot determine the local address")?;
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
     let state = Arc::new(ServeState::new(settings, store, clock));
@@ -74,7 +76,7 @@ pub async fn serve(
     print_stderr(&format!("listening on http://{at}, schedule {}", state.settings.serve.timetable));
 
     let (stopping, stopped) = watch::channel(false);
-    let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), stop_within));
+    let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), STOP_WITHIN));
     let router = routes::router(Arc::clone(&state), access);
     let mut serving = tokio::spawn(connections::serve(listener, router, ConnectionLimits::new(proxies), stopped));
     // If a task ends unexpectedly, exit so that the service is restarted.
@@ -86,7 +88,7 @@ pub async fn serve(
     print_stderr("shutting down");
     stopping.send_replace(true);
     // Anything unfinished is crash-safe.
-    let _ = timeout(stop_within + STOP_RESERVE, futures::future::join(timer, serving)).await;
+    let _ = timeout(STOP_WITHIN + STOP_RESERVE, futures::future::join(timer, serving)).await;
     Ok(ExitStatus::Clean)
 }
 

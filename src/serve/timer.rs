@@ -2,7 +2,7 @@
 
 use std::{fmt, pin::pin, sync::Arc, time::Duration};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use tokio::{sync::watch, time::timeout};
 
@@ -63,10 +63,8 @@ impl fmt::Debug for ServeClock {
 /// The next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedRun {
-    /// The start, including jitter.
+    /// The start.
     pub at: DateTime<Utc>,
-    /// The time in the schedule.
-    pub due: DateTime<Utc>,
     /// The trigger.
     pub trigger: RunTrigger,
 }
@@ -75,16 +73,12 @@ impl PlannedRun {
     /// The next run after `now`, if the last run started at `last`; `None` if no run is due.
     #[must_use]
     pub fn new(timetable: &Timetable, last: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<Self> {
-        let (due, trigger) = match last {
+        let (at, trigger) = match last {
             None => (now, RunTrigger::First),
             Some(last) if timetable.has_missed(last, now) => (now, RunTrigger::Missed),
             Some(_) => (timetable.next(now)?, RunTrigger::Schedule),
         };
-        let late = match trigger {
-            RunTrigger::First => Duration::ZERO,
-            _ => timetable.jitter.mul_f64(fastrand::f64()),
-        };
-        Some(Self { at: due + TimeDelta::from_std(late).unwrap_or_default(), due, trigger })
+        Some(Self { at, trigger })
     }
 }
 
@@ -143,7 +137,7 @@ async fn next_trigger(
         match planned {
             Some(plan) if plan.at <= now => return Some(plan.trigger),
             // The clock was set back: plan again.
-            Some(plan) if timetable.next(now).is_some_and(|due| due < plan.due) => {
+            Some(plan) if timetable.next(now).is_some_and(|due| due < plan.at) => {
                 planned = self::plan(state, Some(now));
             }
             _ => {}

@@ -29,7 +29,7 @@ pub struct Retention {
 }
 
 impl Default for Retention {
-    /// 90 days of reports, 400 days of history.
+    /// 90 days of reports; 400 days of history, to compare with the same month of last year.
     fn default() -> Self {
         Self { reports: Duration::from_hours(90 * 24), history: Duration::from_hours(400 * 24) }
     }

@@ -108,7 +108,8 @@ impl Served {
         };
         let images = served.fleet.references(&["orders", "billing", "fresh"]);
         let config = format!(
-            "store = \"store\"\n[inventory]\nimages = [{{ references = {images} }}]\n[owners]\ndefault = \"payments\"\n{further}"
+            "store = \"store\"\n{further}\n[inventory]\nimages = [{{ references = {images} }}]\n\
+             [owners]\nrules = [{{ match = \"*\", owner = \"payments\" }}]\n"
         );
         fs::write(served.folder.path().join("basewatch.toml"), config).unwrap();
         served

@@ -145,7 +145,7 @@ fn config_check_prints_what_would_be_audited() {
     let file = "[policy]\nmax_age = \"36h\"\n[[policy.override]]\nname = \"x\"\naccount = \"1*\"\ngrace = \"1d\"\n\
                 [[inventory.ecr]]\nregions = [\"eu-west-1\", \"us-east-1\"]\nexclude = [\"sandbox/*\"]\nnewest = 3\n\
                 [[inventory.images]]\nreferences = [\"ghcr.io/a/b:1\", \"oci:layout:v1\", \"oci:all\"]\n\
-                [catalog]\nenabled = false\n";
+                [catalog]\npath = \"/var/cache/basewatch\"\n";
     fs::write(here.path().join("good.toml"), file).expect("a writable folder");
     let output = run(here.path(), &["config", "check", "--config", "good.toml"]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
@@ -256,7 +256,7 @@ ids = ["123456789012", "210987654321"]
 
 [owners]
 tags = ["team"]
-default = "platform"
+rules = [{ match = "*", owner = "platform" }]
 "#;
 
 fn running() -> TempDir {
@@ -295,7 +295,7 @@ fn config_check_prints_the_audited_workloads() {
         "  lambda    eu-west-1: functions *; except sandbox-*\n",
         "  ecs       eu-west-1, us-east-1: clusters prod-*; services *; with tags env=prod\n",
         "  accounts  123456789012, 210987654321; role arn:aws:iam::{account}:role/basewatch-audit\n",
-        "  owners    by tag team, default platform\n",
+        "  owners    by tag team, 1 rule\n",
     ] {
         assert!(printed.contains(line), "{line}{printed}");
     }
@@ -342,10 +342,10 @@ fn the_commands_of_config_iam_are_a_shell_script() {
 
 /// Standard error of an audit of private ECR with `variables`, which cannot start.
 fn failing_stderr(folder: &Path, variables: &[(&str, &str)]) -> String {
-    let file = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\n[catalog]\nenabled = false\n";
+    let file = "[[inventory.ecr]]\nregions = [\"eu-west-1\"]\n";
     fs::write(folder.join("basewatch.toml"), file).expect("a writable folder");
     let mut command = basewatch(folder);
-    command.arg("audit").env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());
+    command.args(["audit", "--no-catalog"]).env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());
     let output = command.output().expect("the program starts");
     let printed = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{printed}");
@@ -415,7 +415,7 @@ fn credential_errors_name_the_cause_and_the_fix() {
 #[test]
 fn config_check_prints_the_next_runs() {
     let here = folder();
-    let file = "[serve]\nschedule = \"30 6 * * mon-fri\"\ntime_zone = \"Europe/Berlin\"\n";
+    let file = "time_zone = \"Europe/Berlin\"\n[serve]\nschedule = \"30 6 * * mon-fri\"\n";
     fs::write(here.path().join("basewatch.toml"), file).expect("a writable folder");
     let output = run(here.path(), &["config", "check"]);
     let printed = text(&output.stdout);
@@ -432,7 +432,6 @@ fn a_proxy_error_names_the_proxy() {
         ("403 Forbidden", "the proxy refused to connect to it; check HTTPS_PROXY and NO_PROXY"),
     ] {
         let here = folder();
-        fs::write(here.path().join("basewatch.toml"), "[network]\nretries = 0\n").expect("a writable folder");
         let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("http://{}", proxy.local_addr().expect("an address"));
         let head = format!("HTTP/1.1 {response}\r\nContent-Length: 0\r\n\r\n");

@@ -520,7 +520,7 @@ fn an_unreadable_tag_list_never_improves_a_verdict_without_an_error() {
         let registry = line(None, move |request| request.path.contains("/tags/list").then(|| fault(request)));
         let folder = tempfile::tempdir().expect("a folder");
         for run in ["first", "second"] {
-            let (exit, report) = audit_app(folder.path(), &registry, "[network]\ntag_pages = 2\n");
+            let (exit, report) = audit_app(folder.path(), &registry, "");
             let finding = &report["findings"][0];
             assert_eq!((exit, &report["complete"]), (Some(3), &json!(false)), "{code}, {run}: {report:#}");
             assert_eq!((&finding["verdict"], &finding["behind"]["exact"]), (&json!("superseded"), &json!(false)));

@@ -116,7 +116,7 @@ fn the_policy_allows_exactly_the_calls_in_the_source_code() {
     let needed = CALLS.iter().flat_map(|(_, actions)| *actions).chain(&REGISTRY_ACTIONS);
     let needed: BTreeSet<_> = needed.map(|action| (*action).to_owned()).collect();
     let notifying = format!("store = \"s3://bucket/watch\"\n[[inventory.lambda]]\nregions = [\"*\"]\n{NOTIFYING}");
-    let mut of_runner = actions(&running(&everything("organization = true")));
+    let mut of_runner = actions(&running(&everything("ids = [\"*\"]")));
     of_runner.extend(actions(&running(&settings(&notifying))));
     assert!(of_runner.contains("sts:AssumeRole"), "the SDK assumes roles, and no source names the call");
     let granted: BTreeSet<_> = allowed().union(&of_runner).filter(|it| *it != "sts:AssumeRole").cloned().collect();
@@ -252,7 +252,7 @@ fn resources_are_limited_to_the_regions_and_the_partition() {
     assert_eq!(*region, serde_json::json!(["eu-west-1"]));
     let runner = pretty(&running(&everything("ids = [\"123456789012\", \"210987654321\"]")));
     assert!(runner.contains("arn:aws:iam::123456789012:role/x") && !runner.contains("organizations"), "{runner}");
-    let runner = pretty(&running(&everything("organization = true")));
+    let runner = pretty(&running(&everything("ids = [\"*\"]")));
     assert!(runner.contains("arn:aws:iam::*:role/x") && runner.contains("organizations:ListAccounts"), "{runner}");
 }
 
@@ -417,5 +417,5 @@ fn the_role_can_be_assumed_only_in_listed_accounts_or_the_organization() {
     let listed = serde_json::json!(["arn:aws:iam::123456789012:role/x", "arn:aws:iam::210987654321:role/x"]);
     assert_eq!(assumed("ids = [\"123456789012\", \"210987654321\"]"), (listed, Value::Null));
     let own = serde_json::json!({ "StringEquals": { "aws:ResourceOrgID": ["${aws:PrincipalOrgID}"] } });
-    assert_eq!(assumed("organization = true"), (serde_json::json!(["arn:aws:iam::*:role/x"]), own));
+    assert_eq!(assumed("ids = [\"*\"]"), (serde_json::json!(["arn:aws:iam::*:role/x"]), own));
 }

@@ -56,7 +56,7 @@ impl Rig {
         let host = self.fleet.host();
         let file = format!(
             "{before}[inventory]\nimages = [{{ references = [\"{host}/orders:1\", \"{host}/billing:1\", \
-             \"{host}/fresh:1\"] }}]\n[owners]\ndefault = \"payments\"\n\
+             \"{host}/fresh:1\"] }}]\n[owners]\nrules = [{{ match = \"*\", owner = \"payments\" }}]\n\
              [[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in/hunter2\"\n{behind}",
             self.hook.endpoint()
         );
@@ -274,7 +274,7 @@ async fn dry_runs_and_configuration_errors_do_not_count_as_runs() {
     rig.at(NOW, &[]);
     fs::write(rig.store().join("ledger.json"), "{").unwrap();
     assert_eq!(code(&rig.at(NEXT_WEEK, &["--dry-run"])), 2);
-    rig.configure("store = \"store\"\n", "[watch]\nfailed_runs = -1\n");
+    rig.configure("store = \"store\"\n", "[watch]\nchannels = [\"nobody\"]\n");
     assert_eq!(code(&rig.at(NEXT_WEEK, &[])), 2);
     assert_eq!(rig.kinds(), ["findings triggered"]);
 }

@@ -103,7 +103,7 @@ async fn an_organization_is_audited_without_excluded_accounts() {
     run(&sandbox, "toys", &releases[0]).await;
     // The role is in no stack set: the managing account is audited as itself.
     run(&environment.own, "books", &releases[0]).await;
-    let which = format!("organization = true\nexclude = [\"{}\"]", sandbox.id);
+    let which = format!("ids = [\"*\"]\nexclude = [\"{}\"]", sandbox.id);
     let (_, report) = program(&environment, &[&orders, &sandbox], &which).audit(NOW, &[]);
     assert_eq!(report["complete"], true, "{report:#}");
     assert_eq!(

@@ -221,8 +221,7 @@ async fn the_owner_of_a_function_comes_from_its_tags_or_its_name() {
 
         [owners]
         tags = ["team", "owner"]
-        default = "platform"
-        rules = [{ match = "payments-*", owner = "payments" }]
+        rules = [{ match = "payments-*", owner = "payments" }, { match = "*", owner = "platform" }]
         "#,
         &[],
     );

@@ -50,7 +50,7 @@ async fn an_audit_needs_no_permission_outside_its_policies() {
 
         [accounts]
         role = "arn:aws:iam::{account}:role/basewatch-audit"
-        organization = true
+        ids = ["*"]
 
         [owners]
         tags = ["team"]

@@ -26,8 +26,8 @@ async fn forty_concurrent_runs_send_each_alert_once() {
         "store = \"s3://{BUCKET}/fleet\"\n\
          [owners]\n\
          rules = [{{ match = \"orders\", owner = \"payments\" }}, {{ match = \"billing\", owner = \"payments\" }}, \
-                  {{ match = \"refunds\", owner = \"payments\" }}, {{ match = \"search\", owner = \"search\" }}]\n\
-         default = \"web\"\n\
+                  {{ match = \"refunds\", owner = \"payments\" }}, {{ match = \"search\", owner = \"search\" }}, \
+                  {{ match = \"*\", owner = \"web\" }}]\n\
          [[inventory.images]]\n\
          references = {images}\n\
          [[notify.webhook]]\nname = \"everybody\"\nurl = \"{}\"\n\

@@ -43,10 +43,8 @@ module "task" {
   environment = merge(module.foundation.environment, {
     BASEWATCH_SERVE__LISTEN     = "0.0.0.0:${local.port}"
     BASEWATCH_SERVE__SCHEDULE   = var.schedule
-    BASEWATCH_SERVE__TIME_ZONE  = var.time_zone
+    BASEWATCH_TIME_ZONE         = var.time_zone
     BASEWATCH_SERVE__TOKEN__ENV = "DASHBOARD_TOKEN"
-    # Less than the task's stopTimeout.
-    BASEWATCH_SERVE__STOP_WITHIN = "110s"
   })
 
   secrets         = { DASHBOARD_TOKEN = var.token_secret_arn }

@@ -39,7 +39,7 @@ variable "audit_account_ids" {
 }
 
 variable "audit_organization" {
-  description = "Whether [accounts] of the configuration sets organization = true; the role can then be assumed in all accounts of it"
+  description = "Whether [accounts] of the configuration sets ids = [\"*\"]; the role can then be assumed in all accounts of it"
   type        = bool
 }
 

@@ -207,7 +207,6 @@ fn owners_line(owners: &OwnerSettings) -> String {
     let parts = [
         (!owners.tags.is_empty()).then(|| format!("by tag {}", owners.tags.join(", "))),
         (!owners.rules.is_empty()).then(|| counted(owners.rules.len(), "rule")),
-        owners.default.as_ref().map(|default| format!("default {default}")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

@@ -24,7 +24,7 @@ use crate::{
     config::{CatalogLocation, Settings},
     identify::{self, BaseRule, BaseRules},
     image::Reference,
-    inventory::{ImageSource, LambdaSettings, OwnerSettings, RegionSelection, Selector},
+    inventory::{ImageSource, LambdaSettings, OwnerRule, OwnerSettings, RegionSelection, Selector},
     registry::{AuthSettings, EcrHost, HostSettings, NetworkSettings},
     report::{Explanation, RenderOptions, Report},
     resolve,
@@ -174,8 +174,7 @@ fn settings(fleet: &DemoFleet, registry: &DemoRegistry) -> Result<Settings> {
         }],
         owners: OwnerSettings {
             tags: vec![fleet.owners.tag.clone()],
-            rules: Vec::new(),
-            default: Some(fleet.owners.default.clone()),
+            rules: vec![OwnerRule { pattern: "*".parse().expect("a pattern"), owner: fleet.owners.default.clone() }],
         },
         network: NetworkSettings {
             allow: hosts.map(str::to_owned).to_vec(),

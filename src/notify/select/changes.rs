@@ -134,7 +134,7 @@ fn change<'a>(
         return None;
     }
     match open {
-        None if is_bad && is_for && !is_snoozed && has_lasted(alert, settings, now) => Some(new(EventKind::Triggered)),
+        None if is_bad && is_for && !is_snoozed && alert.alerting_since.is_some() => Some(new(EventKind::Triggered)),
         Some(history) if !is_bad || !is_for => {
             let ended = if is_bad { other_owner(finding) } else { better(&aspect) };
             Some(AlertChange { severity: history.severity, ended: Some(ended), ..new(EventKind::Resolved) })
@@ -164,12 +164,6 @@ fn vanished(channel: &NotificationChannel, ledger: &Ledger, report: &Report) -> 
         })
     });
     gone.collect()
-}
-
-/// Whether it has persisted for `grace`.
-fn has_lasted(alert: &Alert, settings: &NotifySettings, now: DateTime<Utc>) -> bool {
-    let grace = Duration::from_std(settings.grace).unwrap_or(Duration::MAX);
-    alert.alerting_since.is_some_and(|since| now - since >= grace)
 }
 
 /// Whether a reminder of an open alert is due.

@@ -69,6 +69,7 @@ impl Default for SelfMonitorSettings {
             failed_runs: 1,
             empty_runs: 1,
             blind_runs: 1,
+            // A throttled account or an unreachable registry passes by itself.
             incomplete_runs: 3,
             channels: Vec::new(),
             heartbeat: None,

@@ -273,7 +273,7 @@ impl<'a> SearchRounds<'a> {
     fn end(&self, position: usize, group: &SearchGroup) -> SearchCompletion {
         let (image, Some(plan)) = (&self.images[position], &group.plan) else { return SearchCompletion::Idle };
         if self.searcher.is_off {
-            let why = "the search is disabled: identify.search_requests or identify.search_minutes is 0".to_owned();
+            let why = "the search is disabled: identify.search_requests is 0".to_owned();
             return SearchCompletion::Failed { why };
         }
         let hints = hints(image, plan.need, (&plan.published, plan.published_until), &group.learned);

@@ -20,10 +20,10 @@ fn owned() -> Company {
     // The function's own tag comes before its repository's.
     company.cloud.tag_repository(SHOP, EU, "cart", "team", "someone-else");
     company.cloud.tag_repository(SHOP, EU, "search", "owner", "discovery");
+    let rule = |pattern: &str, owner: &str| OwnerRule { pattern: pattern.parse().unwrap(), owner: owner.into() };
     company.settings.owners = OwnerSettings {
         tags: vec!["team".into(), "owner".into()],
-        rules: vec![OwnerRule { pattern: "payments-*".parse().unwrap(), owner: "payments".into() }],
-        default: Some("platform".into()),
+        rules: vec![rule("payments-*", "payments"), rule("*", "platform")],
     };
     company
 }
@@ -33,7 +33,7 @@ fn owners(report: &Report) -> [Option<&str>; 4] {
 }
 
 #[tokio::test]
-async fn tags_of_functions_come_before_tags_of_repositories_before_rules_before_the_default() {
+async fn tags_of_functions_come_before_tags_of_repositories_before_rules() {
     let company = owned();
     let expected = ["shop", "discovery", "payments", "platform"].map(Some);
     let first = company.audit().await;

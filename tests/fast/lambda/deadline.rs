@@ -15,7 +15,7 @@ const IMAGES: usize = 200;
 /// The maximum requests per second to the registry: all of them take 4 seconds.
 const RATE: usize = 100;
 /// The number of images that are read at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 128;
 /// The time of an invocation, half of which is reserved for its end.
 const SHORT: Duration = Duration::from_secs(5);
 
@@ -46,7 +46,6 @@ impl Slow {
         let api = RuntimeApi::start().await;
         let mut command = self.fleet.command(&[]);
         command.env("AWS_ENDPOINT_URL", self.bucket.endpoint()).env("AWS_REGION", "us-east-1");
-        command.env("BASEWATCH_NETWORK__CONCURRENCY", AT_ONCE.to_string());
         Running { function: Function::start(command, &api.address), api }
     }
 

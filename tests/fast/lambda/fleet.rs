@@ -82,7 +82,7 @@ impl Fleet {
     pub(crate) fn configuration(&self, top: &str, inventory: &str, more: &str) -> String {
         let (host, endpoint, ecr) = (self.registry.host(), self.registry.endpoint(), ecr());
         format!(
-            "{top}\n{inventory}\n[owners]\ndefault = \"payments\"\n[network]\nallow = [\"{host}\"]\nretries = 0\n\
+            "{top}\n{inventory}\n[owners]\nrules = [{{ match = \"*\", owner = \"payments\" }}]\n[network]\nallow = [\"{host}\"]\n\
              [registry.\"{ecr}\"]\nendpoint = \"{endpoint}\"\nauth = \"anonymous\"\n\
              [[notify.webhook]]\nname = \"chat\"\nurl = \"{}/in/hunter2\"\n{more}",
             self.hook.endpoint()

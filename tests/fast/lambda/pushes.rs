@@ -274,7 +274,7 @@ async fn a_push_that_can_never_be_audited_fails_if_no_channel_is_notified() {
     let event = fleet.push("orders:1", true);
     let file = fleet.folder.path().join("basewatch.toml");
     let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format!("{text}\n[watch]\nfailed_runs = 0\n")).unwrap();
+    fs::write(&file, text.replace("name = \"chat\"", "name = \"chat\"\nthreshold = \"critical\"")).unwrap();
     let running = fleet.start().await;
     fleet.cloud.cloud().deny(FaultScope::from_action("ecr:GetAuthorizationToken"));
     let (kind, message) = running.invoke(event).await.error();

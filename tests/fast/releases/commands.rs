@@ -224,11 +224,11 @@ fn an_imported_catalog_is_used_by_audits_and_by_runs_with_a_folder_store() {
     for folder in ["store/catalog", ".cache/basewatch"] {
         assert!(program.home().join(folder).join("v1/files/releases.bin").exists(), "{folder}");
     }
-    fs::write(program.home().join("basewatch.toml"), "[catalog]\nenabled = false\n").unwrap();
-    failed(
-        &program.run(&["catalog", "import", "releases.bin", "--public-key", &key]),
-        "no folder to store the catalog in",
-    );
+    fs::write(program.home().join("basewatch.toml"), "").unwrap();
+    let mut homeless = program.command(&["catalog", "import", "releases.bin", "--public-key", &key]);
+    let output = homeless.env_remove("HOME").env_remove("XDG_CACHE_HOME").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no folder to store the catalog in"), "{output:?}");
 }
 
 #[cfg(unix)]

@@ -292,17 +292,6 @@ fn a_snoozed_alert_is_silent_unless_it_escalates() {
 }
 
 #[test]
-fn a_finding_that_ends_within_the_grace_is_never_notified() {
-    let mut fleet = Fleet::new();
-    fleet.settings.grace = std::time::Duration::from_hours(48);
-    assert_eq!(fleet.set("orders", "high").run(), NOTHING);
-    assert_eq!(fleet.after(1).set("orders", "none").run(), NOTHING);
-    assert_eq!(fleet.after(1).set("orders", "high").run(), NOTHING);
-    assert_eq!(fleet.after(1).run(), NOTHING);
-    assert_eq!(fleet.after(1).run(), ["orders triggered"]);
-}
-
-#[test]
 fn equal_messages_have_equal_dedup_keys_and_different_ones_do_not() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "high").set("billing", "high");
