@@ -8,11 +8,10 @@
 //! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
 //! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
 //! [`run`] the commands, [`schedule`] cron expressions and [`telemetry`] the log. [`glob`],
-//! [`single_flight`], `rate_limiter`, [`address`] (allowed hosts), [`secret`] and [`redact`] are shared utilities.
+//! [`single_flight`] and [`secret`] are shared utilities; [`http`] has what every outgoing request outside the AWS SDK needs.
 //!
 //! See `docs/ARCHITECTURE.md` for the responsibilities and dependencies of each module.
 
-pub mod address;
 pub mod audit;
 pub mod aws;
 pub mod cli;
@@ -22,19 +21,17 @@ pub mod dockerfile;
 #[path = "../fuzz/mod.rs"]
 mod fuzz;
 pub mod glob;
+pub mod http;
 pub mod identify;
 pub mod image;
 pub mod inventory;
 pub mod judge;
 pub mod notify;
-mod rate_limiter;
 pub mod rebuild;
-pub mod redact;
 pub mod registry;
 pub mod release_catalog;
 pub mod report;
 pub mod resolve;
-mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;

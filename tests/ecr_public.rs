@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use basewatch::{
+    http::RequestCounter,
     identify::Base,
     image::{Annotations, Digest, LambdaArch, LambdaTag, Platform},
     registry::{
         AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, LoggedRequest, Loopback, NetworkSettings,
-        RequestCounter, Stock,
+        Stock,
     },
     resolve::{BaseQuery, BaseResolver, ImageAge, LineSource, Resolution, ResolveSettings},
     store::{Catalog, ImageReader},

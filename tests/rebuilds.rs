@@ -10,13 +10,13 @@ mod sample;
 use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
+    http::RequestCounter,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::{
         Rebuild, RebuildConclusion, RebuildPlan, RebuildPreset, RebuildRule, RebuildSettings, call_for, notices, plan,
         presets, rule_for,
     },
-    registry::RequestCounter,
     report::{Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReplacementFields, Report},
     secret::{Secret, SecretSource},
     webhook::{self, SignatureScheme, WebhookClient},

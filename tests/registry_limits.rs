@@ -11,10 +11,11 @@ use std::{
 };
 
 use basewatch::{
+    http::RequestCounter,
     image::{Digest, ImageManifest, Reference, Repository},
     registry::{
         AwsLogins, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, IssuedLogin, LoginError, Loopback,
-        NetworkSettings, Registry as _, RegistryLogin, RequestCounter, SettingsError, Stock, TagList,
+        NetworkSettings, Registry as _, RegistryLogin, SettingsError, Stock, TagList,
     },
     secret::Secret,
 };

@@ -3,10 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
+    http::RequestCounter,
     image::{Digest, DigestKind, ImageFacts, ManifestDocument, Platform, Reference, Repository},
     registry::{
         AuthSettings, Behaviour, DistributionClient, Error, HostSettings, ImageSpec, Loopback, MissingContent,
-        NetworkSettings, Registry as _, RequestCounter, Stock,
+        NetworkSettings, Registry as _, Stock,
     },
 };
 

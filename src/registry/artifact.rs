@@ -8,8 +8,11 @@ use std::{fmt, sync::Arc};
 use reqwest::{Method, header::LOCATION};
 use serde_json::json;
 
-use super::{DistributionClient, Error, RequestKind, Result, host::RegistryHost, link, transport::RegistryRequest};
-use crate::image::{Digest, Reference, Repository};
+use super::{DistributionClient, Error, Result, host::RegistryHost, link, transport::RegistryRequest};
+use crate::{
+    http::RequestKind,
+    image::{Digest, Reference, Repository},
+};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";

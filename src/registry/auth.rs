@@ -14,7 +14,7 @@ use reqwest::{Method, header::WWW_AUTHENTICATE};
 use tokio::sync::OnceCell;
 
 use super::{
-    AuthSettings, AwsLogins, CredentialsErrorKind, Error, IssuedLogin, LoginError, RequestKind, Result,
+    AuthSettings, AwsLogins, CredentialsErrorKind, Error, IssuedLogin, LoginError, Result,
     authorization::{self, Authorization, TokenCache},
     challenge::{self, AuthChallenge},
     credential_source::{ConfiguredCredential, CredentialSource},
@@ -24,7 +24,7 @@ use super::{
     token::{BearerChallenge, TokenResponse, TokenRules},
     transport::{RegistryRequest, RegistryResponse, RegistryTransport},
 };
-use crate::secret::Secret;
+use crate::{http::RequestKind, secret::Secret};
 
 /// The longest response of a token server, in bytes.
 const TOKEN_BYTES: u64 = 256 * 1024;

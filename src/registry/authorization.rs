@@ -8,7 +8,7 @@ use reqwest::header::HeaderValue;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{CredentialsErrorKind, Error, IssuedLogin, RegistryLogin, Result};
-use crate::{redact::Redactor, secret::Secret};
+use crate::{http::Redactor, secret::Secret};
 
 /// The lifetime of a login without an expiry, or with one in the past (as moto's ECR issues them).
 const UNKNOWN_LIFETIME: Duration = Duration::from_mins(15);

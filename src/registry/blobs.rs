@@ -1,10 +1,10 @@
 //! Blobs: image configurations, attestation statements, files of artifacts. Image layers are never read.
 
-use super::{
-    DistributionClient, Error, MissingContent, RequestKind, ResponseBody, Result, transport::RegistryRequest,
-    verify::verify,
+use super::{DistributionClient, Error, MissingContent, Result, transport::RegistryRequest, verify::verify};
+use crate::{
+    http::{RequestKind, ResponseBody},
+    image::{Digest, ImageManifest, Repository, StatementDescriptor},
 };
-use crate::image::{Digest, ImageManifest, Repository, StatementDescriptor};
 
 /// The longest image configuration, in bytes.
 const CONFIG_BYTES: u64 = 8 * 1024 * 1024;

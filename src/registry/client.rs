@@ -13,20 +13,18 @@ use reqwest::{
 };
 
 use super::{
-    AwsLogins, Error, FetchedManifest, HostSettings, MissingContent, NetworkSettings, Registry, RequestCounter,
-    RequestKind, ResponseBody, Result, SettingsError, TagList, TagTarget,
+    AwsLogins, Error, FetchedManifest, HostSettings, MissingContent, NetworkSettings, Registry, Result, SettingsError,
+    TagList, TagTarget,
     allow::AllowList,
     host::{self, HostContext, RegistryHost},
     http_client::http_client,
     link,
-    memory_budget::MemoryBudget,
     tag_page::{TAGS_PER_PAGE, TagPage},
-    time_budget::TimeBudget,
     transport::RegistryRequest,
     verify::{announced_digest, expect_pinned, verify},
 };
 use crate::{
-    address::{HostResolver, HostTrust},
+    http::{HostResolver, HostTrust, MemoryBudget, RequestCounter, RequestKind, ResponseBody, TimeBudget},
     image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor, is_tag},
 };
 

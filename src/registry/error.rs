@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use crate::{
+    http::Redactor,
     image::{Digest, Reference, Repository},
-    redact::Redactor,
 };
 
 /// The result of a request to a registry.

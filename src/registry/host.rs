@@ -15,21 +15,18 @@ use tokio::{
 };
 
 use super::{
-    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, MissingContent, NetworkSettings, RequestCounter, RequestKind,
-    Result, SettingsError,
+    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, MissingContent, NetworkSettings, Result, SettingsError,
     auth::{Authenticator, AuthenticatorBuilder},
     authorization::Authorization,
     circuit_breaker::CircuitBreaker,
     error_response,
     head::HeadSupport,
-    memory_budget::MemoryShare,
     token::{BearerChallenge, TokenRules},
     transport::{AttemptError, RegistryRequest, RegistryResponse, RegistryTransport, RetryPolicy},
 };
 use crate::{
-    address::{AddressScope, HostResolver, HostTrust},
+    http::{AddressScope, HostResolver, HostTrust, MemoryShare, RateLimiter, RequestCounter, RequestKind},
     image::{DOCKER_HUB, Repository, normalize_host},
-    rate_limiter::RateLimiter,
 };
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.

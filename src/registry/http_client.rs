@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use reqwest::Client;
 
 use super::{NetworkSettings, SettingsError, client::ClientKey, host};
-use crate::address::HostResolver;
+use crate::http::HostResolver;
 
 /// The HTTP client for one TLS setting, with names resolved by `resolver`.
 pub(super) fn http_client(

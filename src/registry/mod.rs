@@ -22,16 +22,12 @@ mod http_client;
 mod link;
 mod login;
 mod loopback;
-mod memory_budget;
-mod proxy;
 mod redirect;
 mod referrers;
 mod request_budget;
-mod requests;
 mod sent_secrets;
 mod settings;
 mod tag_page;
-mod time_budget;
 mod token;
 mod transport;
 mod verify;
@@ -48,16 +44,15 @@ pub use artifact::{Artifact, ArtifactLayer};
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
 pub use error::{CredentialsErrorKind, Error, MissingContent, Result};
-pub(crate) use error_response::one_line;
 pub use login::{AwsLogins, IssuedLogin, LoginError, Referrer, RegistryLogin};
 pub use loopback::{Behaviour, ImageSpec, LoggedRequest, Loopback, Stock};
-pub use memory_budget::ResponseBody;
-pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
 pub use request_budget::RequestBudget;
-pub use requests::{RequestCounter, RequestKind};
 pub use settings::{AuthSettings, HostSettings, NetworkSettings, SettingsError};
 
-use crate::image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor};
+use crate::{
+    http::ResponseBody,
+    image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor},
+};
 
 /// The host of ECR Public, which has its own tokens, rates and error codes.
 const ECR_PUBLIC: &str = "public.ecr.aws";

@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::ecr_host;
-use crate::address::{AddressScope, HostTrust};
+use crate::http::{AddressScope, HostTrust};
 
 /// The most redirects that are followed.
 pub(super) const MAX_HOPS: usize = 5;

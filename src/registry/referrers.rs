@@ -1,11 +1,15 @@
 //! Referrers of an image: those attestations that may hold provenance.
 
 use super::{
-    CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, RequestKind, Result,
-    client::manifest_request, transport::RegistryRequest,
+    CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, Result, client::manifest_request,
+    transport::RegistryRequest,
 };
-use crate::image::{
-    Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer, provenance_referrers,
+use crate::{
+    http::RequestKind,
+    image::{
+        Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer,
+        provenance_referrers,
+    },
 };
 
 /// The most attestations of a list of ECR.

@@ -11,7 +11,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::{challenge::AuthChallenge, redirect};
-use crate::address::{AddressScope, HostTrust};
+use crate::http::{AddressScope, HostTrust};
 
 /// The default lifetime of a token (Docker registry token specification).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);

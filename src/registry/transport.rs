@@ -15,18 +15,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    Error, RequestCounter, RequestKind, ResponseBody, WANTS_LOGIN,
-    artifact::UploadBody,
-    circuit_breaker::CircuitBreaker,
-    memory_budget::{FREE_BYTES, MemoryShare},
-    proxy_failure, redirect,
-    time_budget::TimeBudget,
-};
+use super::{Error, artifact::UploadBody, circuit_breaker::CircuitBreaker, redirect};
 use crate::{
-    address::{ForbiddenAddress, HostResolver},
-    rate_limiter::{RateLimiter, RatePermit},
-    retry,
+    http::{
+        FREE_BYTES, ForbiddenAddress, HostResolver, MemoryShare, RateLimiter, RatePermit, RequestCounter, RequestKind,
+        ResponseBody, TimeBudget, WANTS_LOGIN, proxy_failure, retry,
+    },
     secret::Secret,
 };
 

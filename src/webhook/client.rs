@@ -19,11 +19,7 @@ use super::{
     signature::sign,
 };
 use crate::{
-    address::{AddressScope, HostResolver, HostTrust},
-    rate_limiter::RateLimiter,
-    redact::Redactor,
-    registry::{RequestCounter, RequestKind},
-    retry,
+    http::{AddressScope, HostResolver, HostTrust, RateLimiter, Redactor, RequestCounter, RequestKind, retry},
     secret::Secret,
 };
 

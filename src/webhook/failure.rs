@@ -9,11 +9,7 @@ use reqwest::{
 };
 
 use super::WebhookError;
-use crate::{
-    redact::Redactor,
-    registry::{WANTS_LOGIN, one_line, proxy_failure},
-    retry,
-};
+use crate::http::{Redactor, WANTS_LOGIN, one_line, proxy_failure, retry};
 
 /// Maximum length of a quoted response, in characters.
 const QUOTED_CHARS: usize = 200;

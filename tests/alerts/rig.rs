@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use basewatch::{
     aws::Aws,
     config::Settings,
+    http::RequestCounter,
     notify::{ChannelKind, MessageFormat, NotificationChannel, Notifier, SnsSettings},
-    registry::{NetworkSettings, RequestCounter},
+    registry::NetworkSettings,
     run::{AppClients, AppContext, OutboundClients, pipeline},
     store::{Catalog, FolderStore, Store},
 };

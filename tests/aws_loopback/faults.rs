@@ -11,7 +11,8 @@ use basewatch::{
         Aws,
         loopback::{CallKey, Cloud, CloudFunction, CloudQuotas, CloudVersion, FaultScope},
     },
-    registry::{AwsLogins as _, RegistryLogin, RequestCounter},
+    http::RequestCounter,
+    registry::{AwsLogins as _, RegistryLogin},
     secret::Secret,
 };
 use futures::{StreamExt as _, stream};

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
     audit::{AuditOptions, AuditSources, audit},
+    http::RequestCounter,
     identify::{self, Identification, SearchLimits},
     image::{Digest, MANIFEST_MEDIA_TYPES, Platform, Reference, Repository},
     inventory::{
@@ -13,8 +14,7 @@ use basewatch::{
     },
     judge::Policy,
     registry::{
-        AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, Loopback, NetworkSettings,
-        RequestCounter, Stock,
+        AuthSettings, Behaviour, DistributionClient, HostSettings, ImageSpec, Loopback, NetworkSettings, Stock,
     },
     resolve,
     store::{Catalog, ImageReader},

@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use basewatch::{
     aws::Aws,
     config::Settings,
+    http::RequestCounter,
     notify::{
         ChannelKind, MessageFormat, NotificationChannel, Notifier, WebhookBody, WebhookNotifier, WebhookSettings,
     },
     rebuild::{RebuildPreset, RebuildRule},
-    registry::{NetworkSettings, RequestCounter},
+    registry::NetworkSettings,
     report::{Report, Summary},
     run::{AppClients, AppContext, OutboundClients, pipeline},
     secret::Secret,

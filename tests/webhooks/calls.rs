@@ -6,7 +6,7 @@ use std::{
 };
 
 use basewatch::{
-    registry::RequestCounter,
+    http::RequestCounter,
     secret::Secret,
     webhook::{SignatureScheme, WebhookCall, WebhookClient, WebhookClientSettings, WebhookError, WebhookResponse},
 };

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     aws::Aws,
     config::Settings,
-    registry::RequestCounter,
+    http::RequestCounter,
     run::{
         AppClients, RunInstants,
         audit::{report as report_on, stopped_before_it_began},

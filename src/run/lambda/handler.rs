@@ -22,7 +22,7 @@ use super::{
 use crate::{
     aws::Aws,
     config::{CliOverrides, EnvironmentVariables, Settings},
-    registry::RequestCounter,
+    http::RequestCounter,
     run::{
         AppContext, RunInstants,
         audit::nothing_to_audit,
