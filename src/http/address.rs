@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use reqwest::Url;
+
 /// The network zone of a host name or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AddressScope {
@@ -70,6 +72,11 @@ impl AddressScope {
         let host = host.trim_end_matches('.');
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         bare.parse().map_or_else(|_| Self::from_name(&host.to_ascii_lowercase()), Self::from_address)
+    }
+
+    /// The zone of the host of `url`.
+    pub(crate) fn from_url(url: &Url) -> Self {
+        Self::from_host(url.host_str().unwrap_or_default())
     }
 
     /// The zone of an address.

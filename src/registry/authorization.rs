@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{CredentialsErrorKind, Error, IssuedLogin, RegistryLogin, Result};
@@ -74,6 +74,11 @@ impl Authorization {
     /// The header to send, if any.
     pub(super) fn header(&self) -> Option<&HeaderValue> {
         self.header.as_ref()
+    }
+
+    /// The headers to send.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.header.iter().map(|header| (AUTHORIZATION, header.clone())).collect()
     }
 
     /// Its age.
