@@ -11,6 +11,7 @@ use super::fuzz;
 use crate::{
     config::{self, CliOverrides, EnvironmentVariables},
     dockerfile::{BaseImage, BuildOptions, Dockerfile, ImagePin},
+    http::Redactor,
     identify::{BaseRule, BaseRules, IdentifySettings, RegistryMirror, identify},
     image::{
         Annotations, BuildMaterial, CHILD_ANNOTATIONS, Digest, DigestContent, DigestKind, ImageFacts, ImageIndex,
@@ -20,7 +21,6 @@ use crate::{
     inventory::{DeployedImage, ImageSource},
     lambda::InvocationEvent,
     notify::Ledger,
-    redact::Redactor,
     registry::{next_link, parse_challenges, refusal_message, resolve_link},
     store::{self, StoredDocument as _},
     webhook::quoted_refusal,

@@ -7,15 +7,14 @@
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
 //! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
 //! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
-//! [`schedule`] cron expressions and [`telemetry`] the log. [`glob`], [`single_flight`], `rate_limiter`, [`address`]
-//! (allowed hosts), [`secret`] and [`redact`] are shared utilities.
+//! [`schedule`] cron expressions and [`telemetry`] the log. [`glob`], [`single_flight`] and [`secret`] are shared
+//! utilities; [`http`] has what every outgoing request outside the AWS SDK needs.
 //!
 //! [`app`] has what every command needs, [`commands`] the commands. [`run`] performs one run, [`serve`] runs on a
 //! schedule, and [`lambda`] runs for events.
 //!
 //! See `docs/ARCHITECTURE.md` for the responsibilities and dependencies of each module.
 
-pub mod address;
 pub mod app;
 pub mod audit;
 pub mod aws;
@@ -27,20 +26,18 @@ pub mod dockerfile;
 #[path = "../fuzz/mod.rs"]
 mod fuzz;
 pub mod glob;
+pub mod http;
 pub mod identify;
 pub mod image;
 pub mod inventory;
 pub mod judge;
 pub mod lambda;
 pub mod notify;
-mod rate_limiter;
 pub mod rebuild;
-pub mod redact;
 pub mod registry;
 pub mod release_catalog;
 pub mod report;
 pub mod resolve;
-mod retry;
 pub mod run;
 pub mod schedule;
 pub mod secret;

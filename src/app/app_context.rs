@@ -8,7 +8,7 @@ use super::{AppClients, OutboundClients};
 use crate::{
     aws::Aws,
     config::{CatalogLocation, Settings},
-    registry::RequestCounter,
+    http::RequestCounter,
     store::{self, Catalog, Store, StoreLocation},
 };
 

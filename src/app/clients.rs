@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use crate::{
     aws::Aws,
     config::Settings,
-    registry::{DistributionClient, NetworkSettings, RequestCounter},
+    http::RequestCounter,
+    registry::{DistributionClient, NetworkSettings},
     store::{Catalog, ImageReader, StoreLocation},
 };
 

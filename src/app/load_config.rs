@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     aws::Aws,
     config::{CliOverrides, EnvironmentVariables, FILE_LIMIT, LoadedConfig, load, object},
-    registry::RequestCounter,
+    http::RequestCounter,
 };
 
 /// Loads the settings that `flags` and `environment` describe.

@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow};
 use crate::{
     aws::Aws,
     config::Settings,
+    http::RequestCounter,
     notify::{ChannelKind, Notifier, SnsNotifier, WebhookNotifier},
-    registry::RequestCounter,
     webhook::{self, WebhookClient},
 };
 

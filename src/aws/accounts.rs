@@ -19,8 +19,8 @@ use futures::{StreamExt, stream};
 use super::{Aws, AwsError, AwsSession};
 use crate::{
     glob::Glob,
+    http::{RequestCounter, RequestKind},
     image::{AccountId, Arn, AwsPartition, ErrorCode, InvalidAwsName},
-    registry::{RequestCounter, RequestKind},
     secret::Secret,
 };
 

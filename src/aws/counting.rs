@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::registry::{RequestCounter, RequestKind};
+use crate::http::{RequestCounter, RequestKind};
 
 /// Counts the requests of one service's client.
 #[derive(Debug)]

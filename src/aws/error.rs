@@ -13,8 +13,9 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::{
+    http::{WANTS_LOGIN, proxy_failure},
     image::ErrorCode,
-    registry::{CredentialsErrorKind, LoginError, WANTS_LOGIN, proxy_failure},
+    registry::{CredentialsErrorKind, LoginError},
 };
 
 /// The longest quoted part of a service's message, in characters.

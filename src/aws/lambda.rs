@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::config_bag::ConfigBag;
 
-use crate::rate_limiter::RateLimiter;
+use crate::http::RateLimiter;
 
 /// Requests a second: `GetFunction` 100 (L-37540937), and 15 for all else but `GetPolicy` together (L-B2AA0F47),
 /// neither adjustable (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>). Slightly less, so

@@ -35,8 +35,8 @@ pub use session::AwsSession;
 pub use variables::unusable_variables;
 
 use crate::{
+    http::RequestCounter,
     image::{AccountId, Arn, AwsPartition},
-    registry::RequestCounter,
     secret::Secret,
     single_flight::SingleFlight,
 };

@@ -15,8 +15,8 @@ use super::{
     throttling::ThrottleClassifier,
 };
 use crate::{
+    http::RequestCounter,
     image::{AccountId, AwsPartition, Region},
-    registry::RequestCounter,
 };
 
 /// The most attempts of a request to a service with low quotas.

@@ -10,8 +10,8 @@ use crate::{
     aws::Aws,
     cli::NotifyTestArgs,
     config::Settings,
+    http::RequestCounter,
     notify::{NotificationChannel, select::test_message},
-    registry::RequestCounter,
 };
 
 /// Sends a test message to the channels that `args` name, or to all. The ledger is not changed.

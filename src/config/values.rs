@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    address::AddressScope,
     glob::Glob,
+    http::AddressScope,
     image::{Repository, normalize_host, normalize_pattern},
     schedule::LastDay,
     secret::Secret,

@@ -17,7 +17,7 @@ use crate::{
     },
     aws::Aws,
     config::Settings,
-    registry::RequestCounter,
+    http::RequestCounter,
     run::{Deadlines, keep_catalog, within},
     store::Catalog,
 };

@@ -23,7 +23,7 @@ use crate::{
     app::{AppContext, RunInstants, audit::nothing_to_audit, loaded_as},
     aws::Aws,
     config::{CliOverrides, EnvironmentVariables, Settings},
-    registry::RequestCounter,
+    http::RequestCounter,
     run::{self, CompletedRun, Deadlines, TimedOut, within},
 };
 

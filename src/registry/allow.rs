@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::ecr_host::EcrHost;
-use crate::{address::HostTrust, image::host_spellings};
+use crate::{http::HostTrust, image::host_spellings};
 
 /// The allowed registries.
 #[derive(Debug)]

@@ -8,8 +8,11 @@ use std::{fmt, sync::Arc};
 use reqwest::{Method, header::LOCATION};
 use serde_json::json;
 
-use super::{DistributionClient, Error, RequestKind, Result, host::RegistryHost, link, transport::RegistryRequest};
-use crate::image::{Digest, Reference, Repository};
+use super::{DistributionClient, Error, Result, host::RegistryHost, link, redirects::OWN_HOST};
+use crate::{
+    http::{HttpRequest, RequestBody, RequestKind},
+    image::{Digest, Reference, Repository},
+};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
@@ -40,19 +43,6 @@ pub struct ArtifactLayer {
 impl fmt::Debug for ArtifactLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} bytes)", self.title, self.bytes.len())
-    }
-}
-
-/// The body of a write request.
-#[derive(Clone)]
-pub(super) struct UploadBody {
-    pub(super) content_type: &'static str,
-    pub(super) bytes: Arc<[u8]>,
-}
-
-impl fmt::Debug for UploadBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes of {}", self.bytes.len(), self.content_type)
     }
 }
 
@@ -108,10 +98,9 @@ impl DistributionClient {
         let manifest: Arc<[u8]> = artifact.manifest().into();
         let digest = Digest::sha256(&manifest);
         let request = host.request(&repository.name, &["manifests", tag], RequestKind::Manifest, what);
-        let upload = UploadBody { content_type: MANIFEST, bytes: manifest };
-        let request =
-            RegistryRequest { method: Method::PUT, upload: Some(upload), limit_bytes: ANSWER_BYTES, ..request };
-        host.send(&repository.name, &request).await?;
+        let upload = RequestBody { content_type: MANIFEST.into(), bytes: manifest };
+        let request = HttpRequest { method: Method::PUT, body: Some(upload), limit_bytes: ANSWER_BYTES, ..request };
+        host.send(repository, &request, None).await?;
         Ok(digest)
     }
 }
@@ -119,16 +108,17 @@ impl DistributionClient {
 /// Pushes one blob in two requests: one for the upload URL, and one with the content.
 async fn push_blob(host: &RegistryHost, repository: &Repository, bytes: &Arc<[u8]>, what: &str) -> Result<()> {
     let request = host.request(&repository.name, &["blobs", "uploads", ""], RequestKind::Blob, what.to_owned());
-    let begin = RegistryRequest { method: Method::POST, limit_bytes: ANSWER_BYTES, ..request };
-    let response = host.send(&repository.name, &begin).await?;
+    let begin = HttpRequest { method: Method::POST, limit_bytes: ANSWER_BYTES, redirects: OWN_HOST, ..request };
+    let response = host.send(repository, &begin, None).await?;
     let malformed = |why: String| Error::Malformed { what: what.to_owned(), why };
-    let location = response.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
+    let location =
+        response.http.header(LOCATION).ok_or_else(|| malformed("the response has no upload URL".to_owned()))?;
     let mut url = link::resolve(&begin.url, location)
         .map_err(|_| malformed("its upload URL is invalid or at another host".to_owned()))?;
     url.query_pairs_mut().append_pair("digest", Digest::sha256(bytes).as_str());
-    let upload = UploadBody { content_type: BYTES, bytes: Arc::clone(bytes) };
-    let put = RegistryRequest { method: Method::PUT, url, upload: Some(upload), ..begin };
-    host.send(&repository.name, &put).await?;
+    let upload = RequestBody { content_type: BYTES.into(), bytes: Arc::clone(bytes) };
+    let put = HttpRequest { method: Method::PUT, url, body: Some(upload), ..begin };
+    host.send(repository, &put, None).await?;
     Ok(())
 }
 

@@ -14,17 +14,17 @@ use reqwest::{Method, header::WWW_AUTHENTICATE};
 use tokio::sync::OnceCell;
 
 use super::{
-    AuthSettings, AwsLogins, CredentialsErrorKind, Error, IssuedLogin, LoginError, RequestKind, Result,
+    AwsLogins, CredentialsErrorKind, Error, IssuedLogin, LoginError, Result,
     authorization::{self, Authorization, TokenCache},
     challenge::{self, AuthChallenge},
     credential_source::{ConfiguredCredential, CredentialSource},
     credentials::{self, RegistryCredential},
     error_response::{self, ErrorMessage},
+    redirects::OWN_HOST,
     sent_secrets::SentSecrets,
     token::{BearerChallenge, TokenResponse, TokenRules},
-    transport::{RegistryRequest, RegistryResponse, RegistryTransport},
 };
-use crate::secret::Secret;
+use crate::http::{HttpHost, HttpRequest, HttpResponse, RequestBody, RequestKind};
 
 /// The longest response of a token server, in bytes.
 const TOKEN_BYTES: u64 = 256 * 1024;
@@ -57,29 +57,22 @@ pub(super) struct Authenticator {
     pub(super) sent: SentSecrets,
 }
 
-/// The settings of an [`Authenticator`].
-pub(super) struct AuthenticatorBuilder {
-    pub(super) host: Arc<str>,
-    /// The host to authenticate at: the same, or the ECR registry that is a pull-through cache for it.
-    pub(super) issuer: Arc<str>,
-    pub(super) auth: AuthSettings,
-    pub(super) aws: Option<Arc<dyn AwsLogins>>,
-    pub(super) rules: TokenRules,
-    /// The scheme known in advance.
-    pub(super) challenge: Option<BearerChallenge>,
-    pub(super) default_rates: Option<(f64, f64)>,
-}
-
-impl AuthenticatorBuilder {
-    pub(super) fn build(self) -> Authenticator {
-        let source = CredentialSource::new(&self.issuer, self.auth, self.aws);
-        Authenticator {
-            host: self.host,
+impl Authenticator {
+    /// The authentication at `host` with credentials of `source`; `challenge` is the scheme known in advance.
+    pub(super) fn new(
+        host: Arc<str>,
+        source: CredentialSource,
+        rules: TokenRules,
+        challenge: Option<BearerChallenge>,
+        default_rates: Option<(f64, f64)>,
+    ) -> Self {
+        Self {
+            host,
             source,
-            rules: self.rules,
-            default_rates: self.default_rates,
+            rules,
+            default_rates,
             login: TokenCache::default(),
-            scheme: Mutex::new(self.challenge.map(AuthScheme::Bearer)),
+            scheme: Mutex::new(challenge.map(AuthScheme::Bearer)),
             tokens: Mutex::default(),
             scopes: Mutex::default(),
             docker: OnceCell::new(),
@@ -87,17 +80,15 @@ impl AuthenticatorBuilder {
             sent: SentSecrets::default(),
         }
     }
-}
 
-impl Authenticator {
     /// The authentication of the requests so far: `anonymous`, `ecr`, `ecr-public`, `basic`, `docker-config`.
     pub(super) fn used(&self) -> &'static str {
         *lock(&self.used)
     }
 
     /// The authorization of the first request about `repository`.
-    pub(super) async fn authorization(&self, transport: &RegistryTransport, repository: &str) -> Result<Authorization> {
-        if let Some(authorization) = self.aws_authorization(transport, None).await? {
+    pub(super) async fn authorization(&self, http: &HttpHost, repository: &str) -> Result<Authorization> {
+        if let Some(authorization) = self.aws_authorization(http, None).await? {
             return Ok(authorization);
         }
         let scheme = lock(&self.scheme).clone();
@@ -105,7 +96,7 @@ impl Authenticator {
             None => Ok(Authorization::anonymous()),
             // Without credentials the request is sent without, and the response of the registry is the error.
             Some(AuthScheme::Basic) => Ok(self.basic().await?.unwrap_or_else(Authorization::anonymous)),
-            Some(AuthScheme::Bearer(challenge)) => self.token(transport, &challenge, repository, None).await,
+            Some(AuthScheme::Bearer(challenge)) => self.token(http, &challenge, repository, None).await,
         }
     }
 
@@ -113,8 +104,8 @@ impl Authenticator {
     ///
     /// ECR Public answers 400 `DENIED` to an expired token (aws/containers-roadmap#2835), private ECR 403 "expired".
     /// The response to a `HEAD` has no body with the reason.
-    pub(super) fn is_curable(method: &Method, response: &RegistryResponse, authorization: &Authorization) -> bool {
-        if !response.is_from_registry {
+    pub(super) fn is_curable(method: &Method, response: &HttpResponse, authorization: &Authorization) -> bool {
+        if !response.is_from_origin {
             return false;
         }
         let is_head = *method == Method::HEAD;
@@ -131,13 +122,13 @@ impl Authenticator {
     /// A new authorization after `response` rejected the previous one, `rejected`.
     pub(super) async fn renew(
         &self,
-        transport: &RegistryTransport,
-        request: &RegistryRequest,
+        http: &HttpHost,
+        request: &HttpRequest,
         repository: &str,
-        response: &RegistryResponse,
+        response: &HttpResponse,
         rejected: &Authorization,
     ) -> Result<Authorization> {
-        if let Some(authorization) = self.aws_authorization(transport, Some(rejected)).await? {
+        if let Some(authorization) = self.aws_authorization(http, Some(rejected)).await? {
             return Ok(authorization);
         }
         if response.status.as_u16() == 401 {
@@ -148,13 +139,13 @@ impl Authenticator {
         let scheme = lock(&self.scheme).clone();
         let renewed = match scheme {
             Some(AuthScheme::Bearer(challenge)) => {
-                Some(self.token(transport, &challenge, repository, Some(rejected)).await?)
+                Some(self.token(http, &challenge, repository, Some(rejected)).await?)
             }
             // The same user name and password would be refused again.
             Some(AuthScheme::Basic) if rejected.header().is_none() => self.basic().await?,
             _ => None,
         };
-        renewed.ok_or_else(|| error_response::failure(&self.host, &request.what, response).error)
+        renewed.ok_or_else(|| error_response::refused(&self.host, &request.what, response))
     }
 
     /// Stores the challenge of the registry; Bearer takes precedence over Basic.
@@ -174,7 +165,7 @@ impl Authenticator {
 
     async fn aws_authorization(
         &self,
-        transport: &RegistryTransport,
+        http: &HttpHost,
         rejected: Option<&Authorization>,
     ) -> Result<Option<Authorization>> {
         let authorization = match &self.source {
@@ -182,9 +173,7 @@ impl Authenticator {
                 self.login.get(rejected, async || self.usable(logins.ecr(account, region).await, "ecr")).await?
             }
             CredentialSource::EcrPublic { logins, is_required } => {
-                self.login
-                    .get(rejected, async || self.ecr_public(transport, logins.as_deref(), *is_required).await)
-                    .await?
+                self.login.get(rejected, async || self.ecr_public(http, logins.as_deref(), *is_required).await).await?
             }
             CredentialSource::OnDemand(_) => return Ok(None),
         };
@@ -193,7 +182,7 @@ impl Authenticator {
 
     async fn ecr_public(
         &self,
-        transport: &RegistryTransport,
+        http: &HttpHost,
         logins: Option<&dyn AwsLogins>,
         is_required: bool,
     ) -> Result<Authorization> {
@@ -203,7 +192,7 @@ impl Authenticator {
         };
         if let Some((anonymous, granted)) = self.default_rates {
             let is_granted = matches!(found, Ok(Some(_)));
-            transport.rate_limiter.set_rate(Some(if is_granted { granted } else { anonymous }));
+            http.rate_limiter.set_rate(Some(if is_granted { granted } else { anonymous }));
         }
         match found {
             Ok(Some(issued)) => self.usable(Ok(issued), "ecr-public"),
@@ -278,7 +267,7 @@ impl Authenticator {
 
     async fn token(
         &self,
-        transport: &RegistryTransport,
+        http: &HttpHost,
         challenge: &BearerChallenge,
         repository: &str,
         rejected: Option<&Authorization>,
@@ -290,18 +279,18 @@ impl Authenticator {
             challenge.scope.clone()
         };
         let cache = Arc::clone(lock(&self.tokens).entry(scope.clone()).or_default());
-        cache.get(rejected, async || self.fetch_token(transport, challenge, scope.as_deref()).await).await
+        cache.get(rejected, async || self.fetch_token(http, challenge, scope.as_deref()).await).await
     }
 
     async fn fetch_token(
         &self,
-        transport: &RegistryTransport,
+        http: &HttpHost,
         challenge: &BearerChallenge,
         scope: Option<&str>,
     ) -> Result<Authorization> {
         let credential = self.credential().await?;
         let trust = self.rules.check(&challenge.realm, credential.is_some()).map_err(|why| self.no_credentials(why))?;
-        transport.resolver.trust(challenge.realm.host_str().unwrap_or_default(), trust);
+        http.resolver.trust(challenge.realm.host_str().unwrap_or_default(), trust);
         let what = format!("a token of {}", self.host);
         let request = token_request(challenge, scope, credential.as_ref().map(|(credential, _)| credential), &what);
         let login = match &credential {
@@ -310,7 +299,16 @@ impl Authenticator {
             }
             _ => Authorization::anonymous(),
         };
-        let response = transport.send(&request, &login, |error| self.sent.removed_from(error)).await?;
+        let mut attempts = http.attempts(&request);
+        let response = loop {
+            let attempt = attempts.next(&login.headers()).await;
+            if let Some(response) = attempt.map_err(|error| error_response::failed(&self.host, &what, &error))? {
+                break response;
+            }
+        };
+        if !response.status.is_success() {
+            return Err(error_response::refused(&self.host, &what, &response));
+        }
         let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
         let read: TokenResponse =
             serde_json::from_slice(&response.body).map_err(|_| malformed("it is not a token response"))?;
@@ -340,33 +338,30 @@ fn token_request(
     scope: Option<&str>,
     credential: Option<&RegistryCredential>,
     what: &str,
-) -> RegistryRequest {
+) -> HttpRequest {
     let mut url = challenge.realm.clone();
     url.set_fragment(None);
-    let (method, form) = if let Some(RegistryCredential::Identity(token)) = credential {
+    let mut request = HttpRequest {
+        accept: "application/json",
+        limit_bytes: TOKEN_BYTES,
+        redirects: OWN_HOST,
+        ..HttpRequest::get(url, RequestKind::Token, what.to_owned())
+    };
+    if let Some(RegistryCredential::Identity(token)) = credential {
         let more =
             [("grant_type", "refresh_token"), ("client_id", env!("CARGO_PKG_NAME")), ("refresh_token", token.reveal())];
-        let mut encoder = url.clone();
-        encoder.query_pairs_mut().clear().extend_pairs(challenge.parameters(scope, more));
-        (Method::POST, encoder.query().map(|form| Secret::new(form.to_owned())))
-    } else {
-        let parameters: Vec<_> = challenge.parameters(scope, []).collect();
-        if !parameters.is_empty() {
-            url.query_pairs_mut().extend_pairs(parameters);
-        }
-        (Method::GET, None)
-    };
-    RegistryRequest {
-        method,
-        url,
-        kind: RequestKind::Token,
-        what: what.to_owned(),
-        limit_bytes: TOKEN_BYTES,
-        accept: "application/json",
-        form,
-        upload: None,
-        budget: None,
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let form = form.extend_pairs(challenge.parameters(scope, more)).finish();
+        let content_type = "application/x-www-form-urlencoded".into();
+        request.method = Method::POST;
+        request.body = Some(RequestBody { content_type, bytes: form.into_bytes().into() });
+        return request;
     }
+    let parameters: Vec<_> = challenge.parameters(scope, []).collect();
+    if !parameters.is_empty() {
+        request.url.query_pairs_mut().extend_pairs(parameters);
+    }
+    request
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -378,16 +373,11 @@ mod tests {
     use reqwest::{StatusCode, header::HeaderMap};
 
     use super::*;
+    use crate::secret::Secret;
 
-    fn response(status: u16, body: &str, is_from_registry: bool) -> RegistryResponse {
+    fn response(status: u16, body: &str, is_from_origin: bool) -> HttpResponse {
         let status = StatusCode::from_u16(status).expect("a status");
-        RegistryResponse {
-            status,
-            headers: HeaderMap::new(),
-            body: Vec::from(body).into(),
-            redacted: None,
-            is_from_registry,
-        }
+        HttpResponse { status, headers: HeaderMap::new(), body: Vec::from(body).into(), is_from_origin }
     }
 
     fn challenge(header: &str) -> BearerChallenge {
@@ -399,7 +389,7 @@ mod tests {
         let challenge = challenge(r#"Bearer realm="https://a.io/t?account=1#x",service="a b&c""#);
         let request = token_request(&challenge, Some("repository:x/y:pull"), None, "a token");
         assert_eq!(request.url.as_str(), "https://a.io/t?account=1&service=a+b%26c&scope=repository%3Ax%2Fy%3Apull");
-        assert_eq!((request.method, request.form), (Method::GET, None));
+        assert!(request.method == Method::GET && request.body.is_none());
     }
 
     #[test]
@@ -408,8 +398,8 @@ mod tests {
         let request = token_request(&challenge(r#"Bearer realm="https://a.io/t""#), None, Some(&credential), "a token");
         assert!(!format!("{request:?}").contains("hush"));
         assert_eq!(request.url.as_str(), "https://a.io/t");
-        let form = request.form.expect("a form");
-        assert_eq!(form.reveal(), "grant_type=refresh_token&client_id=basewatch&refresh_token=hush");
+        let form = request.body.expect("a form");
+        assert_eq!(&*form.bytes, b"grant_type=refresh_token&client_id=basewatch&refresh_token=hush");
     }
 
     #[test]
@@ -434,8 +424,8 @@ mod tests {
             (Method::GET, 404, "expired", &old, false),
             (Method::GET, 429, "expired", &old, false),
         ] {
-            let curable = |is_from_registry| {
-                Authenticator::is_curable(&method, &response(status, body, is_from_registry), authorization)
+            let curable = |is_from_origin| {
+                Authenticator::is_curable(&method, &response(status, body, is_from_origin), authorization)
             };
             assert_eq!(curable(true), expected, "{method} {status} {body}");
             assert!(!curable(false), "another host has no say in it");

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{CredentialsErrorKind, Error, IssuedLogin, RegistryLogin, Result};
-use crate::{redact::Redactor, secret::Secret};
+use crate::{http::Redactor, secret::Secret};
 
 /// The lifetime of a login without an expiry, or with one in the past (as moto's ECR issues them).
 const UNKNOWN_LIFETIME: Duration = Duration::from_mins(15);
@@ -74,6 +74,11 @@ impl Authorization {
     /// The header to send, if any.
     pub(super) fn header(&self) -> Option<&HeaderValue> {
         self.header.as_ref()
+    }
+
+    /// The headers to send.
+    pub(super) fn headers(&self) -> HeaderMap {
+        self.header.iter().map(|header| (AUTHORIZATION, header.clone())).collect()
     }
 
     /// Its age.

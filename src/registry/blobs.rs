@@ -1,15 +1,14 @@
 //! Blobs: image configurations, attestation statements, files of artifacts. Image layers are never read.
 
-use super::{
-    DistributionClient, Error, MissingContent, RequestKind, ResponseBody, Result, transport::RegistryRequest,
-    verify::verify,
+use super::{DistributionClient, Error, MissingContent, Result, host::RegistryResponse, verify::verify};
+use crate::{
+    http::{HttpRequest, RequestKind, ResponseBody},
+    image::{Digest, ImageManifest, Repository, StatementDescriptor},
 };
-use crate::image::{Digest, ImageManifest, Repository, StatementDescriptor};
 
-/// The longest image configuration, in bytes.
-const CONFIG_BYTES: u64 = 8 * 1024 * 1024;
-/// The longest statement, in bytes. Detailed provenance has the whole build graph and the Dockerfiles.
-const STATEMENT_BYTES: u64 = 8 * 1024 * 1024;
+/// The longest image configuration or statement, in bytes. Detailed provenance has the whole build graph and the
+/// Dockerfiles.
+const DOCUMENT_BYTES: u64 = 8 * 1024 * 1024;
 
 impl DistributionClient {
     /// The verified blob `digest` in `repository`, of at most `limit_bytes`.
@@ -18,27 +17,15 @@ impl DistributionClient {
     ///
     /// As the methods of [`super::Registry`].
     pub async fn blob(&self, repository: &Repository, digest: &Digest, limit_bytes: u64) -> Result<ResponseBody> {
-        let host = self.host(repository)?;
         let what = format!("the blob {repository}@{digest}");
-        let request = RegistryRequest {
-            limit_bytes,
-            ..host.request(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what)
-        };
-        let response = host.send(&repository.name, &request).await;
-        let response = response.map_err(|error| self.redacted(&repository.registry, error))?;
-        verify(&request.what, digest, &response.body)?;
-        Ok(response.body)
+        let response = self.verified_blob(repository, digest, limit_bytes, what, None).await;
+        Ok(response.map_err(|error| self.redacted(&repository.registry, error))?.http.body)
     }
 
     pub(super) async fn config_of(&self, repository: &Repository, manifest: &ImageManifest) -> Result<ResponseBody> {
-        let blob = BlobRequest {
-            digest: &manifest.config,
-            stated_bytes: manifest.config_bytes,
-            limit_bytes: CONFIG_BYTES,
-            what: format!("the configuration {repository}@{}", manifest.config),
-            missing: MissingContent::Configuration(manifest.config.clone()),
-        };
-        self.requested_blob(repository, blob).await
+        let missing = MissingContent::Configuration(manifest.config.clone());
+        let what = format!("the configuration {repository}@{}", manifest.config);
+        self.document(repository, &manifest.config, manifest.config_bytes, what, missing).await
     }
 
     pub(super) async fn statement_of(
@@ -46,47 +33,48 @@ impl DistributionClient {
         repository: &Repository,
         statement: &StatementDescriptor,
     ) -> Result<ResponseBody> {
-        let blob = BlobRequest {
-            digest: &statement.digest,
-            stated_bytes: statement.bytes,
-            limit_bytes: STATEMENT_BYTES,
-            what: format!("the statement {repository}@{}", statement.digest),
-            missing: MissingContent::Statement(statement.digest.clone()),
-        };
-        self.requested_blob(repository, blob).await
+        let missing = MissingContent::Statement(statement.digest.clone());
+        let what = format!("the statement {repository}@{}", statement.digest);
+        self.document(repository, &statement.digest, statement.bytes, what, missing).await
     }
 
-    async fn requested_blob(&self, repository: &Repository, blob: BlobRequest<'_>) -> Result<ResponseBody> {
-        let BlobRequest { digest, stated_bytes, limit_bytes, what, missing } = blob;
-        let host = self.host(repository)?;
-        if stated_bytes.is_some_and(|bytes| bytes > limit_bytes) {
-            return Err(Error::TooLarge { what, limit_bytes });
+    /// The blob `digest`, which a manifest names, with its size if the manifest states it.
+    async fn document(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        stated_bytes: Option<u64>,
+        what: String,
+        missing: MissingContent,
+    ) -> Result<ResponseBody> {
+        if stated_bytes.is_some_and(|bytes| bytes > DOCUMENT_BYTES) {
+            return Err(Error::TooLarge { what, limit_bytes: DOCUMENT_BYTES });
         }
-        let request = host.request(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what);
-        let request = RegistryRequest { limit_bytes, ..request };
-        let response = host.send(&repository.name, &request).await;
-        let response = response.map_err(|error| host.naming(error, &request, repository, missing))?;
-        let body = &response.body;
+        let response = self.verified_blob(repository, digest, DOCUMENT_BYTES, what.clone(), Some(missing)).await?;
+        let body = response.http.body;
         if let Some(stated) = stated_bytes.filter(|stated| *stated != body.len() as u64) {
             let why = format!("it has {} bytes, but its manifest states {stated}", body.len());
-            return Err(Error::Malformed { what: request.what, why });
+            return Err(Error::Malformed { what, why });
         }
-        verify(&request.what, digest, body)?;
         Ok(match response.redacted {
-            Some(redacted) => response.body.replaced_by(redacted),
-            None => response.body,
+            Some(redacted) => body.replaced_by(redacted),
+            None => body,
         })
     }
-}
 
-/// A blob that a manifest names.
-struct BlobRequest<'a> {
-    digest: &'a Digest,
-    /// Its size, if the manifest states it.
-    stated_bytes: Option<u64>,
-    limit_bytes: u64,
-    /// Its name in errors.
-    what: String,
-    /// The content that is missing if it is not found.
-    missing: MissingContent,
+    async fn verified_blob(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        limit_bytes: u64,
+        what: String,
+        missing: Option<MissingContent>,
+    ) -> Result<RegistryResponse> {
+        let host = self.host(repository)?;
+        let request = host.request(&repository.name, &["blobs", digest.as_str()], RequestKind::Blob, what);
+        let request = HttpRequest { limit_bytes, ..request };
+        let response = host.send(repository, &request, missing).await?;
+        verify(&request.what, digest, &response.http.body)?;
+        Ok(response)
+    }
 }

@@ -2,31 +2,26 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
 use reqwest::{
-    Client, Method,
+    Method,
     header::{CONTENT_TYPE, LINK},
 };
 
 use super::{
-    AwsLogins, Error, FetchedManifest, HostSettings, MissingContent, NetworkSettings, Registry, RequestCounter,
-    RequestKind, ResponseBody, Result, SettingsError, TagList, TagTarget,
+    AwsLogins, Error, FetchedManifest, HostSettings, MissingContent, NetworkSettings, Registry, Result, SettingsError,
+    TagList, TagTarget,
     allow::AllowList,
-    host::{self, HostContext, RegistryHost},
-    http_client::http_client,
+    host::{self, RegistryHost},
     link,
-    memory_budget::MemoryBudget,
     tag_page::{TAGS_PER_PAGE, TagPage},
-    time_budget::TimeBudget,
-    transport::RegistryRequest,
     verify::{announced_digest, expect_pinned, verify},
 };
 use crate::{
-    address::{HostResolver, HostTrust},
+    http::{HostResolver, HostTrust, HttpClient, HttpRequest, RequestCounter, RequestKind, ResponseBody, TimeBudget},
     image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor, is_tag},
 };
 
@@ -45,18 +40,11 @@ pub struct DistributionClient {
     allow: AllowList,
     network: NetworkSettings,
     pub(super) aws: Option<Arc<dyn AwsLogins>>,
-    requests: Arc<RequestCounter>,
-    /// Resolves host names for all clients.
-    resolver: Arc<HostResolver>,
-    budget: MemoryBudget,
-    clients: Mutex<HashMap<ClientKey, Client>>,
+    http: HttpClient,
     hosts: Mutex<HashMap<Arc<str>, Arc<RegistryHost>>>,
     /// Pull-through caches of registries, by the registry.
     offered: Mutex<HashMap<String, String>>,
 }
-
-/// The key of HTTP clients: the CA file, and whether requests stay on this machine.
-pub(super) type ClientKey = (Option<PathBuf>, bool);
 
 impl DistributionClient {
     /// A client with `settings`, and the logins of `aws` if there are AWS credentials. Requests are counted in
@@ -80,30 +68,20 @@ impl DistributionClient {
         requests: Arc<RequestCounter>,
         resolver: HostResolver,
     ) -> Result<Self, SettingsError> {
-        let resolver = Arc::new(resolver);
-        let mut clients = HashMap::new();
+        let http = HttpClient::new(settings.connect_timeout, resolver, requests);
         for (name, host) in &settings.hosts {
             host.check(name)?;
-            RegistryHost::check(name, host)?;
-            let key = client_key(name, host);
-            if host.ca_file.is_some() && !clients.contains_key(&key) {
-                let client = http_client(&settings, &key, &resolver)?;
-                clients.insert(key, client);
-            }
+            RegistryHost::check(name, host, &http)?;
         }
-        let (allow, clients) = (AllowList::new(&settings.allow), Mutex::new(clients));
         // A configured host may also be the target of a redirect.
         for host in settings.allow.iter().filter(|pattern| !pattern.contains('*')) {
-            resolver.trust(host::without_port(host), HostTrust::Private);
+            http.resolver.trust(host::without_port(host), HostTrust::Private);
         }
         Ok(Self {
-            allow,
+            allow: AllowList::new(&settings.allow),
             network: settings,
             aws,
-            requests,
-            resolver,
-            budget: MemoryBudget::default(),
-            clients,
+            http,
             hosts: Mutex::default(),
             offered: Mutex::default(),
         })
@@ -173,7 +151,9 @@ impl DistributionClient {
             return true;
         }
         // A cache is in ECR and may be reachable through a VPC endpoint.
-        let Ok(host) = self.connect_by(registry, &settings, HostTrust::Private) else { return false };
+        let connected =
+            RegistryHost::new(registry, &settings, &self.network, &self.http, self.aws.clone(), HostTrust::Private);
+        let Ok(host) = connected else { return false };
         hosts.insert(Arc::clone(registry), Arc::new(host));
         true
     }
@@ -188,44 +168,13 @@ impl DistributionClient {
             return Ok(Arc::clone(host));
         }
         let malformed = |error: SettingsError| Error::Malformed { what: registry.to_string(), why: error.to_string() };
-        let host = Arc::new(self.connect(registry, trust).map_err(malformed)?);
-        hosts.insert(Arc::clone(registry), Arc::clone(&host));
-        Ok(host)
-    }
-
-    fn connect(&self, name: &Arc<str>, trust: HostTrust) -> Result<RegistryHost, SettingsError> {
-        let settings = self.network.hosts.get(&**name).cloned().unwrap_or_default();
+        let settings = self.network.hosts.get(&**registry).cloned().unwrap_or_default();
         // The endpoint is configured.
         let trust = if settings.endpoint.is_some() { HostTrust::Loopback } else { trust };
-        self.connect_by(name, &settings, trust)
-    }
-
-    fn connect_by(
-        &self,
-        name: &Arc<str>,
-        settings: &HostSettings,
-        trust: HostTrust,
-    ) -> Result<RegistryHost, SettingsError> {
-        let means = HostContext {
-            http: self.http(client_key(name, settings))?,
-            aws: self.aws.clone(),
-            requests: Arc::clone(&self.requests),
-            share: self.budget.share(),
-            resolver: Arc::clone(&self.resolver),
-            trust,
-        };
-        RegistryHost::new(name, settings, &self.network, means)
-    }
-
-    /// The HTTP client for one TLS setting, built on demand because loading the system's certificates is slow.
-    fn http(&self, key: ClientKey) -> Result<Client, SettingsError> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
-            return Ok(client.clone());
-        }
-        let client = http_client(&self.network, &key, &self.resolver)?;
-        clients.insert(key, client.clone());
-        Ok(client)
+        let host = RegistryHost::new(registry, &settings, &self.network, &self.http, self.aws.clone(), trust);
+        let host = Arc::new(host.map_err(malformed)?);
+        hosts.insert(Arc::clone(registry), Arc::clone(&host));
+        Ok(host)
     }
 
     async fn head_of(&self, reference: &Reference) -> Result<TagTarget> {
@@ -233,25 +182,19 @@ impl DistributionClient {
         let request = manifest_request(&host, reference, RequestKind::Head)?;
         let mut is_refused = false;
         if host.head.is_useful() {
-            match host.send(&reference.repository.name, &request).await {
+            let missing = Some(MissingContent::from_reference(reference));
+            match host.send(&reference.repository, &request, missing).await {
                 Ok(response) => {
                     host.head.succeeded();
-                    if let Some(digest) = announced_digest(&response) {
+                    if let Some(digest) = announced_digest(&response.http) {
                         expect_pinned(reference, &digest)?;
-                        let media_type = response.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
+                        let media_type = response.http.header(CONTENT_TYPE).and_then(|value| value.split(';').next());
                         let kind = media_type.and_then(|value| DigestKind::from_media_type(value.trim()));
                         return Ok(TagTarget { digest, kind });
                     }
                 }
                 Err(error) if host.head.is_doubtful(&error) => is_refused = true,
-                Err(error) => {
-                    return Err(host.naming(
-                        error,
-                        &request,
-                        &reference.repository,
-                        MissingContent::from_reference(reference),
-                    ));
-                }
+                Err(error) => return Err(error),
             }
         }
         let fetched = self.manifest_of(reference).await?;
@@ -264,16 +207,15 @@ impl DistributionClient {
     async fn manifest_of(&self, reference: &Reference) -> Result<FetchedManifest> {
         let host = self.host(&reference.repository)?;
         let request = manifest_request(&host, reference, RequestKind::Manifest)?;
-        let response = host.send(&reference.repository.name, &request).await;
-        let missing = || MissingContent::from_reference(reference);
-        let response = response.map_err(|error| host.naming(error, &request, &reference.repository, missing()))?;
+        let missing = Some(MissingContent::from_reference(reference));
+        let response = host.send(&reference.repository, &request, missing).await?;
         // A manifest GET on public.ecr.aws carries no digest header (aws/containers-roadmap#1931), so the hash of the
         // body counts; a different header is still an error.
-        for expected in reference.digest.iter().chain(announced_digest(&response).iter()) {
-            verify(&request.what, expected, &response.body)?;
+        for expected in reference.digest.iter().chain(announced_digest(&response.http).iter()) {
+            verify(&request.what, expected, &response.http.body)?;
         }
-        let digest = reference.digest.clone().unwrap_or_else(|| Digest::sha256(&response.body));
-        let document = ManifestDocument::parse(response.document(), response.header(CONTENT_TYPE))
+        let digest = reference.digest.clone().unwrap_or_else(|| Digest::sha256(&response.http.body));
+        let document = ManifestDocument::parse(response.document(), response.http.header(CONTENT_TYPE))
             .map_err(|error| Error::Malformed { what: request.what, why: error.to_string() })?;
         Ok(FetchedManifest { digest, document })
     }
@@ -281,7 +223,7 @@ impl DistributionClient {
     async fn tags_of(&self, repository: &Repository) -> Result<TagList> {
         let host = self.host(repository)?;
         let what = format!("the tag list of {repository}");
-        let mut request = RegistryRequest {
+        let mut request = HttpRequest {
             limit_bytes: TAGS_BYTES,
             accept: "application/json",
             budget: Some(Arc::new(TimeBudget::new(self.network.request_timeout * TAGS_TIMEOUTS))),
@@ -295,16 +237,14 @@ impl DistributionClient {
         let mut is_whole = true;
         for _ in 0..self.network.tag_pages {
             requested.insert(request.url.clone());
-            let response = host.send(&repository.name, &request).await;
-            let response =
-                response.map_err(|error| host.naming(error, &request, repository, MissingContent::TagList))?;
+            let response = host.send(repository, &request, Some(MissingContent::TagList)).await?;
             let page = TagPage::parse(response.document()).map_err(|error| malformed(error.to_string()))?;
             is_whole &= response.redacted.is_none();
             tags.extend(page.tags);
             if page.has_more {
                 break;
             }
-            let links = response.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
+            let links = response.http.headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok());
             let Some(target) = link::next(links) else { return Ok(TagList { tags, is_complete: is_whole }) };
             request.url = link::resolve(&request.url, target).map_err(malformed)?;
             // The list repeats itself, or pages exceed the requested size.
@@ -365,11 +305,7 @@ impl Registry for DistributionClient {
 }
 
 /// The request for the manifest of `reference`: by digest, else by tag.
-pub(super) fn manifest_request(
-    host: &RegistryHost,
-    reference: &Reference,
-    kind: RequestKind,
-) -> Result<RegistryRequest> {
+pub(super) fn manifest_request(host: &RegistryHost, reference: &Reference, kind: RequestKind) -> Result<HttpRequest> {
     let what = reference.to_string();
     let malformed = |why: &str| Error::Malformed { what: what.clone(), why: why.to_owned() };
     let name = match (&reference.digest, &reference.tag) {
@@ -380,11 +316,7 @@ pub(super) fn manifest_request(
     };
     let request = host.request(&reference.repository.name, &["manifests", name], kind, what.clone());
     let method = if kind == RequestKind::Head { Method::HEAD } else { Method::GET };
-    Ok(RegistryRequest { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..request })
-}
-
-fn client_key(name: &str, settings: &HostSettings) -> ClientKey {
-    (settings.ca_file.clone(), RegistryHost::is_loopback(name, settings))
+    Ok(HttpRequest { method, limit_bytes: MANIFEST_BYTES, accept: ACCEPT_MANIFEST, ..request })
 }
 
 #[cfg(test)]
@@ -396,7 +328,7 @@ mod tests {
     use testbed::registry::{ImageSpec, Loopback, Stock};
 
     use super::*;
-    use crate::registry::redirect;
+    use crate::{http::next_hop, registry::redirects::OBJECT_STORES};
 
     /// A client for whom every name leads to `address`; plain HTTP is spoken with `registry`.
     fn client(allow: &[&str], registry: &str, address: &str) -> DistributionClient {
@@ -455,11 +387,12 @@ mod tests {
         client.allow_account("123456789012");
         let repository = format!("{ECR}/orders").parse().expect("a repository");
         client.host(&repository).expect("an audited account");
-        let resolver = &client.resolver;
+        let resolver = &client.http.resolver;
         let is_reached = async |host: &str| resolver.resolve(host.parse().expect("a name")).await.is_ok();
         let redirected = |origin: &str, to: &str| {
             let origin: Url = format!("https://{origin}/v2/x/blobs/y").parse().expect("a URL");
-            let (to, trust) = redirect::next(&origin, &origin, &format!("https://{to}/z"), true).expect("followed");
+            let next = next_hop(&origin, &origin, &format!("https://{to}/z"), OBJECT_STORES);
+            let (to, trust) = next.expect("allowed");
             resolver.trust(to.host_str().expect("a host"), trust);
         };
         assert!(is_reached(ECR).await && !is_reached(S3).await);
@@ -477,10 +410,10 @@ mod tests {
         let client = client(&["127.0.0.1:1"], "127.0.0.1:1", "127.0.0.1");
         let at: Url = "http://127.0.0.1:1/v2/x/blobs/y".parse().expect("a URL");
         let location = format!("http://cdn.example.com:{port}/z");
-        let (to, trust) = redirect::next(&at, &at, &location, true).expect("a public name");
-        client.resolver.trust("cdn.example.com", trust);
-        client.resolver.check(&to).expect("by its name");
-        let http = client.http((None, false)).expect("a client");
+        let (to, trust) = next_hop(&at, &at, &location, OBJECT_STORES).expect("a public name");
+        client.http.resolver.trust("cdn.example.com", trust);
+        client.http.resolver.check(&to).expect("by its name");
+        let http = client.http.client(None, false).expect("a client");
         let error = http.get(to).send().await.expect_err("refused");
         assert!(format!("{error:?}").contains("ForbiddenAddress"), "{error:?}");
         assert!(inside.requests().is_empty());

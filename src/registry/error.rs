@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use crate::{
+    http::{self, Redactor},
     image::{Digest, Reference, Repository},
-    redact::Redactor,
 };
 
 /// The result of a request to a registry.
@@ -187,30 +187,13 @@ impl Error {
         Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
     }
 
-    /// The same error for `missing` in `repository`, if it reports that `requested` was not found. A missing token server
-    /// must not be reported as a missing image.
-    pub(super) fn naming(
-        self,
-        requested: &str,
-        repository: &Repository,
-        missing: MissingContent,
-        cache: Option<Repository>,
-    ) -> Self {
-        match self {
-            Self::Status { status: 404, what, .. } if what == requested => {
-                Self::NotFound { repository: repository.clone(), missing, cache }
-            }
-            other => other,
-        }
-    }
-
     /// Whether the same request may succeed later, so that it is retried.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::Unreachable { .. } => true,
             Self::Credentials { kind, .. } => *kind != CredentialsErrorKind::Denied,
-            Self::Status { status, .. } => matches!(status, 408 | 500 | 502 | 503 | 504),
+            Self::Status { status, .. } => http::is_transient_status(*status),
             _ => false,
         }
     }

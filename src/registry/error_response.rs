@@ -2,13 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{
-    Error, WANTS_LOGIN,
-    transport::{AttemptError, RegistryResponse},
-};
-
-/// The longest quoted message of a registry, in characters.
-const MESSAGE_CHARS: usize = 200;
+use super::Error;
+use crate::http::{self, HttpResponse, NO_TLS, UNKNOWN_AUTHORITY, quoted};
 
 /// The error body of the OCI distribution specification.
 #[derive(Debug, Default, Deserialize)]
@@ -41,13 +36,13 @@ impl ErrorMessage {
     /// Parses the body of an error response.
     pub(super) fn read(body: &[u8]) -> Self {
         let Ok(read) = serde_json::from_slice::<ErrorBody>(body) else {
-            return Self { code: String::new(), message: shorten(&String::from_utf8_lossy(body)) };
+            return Self { code: String::new(), message: quoted(&String::from_utf8_lossy(body)) };
         };
         let entry = read.errors.into_iter().next().unwrap_or_default();
         let message = [entry.message.unwrap_or_default(), read.error_description, entry.code.clone()]
             .into_iter()
             .find(|text| !text.is_empty());
-        Self { code: entry.code, message: shorten(&message.unwrap_or_default()) }
+        Self { code: entry.code, message: quoted(&message.unwrap_or_default()) }
     }
 }
 
@@ -57,45 +52,49 @@ pub(crate) fn message(body: &[u8]) -> String {
     ErrorMessage::read(body).message
 }
 
-/// One printable line of at most [`MESSAGE_CHARS`] characters.
-fn shorten(text: &str) -> String {
-    let mut words = one_line(text);
-    if let Some((end, _)) = words.char_indices().nth(MESSAGE_CHARS) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
+/// Whether `response` means throttling, whatever its status.
+pub(super) fn is_throttled(response: &HttpResponse) -> bool {
+    response.status.is_client_error() && ErrorMessage::read(&response.body).code == "TOOMANYREQUESTS"
 }
 
-/// External text as one printable line, without control characters and characters that reorder or hide text.
-pub(crate) fn one_line(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }).collect();
-    plain.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Characters that reorder or hide text.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// The failure for the error response `response` to a request for `what`.
-pub(super) fn failure(registry: &str, what: &str, response: &RegistryResponse) -> AttemptError {
+/// The error of `registry` for its error response to a request for `what`.
+pub(super) fn refused(registry: &str, what: &str, response: &HttpResponse) -> Error {
     let (registry, what, status) = (registry.to_owned(), what.to_owned(), response.status.as_u16());
-    let retry_after = response.retry_after();
     let details = ErrorMessage::read(&response.body);
-    let mut is_lasting = false;
-    let error = match status {
-        407 => {
-            is_lasting = true;
-            Error::Unreachable { registry, why: WANTS_LOGIN.to_owned() }
+    match status {
+        _ if status == 429 || is_throttled(response) => {
+            Error::RateLimited { registry, retry_after: response.retry_after() }
         }
-        429 => Error::RateLimited { registry, retry_after },
-        400..500 if details.code == "TOOMANYREQUESTS" => Error::RateLimited { registry, retry_after },
         401 | 403 => denied(registry, what, details, status),
         400 if matches!(details.code.as_str(), "DENIED" | "UNAUTHORIZED") => denied(registry, what, details, status),
         _ => Error::Status { registry, status, what },
+    }
+}
+
+/// The error of `registry` for a request for `what` without a usable response, with the remedy if there is one.
+pub(super) fn failed(registry: &str, what: &str, error: &http::Error) -> Error {
+    let why = match error {
+        http::Error::Refused(response) => return refused(registry, what, response),
+        // It fails as the request did that was sent.
+        http::Error::Suspended { cause, .. } => return failed(registry, what, cause),
+        http::Error::TooLarge(limit_bytes) => {
+            return Error::TooLarge { what: what.to_owned(), limit_bytes: *limit_bytes };
+        }
+        http::Error::Redirected(why) => {
+            return Error::Redirected { registry: registry.to_owned(), what: what.to_owned(), why: why.clone() };
+        }
+        http::Error::TimedOut(limit) => format!("{what} was not complete within {limit:?}"),
+        http::Error::Forbidden(address) if address.is_private() => {
+            format!("{address}; add the host to network.allow if it is yours")
+        }
+        http::Error::Forbidden(address) => address.to_string(),
+        http::Error::Unreachable(why) if why == UNKNOWN_AUTHORITY => format!("{why}: set ca_file"),
+        http::Error::Unreachable(why) if why == NO_TLS => {
+            format!("{why}; should its endpoint be http:// instead of https://?")
+        }
+        http::Error::Unreachable(why) | http::Error::Interrupted(why) => why.clone(),
     };
-    AttemptError { error, retry_after, is_lasting }
+    Error::Unreachable { registry: registry.to_owned(), why }
 }
 
 fn denied(registry: String, what: String, details: ErrorMessage, status: u16) -> Error {
@@ -112,14 +111,14 @@ mod tests {
 
     use super::*;
 
-    fn response(status: u16, body: &str) -> RegistryResponse {
+    fn response(status: u16, body: &str) -> HttpResponse {
         let status = StatusCode::from_u16(status).expect("a status");
         let headers = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
-        RegistryResponse { status, headers, body: Vec::from(body).into(), redacted: None, is_from_registry: true }
+        HttpResponse { status, headers, body: Vec::from(body).into(), is_from_origin: true }
     }
 
     fn error(status: u16, body: &str) -> Error {
-        failure("r.io", "r.io/x:1", &response(status, body)).error
+        refused("r.io", "r.io/x:1", &response(status, body))
     }
 
     #[test]
@@ -135,11 +134,11 @@ mod tests {
             (403, r#"{"errors":[{"code":"DENIED","message":null}]}"#, "DENIED"),
             (401, r#"{"error_description":"wrong password"}"#, "wrong password"),
             (401, "", "HTTP status 401"),
+            (403, "<html>Sign in", "HTTP status 403"),
         ] {
             let denied = Error::Denied { registry: "r.io".into(), status, what: what(), message: message.into() };
             assert_eq!(error(status, body), denied);
         }
-        assert!(error(407, "<html>").to_string().contains("the proxy requires a login"));
         for status in [302, 400, 404, 405, 500, 503] {
             assert_eq!(error(status, "{}"), Error::Status { registry: "r.io".into(), status, what: what() });
         }
@@ -148,19 +147,11 @@ mod tests {
     #[test]
     fn only_temporary_failures_are_transient() {
         for (status, is_transient) in
-            [(429, true), (500, true), (502, true), (503, true), (504, true), (408, true), (501, false), (404, false)]
+            [(429, true), (500, true), (502, true), (503, true), (504, true), (408, true), (425, true), (501, false)]
         {
             assert_eq!(error(status, "").is_transient(), is_transient, "{status}");
         }
         assert!(!error(401, "").is_transient() && !error(403, "").is_transient() && !error(400, "").is_transient());
-    }
-
-    #[test]
-    fn the_message_of_a_registry_becomes_one_short_printable_line() {
-        let details = ErrorMessage::read(format!("\u{1b}[31mred\r\n\u{202e}{}", "é".repeat(500)).as_bytes());
-        assert!(details.message.starts_with("[31mred é") && details.message.ends_with("é…"), "{}", details.message);
-        assert_eq!(details.message.chars().count(), MESSAGE_CHARS + 1);
-        assert_eq!(ErrorMessage::read(&[0xff, 0xfe]).code, "");
     }
 
     proptest! {

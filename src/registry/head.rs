@@ -36,7 +36,7 @@ impl HeadSupport {
             Error::Status { status: 400 | 405 | 501, .. } => true,
             // The credentials are refused, which a `GET` does not change.
             Error::Denied { status: 401, .. } => false,
-            Error::Status { status: 404, .. } | Error::Denied { .. } => self.0.load(Ordering::Acquire) != WORKS,
+            Error::NotFound { .. } | Error::Denied { .. } => self.0.load(Ordering::Acquire) != WORKS,
             _ => false,
         }
     }
@@ -50,6 +50,10 @@ mod tests {
         Error::Status { registry: "r.test".into(), status, what: "r.test/x:1".into() }
     }
 
+    fn missing() -> Error {
+        Error::not_found(&"r.test/x:1".parse().expect("a reference"))
+    }
+
     fn denied(status: u16) -> Error {
         Error::Denied { registry: "r.test".into(), status, what: "r.test/x:1".into(), message: String::new() }
     }
@@ -57,12 +61,10 @@ mod tests {
     #[test]
     fn a_refusal_is_trusted_after_a_successful_head() {
         let support = HeadSupport::default();
-        assert!(
-            [status(404), status(400), status(405), status(501), denied(403)].iter().all(|e| support.is_doubtful(e))
-        );
+        assert!([missing(), status(400), status(405), status(501), denied(403)].iter().all(|e| support.is_doubtful(e)));
         assert!(![status(410), status(503), denied(401)].iter().any(|error| support.is_doubtful(error)));
         support.succeeded();
-        assert!(!support.is_doubtful(&status(404)) && !support.is_doubtful(&denied(403)));
+        assert!(!support.is_doubtful(&missing()) && !support.is_doubtful(&denied(403)));
         assert!(support.is_doubtful(&status(501)), "a method that is refused says nothing about the manifest");
     }
 

@@ -1,53 +1,30 @@
 //! One registry: its endpoint, its settings, and authenticated requests to it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use reqwest::{Client, Method, Url};
-use tokio::{
-    sync::{Mutex, MutexGuard, Semaphore},
-    time::Instant,
-};
+use reqwest::{StatusCode, Url};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, MissingContent, NetworkSettings, RequestCounter, RequestKind,
-    Result, SettingsError,
-    auth::{Authenticator, AuthenticatorBuilder},
-    authorization::Authorization,
-    circuit_breaker::CircuitBreaker,
+    AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, MissingContent, NetworkSettings, Result, SettingsError,
+    auth::Authenticator,
+    credential_source::CredentialSource,
     error_response,
     head::HeadSupport,
-    memory_budget::MemoryShare,
+    redirects::{OBJECT_STORES, OWN_HOST},
     token::{BearerChallenge, TokenRules},
-    transport::{AttemptError, RegistryRequest, RegistryResponse, RegistryTransport, RetryPolicy},
 };
 use crate::{
-    address::{AddressScope, HostResolver, HostTrust},
+    http::{AddressScope, HostLimits, HostTrust, HttpClient, HttpHost, HttpRequest, HttpResponse, RequestKind},
     image::{DOCKER_HUB, Repository, normalize_host},
-    rate_limiter::RateLimiter,
 };
 
 /// Requests a second to public.ecr.aws, per the service quotas of Amazon ECR Public.
 const ANONYMOUS_RATE: f64 = 1.0;
 const GRANTED_RATE: f64 = 10.0;
-
-/// The dependencies of a host.
-pub(super) struct HostContext {
-    pub(super) http: Client,
-    pub(super) aws: Option<Arc<dyn AwsLogins>>,
-    pub(super) requests: Arc<RequestCounter>,
-    /// Resolves names for `http`.
-    pub(super) resolver: Arc<HostResolver>,
-    /// The trust of the host.
-    pub(super) trust: HostTrust,
-    /// Its share of the memory budget.
-    pub(super) share: MemoryShare,
-}
 
 /// One registry.
 pub(super) struct RegistryHost {
@@ -58,7 +35,9 @@ pub(super) struct RegistryHost {
     /// The pull-through cache or mirror that serves it, as references name it.
     pub(super) cache: Option<String>,
     pub(super) head: HeadSupport,
-    transport: RegistryTransport,
+    /// The host that references name.
+    name: Arc<str>,
+    http: HttpHost,
     pub(super) authenticator: Authenticator,
     /// Held by the first request until its result; see [`RegistryHost::first`].
     first_request: Mutex<()>,
@@ -70,7 +49,9 @@ impl RegistryHost {
         host: &Arc<str>,
         settings: &HostSettings,
         network: &NetworkSettings,
-        HostContext { http, aws, requests, resolver, trust, share }: HostContext,
+        http: &HttpClient,
+        aws: Option<Arc<dyn AwsLogins>>,
+        trust: HostTrust,
     ) -> Result<Self, SettingsError> {
         let mut base = base_of(host, settings)?;
         let cache = pull_through_cache(&mut base);
@@ -80,38 +61,32 @@ impl RegistryHost {
                 base = base_of(&cache.host, settings)?;
             }
         }
-        resolver.trust(base.host_str().unwrap_or_default(), trust);
+        http.resolver.trust(base.host_str().unwrap_or_default(), trust);
         for listed in &settings.token_hosts {
-            resolver.trust(without_port(listed), HostTrust::Loopback);
+            http.resolver.trust(without_port(listed), HostTrust::Loopback);
         }
         let is_ecr_public = &**host == ECR_PUBLIC && cache.is_none();
-        let default_rate = is_ecr_public.then_some(ANONYMOUS_RATE);
-        let transport = RegistryTransport {
-            host: Arc::clone(host),
-            http,
-            resolver,
-            rate_limiter: RateLimiter::new(settings.rate.or(default_rate)),
-            connections: Semaphore::new(settings.connections),
-            requests,
-            share,
-            circuit_breaker: CircuitBreaker::default(),
-            retry_policy: RetryPolicy {
-                request_timeout: network.request_timeout,
-                retries: network.retries,
-                retry_wait: network.retry_wait,
-            },
+        let limits = HostLimits {
+            request_timeout: network.request_timeout,
+            retries: network.retries,
+            retry_wait: network.retry_wait,
+            // An audit has no later attempt.
+            is_deferrable: false,
+            rate: settings.rate.or(is_ecr_public.then_some(ANONYMOUS_RATE)),
+            connections: settings.connections,
+            failures_to_open: 1,
+            is_throttled: error_response::is_throttled,
         };
+        let http = http.host(Arc::clone(host), &base, settings.ca_file.as_deref(), limits)?;
         let rules = TokenRules { base: base.clone(), token_hosts: settings.token_hosts.clone() };
-        let authenticator = AuthenticatorBuilder {
-            host: Arc::clone(host),
-            issuer: cache.as_ref().map_or_else(|| Arc::clone(host), |cache| Arc::clone(&cache.host)),
-            auth: settings.auth.clone(),
-            aws,
+        let issuer = cache.as_ref().map_or(host, |cache| &cache.host);
+        let authenticator = Authenticator::new(
+            Arc::clone(host),
+            CredentialSource::new(issuer, settings.auth.clone(), aws),
             rules,
-            challenge: (is_ecr_public && settings.endpoint.is_none()).then(ecr_public_challenge).flatten(),
-            default_rates: (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
-        }
-        .build();
+            (is_ecr_public && settings.endpoint.is_none()).then(ecr_public_challenge).flatten(),
+            (is_ecr_public && settings.rate.is_none()).then_some((ANONYMOUS_RATE, GRANTED_RATE)),
+        );
         let named = Self::cache_name(host, settings);
         let prefix = cache.map(|cache| cache.prefix).unwrap_or_default();
         Ok(Self {
@@ -119,16 +94,21 @@ impl RegistryHost {
             prefix,
             cache: named,
             head: HeadSupport::default(),
-            transport,
+            name: Arc::clone(host),
+            http,
             authenticator,
             first_request: Mutex::new(()),
             is_reached: AtomicBool::new(false),
         })
     }
 
-    /// Checks that the endpoint of `host` is usable.
-    pub(super) fn check(host: &str, settings: &HostSettings) -> Result<(), SettingsError> {
-        base_of(host, settings).map(drop)
+    /// Checks that the endpoint of `host` and its certificates are usable.
+    pub(super) fn check(host: &str, settings: &HostSettings, http: &HttpClient) -> Result<(), SettingsError> {
+        let base = base_of(host, settings)?;
+        if let Some(ca_file) = &settings.ca_file {
+            http.client(Some(ca_file), is_loopback(&base))?;
+        }
+        Ok(())
     }
 
     /// The pull-through cache or mirror that `host` is read through by these settings, as references name it.
@@ -140,76 +120,61 @@ impl RegistryHost {
         }
     }
 
-    /// Whether requests to `host` stay on this machine.
-    pub(super) fn is_loopback(host: &str, settings: &HostSettings) -> bool {
-        base_of(host, settings).is_ok_and(|base| is_loopback(&base))
-    }
-
     /// The request for `path` below `/v2/<repository>/`.
-    pub(super) fn request(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> RegistryRequest {
+    pub(super) fn request(&self, repository: &str, path: &[&str], kind: RequestKind, what: String) -> HttpRequest {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("v2").extend(&self.prefix);
             segments.extend(repository.split('/')).extend(path);
         }
-        RegistryRequest {
-            method: Method::GET,
-            url,
-            kind,
-            what,
-            limit_bytes: 0,
-            accept: "*/*",
-            form: None,
-            upload: None,
-            budget: None,
-        }
+        let redirects = if kind == RequestKind::Blob { OBJECT_STORES } else { OWN_HOST };
+        HttpRequest { redirects, ..HttpRequest::get(url, kind, what) }
     }
 
-    /// The response to `request` about `repository`, with authentication and retries.
-    pub(super) async fn send(&self, repository: &str, request: &RegistryRequest) -> Result<RegistryResponse> {
+    /// The response to `request` about `repository`, with authentication and retries; `missing` is what the repository
+    /// lacks if the registry answers 404.
+    pub(super) async fn send(
+        &self,
+        repository: &Repository,
+        request: &HttpRequest,
+        missing: Option<MissingContent>,
+    ) -> Result<RegistryResponse> {
+        let name = &repository.name;
         let mut first = self.first().await;
-        let mut authorization = self.authenticator.authorization(&self.transport, repository).await?;
+        let mut authorization = self.authenticator.authorization(&self.http, name).await?;
         let mut is_renewed = false;
-        let (mut tries, begun) = (0, Instant::now());
+        tracing::debug!(registry = %self.name, path = request.url.path(), "asking");
+        let mut attempts = self.http.attempts(request);
         loop {
-            let failure = match self.transport.exchange(request, authorization.header()).await {
-                Ok(mut response) if response.status.is_success() => {
-                    response.redacted = self.authenticator.sent.removed_from_document(&response.body, &authorization);
-                    return Ok(response);
+            let attempt = attempts.next(&authorization.headers()).await;
+            match attempt.map_err(|error| error_response::failed(&self.name, &request.what, &error))? {
+                Some(http) if http.status.is_success() => {
+                    let redacted = self.authenticator.sent.removed_from_document(&http.body, &authorization);
+                    return Ok(RegistryResponse { http, redacted });
                 }
-                Ok(response)
+                Some(response)
                     if !is_renewed && Authenticator::is_curable(&request.method, &response, &authorization) =>
                 {
-                    authorization = self
-                        .authenticator
-                        .renew(&self.transport, request, repository, &response, &authorization)
-                        .await?;
+                    authorization =
+                        self.authenticator.renew(&self.http, request, name, &response, &authorization).await?;
                     is_renewed = true;
-                    continue;
                 }
-                Ok(response) => error_response::failure(&self.transport.host, &request.what, &response),
-                Err(failure) => failure,
-            };
-            // The failure may concern this document only, so others need not wait for its retries. A throttling
-            // registry has sent no challenge yet.
-            if !matches!(failure.error, Error::RateLimited { .. }) {
-                drop(first.take());
+                Some(response) => {
+                    return Err(match missing.filter(|_| response.status == StatusCode::NOT_FOUND) {
+                        Some(missing) => Error::NotFound {
+                            repository: repository.clone(),
+                            missing,
+                            cache: self.cache.as_ref().map(|cache| cached(cache, repository)),
+                        },
+                        None => error_response::refused(&self.name, &request.what, &response),
+                    });
+                }
+                // A throttling registry has sent no challenge yet.
+                None if attempts.is_throttled => {}
+                // The failure may concern this document only, so others need not wait for its retries.
+                None => drop(first.take()),
             }
-            let failure = AttemptError { error: self.authenticator.sent.removed_from(failure.error), ..failure };
-            self.transport.wait_after(request, failure, tries, begun).await?;
-            tries += 1;
         }
-    }
-
-    /// `error` of `request`, with the missing content of `repository`.
-    pub(super) fn naming(
-        &self,
-        error: Error,
-        request: &RegistryRequest,
-        repository: &Repository,
-        missing: MissingContent,
-    ) -> Error {
-        error.naming(&request.what, repository, missing, self.cache.as_ref().map(|cache| cached(cache, repository)))
     }
 
     /// Lets the first request to a registry receive its challenge while the others wait, instead of each being refused.
@@ -234,30 +199,22 @@ impl Drop for FirstRequest<'_> {
     }
 }
 
-impl RegistryTransport {
-    /// The response to `request` with a fixed `authorization`, with retries. Errors pass through `redact`.
-    pub(super) async fn send(
-        &self,
-        request: &RegistryRequest,
-        authorization: &Authorization,
-        redact: impl Fn(Error) -> Error,
-    ) -> Result<RegistryResponse> {
-        let (mut tries, begun) = (0, Instant::now());
-        loop {
-            let failure = match self.exchange(request, authorization.header()).await {
-                Ok(response) if response.status.is_success() => return Ok(response),
-                Ok(response) => error_response::failure(&self.host, &request.what, &response),
-                Err(failure) => failure,
-            };
-            let failure = AttemptError { error: redact(failure.error), ..failure };
-            self.wait_after(request, failure, tries, begun).await?;
-            tries += 1;
-        }
+/// A successful response of a registry. It must not be logged, because it may have a token.
+pub(super) struct RegistryResponse {
+    pub(super) http: HttpResponse,
+    /// The body with credentials redacted; `None` if it contains none.
+    pub(super) redacted: Option<Vec<u8>>,
+}
+
+impl RegistryResponse {
+    /// The body, with credentials redacted.
+    pub(super) fn document(&self) -> &[u8] {
+        self.redacted.as_deref().unwrap_or(&self.http.body)
     }
 }
 
 fn is_loopback(url: &Url) -> bool {
-    AddressScope::from_host(url.host_str().unwrap_or_default()) == AddressScope::Loopback
+    AddressScope::from_url(url) == AddressScope::Loopback
 }
 
 /// The host of `listed` without its port.
@@ -268,7 +225,7 @@ pub(super) fn without_port(listed: &str) -> &str {
 
 /// The endpoint of `host`.
 fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
-    let wrong = |why: String| SettingsError::Endpoint { host: host.to_owned(), why };
+    let wrong = |why: String| SettingsError::Endpoint(host.to_owned(), why);
     let text = match &settings.endpoint {
         Some(endpoint) => endpoint.clone(),
         None if host == DOCKER_HUB => "https://registry-1.docker.io".to_owned(),
@@ -285,7 +242,7 @@ fn base_of(host: &str, settings: &HostSettings) -> Result<Url, SettingsError> {
         return Err(wrong("it must not have a query or fragment".to_owned()));
     }
     if base.scheme() == "http" && !is_loopback(&base) && !settings.plain_http {
-        return Err(SettingsError::PlainHttp { host: host.to_owned() });
+        return Err(SettingsError::PlainHttp(host.to_owned()));
     }
     let path = base.path().trim_end_matches('/').to_owned();
     base.set_path(&path);
@@ -341,26 +298,6 @@ fn ecr_public_challenge() -> Option<BearerChallenge> {
         service: Some(ECR_PUBLIC.to_owned()),
         scope: Some("aws".to_owned()),
     })
-}
-
-/// The client for one TLS setting.
-pub(super) fn http_client(
-    connect_timeout: Duration,
-    ca: Option<Vec<reqwest::Certificate>>,
-    is_loopback: bool,
-    resolver: Arc<HostResolver>,
-) -> reqwest::Result<Client> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect_timeout)
-        .dns_resolver(resolver)
-        // `redirect` checks each hop; the client follows none itself.
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_certs_merge(ca.unwrap_or_default());
-    if is_loopback {
-        builder = builder.no_proxy();
-    }
-    builder.build()
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod auth;
 mod authorization;
 mod blobs;
 mod challenge;
-mod circuit_breaker;
 mod client;
 mod credential_source;
 mod credentials;
@@ -18,21 +17,15 @@ mod error_response;
 mod head;
 mod helper;
 mod host;
-mod http_client;
 mod link;
 mod login;
-mod memory_budget;
-mod proxy;
-mod redirect;
+mod redirects;
 mod referrers;
 mod request_budget;
-mod requests;
 mod sent_secrets;
 mod settings;
 mod tag_page;
-mod time_budget;
 mod token;
-mod transport;
 mod verify;
 
 use futures::future::{BoxFuture, ready};
@@ -47,15 +40,14 @@ pub use artifact::{Artifact, ArtifactLayer};
 pub use client::DistributionClient;
 pub use ecr_host::EcrHost;
 pub use error::{CredentialsErrorKind, Error, MissingContent, Result};
-pub(crate) use error_response::one_line;
 pub use login::{AwsLogins, IssuedLogin, LoginError, Referrer, RegistryLogin};
-pub use memory_budget::ResponseBody;
-pub(crate) use proxy::{WANTS_LOGIN, proxy_failure};
 pub use request_budget::RequestBudget;
-pub use requests::{RequestCounter, RequestKind};
 pub use settings::{AuthSettings, HostSettings, NetworkSettings, SettingsError};
 
-use crate::image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor};
+use crate::{
+    http::ResponseBody,
+    image::{Digest, DigestKind, ImageManifest, ManifestDocument, Reference, Repository, StatementDescriptor},
+};
 
 /// The host of ECR Public, which has its own tokens, rates and error codes.
 const ECR_PUBLIC: &str = "public.ecr.aws";

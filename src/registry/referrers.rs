@@ -1,11 +1,12 @@
 //! Referrers of an image: those attestations that may hold provenance.
 
-use super::{
-    CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, RequestKind, Result,
-    client::manifest_request, transport::RegistryRequest,
-};
-use crate::image::{
-    Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer, provenance_referrers,
+use super::{CredentialsErrorKind, DistributionClient, Error, LoginError, Referrer, Result, client::manifest_request};
+use crate::{
+    http::{HttpRequest, RequestKind},
+    image::{
+        Digest, InvalidDocument, MANIFEST_MEDIA_TYPES, Reference, Repository, is_provenance_referrer,
+        provenance_referrers,
+    },
 };
 
 /// The most attestations of a list of ECR.
@@ -24,14 +25,14 @@ impl DistributionClient {
         }
         let what = format!("the referrers of {repository}@{image}");
         let request = host.request(&repository.name, &["referrers", image.as_str()], RequestKind::Manifest, what);
-        let request = RegistryRequest { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..request };
-        let (request, response) = match host.send(&repository.name, &request).await {
+        let request = HttpRequest { limit_bytes: REFERRERS_BYTES, accept: MANIFEST_MEDIA_TYPES[0], ..request };
+        let (request, response) = match host.send(repository, &request, None).await {
             // Registries without the API answer 404, and some 400, 405 or 501.
             Err(Error::Status { status: 400 | 404 | 405 | 501, .. }) => {
                 let tag = format!("{}-{}", image.algorithm(), image.hex());
                 let reference = Reference::tagged(repository.clone(), tag);
                 let request = manifest_request(&host, &reference, RequestKind::Manifest)?;
-                match host.send(&repository.name, &request).await {
+                match host.send(repository, &request, None).await {
                     Err(Error::Status { status: 404, what, .. }) if what == request.what => return Ok(Vec::new()),
                     response => (request, response?),
                 }

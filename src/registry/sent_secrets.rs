@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Error, authorization::Authorization, credentials::RegistryCredential};
-use crate::redact::Redactor;
+use crate::http::Redactor;
 
 /// The most tokens that are kept: one for each scope.
 const MAX_TOKENS: usize = 32;

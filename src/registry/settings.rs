@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use crate::secret::Secret;
+use crate::{http::ClientError, secret::Secret};
 
 /// How to authenticate at a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,47 +69,23 @@ impl Default for HostSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// The endpoint is invalid.
-    #[error("the endpoint of {host} cannot be used: {why}")]
-    Endpoint {
-        /// The host.
-        host: String,
-        /// Why.
-        why: String,
-    },
+    #[error("the endpoint of {0} cannot be used: {1}")]
+    Endpoint(String, String),
     /// The endpoint is plain HTTP beyond loopback.
-    #[error("the endpoint of {host} is plain HTTP beyond loopback: set plain_http to allow it")]
-    PlainHttp {
-        /// The host.
-        host: String,
-    },
-    /// The certificates cannot be read.
-    #[error("{} holds no usable certificates: {why}", file.display())]
-    CaFile {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        why: String,
-    },
+    #[error("the endpoint of {0} is plain HTTP beyond loopback: set plain_http to allow it")]
+    PlainHttp(String),
     /// The rate or the number of connections is not positive.
-    #[error("the {what} of {host} must be greater than zero")]
-    NotPositive {
-        /// The host.
-        host: String,
-        /// The setting.
-        what: &'static str,
-    },
-    /// TLS cannot be set up on this machine.
-    #[error("TLS cannot be set up: {why}")]
-    Tls {
-        /// Why.
-        why: String,
-    },
+    #[error("the {1} of {0} must be greater than zero")]
+    NotPositive(String, &'static str),
+    /// The certificates cannot be read, or TLS cannot be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
 }
 
 impl HostSettings {
     /// Checks the constraints that types do not express.
     pub(super) fn check(&self, host: &str) -> Result<(), SettingsError> {
-        let not_positive = |what| Err(SettingsError::NotPositive { host: host.to_owned(), what });
+        let not_positive = |what| Err(SettingsError::NotPositive(host.to_owned(), what));
         if self.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
             return not_positive("rate");
         }

@@ -10,8 +10,8 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{challenge::AuthChallenge, redirect};
-use crate::address::{AddressScope, HostTrust};
+use super::challenge::AuthChallenge;
+use crate::http::{AddressScope, HostTrust, trust_between};
 
 /// The default lifetime of a token (Docker registry token specification).
 const DEFAULT_LIFETIME: Duration = Duration::from_mins(1);
@@ -68,7 +68,7 @@ impl TokenRules {
     pub(super) fn check(&self, realm: &Url, has_credentials: bool) -> Result<HostTrust, String> {
         let host = realm.host_str().unwrap_or_default();
         let is_same_host = realm.host_str() == self.base.host_str();
-        let trust = redirect::trust_between(&self.base, realm);
+        let trust = trust_between(&self.base, realm);
         let is_both_loopback = trust == Some(HostTrust::Loopback);
         // A registry with plain HTTP allowed may issue tokens itself the same way.
         let is_like_base = realm.origin() == self.base.origin();

@@ -1,10 +1,13 @@
 //! Verification of response digests.
 
-use super::{Error, Result, transport::RegistryResponse};
-use crate::image::{Digest, Reference};
+use super::{Error, Result};
+use crate::{
+    http::HttpResponse,
+    image::{Digest, Reference},
+};
 
 /// The digest in the header, if it is valid.
-pub(super) fn announced_digest(response: &RegistryResponse) -> Option<Digest> {
+pub(super) fn announced_digest(response: &HttpResponse) -> Option<Digest> {
     response.header("docker-content-digest")?.trim().parse().ok()
 }
 

@@ -1,4 +1,4 @@
-//! The webhook client: limits of time, size and rate, retries, and no redirects.
+//! The webhook client: one call at a time for each host, signed anew in each attempt.
 
 use std::{
     collections::HashMap,
@@ -8,30 +8,27 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use reqwest::{
-    Client, Method, Response, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    Method, Url,
+    header::{HeaderMap, HeaderName, HeaderValue},
 };
 
 use super::{
     WebhookCall, WebhookError, WebhookResponse,
-    failure::{CallFailure, innermost},
+    failure::{failed, is_limited, refused, unsent},
     hidden::secrets_of,
     signature::sign,
 };
 use crate::{
-    address::{AddressScope, HostResolver, HostTrust},
-    rate_limiter::RateLimiter,
-    redact::Redactor,
-    registry::{RequestCounter, RequestKind},
-    retry,
+    http::{
+        AddressScope, HostLimits, HostResolver, HostTrust, HttpClient, HttpHost, HttpRequest, RequestBody,
+        RequestCounter, RequestKind,
+    },
     secret::Secret,
 };
 
 /// Maximum size of a response that is read, in bytes.
-const ANSWER_BYTES: usize = 64 * 1024;
-/// Maximum wait for the body of an error response, whose status is what counts.
-const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(3);
-/// Number of failed calls in a row after which further calls to a host fail at once, within a run.
+const ANSWER_BYTES: u64 = 64 * 1024;
+/// Number of failed calls in a row after which further calls to a host fail at once.
 const MAX_FAILURES: u32 = 2;
 
 /// Headers of the connection, the body and the signature, which callers cannot set.
@@ -82,29 +79,17 @@ impl Default for WebhookClientSettings {
 #[derive(Debug)]
 pub struct WebhookClient {
     settings: WebhookClientSettings,
-    requests: Arc<RequestCounter>,
-    /// Client without proxy, for loopback.
-    here: Client,
-    elsewhere: Client,
+    http: HttpClient,
     hosts: Mutex<HashMap<String, Arc<WebhookHost>>>,
 }
 
-/// State of one host.
+/// One host.
 #[derive(Debug)]
 struct WebhookHost {
     name: String,
-    limiter: RateLimiter,
-    /// Locked during a call: one call at a time per host.
-    health: tokio::sync::Mutex<HostHealth>,
-}
-
-/// Availability of a host.
-#[derive(Debug, Default)]
-struct HostHealth {
-    /// Number of failed calls in a row.
-    failures: u32,
-    /// The end of the wait that it requested.
-    not_before: Option<Instant>,
+    http: HttpHost,
+    /// Held during a call: further ones wait until it is known whether the host is up.
+    calls: tokio::sync::Mutex<()>,
 }
 
 impl WebhookClient {
@@ -115,32 +100,9 @@ impl WebhookClient {
     /// When this machine has no TLS.
     pub fn new(settings: WebhookClientSettings, requests: Arc<RequestCounter>) -> Result<Self, String> {
         // Only the configuration names webhooks.
-        let resolver = Arc::new(HostResolver::new(HostTrust::Loopback));
-        let client = |is_here: bool| {
-            let mut builder = Client::builder()
-                .user_agent(concat!("basewatch/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(settings.connect_timeout)
-                .dns_resolver(Arc::clone(&resolver))
-                .redirect(reqwest::redirect::Policy::none());
-            if is_here {
-                builder = builder.no_proxy();
-            }
-            builder.build().map_err(|error| format!("webhooks cannot be called: {}", innermost(&error)))
-        };
-        let (here, elsewhere) = (client(true)?, client(false)?);
-        Ok(Self { settings, requests, here, elsewhere, hosts: Mutex::default() })
-    }
-
-    /// A client for another run, without the state of hosts.
-    #[must_use]
-    pub fn for_another_run(&self) -> Self {
-        Self {
-            settings: self.settings.clone(),
-            requests: Arc::clone(&self.requests),
-            here: self.here.clone(),
-            elsewhere: self.elsewhere.clone(),
-            hosts: Mutex::default(),
-        }
+        let http = HttpClient::new(settings.connect_timeout, HostResolver::new(HostTrust::Loopback), requests);
+        http.client(None, false).map_err(|error| format!("webhooks cannot be called: {error}"))?;
+        Ok(Self { settings, http, hosts: Mutex::default() })
     }
 
     /// Makes `call`, with retries.
@@ -172,119 +134,76 @@ impl WebhookClient {
     }
 
     async fn send(&self, method: Method, call: &WebhookCall) -> Result<WebhookResponse, WebhookError> {
-        let url = address(call).map_err(lasting)?;
-        let host = self.host(&url);
+        let url = address(call).map_err(unsent)?;
+        let host = self.host(&url).map_err(unsent)?;
+        let hidden = secrets_of(call, &url);
+        let is_post = method == Method::POST;
+        let body = RequestBody { content_type: call.content_type.clone().into(), bytes: call.body.as_slice().into() };
+        let request = HttpRequest {
+            method,
+            body: is_post.then_some(body),
+            limit_bytes: ANSWER_BYTES,
+            cut_at_limit: true,
+            may_repeat: call.may_repeat,
+            ..HttpRequest::get(url, RequestKind::Api, "a webhook call".to_owned())
+        };
         let started = Instant::now();
-        let mut health = host.health.lock().await;
-        health.allow(&host.name)?;
-        let mut retries = 0;
+        let _call = host.calls.lock().await;
+        let mut attempts = host.http.attempts(&request);
         loop {
-            let permit = host.limiter.acquire().await;
-            self.requests.count(&format!("webhook {}", host.name), RequestKind::Api);
-            let response = self.attempt(&host, &method, &url, call, started.elapsed()).await;
-            permit.answered();
-            let failure = match response {
-                Ok(response) => {
-                    *health = HostHealth::default();
-                    return Ok(response);
+            attempts.ready().await;
+            let headers = if is_post { headers(call, started.elapsed()) } else { Ok(HeaderMap::new()) };
+            let headers = headers
+                .map_err(|why| WebhookError { is_about_call: true, ..unsent(format!("{}: {why}", host.name)) })?;
+            let attempt = attempts.next(&headers).await;
+            match attempt.map_err(|error| failed(&host.name, &error, &hidden))? {
+                Some(response) if response.status.is_success() => {
+                    let header = |name| response.header(name).map(str::to_owned);
+                    let request_id = header("webhook-id").or_else(|| header("x-request-id"));
+                    let status = response.status.as_u16();
+                    return Ok(WebhookResponse { status, body: response.body.to_vec(), request_id });
                 }
-                Err(failure) => failure,
-            };
-            let requested = failure.error.retry_after;
-            let is_retried = failure.is_transient
-                && retries < self.settings.retries
-                && requested.is_none_or(|wait| wait <= self.settings.retry_wait)
-                && (call.may_repeat || failure.is_undone);
-            if !is_retried {
-                health.note(&failure);
-                return Err(failure.error);
+                Some(response) => return Err(refused(&host.name, &response, &hidden)),
+                None => {}
             }
-            tracing::debug!(host = %host.name, why = %failure.error.why, "retrying");
-            tokio::time::sleep(retry::wait(retries, requested, self.settings.retry_wait)).await;
-            retries += 1;
         }
     }
 
-    fn host(&self, url: &Url) -> Arc<WebhookHost> {
+    fn host(&self, url: &Url) -> Result<Arc<WebhookHost>, String> {
         let name = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || {
-            let limiter = RateLimiter::new(Some(self.settings.rate));
-            Arc::new(WebhookHost { name: name.clone(), limiter, health: tokio::sync::Mutex::default() })
+        if let Some(host) = hosts.get(&name) {
+            return Ok(Arc::clone(host));
+        }
+        let limits = HostLimits {
+            request_timeout: self.settings.request_timeout,
+            retries: self.settings.retries,
+            retry_wait: self.settings.retry_wait,
+            is_deferrable: true,
+            rate: Some(self.settings.rate),
+            connections: 1,
+            failures_to_open: MAX_FAILURES,
+            is_throttled: is_limited,
         };
-        Arc::clone(hosts.entry(name.clone()).or_insert_with(new))
+        let http = self.http.host(format!("webhook {name}").into(), url, None, limits);
+        let http = http.map_err(|error| format!("{name} cannot be called: {error}"))?;
+        let host = Arc::new(WebhookHost { name: name.clone(), http, calls: tokio::sync::Mutex::default() });
+        hosts.insert(name, Arc::clone(&host));
+        Ok(host)
     }
-
-    /// One attempt, `after` the call was made.
-    async fn attempt(
-        &self,
-        host: &WebhookHost,
-        method: &Method,
-        url: &Url,
-        call: &WebhookCall,
-        after: Duration,
-    ) -> Result<WebhookResponse, CallFailure> {
-        let http = if is_here(url) { &self.here } else { &self.elsewhere };
-        let limit = self.settings.request_timeout;
-        let mut request = http.request(method.clone(), url.clone());
-        if *method == Method::POST {
-            let headers = headers(call, after).map_err(|why| CallFailure::of_call(format!("{}: {why}", host.name)))?;
-            request = request.headers(headers).body(call.body.clone());
-        }
-        let exchange = async {
-            let response = request.send().await.map_err(|error| CallFailure::of_transport(&host.name, &error))?;
-            read(&host.name, response, &secrets_of(call, url)).await
-        };
-        tokio::time::timeout(limit, exchange).await.unwrap_or_else(|_| Err(CallFailure::of_silence(&host.name, limit)))
-    }
-}
-
-impl HostHealth {
-    /// Fails if the host is not to be called now.
-    fn allow(&self, host: &str) -> Result<(), WebhookError> {
-        let rest = self.not_before.and_then(|at| at.checked_duration_since(Instant::now()));
-        if let Some(rest) = rest.filter(|rest| !rest.is_zero()) {
-            let why = format!("{host} requested a wait of another {} s", rest.as_secs() + 1);
-            return Err(WebhookError { retry_after: Some(rest), ..lasting(why) });
-        }
-        if self.failures >= MAX_FAILURES {
-            return Err(lasting(format!("{host} failed repeatedly in this run")));
-        }
-        Ok(())
-    }
-
-    /// Records a failed call.
-    fn note(&mut self, failure: &CallFailure) {
-        self.failures = if failure.is_about_host { self.failures + 1 } else { 0 };
-        self.not_before = failure.error.retry_after.and_then(|wait| Instant::now().checked_add(wait));
-    }
-}
-
-/// A failure that does not concern one call alone.
-fn lasting(why: String) -> WebhookError {
-    WebhookError { why, retry_after: None, is_about_call: false, may_have_arrived: false }
 }
 
 /// The URL of `call`. Plain HTTP is allowed to loopback only.
 fn address(call: &WebhookCall) -> Result<Url, String> {
     let url = Url::parse(call.url.reveal()).map_err(|_| "its URL is invalid".to_owned())?;
     match url.scheme() {
-        _ if reach(&url) == AddressScope::Forbidden => Err("its URL has a forbidden address".to_owned()),
         "https" => Ok(url),
-        "http" if is_here(&url) => Ok(url),
+        "http" if AddressScope::from_url(&url) == AddressScope::Loopback => Ok(url),
         _ => Err(format!("{} is not called: https is required", url.host_str().unwrap_or("its URL"))),
     }
-}
-
-fn is_here(url: &Url) -> bool {
-    reach(url) == AddressScope::Loopback
-}
-
-fn reach(url: &Url) -> AddressScope {
-    AddressScope::from_host(url.host_str().unwrap_or_default())
 }
 
 /// Checks that a call may have the additional header `name` with `value`.
@@ -307,42 +226,15 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> 
     Ok((name, value))
 }
 
+/// The headers of an attempt, `after` the call was made.
 fn headers(call: &WebhookCall, after: Duration) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &call.headers {
         let (name, value) = header(name, value.reveal())?;
         headers.insert(name, value);
     }
-    let content_type = HeaderValue::from_str(&call.content_type).map_err(|_| "its media type is invalid".to_owned())?;
-    headers.insert(CONTENT_TYPE, content_type);
     // Services reject calls older than a few minutes: each attempt has its own timestamp.
     let at = TimeDelta::from_std(after).ok().and_then(|after| call.at.checked_add_signed(after)).unwrap_or(call.at);
     sign(call, at, &mut headers)?;
     Ok(headers)
-}
-
-/// Reads a response. A successful one must be complete.
-async fn read(host: &str, mut response: Response, hidden: &Redactor) -> Result<WebhookResponse, CallFailure> {
-    let status = response.status();
-    let mut body = Vec::new();
-    if status.is_success() {
-        fill(&mut body, &mut response).await.map_err(|error| CallFailure::of_transport(host, &error))?;
-        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
-        let request_id = ["webhook-id", "x-request-id"].iter().find_map(|name| header(name));
-        return Ok(WebhookResponse { status: status.as_u16(), body, request_id });
-    }
-    // As much as arrives in time.
-    let _ = tokio::time::timeout(ERROR_BODY_TIMEOUT, fill(&mut body, &mut response)).await;
-    Err(CallFailure::of_status(host, status, response.headers(), &body, hidden))
-}
-
-async fn fill(body: &mut Vec<u8>, response: &mut Response) -> reqwest::Result<()> {
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() >= ANSWER_BYTES {
-            body.truncate(ANSWER_BYTES);
-            break;
-        }
-    }
-    Ok(())
 }

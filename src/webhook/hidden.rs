@@ -3,7 +3,7 @@
 use reqwest::Url;
 
 use super::WebhookCall;
-use crate::redact::Redactor;
+use crate::http::Redactor;
 
 /// Path segments of at least this length count as secrets.
 const LONG_SEGMENT: usize = 16;

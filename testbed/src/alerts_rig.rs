@@ -6,8 +6,9 @@ use basewatch::{
     app::{AppClients, AppContext, OutboundClients},
     aws::Aws,
     config::Settings,
+    http::RequestCounter,
     notify::{ChannelKind, MessageFormat, NotificationChannel, Notifier, SnsSettings},
-    registry::{NetworkSettings, RequestCounter},
+    registry::NetworkSettings,
     run,
     store::{Catalog, FolderStore, Store},
 };

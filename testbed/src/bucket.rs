@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::{aws::Aws, image::Digest, registry::RequestCounter, secret::Secret, store::S3Store};
+use basewatch::{aws::Aws, http::RequestCounter, image::Digest, secret::Secret, store::S3Store};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::toxic::{Asked, Reply, Toxic};

@@ -9,11 +9,12 @@ use std::{
 };
 
 use basewatch::{
+    http::ResponseBody,
     image::{
         Digest, DigestKind, ImageManifest, LambdaArch, LambdaTag, ManifestDocument, Platform, PlatformRelease,
         Reference, Repository,
     },
-    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
+    registry::{Error, FetchedManifest, MissingContent, Registry, Result, TagList, TagTarget},
     release_catalog::ReleaseCatalog,
 };
 use chrono::{DateTime, TimeDelta, Utc};

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use basewatch::registry::{AwsLogins, DistributionClient, HostSettings, NetworkSettings, RequestCounter};
+use basewatch::{
+    http::RequestCounter,
+    registry::{AwsLogins, DistributionClient, HostSettings, NetworkSettings},
+};
 
 /// Settings that allow `registry`, with short timeouts.
 pub fn settings(registry: &str) -> NetworkSettings {

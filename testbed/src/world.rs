@@ -6,8 +6,9 @@ use std::{
 };
 
 use basewatch::{
+    http::ResponseBody,
     image::{ChildManifest, Digest, ImageIndex, ImageManifest, ManifestDocument, Platform, Reference, Repository},
-    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
+    registry::{Error, FetchedManifest, MissingContent, Registry, Result, TagList, TagTarget},
 };
 use chrono::{DateTime, Duration, Utc};
 use futures::{FutureExt, future::BoxFuture};

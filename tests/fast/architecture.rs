@@ -15,17 +15,15 @@ use std::{
 const STAGES: [&str; 7] = ["inventory", "identify", "resolve", "judge", "report", "rebuild", "notify"];
 
 /// The adapters. An adapter never names a stage.
-const ADAPTERS: [&str; 4] = ["registry", "store", "aws", "webhook"];
+const ADAPTERS: [&str; 5] = ["http", "registry", "store", "aws", "webhook"];
 
 /// Which modules each top-level module may name, besides itself.
 const EDGES: &[(&str, &[&str])] = &[
     // Vocabulary and utilities: no dependencies.
     ("glob", &[]),
     ("single_flight", &[]),
-    ("address", &[]),
-    ("redact", &[]),
-    ("rate_limiter", &[]),
-    ("retry", &[]),
+    // Limits every outgoing request; knows neither registries nor webhooks.
+    ("http", &[]),
     // Where a secret is: by the ARN of AWS Secrets Manager.
     ("secret", &["image"]),
     ("schedule", &[]),
@@ -46,20 +44,20 @@ const EDGES: &[(&str, &[&str])] = &[
         "notify",
         &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
     ),
-    ("registry", &["glob", "address", "rate_limiter", "redact", "retry", "secret", "image"]),
+    ("registry", &["glob", "http", "secret", "image"]),
     // Fetches through the `Registry` port; S3 is reached through `aws`.
     ("store", &["image", "registry", "aws"]),
     // Crawls through the `Registry` port; a catalog may be published as an object in S3.
     ("release_catalog", &["glob", "secret", "image", "registry", "store"]),
     // Implements the logins of the `registry` port, within API quotas.
-    ("aws", &["glob", "single_flight", "rate_limiter", "secret", "image", "registry"]),
-    ("webhook", &["address", "rate_limiter", "redact", "retry", "secret", "registry"]),
+    ("aws", &["glob", "single_flight", "http", "secret", "image", "registry"]),
+    ("webhook", &["http", "secret"]),
     // Holds the settings type of each module.
     (
         "config",
         &[
             "glob",
-            "address",
+            "http",
             "secret",
             "schedule",
             "image",
@@ -176,9 +174,8 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// Crates that do I/O or bring a runtime, by the start of their name; and who may name them.
 const IO_CRATES: [&str; 4] = ["aws_", "reqwest", "tokio", "axum"];
-const MAY_DO_IO: [&str; 14] = [
-    "address",
-    "rate_limiter",
+const MAY_DO_IO: [&str; 13] = [
+    "http",
     "registry",
     "aws",
     "store",

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use basewatch::{
+    http::RequestCounter,
     identify::Base,
     image::{Annotations, Digest, LambdaArch, LambdaTag, Platform},
-    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, RequestCounter},
+    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings},
     resolve::{BaseQuery, BaseResolver, ImageAge, LineSource, Resolution, ResolveSettings},
     store::{Catalog, ImageReader},
 };

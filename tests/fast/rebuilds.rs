@@ -9,13 +9,13 @@ use testbed::{
 };
 
 use basewatch::{
+    http::RequestCounter,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::{
         Rebuild, RebuildConclusion, RebuildPlan, RebuildPreset, RebuildRule, RebuildSettings, call_for, notices, plan,
         presets, rule_for,
     },
-    registry::RequestCounter,
     report::{Behind, CurrentRelease, DeploymentFields, Finding, ImageFields, ReplacementFields, Report},
     secret::{Secret, SecretSource},
     webhook::{self, SignatureScheme, WebhookClient},
@@ -113,7 +113,8 @@ impl Fleet {
 struct Runs {
     ledger: String,
     settings: RebuildSettings,
-    client: WebhookClient,
+    /// The retries of a call within a run.
+    retries: u32,
 }
 
 fn rule(preset: RebuildPreset, url: String) -> RebuildRule {
@@ -136,17 +137,17 @@ fn at(hours: i64) -> DateTime<Utc> {
     sample::now() + TimeDelta::hours(hours)
 }
 
-/// Without retries within a run, which would take seconds.
-fn webhooks() -> WebhookClient {
-    let quick =
-        webhook::WebhookClientSettings { retries: 0, rate: 1000.0, ..webhook::WebhookClientSettings::default() };
+/// The client of one run.
+fn webhooks(retries: u32) -> WebhookClient {
+    let quick = webhook::WebhookClientSettings { retries, rate: 1000.0, ..webhook::WebhookClientSettings::default() };
     WebhookClient::new(quick, Arc::new(RequestCounter::default())).unwrap()
 }
 
 impl Runs {
     fn new(rule: RebuildRule) -> Self {
         let settings = RebuildSettings { rules: vec![rule], ..RebuildSettings::default() };
-        Self { ledger: "{}".to_owned(), settings, client: webhooks() }
+        // Retries would take seconds.
+        Self { ledger: "{}".to_owned(), settings, retries: 0 }
     }
 
     fn known(&self) -> BTreeMap<String, Rebuild> {
@@ -170,7 +171,7 @@ impl Runs {
                 SecretSource::SecretsManager { arn, .. } => Secret::new(arn.to_string()),
             });
             let result = match call_for(rebuild, rule, secret.as_ref(), at(hours)) {
-                Ok(call) => self.client.for_another_run().call(&call).await,
+                Ok(call) => webhooks(self.retries).call(&call).await,
                 Err(refused) => Err(refused),
             };
             match result {
@@ -272,9 +273,7 @@ async fn a_service_that_is_down_for_a_day_loses_nothing() {
 #[tokio::test]
 async fn a_lost_response_repeats_the_request_under_the_same_key() {
     let forge = Forge::start().await;
-    let as_usual =
-        WebhookClient::new(webhook::WebhookClientSettings::default(), Arc::new(RequestCounter::default())).unwrap();
-    let mut runs = Runs { client: as_usual, ..Runs::new(github(&forge)) };
+    let mut runs = Runs { retries: 3, ..Runs::new(github(&forge)) };
     let fleet = Fleet::new(5);
     forge.has(Trouble::Unheard);
     runs.run(0, &fleet.report(0)).await;

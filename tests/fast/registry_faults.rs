@@ -186,6 +186,14 @@ async fn a_truncated_body_is_fetched_again() {
 }
 
 #[tokio::test]
+async fn an_error_counts_by_its_status_even_if_its_body_is_slow() {
+    let (toxic, rig, reference) = start(|_| Reply::new(404, vec![b'x'; 1000]).dripping(Duration::from_millis(50)));
+    let error = rig.client.manifest(&reference).await.expect_err("missing");
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    assert_eq!(toxic.log().len(), 1);
+}
+
+#[tokio::test]
 async fn a_hanging_or_slow_registry_times_out() {
     for reply in [Reply::hang(), good().dripping(Duration::from_millis(50)), good().after(Duration::from_secs(3))] {
         let toxic = Toxic::start(move |_| reply.clone());

@@ -6,10 +6,11 @@ use std::{
 };
 
 use basewatch::{
+    http::{ClientError, RequestCounter},
     image::{Digest, ImageManifest, Reference, Repository},
     registry::{
         AwsLogins, DistributionClient, Error, HostSettings, IssuedLogin, LoginError, NetworkSettings, Registry as _,
-        RegistryLogin, RequestCounter, SettingsError, TagList,
+        RegistryLogin, SettingsError, TagList,
     },
     secret::Secret,
 };
@@ -303,11 +304,11 @@ fn invalid_settings_are_rejected_before_any_request() {
     for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
         std::fs::write(file.path(), text).expect("written");
         let error = refuse(HostSettings { ca_file: Some(file.path().to_owned()), ..default() });
-        assert!(matches!(error, SettingsError::CaFile { .. } | SettingsError::Tls { .. }), "{text}: {error:?}");
+        assert!(matches!(error, SettingsError::Client(_)), "{text}: {error:?}");
     }
     assert!(matches!(
         refuse(HostSettings { ca_file: Some("/does/not/exist.pem".into()), ..default() }),
-        SettingsError::CaFile { .. }
+        SettingsError::Client(ClientError::CaFile { .. })
     ));
 }
 

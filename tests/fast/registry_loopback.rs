@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
+    http::RequestCounter,
     image::{Digest, DigestKind, ImageFacts, ManifestDocument, Platform, Reference, Repository},
-    registry::{
-        AuthSettings, DistributionClient, Error, HostSettings, MissingContent, NetworkSettings, Registry as _,
-        RequestCounter,
-    },
+    registry::{AuthSettings, DistributionClient, Error, HostSettings, MissingContent, NetworkSettings, Registry as _},
 };
 use testbed::registry::{Behaviour, ImageSpec, Loopback, Stock};
 

@@ -6,11 +6,12 @@ use basewatch::{
     app::{AppClients, AppContext, OutboundClients},
     aws::Aws,
     config::Settings,
+    http::RequestCounter,
     notify::{
         ChannelKind, MessageFormat, NotificationChannel, Notifier, WebhookBody, WebhookNotifier, WebhookSettings,
     },
     rebuild::{RebuildPreset, RebuildRule},
-    registry::{NetworkSettings, RequestCounter},
+    registry::NetworkSettings,
     report::{Report, Summary},
     run,
     secret::Secret,

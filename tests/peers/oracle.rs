@@ -3,8 +3,9 @@
 use std::{process::Command, sync::Arc};
 
 use basewatch::{
+    http::RequestCounter,
     image::{Digest, MANIFEST_MEDIA_TYPES, ManifestDocument, Reference},
-    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, Registry as _, RequestCounter},
+    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, Registry as _},
 };
 use oci_client::{
     client::{ClientConfig, ClientProtocol},

@@ -8,7 +8,7 @@ use aws_sdk_secretsmanager::{
 };
 use basewatch::{
     aws::Aws,
-    registry::RequestCounter,
+    http::RequestCounter,
     secret::{Secret, SecretSource},
 };
 

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use basewatch::{
-    registry::RequestCounter,
+    http::RequestCounter,
     secret::Secret,
     webhook::{self, SignatureScheme, WebhookCall, WebhookClient},
 };

@@ -7,11 +7,11 @@ use aws_sdk_sns::config::SharedCredentialsProvider;
 use aws_sdk_sqs::types::QueueAttributeName;
 use basewatch::{
     aws::Aws,
+    http::RequestCounter,
     judge::Severity,
     notify::{
         DeliveryError, DeliveryReceipt, Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings,
     },
-    registry::RequestCounter,
     secret::Secret,
 };
 use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use basewatch::{
     aws::Aws,
+    http::RequestCounter,
     image::{Digest, DigestContent, ImageIndex},
-    registry::RequestCounter,
     secret::Secret,
     store::{Catalog, Error, S3Store, Store, WriteCondition},
 };

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Instant};
 
 use basewatch::{
     aws::Aws,
+    http::RequestCounter,
     notify::{Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings},
-    registry::RequestCounter,
 };
 use chrono::{DateTime, Duration, Utc};
 

@@ -8,7 +8,8 @@ use std::{
 use aws_config::retry::RetryConfig;
 use basewatch::{
     aws::Aws,
-    registry::{AwsLogins as _, RegistryLogin, RequestCounter},
+    http::RequestCounter,
+    registry::{AwsLogins as _, RegistryLogin},
     secret::Secret,
 };
 use futures::{StreamExt as _, stream};

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
     audit::{AuditOptions, AuditSources, audit},
+    http::RequestCounter,
     identify::{self, Identification, SearchLimits},
     image::{Digest, MANIFEST_MEDIA_TYPES, Platform, Reference, Repository},
     inventory::{
@@ -12,7 +13,7 @@ use basewatch::{
         OwnerSettings, RepositoryImages, StoredImage,
     },
     judge::Policy,
-    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings, RequestCounter},
+    registry::{AuthSettings, DistributionClient, HostSettings, NetworkSettings},
     resolve,
     store::{Catalog, ImageReader},
 };

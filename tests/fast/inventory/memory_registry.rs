@@ -6,8 +6,9 @@ use std::{
 };
 
 use basewatch::{
+    http::ResponseBody,
     image::{Digest, ImageManifest, ManifestDocument, Reference, Repository},
-    registry::{Error, FetchedManifest, MissingContent, Registry, ResponseBody, Result, TagList, TagTarget},
+    registry::{Error, FetchedManifest, MissingContent, Registry, Result, TagList, TagTarget},
 };
 use futures::future::{BoxFuture, ready};
 use serde_json::{Value, json};

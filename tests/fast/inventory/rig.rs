@@ -7,12 +7,13 @@ use std::{
 
 use basewatch::{
     aws::{AccountSettings, Aws},
+    http::RequestCounter,
     inventory::{
         AwsScope, CollectionError, Deployment, EcrInventory, EcrSettings, ImageError, Inventory, InventoryResult,
         LambdaInventory, LambdaSettings, OwnerSettings, RegionSelection, Selector,
     },
     judge::ReasonCode,
-    registry::{Registry, RequestCounter},
+    registry::Registry,
     secret::Secret,
     store::{Catalog, ImageReader},
 };

@@ -11,8 +11,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use basewatch::{
     aws::Aws,
+    http::RequestCounter,
     notify::{Message, MessageFormat, Notifier as _, SnsNotifier, SnsSettings},
-    registry::RequestCounter,
 };
 
 /// A topic.

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use basewatch::{
     aws::Aws,
+    http::RequestCounter,
     notify::{
         DeliveryError, DeliveryReceipt, Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings,
     },
-    registry::RequestCounter,
     secret::Secret,
 };
 use testbed::{

@@ -6,7 +6,7 @@ use std::{
 };
 
 use basewatch::{
-    registry::RequestCounter,
+    http::RequestCounter,
     secret::Secret,
     webhook::{SignatureScheme, WebhookCall, WebhookClient, WebhookClientSettings, WebhookError, WebhookResponse},
 };
@@ -141,6 +141,14 @@ async fn a_call_ends_at_its_timeout() {
 }
 
 #[tokio::test]
+async fn a_hanging_host_costs_two_timeouts() {
+    let server = Toxic::start(|_| Reply::hang());
+    let hasty = WebhookClientSettings { request_timeout: Duration::from_millis(300), retries: 10, ..quick() };
+    error_of(webhooks(hasty).call(&call(&server.endpoint())).await);
+    assert_eq!(server.log().len(), 2);
+}
+
+#[tokio::test]
 async fn an_error_counts_by_its_status_even_if_its_body_is_slow() {
     let server = Toxic::start(|_| Reply::new(422, vec![b'x'; 1000]).dripping(Duration::from_millis(50)));
     let patient = WebhookClientSettings { request_timeout: Duration::from_secs(10), ..quick() };
@@ -184,15 +192,15 @@ async fn redirects_are_not_followed() {
 #[tokio::test]
 async fn a_host_that_is_down_is_called_at_most_twice_in_a_run() {
     let server = Toxic::start(|_| Reply::new(503, ""));
-    let webhooks = webhooks(quick());
+    let this_run = webhooks(quick());
     for _ in 0..5 {
-        error_of(webhooks.call(&call(&server.endpoint())).await);
+        error_of(this_run.call(&call(&server.endpoint())).await);
     }
     assert_eq!(server.log().len(), 8);
-    let error = error_of(webhooks.call(&call(&server.endpoint())).await);
+    let error = error_of(this_run.call(&call(&server.endpoint())).await);
     assert!(error.why.contains("failed repeatedly in this run"), "{}", error.why);
     // The next run retries.
-    error_of(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    error_of(webhooks(quick()).call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 12);
 }
 

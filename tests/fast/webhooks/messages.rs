@@ -10,12 +10,12 @@ use std::{
 
 use basewatch::{
     aws::Aws,
+    http::RequestCounter,
     notify::{
         self, ChannelKind, Ledger, LedgerSession, MessageFormat, NotificationChannel, Notifier, NotifySettings,
         WebhookBody, WebhookNotifier, WebhookSettings,
         select::{NotificationContext, plan},
     },
-    registry::RequestCounter,
     report::{Report, Summary},
     secret::{Secret, SecretSource},
     store::Store,

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, fs, sync::Arc};
 use basewatch::{
     aws::Aws,
     config::{CliOverrides, EnvironmentVariables, Settings, load},
+    http::RequestCounter,
     notify::{ChannelKind, Message, Notifier as _, WebhookNotifier},
-    registry::RequestCounter,
 };
 use serde_json::Value;
 

@@ -1,6 +1,10 @@
 //! Retries: when they are allowed, and their signatures.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{Read as _, Write as _},
+    thread,
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use basewatch::{
@@ -63,16 +67,16 @@ async fn a_call_that_must_not_repeat_is_retried_only_after_a_refusal_before_proc
 async fn retry_after_holds_for_the_rest_of_the_run() {
     let server = Toxic::start(|_| Reply::new(429, "").header("retry-after", "3600"));
     let other = Toxic::start(|_| Reply::new(200, ""));
-    let webhooks = webhooks(quick());
+    let this_run = webhooks(quick());
     for _ in 0..3 {
-        let error = error_of(webhooks.call(&call(&server.endpoint())).await);
+        let error = error_of(this_run.call(&call(&server.endpoint())).await);
         let rest = error.retry_after.unwrap().as_secs();
         assert!((3590..=3600).contains(&rest) && !error.is_about_call, "{rest}");
     }
     assert_eq!(server.log().len(), 1);
-    webhooks.call(&call(&other.endpoint())).await.unwrap();
+    this_run.call(&call(&other.endpoint())).await.unwrap();
     // The ledger records when the next call is allowed, for later runs.
-    error_of(webhooks.for_another_run().call(&call(&server.endpoint())).await);
+    error_of(webhooks(quick()).call(&call(&server.endpoint())).await);
     assert_eq!(server.log().len(), 2);
 }
 
@@ -97,4 +101,20 @@ async fn a_refused_connection_is_named_and_fails_fast() {
     assert!(error.why.starts_with(&format!("{address} cannot be reached: ")), "{}", error.why);
     assert!(!error.may_have_arrived && !error.is_about_call);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_host_without_tls_is_called_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // A second connection is refused.
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    });
+    let error = error_of(webhooks(quick()).call(&call(&format!("https://{address}"))).await);
+    server.join().unwrap();
+    assert!(error.why.contains("it does not use TLS at this port"), "{}", error.why);
+    assert!(!error.may_have_arrived && !error.is_about_call);
 }

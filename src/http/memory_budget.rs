@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A body up to this size, in bytes, needs no reservation: nearly all are smaller, and the number of connections is
 /// limited.
-pub(super) const FREE_BYTES: u64 = 64 * 1024;
+pub(crate) const FREE_BYTES: u64 = 64 * 1024;
 
 /// The memory of all larger bodies, in bytes. Each counts twice, for the buffer that it is decoded in.
 const TOTAL_BYTES: usize = 64 << 20;
@@ -15,14 +15,14 @@ const COUNTS: u64 = 2;
 
 /// The budget that all registries share.
 #[derive(Clone, Debug)]
-pub(super) struct MemoryBudget {
+pub(crate) struct MemoryBudget {
     total: Arc<Semaphore>,
     bytes: usize,
 }
 
 /// The share of one registry: half of the budget, so that a slow registry does not block others.
 #[derive(Clone, Debug)]
-pub(super) struct MemoryShare {
+pub(crate) struct MemoryShare {
     total: Arc<Semaphore>,
     own: Arc<Semaphore>,
     bytes: usize,
@@ -30,7 +30,7 @@ pub(super) struct MemoryShare {
 
 /// A reserved part of the budget, released when dropped.
 #[derive(Debug)]
-pub(super) struct MemoryReservation {
+pub(crate) struct MemoryReservation {
     _own: OwnedSemaphorePermit,
     _total: OwnedSemaphorePermit,
 }
@@ -47,7 +47,7 @@ impl MemoryBudget {
     }
 
     /// A share for one registry.
-    pub(super) fn share(&self) -> MemoryShare {
+    pub(crate) fn share(&self) -> MemoryShare {
         let bytes = self.bytes / 2;
         MemoryShare { total: Arc::clone(&self.total), own: Arc::new(Semaphore::new(bytes)), bytes }
     }
@@ -57,7 +57,7 @@ impl MemoryShare {
     /// Reserves memory for a body of `bytes`. Must not be called while holding another reservation.
     ///
     /// A body larger than the share takes the whole share. `None` after the client was shut down.
-    pub(super) async fn reserve(&self, bytes: u64) -> Option<MemoryReservation> {
+    pub(crate) async fn reserve(&self, bytes: u64) -> Option<MemoryReservation> {
         let counted = usize::try_from(bytes.saturating_mul(COUNTS)).unwrap_or(usize::MAX).min(self.bytes);
         let counted = u32::try_from(counted).unwrap_or(u32::MAX);
         let own = Arc::clone(&self.own).acquire_many_owned(counted).await.ok()?;
@@ -73,12 +73,12 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    pub(super) fn new(bytes: Vec<u8>, reserved: Option<MemoryReservation>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>, reserved: Option<MemoryReservation>) -> Self {
         Self { bytes, reserved }
     }
 
     /// The same reservation with other `bytes`.
-    pub(super) fn replaced_by(self, bytes: Vec<u8>) -> Self {
+    pub(crate) fn replaced_by(self, bytes: Vec<u8>) -> Self {
         Self { bytes, ..self }
     }
 }

@@ -22,7 +22,7 @@ const MASK: &str = "…";
 
 /// Secrets in use, in every form in which they are sent. Case-insensitive, because hosts of URLs are lower-cased.
 #[derive(Clone, Default)]
-pub struct Redactor {
+pub(crate) struct Redactor {
     /// Texts hidden as a whole only, in lower case.
     texts: Vec<String>,
     /// Secrets hidden in parts as well, in lower case.
@@ -31,12 +31,12 @@ pub struct Redactor {
 
 impl Redactor {
     /// Hides `text` as a whole.
-    pub fn hide(&mut self, text: &str) {
+    pub(crate) fn hide(&mut self, text: &str) {
         insert(&mut self.texts, text);
     }
 
     /// Hides `secret` in plain text, URL-encoded, in base64 and JSON-escaped; and longer parts of these.
-    pub fn hide_secret(&mut self, secret: &str) {
+    pub(crate) fn hide_secret(&mut self, secret: &str) {
         if secret.len() < MIN_BYTES {
             return;
         }
@@ -55,14 +55,13 @@ impl Redactor {
     }
 
     /// Hides `password`, and both together as in HTTP Basic authentication. The user name alone is not a secret.
-    pub fn hide_login(&mut self, username: &str, password: &str) {
+    pub(crate) fn hide_login(&mut self, username: &str, password: &str) {
         self.hide_secret(password);
         self.hide_secret(&format!("{username}:{password}"));
     }
 
     /// `text` without the secrets.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let lower = text.to_ascii_lowercase();
         let mut hidden = HiddenRanges::new(text);
         self.texts.iter().chain(&self.secrets).for_each(|secret| hidden.hide(&lower, secret));
@@ -77,8 +76,7 @@ impl Redactor {
     }
 
     /// `document`, a text such as JSON, without the whole secrets that it contains; `None` if it contains none.
-    #[must_use]
-    pub fn redact_document(&self, document: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn redact_document(&self, document: &[u8]) -> Option<Vec<u8>> {
         // A document that is not UTF-8 is not JSON.
         let text = str::from_utf8(document).ok().filter(|_| !self.secrets.is_empty())?;
         let lower = text.to_ascii_lowercase();

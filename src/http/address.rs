@@ -1,17 +1,15 @@
 //! Network zones of host names and IP addresses, which decide for registries and webhooks where requests may go.
 //!
 //! The name is checked before a request is sent, and the addresses that it resolves to before a connection is opened
-//! ([`HostResolver`]). Behind a proxy only the name can be checked: the proxy resolves it.
-
-mod resolver;
+//! ([`super::HostResolver`]). Behind a proxy only the name can be checked: the proxy resolves it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use resolver::{ForbiddenAddress, HostResolver};
+use reqwest::Url;
 
 /// The network zone of a host name or an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddressScope {
+pub(crate) enum AddressScope {
     /// The internet, and every other name.
     Public,
     /// A private network: RFC 1918, shared and benchmarking addresses, unique and site-local IPv6, and names that exist
@@ -25,7 +23,7 @@ pub enum AddressScope {
 
 /// The addresses that a host name may resolve to, by the source of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HostTrust {
+pub(crate) enum HostTrust {
     /// Public addresses only: a response named the host.
     Public,
     /// Private addresses as well: a pattern in the configuration matches the host, or it belongs to an AWS service.
@@ -36,8 +34,7 @@ pub enum HostTrust {
 
 impl HostTrust {
     /// Whether a host with this trust may be at `reach`.
-    #[must_use]
-    pub fn permits(self, reach: AddressScope) -> bool {
+    pub(crate) fn permits(self, reach: AddressScope) -> bool {
         match reach {
             AddressScope::Public => true,
             AddressScope::Private => self >= Self::Private,
@@ -71,16 +68,19 @@ const METADATA_V4: [Ipv4Addr; 3] =
 impl AddressScope {
     /// The zone of `host` in a URL: an address, with or without brackets, or a name. A name without a known zone is
     /// public.
-    #[must_use]
-    pub fn from_host(host: &str) -> Self {
+    pub(crate) fn from_host(host: &str) -> Self {
         let host = host.trim_end_matches('.');
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         bare.parse().map_or_else(|_| Self::from_name(&host.to_ascii_lowercase()), Self::from_address)
     }
 
+    /// The zone of the host of `url`.
+    pub(crate) fn from_url(url: &Url) -> Self {
+        Self::from_host(url.host_str().unwrap_or_default())
+    }
+
     /// The zone of an address.
-    #[must_use]
-    pub fn from_address(address: IpAddr) -> Self {
+    pub(crate) fn from_address(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::from_v4(address),
             IpAddr::V6(address) => Self::from_v6(address),

@@ -2,18 +2,31 @@
 
 use reqwest::Url;
 
-use super::ecr_host;
-use crate::address::{AddressScope, HostTrust};
+use super::{AddressScope, HostTrust};
 
 /// The most redirects that are followed.
 pub(super) const MAX_HOPS: usize = 5;
 
+/// Which redirects of a request are followed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RedirectRule {
+    /// None: the redirect is the response.
+    Never,
+    /// Within the requested host; `advice` ends the error about another host.
+    SameHost {
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// To any public host; and to one at private addresses if `may_be_private` says so of the requested and that host.
+    AnyHost {
+        /// Whether the second host may be private because the first redirects to it.
+        may_be_private: fn(&str, &str) -> bool,
+    },
+}
+
 /// The next URL after `at`, a hop of a request that started at `origin`, and the trust that the redirect gives to its
 /// host. The caller still has to check the host itself.
-///
-/// `may_leave`: another host may respond. Blobs are in object stores, but a manifest or a token must come from the
-/// registry itself.
-pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> Result<(Url, HostTrust), String> {
+pub(crate) fn next(origin: &Url, at: &Url, location: &str, rule: RedirectRule) -> Result<(Url, HostTrust), String> {
     let to = at.join(location).map_err(|_| "a redirect to a malformed URL".to_owned())?;
     if !matches!(to.scheme(), "http" | "https") || !to.has_host() {
         return Err("a redirect to a URL that is not HTTP".to_owned());
@@ -24,27 +37,30 @@ pub(super) fn next(origin: &Url, at: &Url, location: &str, may_leave: bool) -> R
     if at.scheme() == "https" && to.scheme() == "http" {
         return Err("a redirect from https to http".to_owned());
     }
-    if !may_leave && !is_same_host(origin, &to) {
-        let host = to.host_str().unwrap_or_default();
-        return Err(format!(
-            "a redirect to another host, {host}, which is followed for layers and configurations only; if that host \
-             serves this registry, name it as `endpoint` in [registry.\"HOST\"]"
-        ));
+    let host = to.host_str().unwrap_or_default();
+    if let RedirectRule::SameHost { advice } = rule
+        && !is_same_host(origin, &to)
+    {
+        return Err(format!("a redirect to another host, {host}{advice}"));
     }
-    let trust = trust_between(origin, &to).ok_or("a redirect to an internal address")?;
+    let trust = match (trust_between(origin, &to).ok_or("a redirect to an internal address")?, rule) {
+        (HostTrust::Public, RedirectRule::AnyHost { may_be_private })
+            if may_be_private(origin.host_str().unwrap_or_default(), host) =>
+        {
+            HostTrust::Private
+        }
+        (trust, _) => trust,
+    };
     Ok((to, trust))
 }
 
-/// The trust of `to` as a redirect target from `origin`; `None` if it must not be followed.
+/// The trust of `to` as a target that `origin` names; `None` if it must not be contacted.
 ///
-/// Only a registry on this machine may redirect to this machine, even if the target is configured. ECR redirects to S3,
-/// which has private addresses in a VPC with an endpoint (AWS PrivateLink).
-pub(super) fn trust_between(origin: &Url, to: &Url) -> Option<HostTrust> {
-    let (from_host, to_host) = (origin.host_str().unwrap_or_default(), to.host_str().unwrap_or_default());
-    match (AddressScope::from_host(from_host), AddressScope::from_host(to_host)) {
+/// Only a host on this machine may lead to this machine, even if the target is configured.
+pub(crate) fn trust_between(origin: &Url, to: &Url) -> Option<HostTrust> {
+    match (AddressScope::from_url(origin), AddressScope::from_url(to)) {
         (AddressScope::Loopback, AddressScope::Loopback) => Some(HostTrust::Loopback),
         (_, AddressScope::Loopback | AddressScope::Forbidden) => None,
-        _ if ecr_host::is_layer_store(from_host, to_host) => Some(HostTrust::Private),
         _ => Some(HostTrust::Public),
     }
 }
@@ -62,14 +78,19 @@ fn is_upgrade(a: &Url, b: &Url) -> bool {
 mod tests {
     use super::*;
 
+    const ANY_HOST: RedirectRule =
+        RedirectRule::AnyHost { may_be_private: |from, to| from == "r.corp" && to == "store.corp" };
+    const SAME_HOST: RedirectRule = RedirectRule::SameHost { advice: "" };
+
     fn url(text: &str) -> Url {
         text.parse().expect("a URL")
     }
 
     #[test]
     fn a_blob_may_be_redirected_to_the_internet_but_not_to_this_machine() {
-        let go =
-            |from: &str, to: &str| next(&url(from), &url(from), to, true).map(|(to, trust)| (to.to_string(), trust));
+        let go = |from: &str, to: &str| {
+            next(&url(from), &url(from), to, ANY_HOST).map(|(to, trust)| (to.to_string(), trust))
+        };
         let public = |to: &str| Ok((to.to_owned(), HostTrust::Public));
         assert_eq!(go("https://r.io/v2/b", "https://cdn.net/x?sig=1"), public("https://cdn.net/x?sig=1"));
         assert_eq!(go("https://r.io/v2/b", "/y"), public("https://r.io/y"));
@@ -102,21 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn ecr_leads_to_s3_at_private_addresses_within_its_partition_only() {
-        let trust = |from: &str, to: &str| next(&url(from), &url(from), to, true).expect("allowed").1;
-        let ecr = "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com/v2/x/blobs/y";
-        let s3 = "https://prod-eu-west-1-starport-layer-bucket.s3.eu-west-1.amazonaws.com/z?X-Amz-Signature=1";
-        assert_eq!(trust(ecr, s3), HostTrust::Private);
-        assert_eq!(trust("https://r.io/v2/x/blobs/y", s3), HostTrust::Public);
-        let china = "https://prod-cn-north-1-starport-layer-bucket.s3.cn-north-1.amazonaws.com.cn/z";
-        assert_eq!(trust("https://123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/v2/x", china), HostTrust::Private);
-        assert_eq!(trust(ecr, china), HostTrust::Public);
-        assert_eq!(trust(ecr, "https://10.0.0.1/z"), HostTrust::Public, "an address is not an S3 host");
+    fn a_host_leads_to_private_addresses_only_where_the_rule_says_so() {
+        let trust = |from: &str, to: &str| next(&url(from), &url(from), to, ANY_HOST).expect("allowed").1;
+        assert_eq!(trust("https://r.corp/b", "https://store.corp/z"), HostTrust::Private);
+        assert_eq!(trust("https://r.io/b", "https://store.corp/z"), HostTrust::Public);
+        assert_eq!(trust("https://r.corp/b", "https://10.0.0.1/z"), HostTrust::Public);
     }
 
     #[test]
     fn a_manifest_is_redirected_within_its_host_and_port_only() {
-        let go = |from: &str, to: &str| next(&url(from), &url(from), to, false).is_ok();
+        let go = |from: &str, to: &str| next(&url(from), &url(from), to, SAME_HOST).is_ok();
         assert!(go("https://r.io/a", "/b"));
         assert!(go("http://r.io/a", "https://r.io/a"));
         for to in ["https://cdn.net/a", "https://r.io:444/a", "https://x.r.io/a"] {
@@ -128,7 +144,7 @@ mod tests {
     #[test]
     fn a_hop_is_checked_against_its_origin_too() {
         let origin = url("https://r.io/a");
-        assert!(next(&origin, &url("https://cdn.net/b"), "https://127.0.0.1/", true).is_err());
-        assert!(next(&origin, &url("https://cdn.net/b"), "http://cdn.net/", true).is_err());
+        assert!(next(&origin, &url("https://cdn.net/b"), "https://127.0.0.1/", ANY_HOST).is_err());
+        assert!(next(&origin, &url("https://cdn.net/b"), "http://cdn.net/", ANY_HOST).is_err());
     }
 }

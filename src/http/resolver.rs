@@ -24,7 +24,7 @@ type DnsLookup = dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> +
 /// A request that is not sent because of its destination.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{host} resolves to an internal address ({address}), which is not contacted")]
-pub struct ForbiddenAddress {
+pub(crate) struct ForbiddenAddress {
     /// The host.
     host: String,
     /// The address, or the host itself if its name decides.
@@ -34,14 +34,13 @@ pub struct ForbiddenAddress {
 
 impl ForbiddenAddress {
     /// Whether it would be allowed if the configuration named it.
-    #[must_use]
-    pub fn is_private(&self) -> bool {
+    pub(crate) fn is_private(&self) -> bool {
         self.reach == AddressScope::Private
     }
 }
 
 /// Resolves host names, restricted by the trust of each host.
-pub struct HostResolver {
+pub(crate) struct HostResolver {
     /// The trust of other hosts.
     standard: HostTrust,
     /// The trust by host, in lower case and without a port.
@@ -52,8 +51,7 @@ pub struct HostResolver {
 impl HostResolver {
     /// A resolver with the trust `standard` for hosts without their own. Proxies of the environment are always trusted,
     /// because the operator named them.
-    #[must_use]
-    pub fn new(standard: HostTrust) -> Self {
+    pub(crate) fn new(standard: HostTrust) -> Self {
         let resolver = Self::with_lookup(standard, |name| {
             Box::pin(async move {
                 let found = tokio::net::lookup_host((name, 0)).await?;
@@ -72,8 +70,7 @@ impl HostResolver {
     }
 
     /// A resolver that looks names up with `lookup`.
-    #[must_use]
-    pub fn with_lookup(
+    pub(crate) fn with_lookup(
         standard: HostTrust,
         lookup: impl Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync + 'static,
     ) -> Self {
@@ -81,7 +78,7 @@ impl HostResolver {
     }
 
     /// Raises the trust of `host` to `trust`.
-    pub fn trust(&self, host: &str, trust: HostTrust) {
+    pub(crate) fn trust(&self, host: &str, trust: HostTrust) {
         if trust > self.standard {
             let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
             let known = hosts.entry(key(host)).or_insert(trust);
@@ -90,8 +87,7 @@ impl HostResolver {
     }
 
     /// The trust of `host`.
-    #[must_use]
-    pub fn trust_in(&self, host: &str) -> HostTrust {
+    pub(crate) fn trust_in(&self, host: &str) -> HostTrust {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner);
         hosts.get(&key(host)).copied().unwrap_or(self.standard)
     }
@@ -101,7 +97,7 @@ impl HostResolver {
     /// # Errors
     ///
     /// If it must not be contacted.
-    pub fn check(&self, url: &Url) -> Result<(), ForbiddenAddress> {
+    pub(crate) fn check(&self, url: &Url) -> Result<(), ForbiddenAddress> {
         let host = url.host_str().unwrap_or_default();
         let reach = AddressScope::from_host(host);
         if self.trust_in(host).permits(reach) {
