@@ -86,7 +86,7 @@ impl Attempts<'_> {
         self.ready().await;
         match self.host.attempt(self.request, headers).await {
             Ok(response) => Ok(Some(response)),
-            Err(failure) => self.fail(failure).map(|()| None),
+            Err(failure) => self.plan_retry(failure).map(|()| None),
         }
     }
 
@@ -100,7 +100,7 @@ impl Attempts<'_> {
     }
 
     /// Plans the next attempt after `failure`; returns the error if there is none.
-    fn fail(&mut self, failure: AttemptError) -> Result<(), Error> {
+    fn plan_retry(&mut self, failure: AttemptError) -> Result<(), Error> {
         let (host, limits) = (self.host, &self.host.limits);
         self.is_throttled = failure.is_throttled;
         if !failure.is_transient {

@@ -28,12 +28,9 @@ pub(crate) struct MemoryShare {
     bytes: usize,
 }
 
-/// A reserved part of the budget, released when dropped.
+/// A reserved part of a share and of the budget, released when dropped.
 #[derive(Debug)]
-pub(crate) struct MemoryReservation {
-    _own: OwnedSemaphorePermit,
-    _total: OwnedSemaphorePermit,
-}
+pub(crate) struct MemoryReservation(#[expect(dead_code, reason = "held")] [OwnedSemaphorePermit; 2]);
 
 impl Default for MemoryBudget {
     fn default() -> Self {
@@ -62,7 +59,7 @@ impl MemoryShare {
         let counted = u32::try_from(counted).unwrap_or(u32::MAX);
         let own = Arc::clone(&self.own).acquire_many_owned(counted).await.ok()?;
         let total = Arc::clone(&self.total).acquire_many_owned(counted).await.ok()?;
-        Some(MemoryReservation { _own: own, _total: total })
+        Some(MemoryReservation([own, total]))
     }
 }
 

@@ -1,12 +1,9 @@
 //! One registry: its endpoint, its settings, and authenticated requests to it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use reqwest::{StatusCode, Url};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Semaphore;
 
 use super::{
     AwsLogins, ECR_PUBLIC, EcrHost, Error, HostSettings, MissingContent, NetworkSettings, Result, SettingsError,
@@ -39,9 +36,8 @@ pub(super) struct RegistryHost {
     name: Arc<str>,
     http: HttpHost,
     pub(super) authenticator: Authenticator,
-    /// Held by the first request until its result; see [`RegistryHost::first`].
-    first_request: Mutex<()>,
-    is_reached: AtomicBool,
+    /// Lets one request through until its result, then all; see [`RegistryHost::first`].
+    first_request: Semaphore,
 }
 
 impl RegistryHost {
@@ -97,8 +93,7 @@ impl RegistryHost {
             name: Arc::clone(host),
             http,
             authenticator,
-            first_request: Mutex::new(()),
-            is_reached: AtomicBool::new(false),
+            first_request: Semaphore::new(1),
         })
     }
 
@@ -179,23 +174,18 @@ impl RegistryHost {
 
     /// Lets the first request to a registry receive its challenge while the others wait, instead of each being refused.
     async fn first(&self) -> Option<FirstRequest<'_>> {
-        if self.is_reached.load(Ordering::Acquire) {
-            return None;
-        }
-        let permit = self.first_request.lock().await;
-        (!self.is_reached.load(Ordering::Acquire)).then_some(FirstRequest { is_met: &self.is_reached, _permit: permit })
+        let permit = self.first_request.acquire().await.ok()?;
+        permit.forget();
+        Some(FirstRequest(&self.first_request))
     }
 }
 
 /// Held by the first request until its result.
-struct FirstRequest<'a> {
-    is_met: &'a AtomicBool,
-    _permit: MutexGuard<'a, ()>,
-}
+struct FirstRequest<'a>(&'a Semaphore);
 
 impl Drop for FirstRequest<'_> {
     fn drop(&mut self) {
-        self.is_met.store(true, Ordering::Release);
+        self.0.close();
     }
 }
 

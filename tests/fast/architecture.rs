@@ -44,7 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "notify",
         &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
     ),
-    ("registry", &["glob", "http", "secret", "image"]),
+    ("registry", &["http", "secret", "image"]),
     // Fetches through the `Registry` port; S3 is reached through `aws`.
     ("store", &["image", "registry", "aws"]),
     // Crawls through the `Registry` port; a catalog may be published as an object in S3.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
 mod calls;
+mod faults;
 mod messages;
 mod page;
 mod program;
