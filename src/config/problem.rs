@@ -63,33 +63,14 @@ impl std::error::Error for ConfigProblems {}
 
 /// Suggests the closest of `known` as `; did you mean …?`, or returns an empty string.
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    // Keys are short; a longer text is not a typo of one.
+    let word: String = word.to_lowercase().chars().take(256).collect();
     let nearest = known
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| distance * 3 <= candidate.chars().count().max(3))
         .min_by_key(|(distance, _)| *distance);
     nearest.map_or_else(String::new, |(_, candidate)| format!("; did you mean {candidate}?"))
-}
-
-/// The optimal string alignment distance of `a` and `b`, ignoring case.
-fn distance(a: &str, b: &str) -> usize {
-    // Keys are short; a longer text is not a typo of one.
-    let characters = |text: &str| -> Vec<char> { text.to_lowercase().chars().take(256).collect() };
-    let (a, b) = (characters(a), characters(b));
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let substituted = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = substituted.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -38,20 +38,37 @@ module "task" {
 
 # ---- Schedule -----------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "schedule_trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
+module "schedule" {
+  source = "../schedule"
 
-    principals {
-      type        = "Service"
-      identifiers = ["scheduler.amazonaws.com"]
-    }
+  name                 = var.name
+  account              = module.foundation.account
+  permissions_boundary = var.permissions_boundary
+  schedule_expression  = var.schedule_expression
+  time_zone            = var.schedule_time_zone
+  flexible_minutes     = var.schedule_flexible_minutes
+  target_arn           = module.task.cluster_arn
+  policy               = data.aws_iam_policy_document.schedule.json
+  hours_without_run    = var.hours_without_run
+  given_up_description = "A run of basewatch could not be started; the reason is in the dead-letter queue."
+  guide                = "docs/deploy/ecs-task.md"
+  ops_topic_arn        = module.foundation.ops_topic_arn
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [module.foundation.account]
-    }
+  fargate = {
+    task_definition_arn = module.task.task_definition_arn
+    # The rule below matches tasks of this group.
+    group             = var.name
+    subnet_ids        = var.subnet_ids
+    security_group_id = module.task.security_group_id
+    assign_public_ip  = var.assign_public_ip
+  }
+
+  # Every run writes to the log.
+  missing_runs = {
+    description = "basewatch has not run for"
+    namespace   = "AWS/Logs"
+    metric_name = "IncomingLogEvents"
+    dimensions  = { LogGroupName = module.foundation.log_group.name }
   }
 }
 
@@ -77,73 +94,6 @@ data "aws_iam_policy_document" "schedule" {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["ecs-tasks.amazonaws.com"]
-    }
-  }
-
-  statement {
-    sid       = "DeadLetterQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
-  }
-}
-
-resource "aws_iam_role" "schedule" {
-  name                 = "${var.name}-schedule"
-  description          = "Allows the schedule of ${var.name} to run the task"
-  assume_role_policy   = data.aws_iam_policy_document.schedule_trust.json
-  permissions_boundary = var.permissions_boundary
-}
-
-resource "aws_iam_role_policy" "schedule" {
-  name   = "run"
-  role   = aws_iam_role.schedule.id
-  policy = data.aws_iam_policy_document.schedule.json
-}
-
-# Runs that the schedule could not start.
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
-  message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
-}
-
-resource "aws_scheduler_schedule" "this" {
-  # checkov:skip=CKV_AWS_297:The input is an empty object
-  name                         = var.name
-  description                  = "Runs ${var.name}"
-  schedule_expression          = var.schedule_expression
-  schedule_expression_timezone = var.schedule_time_zone
-
-  flexible_time_window {
-    mode                      = "FLEXIBLE"
-    maximum_window_in_minutes = var.schedule_flexible_minutes
-  }
-
-  target {
-    arn      = module.task.cluster_arn
-    role_arn = aws_iam_role.schedule.arn
-
-    ecs_parameters {
-      task_definition_arn = module.task.task_definition_arn
-      task_count          = 1
-      launch_type         = "FARGATE"
-      # The rule below matches tasks of this group.
-      group = var.name
-
-      network_configuration {
-        subnets          = var.subnet_ids
-        security_groups  = [module.task.security_group_id]
-        assign_public_ip = var.assign_public_ip
-      }
-    }
-
-    dead_letter_config {
-      arn = aws_sqs_queue.dead_letters.arn
-    }
-
-    retry_policy {
-      maximum_retry_attempts       = 10
-      maximum_event_age_in_seconds = 3600
     }
   }
 }
@@ -182,37 +132,4 @@ resource "aws_cloudwatch_event_target" "failed_runs" {
 
     input_template = "\"A run of basewatch failed: <reason>. Its log, in ${module.foundation.log_group.name}, says more: <task>. docs/deploy/ecs-task.md, Troubleshooting\""
   }
-}
-
-# Every run writes to the log. Also in alarm until the first run.
-resource "aws_cloudwatch_metric_alarm" "missing_runs" {
-  alarm_name          = "${var.name}-missing-runs"
-  alarm_description   = "basewatch has not run for ${var.hours_without_run} hours. docs/deploy/ecs-task.md, Troubleshooting"
-  namespace           = "AWS/Logs"
-  metric_name         = "IncomingLogEvents"
-  dimensions          = { LogGroupName = module.foundation.log_group.name }
-  statistic           = "Sum"
-  period              = 3600
-  evaluation_periods  = var.hours_without_run
-  threshold           = 1
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "breaching"
-  alarm_actions       = [module.foundation.ops_topic_arn]
-  ok_actions          = [module.foundation.ops_topic_arn]
-}
-
-resource "aws_cloudwatch_metric_alarm" "given_up" {
-  alarm_name          = "${var.name}-given-up"
-  alarm_description   = "A run of basewatch could not be started; the reason is in the dead-letter queue. docs/deploy/ecs-task.md, Troubleshooting"
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
-  statistic           = "Maximum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [module.foundation.ops_topic_arn]
-  ok_actions          = [module.foundation.ops_topic_arn]
 }

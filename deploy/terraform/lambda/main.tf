@@ -19,16 +19,9 @@ module "foundation" {
 
 # ---- Function -----------------------------------------------------------------------------------
 
-# Events that could not be processed.
-resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
-  message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
-}
-
 resource "aws_sqs_queue_policy" "dead_letters" {
   count     = var.watch_pushes ? 1 : 0
-  queue_url = aws_sqs_queue.dead_letters.id
+  queue_url = module.schedule.dead_letters.url
   policy    = data.aws_iam_policy_document.dead_letters[0].json
 }
 
@@ -38,7 +31,7 @@ data "aws_iam_policy_document" "dead_letters" {
   statement {
     sid       = "EventRule"
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
+    resources = [module.schedule.dead_letters.arn]
 
     principals {
       type        = "Service"
@@ -90,7 +83,7 @@ data "aws_iam_policy_document" "function" {
   statement {
     sid       = "DeadLetterQueue"
     actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
+    resources = [module.schedule.dead_letters.arn]
   }
 }
 
@@ -110,7 +103,7 @@ resource "aws_lambda_function" "this" {
   kms_key_arn                    = module.foundation.key_arn
 
   dead_letter_config {
-    target_arn = aws_sqs_queue.dead_letters.arn
+    target_arn = module.schedule.dead_letters.arn
   }
 
   logging_config {
@@ -134,20 +127,28 @@ resource "aws_lambda_function_event_invoke_config" "this" {
 
 # ---- Schedule -----------------------------------------------------------------------------------
 
-data "aws_iam_policy_document" "schedule_trust" {
-  statement {
-    actions = ["sts:AssumeRole"]
+module "schedule" {
+  source = "../schedule"
 
-    principals {
-      type        = "Service"
-      identifiers = ["scheduler.amazonaws.com"]
-    }
+  name                 = var.name
+  account              = module.foundation.account
+  permissions_boundary = var.permissions_boundary
+  schedule_expression  = var.schedule_expression
+  time_zone            = var.schedule_time_zone
+  flexible_minutes     = var.schedule_flexible_minutes
+  target_arn           = aws_lambda_function.this.arn
+  policy               = data.aws_iam_policy_document.schedule.json
+  hours_without_run    = var.hours_without_run
+  # Crashes, timeouts and failed starts emit no metric, but end up in the dead-letter queue after three attempts.
+  given_up_description = "An event of basewatch failed three times; it is in the dead-letter queue."
+  guide                = "docs/deploy/lambda.md"
+  ops_topic_arn        = module.foundation.ops_topic_arn
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [module.foundation.account]
-    }
+  missing_runs = {
+    description = "No run of basewatch has succeeded for"
+    namespace   = "basewatch"
+    metric_name = "RunSucceeded"
+    dimensions  = { FunctionName = aws_lambda_function.this.function_name }
   }
 }
 
@@ -156,53 +157,6 @@ data "aws_iam_policy_document" "schedule" {
     sid       = "Invoke"
     actions   = ["lambda:InvokeFunction"]
     resources = [aws_lambda_function.this.arn]
-  }
-
-  statement {
-    sid       = "DeadLetterQueue"
-    actions   = ["sqs:SendMessage"]
-    resources = [aws_sqs_queue.dead_letters.arn]
-  }
-}
-
-resource "aws_iam_role" "schedule" {
-  name                 = "${var.name}-schedule"
-  description          = "Allows the schedule of ${var.name} to invoke the function"
-  assume_role_policy   = data.aws_iam_policy_document.schedule_trust.json
-  permissions_boundary = var.permissions_boundary
-}
-
-resource "aws_iam_role_policy" "schedule" {
-  name   = "invoke"
-  role   = aws_iam_role.schedule.id
-  policy = data.aws_iam_policy_document.schedule.json
-}
-
-resource "aws_scheduler_schedule" "this" {
-  # checkov:skip=CKV_AWS_297:The input is an empty object
-  name                         = var.name
-  description                  = "Runs ${var.name}"
-  schedule_expression          = var.schedule_expression
-  schedule_expression_timezone = var.schedule_time_zone
-
-  flexible_time_window {
-    mode                      = "FLEXIBLE"
-    maximum_window_in_minutes = var.schedule_flexible_minutes
-  }
-
-  target {
-    arn      = aws_lambda_function.this.arn
-    role_arn = aws_iam_role.schedule.arn
-    input    = "{}"
-
-    dead_letter_config {
-      arn = aws_sqs_queue.dead_letters.arn
-    }
-
-    retry_policy {
-      maximum_retry_attempts       = 10
-      maximum_event_age_in_seconds = 3600
-    }
   }
 }
 
@@ -224,7 +178,7 @@ resource "aws_cloudwatch_event_target" "pushes" {
   arn   = aws_lambda_function.this.arn
 
   dead_letter_config {
-    arn = aws_sqs_queue.dead_letters.arn
+    arn = module.schedule.dead_letters.arn
   }
 }
 
@@ -246,40 +200,6 @@ resource "aws_cloudwatch_metric_alarm" "failed_runs" {
   metric_name         = "RunFailed"
   dimensions          = { FunctionName = aws_lambda_function.this.function_name }
   statistic           = "Sum"
-  period              = 300
-  evaluation_periods  = 1
-  threshold           = 1
-  comparison_operator = "GreaterThanOrEqualToThreshold"
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [module.foundation.ops_topic_arn]
-  ok_actions          = [module.foundation.ops_topic_arn]
-}
-
-# Also in alarm until the first run has succeeded.
-resource "aws_cloudwatch_metric_alarm" "missing_runs" {
-  alarm_name          = "${var.name}-missing-runs"
-  alarm_description   = "No run of basewatch has succeeded for ${var.hours_without_run} hours. docs/deploy/lambda.md, Troubleshooting"
-  namespace           = "basewatch"
-  metric_name         = "RunSucceeded"
-  dimensions          = { FunctionName = aws_lambda_function.this.function_name }
-  statistic           = "Sum"
-  period              = 3600
-  evaluation_periods  = var.hours_without_run
-  threshold           = 1
-  comparison_operator = "LessThanThreshold"
-  treat_missing_data  = "breaching"
-  alarm_actions       = [module.foundation.ops_topic_arn]
-  ok_actions          = [module.foundation.ops_topic_arn]
-}
-
-# Crashes, timeouts and failed starts emit no metric, but end up in the dead-letter queue after three attempts.
-resource "aws_cloudwatch_metric_alarm" "given_up" {
-  alarm_name          = "${var.name}-given-up"
-  alarm_description   = "An event of basewatch failed three times; it is in the dead-letter queue. docs/deploy/lambda.md, Troubleshooting"
-  namespace           = "AWS/SQS"
-  metric_name         = "ApproximateNumberOfMessagesVisible"
-  dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }
-  statistic           = "Maximum"
   period              = 300
   evaluation_periods  = 1
   threshold           = 1

@@ -25,7 +25,7 @@ output "ops_topic_arn" {
 
 output "dead_letters_url" {
   description = "URL of the dead-letter queue"
-  value       = aws_sqs_queue.dead_letters.url
+  value       = module.schedule.dead_letters.url
 }
 
 output "log_group_name" {
