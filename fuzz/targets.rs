@@ -341,8 +341,8 @@ fn a_configuration_is_loaded_or_its_problems_are_reported_without_secrets() {
         let config = Some("s3://bucket/basewatch.toml".into());
         let flags = CliOverrides { config, fetched: Some(text(input)), ..CliOverrides::default() };
         if let Err(problems) = config::load(&flags, &environment, folder.path()) {
-            assert!(!problems.as_slice().is_empty());
-            assert!(problems.as_slice().iter().all(|problem| !problem.message.is_empty()));
+            assert!(!problems.0.is_empty());
+            assert!(problems.0.iter().all(|problem| !problem.message.is_empty()));
             assert!(!problems.to_string().contains(SECRET), "{problems}");
         }
     });

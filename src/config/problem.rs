@@ -17,15 +17,7 @@ pub struct ConfigProblem {
 
 /// One or more problems, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigProblems(Vec<ConfigProblem>);
-
-impl ConfigProblems {
-    /// The problems.
-    #[must_use]
-    pub fn as_slice(&self) -> &[ConfigProblem] {
-        &self.0
-    }
-}
+pub struct ConfigProblems(pub(crate) Vec<ConfigProblem>);
 
 impl From<Vec<ConfigProblem>> for ConfigProblems {
     fn from(mut problems: Vec<ConfigProblem>) -> Self {

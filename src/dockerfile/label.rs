@@ -34,8 +34,6 @@ pub struct RecordedLabel {
     pub key: String,
     /// Its line, from 1.
     pub line: usize,
-    /// Its value, if the file determines it.
-    pub value: Option<String>,
     /// How it records the base.
     pub state: LabelState,
     pub(super) text: SourceText,
@@ -142,7 +140,7 @@ fn recorded(key: String, assigned: AssignedLabel, base: &Reference) -> RecordedL
         VariableValue::Known(text) => text,
         VariableValue::Unset(_) | VariableValue::Unknown(_) => {
             let text = SourceText::default();
-            return RecordedLabel { key, line: assigned.line, value: None, state: LabelState::Unresolved, text };
+            return RecordedLabel { key, line: assigned.line, state: LabelState::Unresolved, text };
         }
     };
     let named = text.as_str().trim();
@@ -158,5 +156,5 @@ fn recorded(key: String, assigned: AssignedLabel, base: &Reference) -> RecordedL
             Ok(_) | Err(_) => LabelState::Differs,
         }
     };
-    RecordedLabel { key, line: assigned.line, value: Some(text.as_str().to_owned()), state, text }
+    RecordedLabel { key, line: assigned.line, state, text }
 }

@@ -186,12 +186,6 @@ impl Arn {
         AwsPartition::from_name(self.parts().partition)
     }
 
-    /// The region, if it names one.
-    #[must_use]
-    pub fn region(&self) -> Option<Region> {
-        self.parts().region.parse().ok()
-    }
-
     /// The account, if it names one.
     #[must_use]
     pub fn account(&self) -> Option<AccountId> {
@@ -233,10 +227,10 @@ mod tests {
             resource: "function:orders:$LATEST",
         };
         assert_eq!((arn.parts(), arn.partition()), (parts, AwsPartition::from_name("aws-cn")));
-        assert_eq!(arn.region().as_deref(), Some("cn-north-1"));
+        assert_eq!(arn.parts().region, "cn-north-1");
         assert_eq!(arn.account().as_deref(), Some("123456789012"));
         let bucket: Arn = "arn:aws:s3:::bucket".parse().unwrap();
-        assert_eq!((bucket.region(), bucket.account()), (None, None));
+        assert_eq!((bucket.parts().region, bucket.account()), ("", None));
         for text in [
             "",
             "arn",

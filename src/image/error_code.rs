@@ -24,18 +24,6 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// All codes.
-    pub const ALL: [Self; 8] = [
-        Self::AccessDenied,
-        Self::Credentials,
-        Self::Failed,
-        Self::Incomplete,
-        Self::Malformed,
-        Self::NotFound,
-        Self::Throttled,
-        Self::Unreachable,
-    ];
-
     /// The code in reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -52,12 +52,6 @@ impl AwsPartition {
         PARTITIONS.into_iter().find(|partition| partition.name == name)
     }
 
-    /// Its name in ARNs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.name
-    }
-
     /// The region of global services, such as AWS Organizations
     /// (<https://docs.aws.amazon.com/general/latest/gr/ao.html>).
     #[must_use]
@@ -101,7 +95,7 @@ mod tests {
             ("mars-north-1", "aws", "us-east-1"),
         ] {
             let partition = AwsPartition::from_region(region);
-            assert_eq!((partition.name(), partition.global_region()), (name, global_region), "{region}");
+            assert_eq!((partition.name, partition.global_region()), (name, global_region), "{region}");
             assert_eq!(AwsPartition::from_name(name), Some(partition), "{name}");
             assert_eq!(partition.has_ecr_public(), name == "aws");
         }

@@ -166,14 +166,6 @@ impl ReleasePositions {
 }
 
 impl ReleaseIndex {
-    /// Reserves capacity for `additional` releases.
-    pub fn reserve(&mut self, additional: usize) {
-        self.all.reserve_exact(additional);
-        for index in [&mut self.by_manifest, &mut self.by_diff_ids, &mut self.by_layers] {
-            index.reserve(additional);
-        }
-    }
-
     /// Adds a release of `repository`, or new data of a known one.
     pub fn add(&mut self, repository: &Repository, release: impl Into<Arc<PlatformRelease>>) {
         let release = release.into();
@@ -193,18 +185,6 @@ impl ReleaseIndex {
                 ReleasePositions::add(index, chain, position);
             }
         }
-    }
-
-    /// The number of releases, each platform counted.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether it is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
     }
 
     /// The release of `repository` with `manifest`.
@@ -296,7 +276,7 @@ mod tests {
         releases.add(&repository("java"), release("a", "21.1", &["os", "jdk"], &[]));
         releases.add(&repository("java"), release("b", "21.2", &["os", "jdk"], &["os.gz", "jdk.gz"]));
         releases.add(&repository("java"), release("a", "21.3", &["os", "jdk"], &["os.zst", "jdk.zst"]));
-        assert_eq!(releases.len(), 2);
+        assert_eq!(releases.all.len(), 2);
         let found = releases.prefixes(&digests(&["os", "jdk"]), &digests(&["os.gz", "jdk.gz"]));
         assert_eq!(names(&found), [(2, vec!["21.1".to_owned(), "21.3".to_owned(), "21.2".to_owned()])]);
         assert_eq!(names(&releases.prefixes(&[], &digests(&["os.zst", "jdk.zst"]))).len(), 1);

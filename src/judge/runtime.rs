@@ -68,27 +68,14 @@ impl LambdaRuntime {
     }
 }
 
-/// The calendar as `config/runtimes.toml` has it.
-#[derive(Deserialize)]
-struct RawCalendar {
-    as_of: NaiveDate,
-    #[serde(flatten)]
-    images: BTreeMap<String, BTreeMap<String, LambdaRuntime>>,
-}
-
 /// The runtime of each line.
 #[derive(Clone, Debug)]
-pub struct RuntimeCalendar {
-    /// The day of the last review.
-    pub as_of: NaiveDate,
-    images: Arc<BTreeMap<String, BTreeMap<String, LambdaRuntime>>>,
-}
+pub struct RuntimeCalendar(Arc<BTreeMap<String, BTreeMap<String, LambdaRuntime>>>);
 
 impl Default for RuntimeCalendar {
     fn default() -> Self {
-        let written: RawCalendar = toml::from_str(include_str!("../../config/runtimes.toml"))
-            .expect("the bundled calendar parses: a test holds it");
-        Self { as_of: written.as_of, images: Arc::new(written.images) }
+        let images = toml::from_str(include_str!("../../config/runtimes.toml"));
+        Self(Arc::new(images.expect("the bundled calendar parses: a test holds it")))
     }
 }
 
@@ -96,7 +83,7 @@ impl RuntimeCalendar {
     /// The repositories in which AWS publishes the images of runtimes.
     pub fn repositories(&self) -> impl Iterator<Item = Repository> {
         let repository = |image: &String| format!("public.ecr.aws/lambda/{image}").parse();
-        self.images.keys().filter_map(move |image| repository(image).ok())
+        self.0.keys().filter_map(move |image| repository(image).ok())
     }
 
     /// The runtime that the line of `family` in `repository` carries. AWS publishes the same images on
@@ -108,7 +95,7 @@ impl RuntimeCalendar {
             "docker.io" => repository.name.strip_prefix("amazon/aws-lambda-"),
             _ => None,
         };
-        self.images.get(image?)?.get(family)
+        self.0.get(image?)?.get(family)
     }
 }
 

@@ -28,7 +28,7 @@ pub use self::{
     signed::{AcceptedCatalog, CatalogRefusal, SignedCatalog, accept},
     source::{CatalogSource, SIGNATURE_SUFFIX},
 };
-use crate::image::{Digest, LambdaTag, PlatformRelease, ReleaseIndex, Repository, is_tag};
+use crate::image::{Digest, LambdaTag, PlatformRelease, Repository, is_tag};
 
 /// The most layers of a release; a manifest with more is not read.
 const MOST_LAYERS: usize = 1000;
@@ -138,16 +138,6 @@ impl ReleaseCatalog {
             releases.into_values().map(move |release| (repository.clone(), Arc::new(release)))
         };
         releases.flat_map(of).collect()
-    }
-
-    /// Moves all releases into `index`.
-    pub fn add_to(self, index: &mut ReleaseIndex) {
-        index.reserve(self.len());
-        for (repository, releases) in self.repositories {
-            for release in releases.into_values() {
-                index.add(&repository, release);
-            }
-        }
     }
 
     /// The summaries of its lines.

@@ -32,12 +32,6 @@ impl Finding {
             .then(|| self.links().filter(|it| it.1.is_awaited()).last())?
     }
 
-    /// Whether the finding is about a base and not about a deployment.
-    #[must_use]
-    pub fn is_about_base(&self) -> bool {
-        is_base_id(&self.id)
-    }
-
     /// Pairs of a base and the base that it is built on.
     fn links(&self) -> impl Iterator<Item = (&BaseInUse, &BaseLink)> {
         let below = self.base.iter().flat_map(|base| &base.chain);

@@ -31,9 +31,6 @@ pub enum StepOutcome {
 }
 
 impl StepOutcome {
-    /// All outcomes.
-    pub const ALL: [Self; 4] = [Self::Found, Self::NotFound, Self::Contradiction, Self::Note];
-
     /// The text for display.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -1,23 +1,8 @@
 //! An in-process company on AWS: a base line like those of AWS, and images on its releases in private ECR that
 //! functions run in several accounts and regions. Audited like the program does.
 
-use crate::{
-    aws::{Cloud, CloudFunction, CloudImage, CloudTransport, CloudVersion},
-    registry::{ImageSpec, LoggedRequest, Loopback, Stock},
-    repository,
-};
-use std::{
-    collections::BTreeMap,
-    fs,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fs, sync::Mutex, time::Duration};
 
-use aws_smithy_runtime_api::client::{
-    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
-    orchestrator::HttpRequest,
-    runtime_components::RuntimeComponents,
-};
 use basewatch::{
     app::{AppClients, RunInstants, audit::report},
     audit::AuditProgress,
@@ -33,6 +18,12 @@ use basewatch::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
+
+use crate::{
+    aws::{Cloud, CloudFunction, CloudImage, CloudVersion},
+    registry::{ImageSpec, LoggedRequest, Loopback, Stock},
+    repository,
+};
 
 /// The account that basewatch runs in; nothing else does.
 pub const OWN: &str = "100000000000";
@@ -64,7 +55,6 @@ pub struct Company {
     registry: Loopback,
     releases: BTreeMap<String, Digest>,
     catalog: TempDir,
-    transport: Watched,
 }
 
 impl Company {
@@ -93,9 +83,8 @@ impl Company {
             catalog: CatalogLocation::Off,
             ..Settings::default()
         };
-        let transport = Watched { transport: cloud.transport(), watch: Arc::default() };
         let (releases, catalog) = (releases.into(), tempfile::tempdir().unwrap());
-        let mut company = Self { cloud, stock, settings, registry, releases, catalog, transport };
+        let mut company = Self { cloud, stock, settings, registry, releases, catalog };
         for account in [OWN, SHOP, BANK] {
             company.open(account);
         }
@@ -148,16 +137,23 @@ impl Company {
         digest
     }
 
-    /// Does `act` once, just before the response to the next call whose path or target ends in `end`.
-    pub fn before(&self, end: &'static str, act: impl FnOnce() + Send + 'static) {
-        *self.transport.watch.lock().unwrap() = Some((end, Box::new(act)));
+    /// Does `act` once, just before the response to the next GetFunction of `function`.
+    pub fn before_reading(&self, function: &'static str, act: impl FnOnce() + Send + 'static) {
+        let act = Mutex::new(Some(act));
+        self.cloud.intercept(move |call| {
+            let is_it = call.operation == "GetFunction" && call.segments.last().is_some_and(|name| name == function);
+            if let Some(act) = act.lock().unwrap().take_if(|_| is_it) {
+                act();
+            }
+            None
+        });
     }
 
     /// Audits it, with the catalog of the audits before.
     pub async fn audit(&self) -> Report {
         let catalog = Catalog::in_folder(self.catalog.path());
         let ports = AppClients::with(self.settings.network.clone(), catalog, |aws| {
-            aws.with_transport(self.transport.clone())
+            aws.with_transport(self.cloud.transport())
                 .with_access_key("AKIDEXAMPLE", &Secret::new("secret".into()))
                 .with_accounts(self.settings.accounts.clone())
                 .with_max_attempts(3)
@@ -172,15 +168,18 @@ impl Company {
 
     /// Checks that every call so far is in the policies that `config iam` prints for these settings.
     fn assert_allowed(&self) {
-        let mut allowed = iam::reading(&self.settings).actions();
-        allowed.extend(iam::running(&self.settings).actions());
-        // Needs no permission.
-        allowed.insert("sts:GetCallerIdentity");
+        let policies = [iam::reading(&self.settings), iam::running(&self.settings)];
+        let policies = serde_json::to_string(&policies).unwrap();
         for call in self.cloud.calls().by_action().keys() {
-            // ListImageReferrers has no action of its own
-            // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html).
-            let action = if call == "ecr:ListImageReferrers" { "ecr:BatchGetImage" } else { call };
-            assert!(allowed.contains(action), "{action} is not in the policies of these settings");
+            let action = match call.as_str() {
+                // Needs no permission.
+                "sts:GetCallerIdentity" => continue,
+                // ListImageReferrers has no action of its own
+                // (https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html).
+                "ecr:ListImageReferrers" => "ecr:BatchGetImage",
+                own => own,
+            };
+            assert!(policies.contains(&format!("\"{action}\"")), "{action} is not in the policies of these settings");
         }
     }
 
@@ -273,37 +272,4 @@ fn assert_follows_schema(report: &Report) {
     let problems: Vec<_> =
         jsonschema::validator_for(&schema).unwrap().iter_errors(&document).map(|error| error.to_string()).collect();
     assert_eq!(problems, [""; 0]);
-}
-
-type Act = Box<dyn FnOnce() + Send>;
-
-/// The cloud, with something that happens before a call.
-#[derive(Clone)]
-struct Watched {
-    transport: CloudTransport,
-    watch: Arc<Mutex<Option<(&'static str, Act)>>>,
-}
-
-impl std::fmt::Debug for Watched {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Watched")
-    }
-}
-
-impl HttpConnector for Watched {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let path = request.uri().split('?').next().unwrap_or_default();
-        let target = request.headers().get("x-amz-target").unwrap_or(path);
-        let due = self.watch.lock().unwrap().take_if(|(end, _)| target.ends_with(*end));
-        if let Some((_, act)) = due {
-            act();
-        }
-        self.transport.call(request)
-    }
-}
-
-impl HttpClient for Watched {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
 }

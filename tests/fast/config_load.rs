@@ -729,7 +729,7 @@ fn the_first_arn_or_region_determines_the_partition() {
         ("", "", None),
     ] {
         let settings = Case::of(file).with("AWS_DEFAULT_REGION", region).loaded().settings;
-        assert_eq!(settings.partition().map(AwsPartition::name), expected, "{file}");
+        assert_eq!(settings.partition(), expected.and_then(AwsPartition::from_name), "{file}");
     }
 }
 

@@ -120,7 +120,7 @@ async fn sessions_revoked_midway_lose_only_the_parts_not_read_yet() {
     company.cloud.deny_roles_of(OWN);
     company.accounts(AccountSelection::Listed([OWN, SHOP, BANK].map(|id| id.parse().unwrap()).into()));
     let cloud = company.cloud.clone();
-    company.before("/functions/ledger", move || cloud.expire_sessions());
+    company.before_reading("ledger", move || cloud.expire_sessions());
     let report = company.audit().await;
     let scopes = errors(&report);
     assert!(scopes.iter().all(|(_, code)| *code == "credentials"), "{scopes:?}");

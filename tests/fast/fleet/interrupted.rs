@@ -21,7 +21,7 @@ async fn functions_read_before_the_audit_was_cancelled_are_not_read_again() {
         || company.cloud.calls().by_action().get("lambda:GetFunction").copied().unwrap_or_default();
     let cut = Arc::new(Notify::new());
     let act = Arc::clone(&cut);
-    company.before("/functions/orders-20", move || act.notify_one());
+    company.before_reading("orders-20", move || act.notify_one());
     tokio::select! {
         biased;
         () = cut.notified() => {}

@@ -95,7 +95,9 @@ fn crawled_releases_prove_the_base_of_images_with_and_without_recompression() {
     layers.push(Digest::sha256(b"own.gz"));
     diff_ids.push(Digest::sha256(b"own"));
     let mut index = ReleaseIndex::default();
-    crawled.catalog.add_to(&mut index);
+    for (repository, release) in crawled.catalog.into_releases() {
+        index.add(&repository, release);
+    }
     let recompressed = vec![Digest::sha256(b"other"); LAYERS + 1];
     for (diff_ids, layers) in [(&diff_ids, &recompressed), (&Vec::new(), &layers), (&diff_ids, &layers)] {
         let found = index.prefixes(diff_ids, layers);

@@ -49,12 +49,6 @@ impl IamPolicy {
     pub fn is_empty(&self) -> bool {
         self.statement.is_empty()
     }
-
-    /// All allowed actions.
-    #[must_use]
-    pub fn actions(&self) -> BTreeSet<&'static str> {
-        self.statement.iter().flat_map(|statement| statement.action.iter().copied()).collect()
-    }
 }
 
 /// The permissions to audit an account: of the role in each account with `[accounts]`; without it, of basewatch's own

@@ -224,6 +224,7 @@ impl CloudFunction {
 
     /// The same with an alias for a version: its number, `$LATEST` or `$LATEST.PUBLISHED`.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a number and a name are written alike")]
     pub fn alias(mut self, name: &str, version: impl ToString) -> Self {
         self.aliases.push(CloudAlias { name: name.to_owned(), version: version.to_string(), additional: None });
         self
@@ -231,6 +232,7 @@ impl CloudFunction {
 
     /// The same with an alias that gives `weight` of the calls to a second version.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a number and a name are written alike")]
     pub fn weighted_alias(mut self, name: &str, version: impl ToString, other: u32, weight: f64) -> Self {
         let additional = Some((other, weight));
         self.aliases.push(CloudAlias { name: name.to_owned(), version: version.to_string(), additional });
