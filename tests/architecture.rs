@@ -39,6 +39,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("resolve", &["glob", "single_flight", "schedule", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "schedule", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
+    // The report as a web page, for `serve` and for a file.
+    ("dashboard", &["judge", "resolve", "report"]),
     // Requests builds through webhooks. The host of a registry contains the account of a repository.
     ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "registry", "webhook"]),
     // Sends messages to topics and webhooks; the ledger records rebuilds too.
@@ -88,6 +90,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "image",
             "inventory",
             "report",
+            "dashboard",
             "notify",
             "registry",
             "store",
@@ -140,6 +143,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "inventory",
             "judge",
             "report",
+            "dashboard",
             "notify",
             "store",
             "aws",

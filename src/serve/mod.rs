@@ -5,9 +5,9 @@
 mod access;
 mod api;
 mod connections;
-mod dashboard;
 mod metrics;
 pub mod openapi;
+mod pages;
 mod progress;
 mod response;
 mod routes;

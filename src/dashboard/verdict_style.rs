@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use super::super::{PolicyFields, sanitize};
-use crate::judge::{Severity, Verdict};
+use crate::{
+    judge::{Severity, Verdict},
+    report::{PolicyFields, sanitize},
+};
 
 /// The verdicts in display order, worst first.
 pub(super) const WORST_FIRST: [Verdict; 6] =

@@ -11,7 +11,11 @@ use super::{
     row::{DeploymentDetails, FindingRow, VerdictDetails},
     verdict_style::{counted, grouped},
 };
-use crate::report::{Finding, FindingQuery, group::DeploymentNames, query::SortKey};
+use crate::report::{
+    Finding, FindingQuery,
+    group::DeploymentNames,
+    query::{SortKey, SortOrder},
+};
 
 /// The number of findings above which files are compact.
 const COMPACT_ABOVE: usize = 500;
@@ -241,7 +245,7 @@ fn columns(query: &FindingQuery) -> Vec<TableColumn> {
     let column = |(title, class, by): (&'static str, &'static str, Option<SortKey>)| TableColumn {
         title,
         class,
-        key: by.map(|by| super::super::query::SortOrder { by, is_reversed: false }.to_string()).unwrap_or_default(),
+        key: by.map(|by| SortOrder { by, is_reversed: false }.to_string()).unwrap_or_default(),
         link: by.map(|by| links::findings(&links::sorted(query, by))),
         order: by.map(|by| match (by == query.sort.by, is_rising(by) != query.sort.is_reversed) {
             (false, _) => "none",

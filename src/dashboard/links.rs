@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Finding, FindingQuery, query::SortKey, query::SortOrder};
+use crate::report::{
+    Finding, FindingQuery,
+    query::{SortKey, SortOrder},
+};
 
 /// A link to the findings of `query`.
 pub(super) fn findings(query: &FindingQuery) -> String {

@@ -1,4 +1,4 @@
-//! Renders the dashboard, served or as one self-contained file.
+//! The report as a web page: the dashboard of `serve`, or one self-contained file. Pure.
 //!
 //! Each file of this folder is a section of the page with its template. Values are sanitized by `harmless`, and
 //! templates escape them.
@@ -23,8 +23,10 @@ use std::collections::BTreeMap;
 use askama::Template;
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{FindingQuery, Report};
-use crate::judge::Verdict;
+use crate::{
+    judge::Verdict,
+    report::{FindingQuery, Report},
+};
 
 pub use frame::{POLICY, StaticAsset, assets};
 pub use message_pages::{bad_request, waiting};

@@ -1,4 +1,4 @@
-//! The dashboard: the pages of `report::html` with the last report.
+//! The dashboard: the pages of `crate::dashboard` with the last report.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,10 +15,8 @@ use super::{
     state::{FinishedRun, ServeStatus},
 };
 use crate::{
-    report::{
-        FindingQuery,
-        html::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
-    },
+    dashboard::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
+    report::FindingQuery,
     store::HistoryDay,
 };
 
@@ -39,10 +37,10 @@ pub(super) async fn dashboard(
     let now = state.clock.now();
     let query = match FindingQuery::parse(parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))) {
         Ok(query) => query,
-        Err(error) => return page(StatusCode::BAD_REQUEST, html::bad_request(&error)),
+        Err(error) => return page(StatusCode::BAD_REQUEST, dashboard::bad_request(&error)),
     };
     let Some(snapshot) = state.snapshot() else {
-        return page(StatusCode::OK, html::waiting(served, now, status.next_run_at));
+        return page(StatusCode::OK, dashboard::waiting(served, now, status.next_run_at));
     };
     let trend = trend(&snapshot, &state);
     let view = DashboardView {
@@ -53,7 +51,7 @@ pub(super) async fn dashboard(
         next_run_at: status.next_run_at,
         mode: PageMode::Served(served),
     };
-    page(StatusCode::OK, html::page(&view))
+    page(StatusCode::OK, dashboard::page(&view))
 }
 
 fn page(status: StatusCode, text: String) -> Response {
@@ -88,7 +86,7 @@ fn trend_day(day: &HistoryDay) -> TrendDay {
 /// Returns a style sheet, script or icon of the dashboard.
 pub(super) async fn asset(Path(name): Path<String>, request_headers: HeaderMap) -> Response {
     let path = format!("/assets/{name}");
-    let Some(asset) = html::assets().iter().find(|asset| asset.path == path) else {
+    let Some(asset) = dashboard::assets().iter().find(|asset| asset.path == path) else {
         return HttpProblem::new(StatusCode::NOT_FOUND, "no such asset").into_response();
     };
     let headers = [(header::CONTENT_TYPE, asset.content_type), (header::CACHE_CONTROL, FOR_EVER)];
