@@ -22,34 +22,7 @@ const MOST_OWNERS: usize = 3;
 
 /// The list of actions, most urgent first.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if !self.is_empty() %}
-<section class="card next" id="next" aria-labelledby="next-title">
-<div class="head"><h2 id="next-title">What to do next</h2><p class="quiet">Most urgent first, without exempted findings.</p></div>
-{% if first.is_empty() %}
-<p>No urgent actions.</p>
-{% else %}
-<ol class="tasks">
-{% for task in first %}
-{{ task }}
-{% endfor %}
-</ol>
-{% if !others.is_empty() %}
-<details class="more"><summary>{{ others_title }}</summary><ol class="tasks">
-{% for task in others %}
-{{ task }}
-{% endfor %}
-</ol></details>
-{% endif %}
-{% endif %}
-{% if !rest.is_empty() %}<p class="quiet">{{ rest }}</p>{% endif %}
-</section>
-{% endif %}
-"##
-)]
+#[template(path = "actions.html")]
 pub(super) struct ActionList {
     first: Vec<ActionItem>,
     others: Vec<ActionItem>,
@@ -60,15 +33,7 @@ pub(super) struct ActionList {
 impl HtmlSafe for ActionList {}
 
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<li class="task"><div class="what"><span class="badge v-{{ style.word }}"><span class="mark" aria-hidden="true">{{ style.symbol }}</span> {{ style.word }}</span> <span class="quiet">{{ urgency }}</span></div>
-<p class="copy">{{ text }}</p>
-<p class="quiet"><a href="{{ link }}">{{ count }}</a>{% if !owners.is_empty() %} of {{ owners }}{% endif %}</p></li>
-"##
-)]
+#[template(path = "action.html")]
 struct ActionItem {
     style: VerdictStyle,
     urgency: &'static str,

@@ -13,18 +13,7 @@ const MOST_REPORT_BYTES: usize = 1 << 20;
 
 /// The embedded data; empty for served pages, which use the API.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if is_file %}
-<script type="application/json" id="kinds">{{ kinds|safe }}</script>
-{% if !report.is_empty() %}
-<script type="application/json" id="report">{{ report|safe }}</script>
-{% endif %}
-{% endif %}
-"##
-)]
+#[template(path = "embed.html")]
 pub(super) struct EmbeddedData {
     is_file: bool,
     kinds: String,

@@ -15,34 +15,7 @@ const MOST_OPTIONS: usize = 300;
 
 /// The form above the findings.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<form class="filters{% if is_file %} scripted{% endif %}" id="filters" method="get" action="#findings" role="search" aria-label="Findings">
-<div class="field search"><label for="q">Search</label><input type="search" id="q" name="q" value="{{ text|safe }}" maxlength="200" autocomplete="off" spellcheck="false" placeholder="name, image, base or owner"></div>
-{% for field in fields %}
-<div class="field"><label for="by-{{ field.name }}">{{ field.label }}</label><select id="by-{{ field.name }}" name="{{ field.name }}"><option value="">any</option>
-{% for option in field.options %}
-<option value="{{ option.value|safe }}"{% if option.is_chosen %} selected{% endif %}>{{ option.label }} ({{ option.count }})</option>
-{% endfor %}
-</select></div>
-{% endfor %}
-{% for (name, value) in kept %}
-<input type="hidden" name="{{ name }}" value="{{ value|safe }}">
-{% endfor %}
-<div class="field"><button type="submit">Filter</button></div>
-</form>
-<ul class="chips" id="chips" aria-label="Filtered by">
-{% for chip in chips %}
-<li><a href="{{ chip.link }}" title="Remove this filter"><span class="key">{{ chip.name }}</span> {{ chip.value }} <span aria-hidden="true">✕</span><span class="unseen">: remove this filter</span></a></li>
-{% endfor %}
-{% if chips.len() > 1 %}
-<li><a href="?#findings">All findings</a></li>
-{% endif %}
-</ul>
-"##
-)]
+#[template(path = "filters.html")]
 pub(super) struct FilterForm {
     is_file: bool,
     text: String,

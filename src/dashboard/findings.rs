@@ -24,68 +24,7 @@ const BLOCK: usize = 100;
 
 /// The table of findings with its filters and paging.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<section class="card findings{% if is_compact %} compact{% endif %}" id="findings" aria-labelledby="findings-title">
-<div class="head"><h2 id="findings-title">Findings</h2>
-<ul class="downloads">
-{% if is_file %}
-<li class="scripted"><button type="button" id="save-csv">CSV</button></li><li class="scripted"><button type="button" id="save-json">JSON</button></li>
-{% else %}
-<li><a href="{{ csv }}" download>CSV{% if is_narrow %} (filtered){% endif %}</a></li><li><a href="{{ json }}" download>JSON report</a></li>
-{% endif %}
-</ul></div>
-{% if is_file %}<noscript><p class="quiet">Searching, filtering, sorting and downloading in this file require JavaScript; the pages of <code>basewatch serve</code> do not.</p></noscript>{% endif %}
-{{ filters }}
-<p class="tally" id="tally" role="status">{{ tally }}</p>
-{% if !rows.is_empty() %}
-<table class="list" id="list"><caption class="unseen">Findings</caption>
-<thead><tr>
-{% for column in columns %}
-<th scope="col" class="{{ column.class }}"{% if let Some(order) = column.order %} aria-sort="{{ order }}"{% endif %}>{% if let Some(link) = column.link %}<a href="{{ link }}" data-sort="{{ column.key }}">{{ column.title }}<span class="arrow" aria-hidden="true"></span></a>{% else %}{{ column.title }}{% endif %}</th>
-{% endfor %}
-</tr></thead>
-{% if is_compact %}
-{% for block in rows.chunks(BLOCK) %}
-<tbody>
-{%- for entry in block -%}
-{%- let row = entry.row -%}
-<tr id={{ row.anchor }} data-p={{ entry.location }}><th scope=row>{{ row.name }}{% if !row.qualifier.is_empty() %} {{ row.qualifier }}{% endif %}<small>{{ row.image }}</small><td class={{ row.style.letter }}>{{ row.style.word }}<small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small><td>{{ row.owner }}<td>{{ row.base }}<td>{{ row.age }}<td>{{ row.behind }}<td>{{ row.action }} <a href=#w{{ entry.why }}>why</a>
-{%- endfor -%}
-</tbody>
-{% endfor %}
-{% else %}
-{% for entry in rows %}
-{% let row = entry.row %}
-<tbody id="{{ row.anchor }}"{% if is_file %} data-c="{{ entry.why }}" data-p="{{ entry.location }}"{% endif %}>
-<tr><th scope="row"><a class="self" href="#{{ row.anchor }}">{{ row.name }}</a>{% if !row.qualifier.is_empty() %} <span class="quiet">{{ row.qualifier }}</span>{% endif %}<small>{{ row.image }}</small></th><td class="v-{{ row.style.word }}"><span class="badge"><span class="mark" aria-hidden="true">{{ row.style.symbol }}</span> {{ row.style.word }}</span><small>{{ row.severity }}{% if row.is_exempted %}, exempted{% endif %}</small></td><td>{{ row.owner }}</td><td>{{ row.base }}</td><td>{{ row.age }}</td><td>{{ row.behind }}</td><td>{{ row.action }}</td></tr>
-{% if let Some(details) = entry.details %}
-<tr class="why"><td colspan="7"><details><summary>{{ details.summary }}</summary><div class="details">{{ details.why }}{{ details.own }}</div></details></td></tr>
-{% endif %}
-</tbody>
-{% endfor %}
-{% endif %}
-</table>
-{% endif %}
-{% if !pages.is_empty() %}
-<nav class="pages" aria-label="Pages of findings"><ul>
-{% for page in pages %}
-<li>{% if let Some(link) = page.link %}<a href="{{ link }}"{% if !page.rel.is_empty() %} rel="{{ page.rel }}"{% endif %}>{{ page.title }}</a>{% else %}<span{% if page.is_this %} aria-current="page"{% endif %}>{{ page.title }}</span>{% endif %}</li>
-{% endfor %}
-</ul></nav>
-{% endif %}
-{% if !causes.is_empty() %}
-<div class="causes" id="causes"><h3>Why</h3>
-{% for cause in causes %}
-<div class="cause" id="w{{ loop.index0 }}">{{ cause|safe }}</div>
-{% endfor %}
-</div>
-{% endif %}
-</section>
-"##
-)]
+#[template(path = "findings.html")]
 pub(super) struct FindingsTable<'a> {
     is_file: bool,
     is_compact: bool,

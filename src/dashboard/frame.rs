@@ -83,51 +83,7 @@ fn data_url(svg: &str) -> String {
 }
 
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-{% if is_file %}
-<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
-{% endif %}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<title>{{ title }} · basewatch</title>
-<link rel="icon" href="{{ icon }}">
-{% if is_file %}
-<style>{{ style|safe }}</style>
-<script>{{ script|safe }}</script>
-{% else %}
-<link rel="stylesheet" href="{{ style }}">
-<script src="{{ script }}"></script>
-{% endif %}
-</head>
-<body data-mode="{% if is_file %}file{% else %}served{% endif %}">
-<a class="skip" href="#main">Skip to the content</a>
-<header class="top">
-<a class="brand" href="?"><svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><rect class="b1" x="2" y="16" width="20" height="5" rx="1.5"/><rect class="b2" x="5" y="9.5" width="14" height="5" rx="1.5"/><rect class="b3" x="8" y="3" width="8" height="5" rx="1.5"/></svg>basewatch</a>
-{% if !sections.is_empty() %}
-<nav aria-label="Sections"><ul>
-{% for (id, title) in sections %}
-<li><a href="#{{ id }}">{{ title }}</a></li>
-{% endfor %}
-</ul></nav>
-{% endif %}
-<div class="tools" id="tools"></div>
-</header>
-<main id="main" tabindex="-1">
-{{ body }}
-</main>
-<footer class="foot"><p>basewatch {{ version }}. All times are in UTC.</p></footer>
-</body>
-</html>
-"##
-)]
+#[template(path = "frame.html")]
 struct PageFrame<'a, B: Template + HtmlSafe> {
     is_file: bool,
     title: &'a str,

@@ -25,25 +25,7 @@ pub fn bad_request(error: &QueryError) -> String {
 }
 
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<section class="card lonely">
-<h1>No run yet</h1>
-{% if let Some(running) = running %}
-<p>The first run has been in progress since <time datetime="{{ running.iso }}">{{ running.text }}</time>. Reload this page when it has finished.</p>
-{% else if let Some(next) = next %}
-<p>The first run starts at <time datetime="{{ next.iso }}">{{ next.text }}</time>{% if !next.distance.is_empty() %}, {{ next.distance }}{% endif %}.</p>
-{% else %}
-<p>No run is planned. Request one with <code>POST /api/v1/audit</code>.</p>
-{% endif %}
-{% if let Some((failed, why)) = failed %}
-<p class="fact bad"><span aria-hidden="true">✕</span> The run of <time datetime="{{ failed.iso }}">{{ failed.text }}</time> failed: {{ why }}</p>
-{% endif %}
-</section>
-"##
-)]
+#[template(path = "waiting.html")]
 struct WaitingPage {
     running: Option<DisplayTime>,
     failed: Option<(DisplayTime, String)>,
@@ -53,24 +35,7 @@ struct WaitingPage {
 impl HtmlSafe for WaitingPage {}
 
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<section class="card lonely">
-<h1>Invalid query</h1>
-<p>{{ why }}.</p>
-<p><a href="/">All findings</a></p>
-<h2>Valid parameters</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Parameters">
-<table class="plain"><thead><tr><th scope="col">Parameter</th><th scope="col">Description</th></tr></thead><tbody>
-{% for (name, what) in parameters %}
-<tr><th scope="row"><code>{{ name }}</code></th><td>{{ what }}</td></tr>
-{% endfor %}
-</tbody></table></div>
-</section>
-"##
-)]
+#[template(path = "bad_request.html")]
 struct BadRequestPage<'a> {
     why: String,
     parameters: &'a [(&'a str, &'a str)],

@@ -1,6 +1,6 @@
 //! The report as a web page: the dashboard of `serve`, or one self-contained file. Pure.
 //!
-//! Each file of this folder is a section of the page with its template. Values are sanitized by `harmless`, and
+//! Each file is a section of the page; its template is the `.html` file beside it. Values are sanitized by `shown`, and
 //! templates escape them.
 
 mod actions;
@@ -134,22 +134,7 @@ pub fn page(view: &DashboardView<'_>) -> String {
 
 /// The sections of the dashboard, in order.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r#"
-{{ status }}
-{{ timeline }}
-<div class="pair">
-{{ next }}
-{{ owners }}
-</div>
-{{ trend }}
-{{ findings }}
-{{ problems }}
-{{ embedded }}
-"#
-)]
+#[template(path = "dashboard.html")]
 struct DashboardBody<'a> {
     status: status::StatusOverview,
     owners: owners::OwnerList,

@@ -20,32 +20,7 @@ const MOST: usize = 200;
 
 /// The owners, those with the most outdated bases first.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if !first.is_empty() %}
-<section class="card owners" id="owners" aria-labelledby="owners-title">
-<div class="head"><h2 id="owners-title">Owners</h2><p class="quiet">Deployments on outdated bases by owner.</p></div>
-<ul class="owner-list">
-{% for owner in first %}
-{{ owner }}
-{% endfor %}
-</ul>
-{% if !more.is_empty() %}
-<details class="more"><summary>{{ more_title }}</summary><ul class="owner-list">
-{% for owner in more %}
-{{ owner }}
-{% endfor %}
-</ul></details>
-{% endif %}
-{% if !rest.is_empty() %}
-<p class="quiet">{{ rest }}</p>
-{% endif %}
-</section>
-{% endif %}
-"##
-)]
+#[template(path = "owners.html")]
 pub(super) struct OwnerList {
     first: Vec<OwnerEntry>,
     more: Vec<OwnerEntry>,
@@ -56,19 +31,7 @@ pub(super) struct OwnerList {
 impl HtmlSafe for OwnerList {}
 
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<li><a href="{{ link }}">{{ name }}</a> <span class="quiet">{{ old }} of {{ all }}</span>
-<svg class="bar" width="100%" height="8" role="img" aria-label="{{ tally }}">
-{% for part in parts %}
-<rect class="v-{{ part.style.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="8"><title>{{ part.count }} {{ part.style.word }}</title></rect>
-{% endfor %}
-</svg>
-<span class="tally">{{ tally }}</span></li>
-"##
-)]
+#[template(path = "owner.html")]
 struct OwnerEntry {
     name: String,
     link: String,

@@ -10,34 +10,7 @@ const MOST: usize = 200;
 
 /// Errors and notes.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if !self.is_empty() %}
-<section class="card problems" id="problems" aria-labelledby="problems-title">
-<div class="head"><h2 id="problems-title">Errors and notes</h2></div>
-{% if !errors.is_empty() %}
-<h3>{{ errors_title }}</h3>
-<ul class="entries">
-{% for entry in errors %}
-<li class="error"><strong>{{ entry.scope }}</strong> <code>{{ entry.code }}</code> {{ entry.message }}</li>
-{% endfor %}
-</ul>
-{% if !more.is_empty() %}<p class="quiet">{{ more }}</p>{% endif %}
-{% endif %}
-{% if !notes.is_empty() %}
-<h3>Notes</h3>
-<ul class="entries">
-{% for entry in notes %}
-<li><code>{{ entry.code }}</code> {{ entry.message }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-</section>
-{% endif %}
-"##
-)]
+#[template(path = "problems.html")]
 pub(super) struct ErrorsAndNotes {
     errors: Vec<ProblemEntry>,
     errors_title: String,

@@ -70,14 +70,7 @@ fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<DetailIt
 
 /// The explanation of a verdict, which several findings may share.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if !reasons.is_empty() %}<ul class="reasons">{% for (code, message) in reasons %}<li><code>{{ code }}</code> {{ message }}</li>{% endfor %}</ul>{% endif %}
-<dl class="about-base">{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd{% if fact.is_copied %} class="copy"{% endif %}>{{ fact.value }}</dd></div>{% endfor %}</dl>
-"##
-)]
+#[template(path = "verdict_details.html")]
 pub(super) struct VerdictDetails {
     reasons: Vec<(String, String)>,
     facts: Vec<DetailItem>,
@@ -154,13 +147,7 @@ fn runtime(runtime: &crate::report::RuntimeFields) -> String {
 
 /// The details of a single deployment.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<dl class="about-image">{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd{% if fact.is_copied %} class="copy"{% endif %}>{{ fact.value }}</dd></div>{% endfor %}</dl>
-"##
-)]
+#[template(path = "deployment_details.html")]
 pub(super) struct DeploymentDetails {
     facts: Vec<DetailItem>,
 }

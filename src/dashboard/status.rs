@@ -13,52 +13,7 @@ use crate::report::format;
 
 /// The overview section.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<section class="overview" id="overview" aria-labelledby="overview-title">
-<h1 id="overview-title">{{ headline }}</h1>
-<ul class="facts">
-{% if let Some(unknown) = most_unknown %}
-<li class="fact bad"><span aria-hidden="true">✕</span> {{ unknown }}</li>
-{% endif %}
-{% if complete %}
-<li class="fact ok"><span aria-hidden="true">✓</span> Complete: the whole inventory was read</li>
-{% else %}
-<li class="fact warn"><span aria-hidden="true">!</span> Incomplete: {{ gaps }}{% if has_errors %} <a href="#problems">Details</a>{% endif %}</li>
-{% endif %}
-<li class="fact"><span class="key">Checked</span> <time datetime="{{ checked.iso }}">{{ checked.text }}</time>{% if !checked.distance.is_empty() %} <span class="quiet">{{ checked.distance }}</span>{% endif %}</li>
-{% if let Some(next) = next %}
-<li class="fact"><span class="key">Next</span> <time datetime="{{ next.iso }}">{{ next.text }}</time> <span class="quiet">{{ next.distance }}</span></li>
-{% else if is_served %}
-<li class="fact"><span class="key">Next</span> not planned</li>
-{% endif %}
-{% if let Some(running) = running %}
-<li class="fact busy"><span aria-hidden="true">↻</span> Run in progress since <time datetime="{{ running.iso }}">{{ running.text }}</time></li>
-{% endif %}
-{% if let Some((failed, why)) = failed %}
-<li class="fact bad"><span aria-hidden="true">✕</span> The run of <time datetime="{{ failed.iso }}">{{ failed.text }}</time> failed: {{ why }}</li>
-{% endif %}
-</ul>
-<ul class="tiles">
-{% for tile in tiles %}
-<li class="tile v-{{ tile.style.word }}{% if tile.is_none %} none{% endif %}"><a href="{{ tile.link }}"><span class="number">{{ tile.count }}</span><span class="word"><span class="mark" aria-hidden="true">{{ tile.style.symbol }}</span> {{ tile.style.word }}</span><span class="meaning">{{ tile.meaning }}</span></a></li>
-{% endfor %}
-</ul>
-{% if !parts.is_empty() %}
-<svg class="bar" width="100%" height="12" role="img" aria-label="{{ bar }}">
-{% for part in parts %}
-<rect class="v-{{ part.style.word }}" x="{{ part.from }}%" width="{{ part.length }}%" height="12"><title>{{ part.count }} {{ part.style.word }}</title></rect>
-{% endfor %}
-</svg>
-{% endif %}
-{% if !details.is_empty() %}
-<p class="quiet details">{{ details }}</p>
-{% endif %}
-</section>
-"##
-)]
+#[template(path = "status.html")]
 pub(super) struct StatusOverview {
     headline: String,
     most_unknown: Option<String>,

@@ -18,51 +18,7 @@ const HEIGHT: f64 = 100.0;
 
 /// The history section.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if !self.is_empty() %}
-<section class="card history" id="history" aria-labelledby="history-title">
-<div class="head"><h2 id="history-title">The last 90 days</h2><p class="quiet">{{ change }}</p></div>
-<figure><figcaption><span>Deployments by verdict</span><span class="quiet">top: {{ most }}</span></figcaption>
-<svg class="chart days" width="100%" height="150" viewBox="0 0 90 104" preserveAspectRatio="none" aria-hidden="true">
-{% for (at, length) in gaps %}
-<rect class="gap" x="{{ at }}" width="{{ length }}" y="0" height="100"/>
-{% endfor %}
-{% for bar in bars %}
-<g><title>{{ bar.title }}</title>
-{% for block in bar.blocks %}
-<rect class="v-{{ block.style.word }}" x="{{ bar.at }}" width=".86" y="{{ block.top }}" height="{{ block.height }}"/>
-{% endfor %}
-{% if !bar.complete %}<rect class="incomplete" x="{{ bar.at }}" width=".86" y="101" height="3"/>{% endif %}
-</g>
-{% endfor %}
-</svg></figure>
-{% if !lines.is_empty() %}
-<figure><figcaption><span>Base age: <span class="key-p90">90th percentile</span>, <span class="key-p50">median</span></span><span class="quiet">top: {{ oldest }} d{% if limit_at.is_some() %}, dashed: limit of {{ limit }} d{% endif %}</span></figcaption>
-<svg class="chart ages" width="100%" height="90" viewBox="0 0 90 100" preserveAspectRatio="none" aria-hidden="true">
-{% if let Some(at) = limit_at %}
-<line class="limit" x1="0" x2="90" y1="{{ at }}" y2="{{ at }}" vector-effect="non-scaling-stroke"/>
-{% endif %}
-{% for (class, points) in lines %}
-<polyline class="{{ class }}" points="{{ points }}" vector-effect="non-scaling-stroke"/>
-{% endfor %}
-</svg></figure>
-{% endif %}
-<p class="ends quiet"><span>{{ first }}</span><span>{{ last }}</span></p>
-<p class="legend quiet">{% for style in styles %}<span class="count v-{{ style.word }}"><span class="swatch" aria-hidden="true"></span>{{ style.word }}</span> {% endfor %}{% if has_gaps %}<span class="count"><span class="swatch gap" aria-hidden="true"></span>no run</span> {% endif %}{% if has_incomplete %}<span class="count"><span class="swatch incomplete" aria-hidden="true"></span>incomplete</span>{% endif %}</p>
-<details class="as-table"><summary>Show as table</summary>
-<div class="scroll" tabindex="0" role="region" aria-label="The last 90 days as a table">
-<table class="plain"><thead><tr><th scope="col">Day</th><th scope="col">Complete</th><th scope="col" class="num">Deployments</th>{% for style in styles %}<th scope="col" class="num">{{ style.word }}</th>{% endfor %}<th scope="col" class="num">Median age</th><th scope="col" class="num">90th percentile</th><th scope="col" class="num">Alerts</th></tr></thead><tbody>
-{% for row in rows %}
-<tr><th scope="row">{{ row.date }}</th><td>{{ row.complete }}</td><td class="num">{{ row.deployments }}</td>{% for count in row.counts %}<td class="num">{{ count }}</td>{% endfor %}<td class="num">{{ row.p50 }}</td><td class="num">{{ row.p90 }}</td><td class="num">{{ row.alerts }}</td></tr>
-{% endfor %}
-</tbody></table></div></details>
-</section>
-{% endif %}
-"##
-)]
+#[template(path = "trend.html")]
 pub(super) struct TrendChart {
     change: String,
     most: String,

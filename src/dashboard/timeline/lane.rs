@@ -35,39 +35,7 @@ const ROOMY: (f64, f64) = (2.0, 3.8);
 
 /// A lane of the timeline.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-<div class="lane">
-<div class="about"><h3><a href="{{ link }}">{{ name }}</a></h3>
-{% if let Some((runtime, status)) = runtime %}
-<span class="chip {{ status }}">{{ runtime }}</span>
-{% endif %}
-<p class="counts">{% for part in parts %}<span class="count v-{{ part.style.word }}"><span class="mark" aria-hidden="true">{{ part.style.symbol }}</span>{{ part.count }} {{ part.style.word }}</span> {% endfor %}</p>
-{% if !aside.is_empty() %}<p class="quiet">{{ aside }}</p>{% endif %}
-</div>
-<svg class="time" width="100%" height="64" aria-hidden="true">
-<rect class="too-old" x="0" y="0" width="{{ limit_at }}%" height="100%"/>
-<line class="limit" x1="{{ limit_at }}%" x2="{{ limit_at }}%" y1="0" y2="100%"/>
-<svg class="mid" y="50%" height="1">
-<line class="rail" x1="1%" x2="99%" y1="0" y2="0"/>
-<svg y="-5" height="10" viewBox="0 0 100 10" preserveAspectRatio="none"><path class="release" d="{{ strokes }}" vector-effect="non-scaling-stroke"/></svg>
-{% for at in current %}
-<line class="current" x1="{{ at }}%" x2="{{ at }}%" y1="-26" y2="26"/><circle class="current-ring" cx="{{ at }}%" cy="0" r="4.5"/>
-{% endfor %}
-{% for (class, stops) in stops %}
-<g class="{{ class }}">
-{% for stop in stops %}
-<a href="{{ stop.link }}" tabindex="-1"><title>{{ stop.title }}</title><circle class="stop v-{{ stop.style.word }}{% if stop.is_bound %} bound{% endif %}" cx="{{ stop.at }}%" cy="0" r="{{ stop.radius }}"/><text class="{% if stop.is_roomy %}inside{% else %}above{% endif %}" x="{{ stop.at }}%" y="{{ stop.text_y }}" text-anchor="middle">{{ stop.count }}</text></a>
-{% endfor %}
-</g>
-{% endfor %}
-</svg>
-</svg>
-</div>
-"##
-)]
+#[template(path = "timeline/lane.html")]
 pub(super) struct TimelineLane {
     name: String,
     link: String,

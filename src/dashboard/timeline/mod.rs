@@ -19,50 +19,7 @@ const MOST_LINES: usize = 200;
 
 /// The timeline.
 #[derive(Template)]
-#[template(
-    ext = "html",
-    whitespace = "minimize",
-    source = r##"
-{% if !lanes.is_empty() %}
-<section class="card lines" id="lines" aria-labelledby="lines-title">
-<div class="head"><h2 id="lines-title">Base lines</h2><p class="quiet">Deployments on the releases of each line. The size of a circle is the number of deployments on a release; a stroke is a release without deployments. The time axis is compressed towards the past.</p></div>
-<div class="lanes">
-<div class="lane axis" aria-hidden="true"><div class="about"></div><svg class="time" width="100%" height="34">
-<rect class="too-old" x="0" y="0" width="{{ limit_at }}%" height="34"/>
-{% for (at, name, is_minor) in ticks %}
-<text class="tick{% if is_minor %} minor{% endif %}" x="{{ at }}%" y="22" text-anchor="middle">{{ name }}</text>
-{% endfor %}
-<text class="tick limit" x="{{ limit_at }}%" y="22" text-anchor="middle">limit {{ limit }} d</text>
-<text class="tick" x="{{ today_at }}%" y="22" text-anchor="middle">today</text>
-</svg></div>
-{% for lane in lanes %}
-{{ lane }}
-{% endfor %}
-</div>
-{% if !more.is_empty() %}
-<details class="more"><summary>{{ more_title }}</summary>
-<div class="lanes">
-{% for lane in more %}
-{{ lane }}
-{% endfor %}
-</div></details>
-{% endif %}
-{% if !rest.is_empty() %}
-<p class="quiet">{{ rest }}</p>
-{% endif %}
-<p class="legend quiet"><svg width="22" height="16" aria-hidden="true"><circle class="current-ring" cx="11" cy="8" r="6"/></svg> current release <svg width="22" height="16" aria-hidden="true"><line class="release" x1="11" x2="11" y1="3" y2="13"/></svg> release <svg width="22" height="16" aria-hidden="true"><circle class="bound" cx="11" cy="8" r="6"/></svg> published by that date <svg width="22" height="16" aria-hidden="true"><rect class="too-old" width="22" height="16"/></svg> older than {{ limit }} d</p>
-<details class="as-table"><summary>Show as table</summary>
-<div class="scroll" tabindex="0" role="region" aria-label="Deployments by base line and release">
-<table class="plain"><thead><tr><th scope="col">Line</th><th scope="col">Release</th><th scope="col">Published</th><th scope="col" class="num">Age</th><th scope="col" class="num">Deployments</th><th scope="col">Verdicts</th></tr></thead>
-<tbody>
-{% for row in rows %}
-<tr><th scope="row">{{ row.line }}</th><td>{% if let Some(link) = row.link %}<a href="{{ link }}">{{ row.release }}</a>{% else %}{{ row.release }}{% endif %}{% if row.is_current %} (current){% endif %}{% if let Some(held) = row.held %} ({{ held }}){% endif %}</td><td>{{ row.published }}</td><td class="num">{{ row.age }}</td><td class="num">{{ row.deployments }}</td><td>{{ row.verdicts }}</td></tr>
-{% endfor %}
-</tbody></table></div></details>
-</section>
-{% endif %}
-"##
-)]
+#[template(path = "timeline/timeline.html")]
 pub(super) struct Timeline {
     limit: i64,
     limit_at: String,
