@@ -6,10 +6,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     ConfigProblem,
+    key_path::{KeyPath, ValueOrigin},
     problem::did_you_mean,
     removed,
     shape::{ConfigSchema, SettableKey},
-    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
+    tree::{ConfigNode, ConfigValue},
 };
 use crate::aws::unusable_variables;
 

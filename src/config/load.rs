@@ -11,12 +11,14 @@ use serde::Deserialize as _;
 use super::{
     CONFIG_VARIABLE, ConfigProblem, ConfigProblems, EnvironmentVariables, Settings, accounts, catalog,
     check::ConfigValidator,
-    environment, identify, inventory, network, notify, owners, policy,
+    environment, identify, inventory,
+    key_path::{KeyPath, ValueOrigin},
+    network, notify, owners, policy,
     raw::{RawConfig, schema},
     rebuild, registry, removed, serve,
     shape::ConfigSchema,
     store,
-    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
+    tree::{ConfigNode, ConfigValue},
     watch,
 };
 use crate::{

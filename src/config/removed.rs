@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, slice};
 
 use super::{
     ConfigProblem,
-    tree::{ConfigNode, ConfigValue, KeyPath},
+    key_path::KeyPath,
+    tree::{ConfigNode, ConfigValue},
     values::base_pattern,
 };
 use crate::identify::BaseRules;

@@ -1,75 +1,17 @@
-//! The judgement of one deployment: verdict, severity, action and reasons.
+//! Judges one deployment by the thresholds of the policy.
 
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    Action, LambdaRuntime, LinePosition, Policy, PolicySubject, Reason, ReasonCode, RuntimeCalendar, RuntimeStatus,
-    Severity, Thresholds, Verdict, identity, reasons,
+    Action, JudgeInput, Judgement, LambdaRuntime, LinePosition, Policy, PolicySubject, Reason, ReasonCode,
+    RuntimeCalendar, RuntimeStatus, Severity, Thresholds, Verdict, identity, reasons,
 };
 use crate::{
     identify::Identification,
     image::{ImageFacts, LambdaTag},
-    inventory::{ImageError, ImageErrorCode},
+    inventory::ImageErrorCode,
     resolve::{ProblemKind, Resolution},
 };
-
-/// The input of a judgement: what the earlier stages found.
-#[derive(Clone, Copy, Debug)]
-pub enum JudgeInput<'a> {
-    /// The image cannot be read.
-    Unreadable(&'a ImageError),
-    /// No base of the image is known.
-    Unidentified(UnidentifiedImage<'a>),
-    /// The base was identified, and resolved as far as possible.
-    Identified {
-        /// The image.
-        image: &'a ImageFacts,
-        /// How its base was identified; `None` for an inner base of a chain.
-        identification: Option<&'a Identification>,
-        /// The resolution of that base.
-        resolution: &'a Resolution,
-    },
-}
-
-/// An image whose base is unknown.
-#[derive(Clone, Copy, Debug)]
-pub struct UnidentifiedImage<'a> {
-    /// The image.
-    pub image: &'a ImageFacts,
-    /// The evidence about its base.
-    pub identification: &'a Identification,
-    /// When its repository received it.
-    pub pushed_at: Option<DateTime<Utc>>,
-    /// The label to name its base with, for the advice in the reason.
-    pub label: &'a str,
-}
-
-/// Verdict, severity, action and reasons.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
-    /// The worst verdict that holds.
-    pub verdict: Verdict,
-    /// Whether the base is older than the limit.
-    pub is_stale: bool,
-    /// Whether it has been behind for longer than the grace.
-    pub is_out_of_date: bool,
-    /// Whether the line's runtime is past its deprecation date.
-    pub is_deprecated: bool,
-    /// The Lambda runtime of the line and its support status.
-    pub runtime: Option<(LambdaRuntime, RuntimeStatus)>,
-    /// The severity, after overrides.
-    pub severity: Severity,
-    /// What to do.
-    pub action: Action,
-    /// The reasons, the one that the action addresses first.
-    pub reasons: Vec<Reason>,
-    /// The position of the base on its release line.
-    pub line_position: LinePosition,
-    /// Whether the current release differs in content; `None` if that is unknown or if the base is not behind.
-    pub content_changed: Option<bool>,
-    /// The override that was applied.
-    pub rule: Option<String>,
-}
 
 /// Judges one deployment as of `now`.
 ///

@@ -11,6 +11,7 @@ pub mod csv;
 pub mod dockerfiles;
 mod error;
 mod exemption;
+mod exemption_note;
 pub mod explain;
 mod finding;
 mod fitting;
