@@ -9,7 +9,7 @@ ARG RUST=public.ecr.aws/docker/library/rust:1.95-bookworm
 
 FROM ${RUST} AS build
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock askama.toml ./
 COPY src ./src
 COPY config ./config
 COPY docs/verdicts.md ./docs/verdicts.md

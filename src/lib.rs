@@ -2,7 +2,7 @@
 //!
 //! The stages of the pipeline are modules, in the order of the data flow: [`inventory`] lists deployments, [`identify`]
 //! finds the base of each image, [`resolve`] finds the current release of each base, [`judge`] derives a verdict, and
-//! [`report`] presents the findings. [`audit`] runs the pipeline.
+//! [`report`] presents the findings, [`dashboard`] as a web page. [`audit`] runs the pipeline.
 //!
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
 //! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
@@ -21,6 +21,7 @@ pub mod aws;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod dashboard;
 pub mod dockerfile;
 #[cfg(test)]
 #[path = "../fuzz/mod.rs"]

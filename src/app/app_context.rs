@@ -65,6 +65,11 @@ impl AppContext {
         Self::over(settings, Aws::new(Arc::clone(&requests)), requests, Catalog::reading).await
     }
 
+    /// The location of the latest report, for people.
+    pub(crate) fn report_location(&self) -> String {
+        format!("{}/{}", self.store.location(), store::LATEST)
+    }
+
     /// Saves changes of the catalog to the store or to its folder.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use super::Console;
 use crate::{
     cli::{ReportFormat, ReportOutput},
-    report::{RenderOptions, Report, csv, html, json, markdown, sarif, table},
+    dashboard,
+    report::{RenderOptions, Report, csv, json, markdown, sarif, table},
 };
 
 /// A destination of the report. Opened before the audit, so that an invalid path fails early.
@@ -101,7 +102,7 @@ fn render(report: &Report, format: ReportFormat, style: &RenderOptions) -> Strin
         ReportFormat::Table => table::render(report, style),
         ReportFormat::Json => json::render(report),
         ReportFormat::Markdown => markdown::render(report),
-        ReportFormat::Html => html::render(report),
+        ReportFormat::Html => dashboard::render(report),
         ReportFormat::Csv => csv::render(report),
         ReportFormat::Sarif => sarif::render(report),
     }

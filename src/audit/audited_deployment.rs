@@ -7,12 +7,13 @@ use std::{
 
 use super::{
     AuditOptions,
-    replacements::{NewerImage, NewerImages},
+    judged_image::{JudgedImage, judged},
+    newer_image::{NewerImage, NewerImages},
 };
 use crate::{
-    identify::{Identification, IdentifiedBase, OCI_BASE_NAME},
+    identify::Identification,
     inventory::{CollectionError, Deployment},
-    judge::{ChainLink, JudgeInput, Judgement, PolicyScope, UnidentifiedImage, exemption_usage, judge, judge_chain},
+    judge::{ChainLink, Judgement, PolicyScope, exemption_usage},
     report::{
         ErrorEntry, ExemptionFields, Finding, FindingSubjects, LineFields, Note, ReplacementFields, SubjectFields,
         SubjectNames,
@@ -199,50 +200,4 @@ impl FindingDraft<'_> {
         let finding = Finding::new(audited.deployment, &chain, judgement, options.now);
         Finding { replacement, subjects, exemption, ..finding }
     }
-}
-
-/// The judgements of one image.
-pub(super) struct JudgedImage<'a> {
-    /// Its bases, each with its own judgement.
-    pub(super) chain: Vec<ChainLink<'a>>,
-    /// The judgement of the chain.
-    pub(super) judgement: Judgement,
-}
-
-/// Judges the image of `candidate`, as if it were deployed instead of `deployment`.
-pub(super) fn judged<'a>(
-    deployment: &Deployment,
-    candidate: &'a Deployment,
-    identification: &'a Identification,
-    resolutions: impl Iterator<Item = &'a Resolution>,
-    options: &AuditOptions,
-) -> JudgedImage<'a> {
-    let judge_as = |input: JudgeInput<'_>, base: Option<&IdentifiedBase>, resolution: Option<&Resolution>| {
-        let subjects = SubjectNames::new(deployment, base, resolution);
-        judge(input, subjects.subject(), &options.policy, options.now)
-    };
-    let image = match &candidate.image {
-        Ok(image) => &*image.facts,
-        Err(unreadable) => {
-            return JudgedImage {
-                chain: Vec::new(),
-                judgement: judge_as(JudgeInput::Unreadable(unreadable), None, None),
-            };
-        }
-    };
-    let bases = identification.chain.iter().zip(resolutions).enumerate();
-    let chain: Vec<_> = bases
-        .map(|(index, (base, resolution))| {
-            let identification = (index == 0).then_some(identification);
-            let input = JudgeInput::Identified { image, identification, resolution };
-            ChainLink { base, resolution, judgement: judge_as(input, Some(base), Some(resolution)) }
-        })
-        .collect();
-    let unidentified = || {
-        let label = options.identify.labels.first().map_or(OCI_BASE_NAME, String::as_str);
-        let input = UnidentifiedImage { image, identification, pushed_at: candidate.pushed_at, label };
-        judge_as(JudgeInput::Unidentified(input), None, None)
-    };
-    let judgement = judge_chain(&chain, image).unwrap_or_else(unidentified);
-    JudgedImage { chain, judgement }
 }

@@ -5,6 +5,8 @@ mod audited_deployment;
 mod bases;
 mod eager;
 mod identified;
+mod judged_image;
+mod newer_image;
 mod provenance;
 mod replacements;
 
@@ -26,7 +28,7 @@ use self::{
 };
 pub use self::{
     audited_deployment::{AuditResult, AuditedDeployment},
-    replacements::NewerImage,
+    newer_image::NewerImage,
 };
 use crate::{
     identify::{self, Identification},

@@ -5,14 +5,17 @@ use std::{collections::BTreeMap, iter, sync::Arc};
 
 use futures::{StreamExt, stream};
 
-use super::{AuditOptions, AuditResult, AuditedDeployment, audited_deployment::judged};
+use super::{
+    AuditOptions, AuditResult, AuditedDeployment,
+    newer_image::{NewerImage, NewerImages},
+};
 use crate::{
     identify::{self, Identification, combine, identify},
     image::{Digest, DigestContent, ImageFacts, Reference, Repository},
     inventory::{DeployedImage, Deployment, ImageAvailability, ImageSource, RepositoryImages, StoredImage},
-    judge::{Judgement, RedeployRule, Replacement, TagSeries, TagShape},
-    report::{ReplacementFields, SubjectNames},
-    resolve::{BaseQueryKey, BaseResolver, ComparedImage, ImageDates, LayerSearcher, Resolution, base_queries},
+    judge::{RedeployRule, TagSeries, TagShape},
+    report::SubjectNames,
+    resolve::{BaseQueryKey, BaseResolver, ComparedImage, ImageDates, LayerSearcher, base_queries},
     store::ImageReader,
 };
 
@@ -29,18 +32,6 @@ pub(super) struct ReplacementSearch<'a> {
     pub(super) identify: &'a identify::IdentifySettings,
     pub(super) images_by_repository: &'a BTreeMap<Repository, Arc<RepositoryImages>>,
     pub(super) dates: &'a ImageDates,
-}
-
-/// A newer image and its base.
-#[derive(Debug)]
-pub struct NewerImage {
-    /// The deployment, as if it ran this image.
-    deployment: Deployment,
-    digest: Digest,
-    name: String,
-    identification: Identification,
-    /// One for each base in its chain, so at least one.
-    resolutions: Vec<Resolution>,
 }
 
 /// The images of a repository that may replace the deployed one.
@@ -90,44 +81,6 @@ impl<'a> ReplacementCandidates<'a> {
 /// The key by which deployments share a replacement: repository, deployed image, deployed tag, and the position of the
 /// rule.
 type ReplacementKey = (Repository, Digest, Option<String>, Option<usize>);
-
-/// The best newer image found for deployments, by their ids.
-#[derive(Debug, Default)]
-pub(super) struct NewerImages(BTreeMap<String, Arc<NewerImage>>);
-
-impl NewerImages {
-    /// The newer image for `deployment`, if there is one.
-    pub(super) fn for_deployment(&self, deployment: &Deployment) -> Option<&NewerImage> {
-        self.0.get(&deployment.id).map(Arc::as_ref)
-    }
-}
-
-impl NewerImage {
-    /// Its judgement, as if it were deployed instead of `deployment`.
-    pub(super) fn judged(&self, deployment: &Deployment, options: &AuditOptions) -> Judgement {
-        judged(deployment, &self.deployment, &self.identification, self.resolutions.iter(), options).judgement
-    }
-
-    fn resolution(&self) -> &Resolution {
-        self.resolutions.first().expect("every replacement has a known base")
-    }
-
-    /// The data to compare it by.
-    pub(super) fn replacement<'a>(&'a self, judgement: &'a Judgement) -> Replacement<'a> {
-        Replacement { name: &self.name, pushed_at: self.deployment.pushed_at, judgement, resolution: self.resolution() }
-    }
-
-    /// The fields of the report.
-    pub(super) fn fields(&self, judgement: &Judgement) -> ReplacementFields {
-        ReplacementFields {
-            reference: self.deployment.reference.to_string().into(),
-            digest: self.digest.clone(),
-            pushed_at: self.deployment.pushed_at,
-            base_release: self.resolution().base.release.as_ref().map(ToString::to_string),
-            verdict: judgement.verdict,
-        }
-    }
-}
 
 impl ReplacementSearch<'_> {
     /// The best newer image for each deployment that another image could improve.

@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     ConfigProblem, EnvironmentVariables,
-    tree::{ConfigNode, KeyPath, ValueOrigin},
+    key_path::{KeyPath, ValueOrigin},
+    tree::ConfigNode,
     values::{DurationText, duration},
 };
 use crate::secret::Secret;

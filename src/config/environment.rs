@@ -6,9 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     ConfigProblem,
+    key_path::{KeyPath, ValueOrigin},
     problem::did_you_mean,
     shape::{ConfigSchema, SettableKey},
-    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
+    tree::{ConfigNode, ConfigValue},
 };
 use crate::aws::unusable_variables;
 

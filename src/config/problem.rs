@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::tree::{KeyPath, ValueOrigin};
+use super::key_path::{KeyPath, ValueOrigin};
 
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 
 use super::{
     ConfigProblem,
+    key_path::KeyPath,
     problem::did_you_mean,
-    tree::{ConfigNode, ConfigValue, KeyPath},
+    tree::{ConfigNode, ConfigValue},
 };
 
 /// The schema of the configuration.

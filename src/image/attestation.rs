@@ -1,4 +1,4 @@
-//! Attestations of an image: the envelopes of statements, and the provenance that they contain.
+//! Attestations of an image: the envelopes of statements.
 //!
 //! Signatures are not verified, because attestations are not trusted: an image that they name counts only after its
 //! layers were compared.
@@ -9,37 +9,15 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::{BuildMaterial, Digest, InvalidDocument, QUOTED_BYTES, clip, lenient};
+use super::{InvalidDocument, QUOTED_BYTES, clip, lenient};
 
 /// The payload type of an in-toto statement (in-toto attestation framework, envelope.md).
 const STATEMENT: &str = "application/vnd.in-toto+json";
 /// Padding is optional.
 const BASE64: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-
-/// The provenance of an image, from all its attestations.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Provenance {
-    /// The images that the build pulled, in arbitrary order.
-    pub materials: Vec<BuildMaterial>,
-    /// The number of attestations that may hold provenance.
-    pub attestation_count: usize,
-    /// The unusable attestations.
-    pub unusable: Vec<UnusableAttestation>,
-    /// Why there may be more attestations.
-    pub unlisted: Option<String>,
-}
-
-/// An unusable attestation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnusableAttestation {
-    /// The digest of its manifest.
-    pub digest: Digest,
-    /// The reason, for people.
-    pub why: String,
-}
 
 /// Whether layers and artifacts of this media type hold an in-toto statement in a DSSE envelope or a Sigstore bundle.
 #[must_use]

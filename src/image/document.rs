@@ -1,19 +1,20 @@
 //! Manifests and indexes, checked by their content as well as their media type.
 
-use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
-    Annotations, Digest, DigestKind, ImageIndex, MESSAGE_BYTES, QUOTED_BYTES,
+    Annotations, ChildManifest, Digest, DigestKind, InvalidDocument, QUOTED_BYTES,
     attestation::is_envelope,
     clip,
     descriptor::{RawDescriptor, essence, predicate_type},
-    fingerprint, is_provenance,
+    fingerprint,
+    invalid_document::INDEX_IMAGES,
+    is_provenance,
     lenient::{self, FirstEntries, LenientEntry},
 };
 
-/// The most images of an index that are read. Each costs two requests; an index of a few megabytes can list ten
-/// thousand.
-const INDEX_IMAGES: usize = 128;
 /// The most entries of an index that are read: images and their attestations.
 const INDEX_ENTRIES: usize = 1024;
 
@@ -24,6 +25,16 @@ pub enum ManifestDocument {
     Index(ImageIndex),
     /// An image manifest.
     Manifest(ImageManifest),
+}
+
+/// An image index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageIndex {
+    /// Its images; attestations are left out.
+    pub children: Vec<ChildManifest>,
+    /// The index's own annotations.
+    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// The manifest of one platform.
@@ -75,42 +86,6 @@ impl ImageManifest {
             statements: Vec::new(),
             annotations: Annotations::new(),
         }
-    }
-}
-
-/// Why a document is malformed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidDocument {
-    /// The media type is not one of the four.
-    #[error("media type {0:?} is not an image manifest or index")]
-    MediaType(String),
-    /// Header and body have different media types.
-    #[error("it is served as {served}, but its mediaType is {stated}")]
-    Contradiction {
-        /// The `Content-Type` of the response.
-        served: String,
-        /// The `mediaType` in the body.
-        stated: String,
-    },
-    /// The body has the fields of a manifest and of an index, so that readers could interpret it differently.
-    #[error("it has the fields of both a manifest and an index")]
-    Ambiguous,
-    /// The index lists too many images.
-    #[error("its index lists {0} images; at most {INDEX_IMAGES} are read")]
-    TooManyImages(usize),
-    /// The body is not JSON of the expected shape.
-    #[error("it does not parse: {0}")]
-    Json(String),
-}
-
-impl InvalidDocument {
-    /// The body is not JSON of the expected shape; `why` may quote it.
-    pub(super) fn json(why: impl std::fmt::Display) -> Self {
-        Self::Json(clip(why.to_string(), MESSAGE_BYTES))
-    }
-
-    fn media_type(media_type: &str) -> Self {
-        Self::MediaType(clip(media_type, QUOTED_BYTES))
     }
 }
 

@@ -6,17 +6,14 @@ use chrono::{DateTime, Duration, TimeZone, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildHistory, ChildManifest, Digest, DigestKind, ImageManifest, ImageProfile, InvalidDocument, LambdaFingerprint,
-    Platform,
+    Annotations, BuildHistory, Digest, DigestKind, ImageIndex, ImageManifest, ImageProfile, InvalidDocument,
+    LambdaFingerprint, Platform,
     build_history::RawHistory,
     document::LAYERS,
     fingerprint::LambdaEnvironmentSigns,
     lenient::{self, FirstEntries, LenientText},
     profile,
 };
-
-/// Annotations or labels: untrusted text by key.
-pub type Annotations = BTreeMap<String, String>;
 
 /// The content of a digest, reduced to the fields that basewatch uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,16 +35,6 @@ impl DigestContent {
             Self::Image(_) => DigestKind::Manifest,
         }
     }
-}
-
-/// An image index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageIndex {
-    /// Its images; attestations are left out.
-    pub children: Vec<ChildManifest>,
-    /// The index's own annotations.
-    #[serde(default, deserialize_with = "lenient::texts", skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: Annotations,
 }
 
 /// The image of one platform: the used fields of manifest and configuration. Environment variables may be secrets and

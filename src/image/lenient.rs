@@ -3,7 +3,7 @@
 //! Only used values are kept: a document of a few megabytes can have millions of entries, each of which would take many
 //! times its length in memory.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use chrono::{DateTime, Utc};
 use serde::{
@@ -11,10 +11,10 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{
-    Annotations,
-    bounds::{VALUE_BYTES, kept},
-};
+use super::bounds::{VALUE_BYTES, kept};
+
+/// Annotations or labels: untrusted text by key.
+pub type Annotations = BTreeMap<String, String>;
 
 /// The longest key of a label or annotation that is kept, in bytes.
 const KEY_BYTES: usize = 256;

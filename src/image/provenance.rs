@@ -47,6 +47,28 @@ pub struct BuildMaterial {
     pub layers: Vec<Digest>,
 }
 
+/// The provenance of an image, from all its attestations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The images that the build pulled, in arbitrary order.
+    pub materials: Vec<BuildMaterial>,
+    /// The number of attestations that may hold provenance.
+    pub attestation_count: usize,
+    /// The unusable attestations.
+    pub unusable: Vec<UnusableAttestation>,
+    /// Why there may be more attestations.
+    pub unlisted: Option<String>,
+}
+
+/// An unusable attestation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusableAttestation {
+    /// The digest of its manifest.
+    pub digest: Digest,
+    /// The reason, for people.
+    pub why: String,
+}
+
 /// The images that the build of `image` pulled, from the statement or envelope `body`; empty if that is not provenance,
 /// is about another image, or lists none.
 ///

@@ -5,22 +5,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
     AffectedScope, CollectionError, InventoryFilter, OwnerSettings, RegionSelection, RepositoryImages, ResourceTags,
     account_region::AccountRegion,
-    ecr::{EcrRepository, repository_images},
 };
 use crate::{
     aws::{Aws, AwsError},
-    image::{AccountId, ErrorCode, Region, Repository},
+    image::{AccountId, Region, Repository},
     single_flight::SingleFlight,
-    store::{ImageReader, ResourceTagsRecord},
+    store::ImageReader,
 };
-
-/// How long cached resource tags of a repository are used.
-const TAGS_LAST: TimeDelta = TimeDelta::days(1);
 
 /// Called with each AWS account whose repositories are read, before the first request to its registries.
 pub type AllowAccount = Arc<dyn Fn(&str) + Send + Sync>;
@@ -46,8 +42,8 @@ pub struct AwsScope {
     /// The time of the system clock when the run started.
     pub(super) seen_at: DateTime<Utc>,
     regions: SingleFlight<Option<AccountId>, Result<Vec<Region>, AwsError>>,
-    repository_images: SingleFlight<Repository, Result<Arc<RepositoryImages>, CollectionError>>,
-    tags: SingleFlight<Repository, Arc<ResourceTags>>,
+    pub(super) repository_images: SingleFlight<Repository, Result<Arc<RepositoryImages>, CollectionError>>,
+    pub(super) tags: SingleFlight<Repository, Arc<ResourceTags>>,
     errors: Mutex<BTreeMap<String, CollectionError>>,
     accounts: Mutex<BTreeSet<String>>,
 }
@@ -151,56 +147,6 @@ impl AwsScope {
     /// Whether images of `account` are audited.
     pub(super) fn is_allowed(&self, account: &str) -> bool {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner).contains(account)
-    }
-
-    /// The images of a workload's `repository`: empty if it was deleted; `None`, with a recorded error, if it cannot be
-    /// listed.
-    pub(super) async fn images_of_deployed(&self, repository: &EcrRepository) -> Option<Arc<RepositoryImages>> {
-        match self.repository_images(repository).await {
-            Ok(listed) => Some(listed),
-            Err(error) if error.code == ErrorCode::NotFound => Some(Arc::default()),
-            Err(error) => {
-                self.record_error(error);
-                None
-            }
-        }
-    }
-
-    /// The images of `repository`, listed once a run.
-    pub(super) async fn repository_images(
-        &self,
-        repository: &EcrRepository,
-    ) -> Result<Arc<RepositoryImages>, CollectionError> {
-        self.repository_images
-            .get(repository.repository.clone(), async || repository_images(repository).await.map(Arc::new))
-            .await
-    }
-
-    /// The resource tags of `repository`, if owners are determined by tags or `is_needed` is set. Cached for a day.
-    pub(super) async fn repository_tags(&self, repository: &EcrRepository, is_needed: bool) -> Arc<ResourceTags> {
-        if self.owners.tags.is_empty() && !is_needed {
-            return Arc::default();
-        }
-        let read_tags = async || {
-            let name = &repository.repository;
-            let known = self.images.catalog().read_repository(name, |record| record.resource_tags.clone());
-            if let Some(known) = known.filter(|known| self.seen_at - known.read_at < TAGS_LAST) {
-                return Arc::new(known.tags);
-            }
-            match repository.resource_tags().await {
-                Ok(tags) => {
-                    let record = ResourceTagsRecord { read_at: self.seen_at, tags: tags.clone() };
-                    self.images.catalog().update_repository(name, |known| known.resource_tags = Some(record));
-                    Arc::new(tags)
-                }
-                Err(failure) => {
-                    // Only the owner is unknown then, but owners and tags may select what to read.
-                    self.record_error(CollectionError::new(repository.scope(), repository.extent(None), failure));
-                    Arc::default()
-                }
-            }
-        };
-        self.tags.get(repository.repository.clone(), read_tags).await
     }
 
     /// Records an error; errors of the same scope and code are merged.

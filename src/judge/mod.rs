@@ -1,8 +1,11 @@
 //! Stage 4: verdict, severity, action and reasons for each deployment. Pure: no clock, no network, no files.
 
+mod apply_policy;
 mod chain;
 mod exemption;
+mod exemption_usage;
 mod identity;
+mod judge_input;
 mod judgement;
 mod line_position;
 mod policy;
@@ -19,9 +22,12 @@ mod verdict;
 mod workload;
 mod workload_state;
 
+pub use apply_policy::judge;
 pub use chain::{ChainLink, awaited, judge_chain};
-pub use exemption::{Exemption, ExemptionUsage, exemption_usage};
-pub use judgement::{JudgeInput, Judgement, UnidentifiedImage, judge};
+pub use exemption::Exemption;
+pub use exemption_usage::{ExemptionUsage, exemption_usage};
+pub use judge_input::{JudgeInput, UnidentifiedImage};
+pub use judgement::Judgement;
 pub use line_position::LinePosition;
 pub use policy::{Policy, PolicyOverride, RedeployRule, Thresholds};
 pub use reason::{Reason, ReasonCode};

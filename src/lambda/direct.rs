@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{
+    context::open,
     event::DirectInvocation,
-    failure::{InvocationFailure, InvocationFailureKind},
-    handler::{InvocationResult, open},
+    failure::{InvocationFailure, InvocationFailureKind, InvocationResult},
     metrics::LambdaMetrics,
 };
 use crate::{

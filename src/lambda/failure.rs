@@ -1,11 +1,15 @@
 //! Errors of invocations.
 
 use lambda_runtime::Diagnostic;
+use serde_json::Value;
 
 use crate::image::clip;
 
 /// The maximum length of a message, in bytes. A configuration may have many problems.
 const MESSAGE_BYTES: usize = 16 * 1024;
+
+/// The response of an invocation.
+pub(super) type InvocationResult = Result<Value, InvocationFailure>;
 
 /// A failed invocation.
 #[derive(Clone, Debug, PartialEq, Eq)]

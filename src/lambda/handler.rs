@@ -12,19 +12,20 @@ use chrono::Utc;
 use serde_json::Value;
 
 use super::{
+    context::open,
     deadline::TimeLeft,
     direct,
     event::InvocationEvent,
-    failure::{InvocationFailure, InvocationFailureKind},
+    failure::{InvocationFailure, InvocationFailureKind, InvocationResult},
     image_push,
     metrics::{LambdaMetrics, RunEnding},
 };
 use crate::{
-    app::{AppContext, RunInstants, audit::nothing_to_audit, loaded_as},
+    app::{RunInstants, audit::nothing_to_audit, loaded_as},
     aws::Aws,
     config::{CliOverrides, EnvironmentVariables, Settings},
     http::RequestCounter,
-    run::{self, CompletedRun, Deadlines, TimedOut, within},
+    run::{self, CompletedRun, Deadlines, RunFailure},
 };
 
 /// The state that invocations share.
@@ -42,9 +43,6 @@ pub(super) struct InvocationOutcome {
     /// Its metrics.
     pub(super) metrics: LambdaMetrics,
 }
-
-/// The response of an invocation.
-pub(super) type InvocationResult = Result<Value, InvocationFailure>;
 
 impl InvocationHandler {
     /// Creates a handler, and validates the configuration.
@@ -121,30 +119,15 @@ impl InvocationHandler {
         }
         let context = open(&settings, &self.aws, deadlines).await?;
         // Boxed, because the future of a run is large.
-        let run = Box::pin(run::once_until(&settings, &context, RunInstants::new(None), deadlines)).await;
+        let run = Box::pin(run::once(&settings, &context, RunInstants::new(None), deadlines, &|_| ())).await;
         metrics.count("Requests", context.clients.requests.total());
-        match run.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Failed, &error))? {
-            Err(TimedOut::Audit) => Err(InvocationFailure::timed_out("the audit was complete")),
-            Err(TimedOut::Notifying(_)) => Err(InvocationFailure::timed_out("all notifications were sent")),
-            Ok(run) => {
-                metrics.completed(&run);
-                Ok(response(&run))
-            }
-        }
-    }
-}
-
-/// Creates the context of one invocation.
-pub(super) async fn open(
-    settings: &Settings,
-    aws: &Aws,
-    deadlines: Deadlines,
-) -> Result<AppContext, InvocationFailure> {
-    match within(deadlines.audit, AppContext::open_as(settings, aws)).await {
-        Some(context) => {
-            context.map_err(|error| InvocationFailure::from_error(InvocationFailureKind::Configuration, &error))
-        }
-        None => Err(InvocationFailure::timed_out("the store was read")),
+        let run = run.map_err(|failure| match failure {
+            RunFailure::AuditTimedOut => InvocationFailure::timed_out("the audit was complete"),
+            RunFailure::NotifyingTimedOut => InvocationFailure::timed_out("all notifications were sent"),
+            RunFailure::Failed(error) => InvocationFailure::from_error(InvocationFailureKind::Failed, &error),
+        })?;
+        metrics.completed(&run);
+        Ok(response(&run))
     }
 }
 

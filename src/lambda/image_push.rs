@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    failure::{InvocationFailure, InvocationFailureKind},
-    handler::{InvocationResult, open},
+    context::open,
+    failure::{InvocationFailure, InvocationFailureKind, InvocationResult},
     metrics::LambdaMetrics,
 };
 use crate::{

@@ -3,6 +3,7 @@
 //!
 //! Writes only metrics to standard output, and logs to standard error. See `docs/lambda.md`.
 
+mod context;
 mod deadline;
 mod direct;
 mod event;

@@ -6,6 +6,7 @@ mod crawl;
 mod encoding;
 mod journal;
 mod listing;
+mod refusal;
 mod signature;
 mod signed;
 mod source;
@@ -24,8 +25,9 @@ pub use self::{
     encoding::{DecodeError, MOST_BYTES},
     journal::{CrawlJournal, JournalError},
     listing::{CrawlScope, LineListing},
+    refusal::CatalogRefusal,
     signature::{InvalidKey, PublicKey, SigningKey},
-    signed::{AcceptedCatalog, CatalogRefusal, SignedCatalog, accept},
+    signed::{AcceptedCatalog, SignedCatalog, accept},
     source::{CatalogSource, SIGNATURE_SUFFIX},
 };
 use crate::image::{Digest, LambdaTag, PlatformRelease, Repository, is_tag};

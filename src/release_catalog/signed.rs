@@ -1,8 +1,8 @@
 //! Acceptance of release catalogs: signed, intact, and not older than the last accepted one.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 
-use super::{DecodeError, PublicKey, ReleaseCatalog};
+use super::{CatalogRefusal, PublicKey, ReleaseCatalog};
 
 /// The bytes of a catalog and of its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,35 +20,6 @@ pub struct AcceptedCatalog {
     pub catalog: ReleaseCatalog,
     /// Its bytes and their signature.
     pub signed: SignedCatalog,
-}
-
-/// Why a catalog is rejected.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CatalogRefusal {
-    /// It has no signature.
-    #[error("it is not signed: sign it with `basewatch catalog export --key KEY`")]
-    Unsigned,
-    /// Its signature was made for other bytes or with another key.
-    #[error("its signature does not verify: {why}")]
-    Signature {
-        /// The error.
-        why: &'static str,
-    },
-    /// It cannot be decoded, although its signature is valid.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// A newer one was accepted before: this may be a replay.
-    #[error(
-        "it was built at {}, but one built at {} was accepted before",
-        .built_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        .accepted_at.to_rfc3339_opts(SecondsFormat::Secs, true)
-    )]
-    Older {
-        /// When it was built.
-        built_at: DateTime<Utc>,
-        /// When the newest accepted catalog was built.
-        accepted_at: DateTime<Utc>,
-    },
 }
 
 /// Accepts `signed` if its signature is valid for `key` and it was not built before `newest`, the build time of the

@@ -106,7 +106,7 @@ impl Report {
     }
 
     /// All other notes. Reports show the most-unknown note at the top.
-    pub(super) fn other_notes(&self) -> impl Iterator<Item = &Note> {
+    pub(crate) fn other_notes(&self) -> impl Iterator<Item = &Note> {
         self.notes.iter().filter(|note| !note.has_code(NoteCode::MostUnknown))
     }
 

@@ -306,3 +306,23 @@ pub struct ReasonFields {
     /// The message.
     pub message: String,
 }
+
+impl Finding {
+    /// The severity of the base, without the workload.
+    #[must_use]
+    pub fn base_severity(&self) -> Severity {
+        self.subjects.as_ref().map_or(self.severity, |subjects| subjects.base.severity)
+    }
+
+    /// The action for the base, without the workload.
+    #[must_use]
+    pub fn base_action(&self) -> Action {
+        self.subjects.as_ref().map_or(self.action, |subjects| subjects.base.action)
+    }
+
+    /// Whether an exemption covers the base.
+    #[must_use]
+    pub fn is_base_exempted(&self) -> bool {
+        self.subjects.as_ref().map_or(self.exemption.is_some(), |subjects| subjects.base.exempted)
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
 }
 
 /// `2 stale, 1 out-of-date`, worst first, unknown last.
-pub(super) fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
+pub(crate) fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> String {
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for (verdict, number) in verdicts {
         *counts.entry(verdict).or_default() += number;
@@ -39,7 +39,7 @@ pub(super) fn tally(verdicts: impl IntoIterator<Item = (Verdict, u64)>) -> Strin
 }
 
 /// `exempted until 2027-01-31 by payments: replaced in Q1`.
-pub(super) fn exempted(exemption: &ExemptionFields) -> String {
+pub(crate) fn exempted(exemption: &ExemptionFields) -> String {
     let ExemptionFields { reason, owner, until } = exemption;
     format!("exempted until {until} by {owner}: {reason}")
 }
@@ -72,7 +72,7 @@ pub(crate) fn age(age_days: Option<i64>, source: Option<PublishDateSource>) -> S
 }
 
 /// The verb for a publish date: `published`, `published by` for a bound, `built` for an estimate.
-pub(super) fn dated(source: PublishDateSource) -> &'static str {
+pub(crate) fn dated(source: PublishDateSource) -> &'static str {
     match source {
         source if source.is_bound() => "published by",
         source if source.is_estimate() => "built",

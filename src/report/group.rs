@@ -71,11 +71,11 @@ pub(super) struct NameQualifiers {
 
 /// The distinguishing properties of each deployment name in a report.
 #[derive(Debug, Default)]
-pub(super) struct DeploymentNames<'a>(HashMap<String, (&'a Finding, NameQualifiers)>);
+pub(crate) struct DeploymentNames<'a>(HashMap<String, (&'a Finding, NameQualifiers)>);
 
 impl<'a> DeploymentNames<'a> {
     /// The names of `findings`.
-    pub(super) fn new(findings: &'a [Finding]) -> Self {
+    pub(crate) fn new(findings: &'a [Finding]) -> Self {
         let mut names = HashMap::new();
         for finding in findings {
             let (first, lacking) = names
@@ -89,7 +89,7 @@ impl<'a> DeploymentNames<'a> {
     }
 
     /// The qualifier to append to the name of `finding`: ` arm64 eu-west-1`; usually empty.
-    pub(super) fn qualifier(&self, finding: &Finding) -> String {
+    pub(crate) fn qualifier(&self, finding: &Finding) -> String {
         let deployment = &finding.deployment;
         let Some((_, lacking)) = self.0.get(&format::deployment_name(deployment)) else { return String::new() };
         let parts = [

@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
 use crate::judge::{Action, Judgement, Severity};
 
 /// Severity, action and reasons by subject. The finding itself combines both.
@@ -34,25 +33,5 @@ impl SubjectFields {
     pub fn new(judgement: &Judgement, exempted: bool) -> Self {
         let codes = judgement.reasons.iter().map(|reason| reason.code.as_str().to_owned());
         Self { severity: judgement.severity, action: judgement.action, reasons: codes.collect(), exempted }
-    }
-}
-
-impl Finding {
-    /// The severity of the base, without the workload.
-    #[must_use]
-    pub fn base_severity(&self) -> Severity {
-        self.subjects.as_ref().map_or(self.severity, |subjects| subjects.base.severity)
-    }
-
-    /// The action for the base, without the workload.
-    #[must_use]
-    pub fn base_action(&self) -> Action {
-        self.subjects.as_ref().map_or(self.action, |subjects| subjects.base.action)
-    }
-
-    /// Whether an exemption covers the base.
-    #[must_use]
-    pub fn is_base_exempted(&self) -> bool {
-        self.subjects.as_ref().map_or(self.exemption.is_some(), |subjects| subjects.base.exempted)
     }
 }

@@ -1,8 +1,8 @@
 //! The base in use: its digests, and the dated tag that carries it.
 
 use super::{
-    BaseQuery, BaseResolver, CurrentImage, LineSource, ProblemKind, PublishDate, PublishDateSource, Resolution,
-    ResolutionProblem, ResolvedBase, StepOutcome, observed::ReleaseDigests, tags::TagSearch,
+    BaseQuery, BaseResolver, CurrentImage, LineSource, ProblemKind, PublishDate, Resolution, ResolutionProblem,
+    ResolvedBase, StepOutcome, observed::ReleaseDigests, tags::TagSearch,
 };
 use crate::{
     image::{
@@ -66,14 +66,14 @@ impl BaseResolver {
                 let error = self.absence(&Reference::tagged(repository.clone(), &text));
                 resolution.add_problem(base_problem(&error, query));
                 resolution.base.release = Some(tag.release());
-                resolution.base.published = dated(tag);
+                resolution.base.published = PublishDate::from_tag(tag);
             }
             Ok(None) => resolution.step("recorded tag", StepOutcome::NotFound, format!("there is no tag {text}")),
             Err(error) => {
                 resolution.add_problem(base_problem(&error, query));
                 if query.base.digest.is_none() {
                     resolution.base.release = Some(tag.release());
-                    resolution.base.published = dated(tag);
+                    resolution.base.published = PublishDate::from_tag(tag);
                 }
             }
         }
@@ -87,7 +87,7 @@ impl BaseResolver {
         }
         if let Some(release) = self.known_release(repository, &[digest]) {
             resolution.step("dated tag", StepOutcome::Found, format!("{release} is known to point at {digest}"));
-            resolution.base.published = dated(&release);
+            resolution.base.published = PublishDate::from_tag(&release);
             resolution.base.release = Some(release);
             return;
         }
@@ -133,7 +133,7 @@ impl BaseResolver {
         resolution.step("base digest", StepOutcome::Found, format!("{line} still points at {digest}"));
         resolution.base.kind = Some(kind);
         resolution.base.platform_digest = current.platform_digest;
-        resolution.base.published = current.release.as_ref().and_then(dated);
+        resolution.base.published = current.release.as_ref().and_then(PublishDate::from_tag);
         resolution.base.config = current.config;
         resolution.base.platform = Some(platform);
         resolution.base.release = current.release;
@@ -313,12 +313,8 @@ pub(super) fn base_problem(error: &registry::Error, query: &BaseQuery) -> Resolu
     ResolutionProblem::from_error(error, &base.reference().to_string(), base.digest.as_ref(), ProblemKind::BaseMissing)
 }
 
-pub(super) fn dated(tag: &LambdaTag) -> Option<PublishDate> {
-    tag.built_at.map(|at| PublishDate::new(at, PublishDateSource::DatedTag))
-}
-
 fn settle(resolution: &mut Resolution, release: LambdaTag, seen: TagObservation) {
-    resolution.base.published = dated(&release);
+    resolution.base.published = PublishDate::from_tag(&release);
     resolution.base.release = Some(release);
     resolution.base.kind = resolution.base.kind.or(seen.kind);
     resolution.base.digest = Some(seen.digest);

@@ -4,8 +4,9 @@
 //! any of them.
 
 use super::{
-    BaseQuery, BaseResolver, CurrentImage, ProblemKind, ReleaseLine, Resolution, ResolutionProblem, StepOutcome,
-    base::{base_problem, dated},
+    BaseQuery, BaseResolver, CurrentImage, ProblemKind, PublishDate, ReleaseLine, Resolution, ResolutionProblem,
+    StepOutcome,
+    base::base_problem,
     tags::{PROBES, TagSearch},
 };
 use crate::{
@@ -272,7 +273,7 @@ fn settle(facts: &ImageFacts, release: Option<LambdaTag>, resolution: &mut Resol
     base.config = Some(facts.config.clone());
     base.diff_ids = Some(facts.diff_ids.clone());
     if let Some(release) = release {
-        base.published = dated(&release);
+        base.published = PublishDate::from_tag(&release);
         base.release = Some(release);
     }
 }

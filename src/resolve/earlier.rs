@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    BaseResolver, CurrentImage, ProblemKind, ReleaseHold, ReleaseLine, ResolutionProblem,
-    base::dated,
+    BaseResolver, CurrentImage, ProblemKind, PublishDate, ReleaseHold, ReleaseLine, ResolutionProblem,
     line::{CurrentResult, line_problem, no_platform},
     observed::{ReleaseDigests, TagInterval},
 };
@@ -45,7 +44,7 @@ impl BaseResolver {
         let (platform_digest, facts) = image.ok_or_else(|| no_platform(line, platform))?;
         let digests = ReleaseDigests { digest: Some(&digest), platform_digest: Some(&platform_digest) };
         Ok(CurrentImage {
-            published: then.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
+            published: then.as_ref().and_then(PublishDate::from_tag).or_else(|| self.undated(line, platform, digests)),
             digest,
             kind: content.kind(),
             platform_digest: Some(platform_digest),

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     BaseQuery, BaseResolver, ProblemKind, PublishDate, ReleaseHold, ReleaseTags, Resolution, ResolutionProblem,
-    StepOutcome, base::dated, hold::ReleaseNames, observed::ReleaseDigests, tags::TagSearch,
+    StepOutcome, hold::ReleaseNames, observed::ReleaseDigests, tags::TagSearch,
 };
 use crate::{
     image::{
@@ -260,7 +260,10 @@ impl BaseResolver {
             family.map_or_else(ReleaseTags::default, |family| self.releases(repository, &family, platform, until));
         let digests = ReleaseDigests { digest: Some(&pointer.digest), platform_digest: Some(&platform_digest) };
         Ok(CurrentImage {
-            published: release.as_ref().and_then(dated).or_else(|| self.undated(line, platform, digests)),
+            published: release
+                .as_ref()
+                .and_then(PublishDate::from_tag)
+                .or_else(|| self.undated(line, platform, digests)),
             digest: pointer.digest.clone(),
             kind: pointer.content.kind(),
             platform_digest: Some(platform_digest),

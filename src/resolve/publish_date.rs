@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::image::LambdaTag;
+
 /// The source of a publish date, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -44,6 +46,11 @@ impl PublishDate {
     #[must_use]
     pub fn new(at: DateTime<Utc>, source: PublishDateSource) -> Self {
         Self { at, source, is_estimated: source.is_estimate(), not_before: None, not_after: None }
+    }
+
+    /// The date of the dated tag `tag`; `None` for another tag.
+    pub(super) fn from_tag(tag: &LambdaTag) -> Option<Self> {
+        tag.built_at.map(|at| Self::new(at, PublishDateSource::DatedTag))
     }
 
     /// Whether the date is an upper bound instead of the date itself.

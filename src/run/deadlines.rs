@@ -1,8 +1,6 @@
-//! Deadlines of a run, and what is left when they pass.
+//! Deadlines of a run, and why it does not complete.
 
 use tokio::time::{Instant, timeout_at};
-
-use super::CompletedRun;
 
 /// Deadlines of the steps of a run; `None`: no deadline.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,13 +13,18 @@ pub struct Deadlines {
     pub end: Option<Instant>,
 }
 
-/// The step that did not finish in time.
-#[derive(Clone, Debug)]
-pub enum TimedOut {
-    /// The audit. There is no report.
-    Audit,
-    /// Notifications. Due messages are in the outbox.
-    Notifying(Box<CompletedRun>),
+/// Why a run did not complete.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFailure {
+    /// The audit did not finish in time. There is no report.
+    #[error("timed out before the audit was complete")]
+    AuditTimedOut,
+    /// The notifications were not sent in time. Due messages are in the outbox.
+    #[error("timed out before all notifications were sent")]
+    NotifyingTimedOut,
+    /// A step failed.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
 }
 
 /// The result of `work`, or `None` if it is not done by `at`. It is dropped then.

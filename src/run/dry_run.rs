@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     CompletedRun, MessageOutcome, RebuildOutcome, RunReport,
-    pipeline::{audited, plan_all, report_location},
+    pipeline::{audited, plan_all},
 };
 use crate::{
     app::{AppContext, RunInstants},
@@ -22,7 +22,7 @@ pub(super) async fn dry_run(
 ) -> Result<CompletedRun> {
     let report = audited(settings, context, instants, progress).await?;
     let mut ledger = notify::read(&*context.store).await.context("the ledger cannot be used")?;
-    let report_location = report_location(&*context.store);
+    let report_location = context.report_location();
     let planned = plan_all(
         &mut ledger,
         NotificationContext { report: &report, report_location: Some(&report_location) },

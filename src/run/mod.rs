@@ -1,5 +1,6 @@
-//! `basewatch run`: audit, record, notify and request rebuilds, once.
+//! One run: audit, record, notify, rebuild; its self-monitoring.
 
+mod command;
 mod deadlines;
 mod dry_run;
 mod heartbeat;
@@ -12,9 +13,10 @@ mod watch;
 
 pub(crate) use self::pipeline::audited;
 pub use self::{
-    deadlines::{Deadlines, TimedOut, within},
-    outcome::{MessageOutcome, RUN_SCHEMA, RebuildOutcome, RunReport},
+    command::run,
+    deadlines::{Deadlines, RunFailure, within},
+    outcome::{CompletedRun, MessageOutcome, RUN_SCHEMA, RebuildOutcome, RunReport},
     part::notify_part,
-    pipeline::{CompletedRun, complete, keep_catalog, once, once_until, run},
+    pipeline::{RunCompletion, complete, keep_catalog, once},
     watch::{failed, push_failed, watch_over},
 };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     notify::{DeliveryAttempt, EventKind, Message, MessageKind, MessagePreview},
-    report::{ErrorEntry, Note, Report, Summary},
+    report::{ErrorEntry, ExitReason, Note, Report, Summary},
 };
 
 /// The value of `schema` in every result.
@@ -102,6 +102,26 @@ pub struct RebuildOutcome {
     /// Why it was not accepted; it is retried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// A completed run: its report and its result.
+#[derive(Clone, Debug)]
+pub struct CompletedRun {
+    /// The audit report.
+    pub report: Report,
+    /// What the run did.
+    pub outcome: RunReport,
+}
+
+impl CompletedRun {
+    /// The final result. A run with problems does not exit as clean.
+    pub(super) fn settled(mut self) -> Self {
+        let reason = &mut self.outcome.summary.exit_reason;
+        if *reason == Some(ExitReason::Clean) && !self.outcome.problems.is_empty() {
+            *reason = Some(ExitReason::Problems);
+        }
+        self
+    }
 }
 
 impl RunReport {

@@ -1,21 +1,19 @@
-//! `basewatch run`: audit, record, notify and request rebuilds, once.
+//! One run: audit, record, notify, request rebuilds and update self-monitoring.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Deadlines, MessageOutcome, RebuildOutcome, RunReport, TimedOut, dry_run, rebuilds, text, watch_over, within,
+    CompletedRun, Deadlines, MessageOutcome, RebuildOutcome, RunFailure, RunReport, rebuilds, watch_over, within,
 };
 use crate::{
     app::{
-        AppContext, Console, ExitStatus, LOCK_WAIT, RunInstants, RunProgressBar,
-        audit::{exit, nothing_to_audit, report, stopped_before_it_began},
-        output::{self, ReportSink},
+        AppContext, LOCK_WAIT, RunInstants,
+        audit::{report, stopped_before_it_began},
     },
     audit::AuditProgress,
-    cli::{OutputFormat, RunArgs},
     config::Settings,
     judge::Verdict,
     notify::{
@@ -23,132 +21,51 @@ use crate::{
         select::{self, AlertPlan, NotificationContext},
     },
     rebuild,
-    report::{ExitReason, Report, json},
-    store::{self, BaseAges, HistoryDay, Store},
+    report::{Report, json},
+    store::{self, BaseAges, HistoryDay},
 };
 
-/// Runs once and prints the result.
+/// Audits what `settings` name, records the report, sends notifications, requests rebuilds and updates self-monitoring,
+/// within `deadlines`. A run that timed out saves the catalog, so that the next one continues from there.
 ///
 /// # Errors
 ///
-/// When there is nothing to audit, no store, no credentials, or a ledger that cannot be read. Nothing was sent then.
-pub async fn run(settings: &Settings, args: &RunArgs, console: Console) -> Result<ExitStatus> {
-    if let Some(why) = nothing_to_audit(settings) {
-        bail!("{why}");
-    }
-    let instants = RunInstants::new(args.as_of);
-    if !args.dry_run && instants.now > instants.clock {
-        bail!("--as-of is in the future: add --dry-run");
-    }
-    let sinks = ReportSink::open(&args.output, args.format.into())?;
-    let bar = RunProgressBar::new(console.has_progress);
-    let progress = |progress| bar.show(progress);
-    let run = if args.dry_run {
-        dry_run::dry_run(settings, &AppContext::for_dry_run(settings).await?, instants, &progress).await
-    } else {
-        once(settings, &AppContext::open(settings).await?, instants, &progress).await
-    };
-    bar.clear();
-    let CompletedRun { report, outcome } = run?;
-    print(sinks, &outcome, &report, args, console)?;
-    Ok(exit(&outcome.summary))
-}
-
-/// A completed run: its report and its result.
-#[derive(Clone, Debug)]
-pub struct CompletedRun {
-    /// The audit report.
-    pub report: Report,
-    /// What the run did.
-    pub outcome: RunReport,
-}
-
-impl CompletedRun {
-    /// The final result. A run with problems does not exit as clean.
-    pub(super) fn settled(mut self) -> Self {
-        let reason = &mut self.outcome.summary.exit_reason;
-        if *reason == Some(ExitReason::Clean) && !self.outcome.problems.is_empty() {
-            *reason = Some(ExitReason::Problems);
-        }
-        self
-    }
-}
-
-/// Audits what `settings` name, records the report, sends notifications, requests rebuilds and updates self-monitoring.
-///
-/// # Errors
-///
-/// When the ledger cannot be read or there are no credentials. Nothing was sent then.
+/// When the ledger cannot be read, there are no credentials, or a deadline passes.
 pub async fn once(
     settings: &Settings,
     context: &AppContext,
     instants: RunInstants,
-    progress: &(dyn Fn(AuditProgress) + Sync),
-) -> Result<CompletedRun> {
-    let mut run = run_unmonitored(settings, context, instants, progress).await;
-    watch_over(settings, context, instants.now, &mut run).await;
-    run.map(CompletedRun::settled)
-}
-
-async fn run_unmonitored(
-    settings: &Settings,
-    context: &AppContext,
-    instants: RunInstants,
-    progress: &(dyn Fn(AuditProgress) + Sync),
-) -> Result<CompletedRun> {
-    let report = audited(settings, context, instants, progress).await?;
-    let outcome = complete(settings, context, &report, instants).await;
-    Ok(CompletedRun { report, outcome })
-}
-
-/// Like [`once`], within deadlines. The catalog keeps what was learned, so that the next run continues from there; an audit
-/// that timed out leaves nothing else.
-///
-/// # Errors
-///
-/// As [`once`].
-pub async fn once_until(
-    settings: &Settings,
-    context: &AppContext,
-    instants: RunInstants,
     deadlines: Deadlines,
-) -> Result<Result<CompletedRun, TimedOut>> {
-    let mut run = match run_unmonitored_until(settings, context, instants, deadlines).await {
-        Ok(Ok(run)) => Ok(run),
-        // Lambda retries at once; self-monitoring records the retry.
-        Ok(Err(unfinished)) => return Ok(Err(unfinished)),
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> Result<CompletedRun, RunFailure> {
+    let Some(report) = within(deadlines.audit, audited(settings, context, instants, progress)).await else {
+        keep_catalog(context, deadlines).await;
+        return Err(RunFailure::AuditTimedOut);
+    };
+    let mut run = match report {
+        Ok(report) => {
+            let completed = complete(settings, context, &report, instants, deadlines).await;
+            match completed.broken {
+                // A run with deadlines is retried if it fails.
+                Some(why) if deadlines.end.is_some() => Err(anyhow!(why)),
+                // Self-monitoring records the retry.
+                _ if !completed.is_notified => return Err(RunFailure::NotifyingTimedOut),
+                _ => Ok(CompletedRun { report, outcome: completed.outcome }),
+            }
+        }
         Err(error) => Err(error),
     };
     let monitored = Box::pin(watch_over(settings, context, instants.now, &mut run));
     if within(deadlines.end, monitored).await.is_none() {
         tracing::warn!("self-monitoring was not updated: no time left");
     }
-    run.map(|run| Ok(run.settled()))
-}
-
-async fn run_unmonitored_until(
-    settings: &Settings,
-    context: &AppContext,
-    instants: RunInstants,
-    deadlines: Deadlines,
-) -> Result<Result<CompletedRun, TimedOut>> {
-    let Some(report) = within(deadlines.audit, audited(settings, context, instants, &|_| ())).await else {
-        keep_catalog(context, deadlines).await;
-        return Ok(Err(TimedOut::Audit));
-    };
-    let report = report?;
-    let completed = complete_until(settings, context, &report, instants, deadlines).await;
-    let run = CompletedRun { report, outcome: completed.outcome };
-    match completed.broken {
-        Some(why) => bail!("{why}"),
-        None if completed.is_notified => Ok(Ok(run)),
-        None => Ok(Err(TimedOut::Notifying(Box::new(run)))),
-    }
+    Ok(run?.settled())
 }
 
 /// Result of recording and notifying.
-struct RunCompletion {
-    outcome: RunReport,
+pub struct RunCompletion {
+    /// What was done.
+    pub outcome: RunReport,
     /// Whether all notifications were attempted in time.
     is_notified: bool,
     /// A failure of the store that a retry may resolve.
@@ -171,26 +88,9 @@ pub(crate) async fn audited(
     Ok(report)
 }
 
-/// Writes the report to files and the result of the run to standard output.
-fn print(sinks: Vec<ReportSink>, outcome: &RunReport, report: &Report, args: &RunArgs, console: Console) -> Result<()> {
-    let (stdout, files): (Vec<_>, Vec<_>) = sinks.into_iter().partition(ReportSink::is_stdout);
-    output::write(files, &console.style(), report)?;
-    if stdout.is_empty() && !args.dry_run {
-        return Ok(());
-    }
-    output::print(&match args.format {
-        OutputFormat::Json => json::render(outcome),
-        OutputFormat::Table => text::render(outcome, &console.style()),
-    })
-}
-
-/// Records `report`, sends notifications and requests rebuilds. Failures are in the result and do not stop the other steps.
-pub async fn complete(settings: &Settings, context: &AppContext, report: &Report, instants: RunInstants) -> RunReport {
-    complete_until(settings, context, report, instants, Deadlines::default()).await.outcome
-}
-
-/// Like [`complete`], within deadlines.
-async fn complete_until(
+/// Records `report`, sends notifications and requests rebuilds, within `deadlines`. Failures are in the result and do not
+/// stop the other steps.
+pub async fn complete(
     settings: &Settings,
     context: &AppContext,
     report: &Report,
@@ -255,7 +155,7 @@ async fn notify_locked(
     session: &LedgerSession,
     outcome: &mut RunReport,
 ) -> store::Result<()> {
-    let report_location = report_location(&*context.store);
+    let report_location = context.report_location();
     let notification = NotificationContext { report, report_location: Some(&report_location) };
     let planned = session.change(|ledger| plan_all(ledger, notification, settings)).await?;
     outcome.add_plan(&planned);
@@ -283,11 +183,6 @@ pub(super) fn plan_all(ledger: &mut Ledger, notification: NotificationContext<'_
     let notices = rebuild::notices(&rebuilds, &ledger.rebuilds, *generated_at);
     select::notify_of_rebuilds(ledger, &notices, notification, &settings.notify);
     RunPlan { alerts, rebuilds }
-}
-
-/// Location of the latest report, for people.
-pub(super) fn report_location(store: &dyn Store) -> String {
-    format!("{}/{}", store.location(), store::LATEST)
 }
 
 /// Stores the report, and its figures in the history.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
-use super::{CompletedRun, heartbeat::beat, pipeline::report_location};
+use super::{CompletedRun, heartbeat::beat};
 use crate::{
     app::AppContext,
     config::Settings,
@@ -68,7 +68,7 @@ pub async fn push_failed(
 }
 
 async fn observe(settings: &Settings, context: &AppContext, run: &ObservedRun) -> store::Result<DeliverySummary> {
-    let report_location = report_location(&*context.store);
+    let report_location = context.report_location();
     self_monitor::observe(&*context.store, run, &settings.notify, &settings.watch, &report_location).await?;
     self_monitor::deliver(&*context.store, &context.outbound.notifiers, &settings.notify, run.at).await
 }

@@ -4,10 +4,11 @@
 
 mod access;
 mod api;
+mod clock;
 mod connections;
-mod dashboard;
 mod metrics;
 pub mod openapi;
+mod pages;
 mod progress;
 mod response;
 mod routes;
@@ -20,12 +21,8 @@ use std::{future::Future, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
-use self::{
-    access::AccessControl,
-    connections::ConnectionLimits,
-    timer::{RunTimer, ServeClock},
-};
-pub use self::{snapshot::ReportSnapshot, state::ServeState};
+use self::{access::AccessControl, connections::ConnectionLimits, timer::RunTimer};
+pub use self::{clock::ServeClock, snapshot::ReportSnapshot, state::ServeState};
 use crate::{
     app::{ExitStatus, audit::nothing_to_audit, open_store, output::print_stderr},
     config::Settings,

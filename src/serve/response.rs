@@ -10,7 +10,7 @@ use axum::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::report::html;
+use crate::dashboard;
 
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
@@ -135,7 +135,7 @@ fn accepts_gzip(accepted: &str) -> bool {
 
 /// Security headers of every response.
 pub(super) const SECURITY: [(HeaderName, HeaderValue); 7] = [
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(html::POLICY)),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(dashboard::POLICY)),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),

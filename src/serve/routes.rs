@@ -17,7 +17,7 @@ use tower_http::{
 use super::{
     ServeState,
     access::{AccessControl, AccessDenied},
-    api, dashboard, openapi,
+    api, openapi, pages,
     response::{HttpProblem, SECURITY},
 };
 
@@ -32,8 +32,8 @@ const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 /// The router, with access control by `access`.
 pub(super) fn router(state: Arc<ServeState>, access: AccessControl) -> Router {
     let guarded = Router::new()
-        .route("/", get(dashboard::dashboard))
-        .route("/assets/{name}", get(dashboard::asset))
+        .route("/", get(pages::dashboard))
+        .route("/assets/{name}", get(pages::asset))
         .route("/api/v1/report", get(api::report))
         .route("/api/v1/findings", get(api::findings))
         .route("/api/v1/bases", get(api::bases))

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{metrics::ServeMetrics, snapshot::ReportSnapshot, timer::ServeClock};
+use super::{clock::ServeClock, metrics::ServeMetrics, snapshot::ReportSnapshot};
 use crate::{
     audit::AuditProgress,
     config::Settings,

@@ -1,9 +1,8 @@
 //! The run loop of `serve`: scheduled, missed and requested runs, one at a time.
 
-use std::{fmt, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
@@ -14,51 +13,12 @@ use crate::{
     app::{AppContext, RunInstants},
     config::Settings,
     report::Report,
-    run::{self, CompletedRun, RunReport},
+    run::{self, CompletedRun, Deadlines, RunReport},
     schedule::Timetable,
 };
 
 /// The maximum sleep, so that clock changes and suspends are noticed.
 const NAP: Duration = Duration::from_mins(1);
-
-/// A clock that tests can replace.
-#[derive(Clone)]
-pub struct ServeClock {
-    now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
-    sleep: Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
-}
-
-impl ServeClock {
-    /// A clock with the functions `now` and `sleep`.
-    pub fn new(
-        now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static,
-        sleep: impl Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync + 'static,
-    ) -> Self {
-        Self { now: Arc::new(now), sleep: Arc::new(sleep) }
-    }
-
-    /// The current time.
-    #[must_use]
-    pub fn now(&self) -> DateTime<Utc> {
-        (self.now)()
-    }
-
-    async fn sleep(&self, span: Duration) {
-        (self.sleep)(span).await;
-    }
-}
-
-impl Default for ServeClock {
-    fn default() -> Self {
-        Self::new(Utc::now, |span| Box::pin(tokio::time::sleep(span)))
-    }
-}
-
-impl fmt::Debug for ServeClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Clock({})", self.now())
-    }
-}
 
 /// The next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,10 +167,11 @@ async fn notify(
     stopped: &mut watch::Receiver<bool>,
     stop_within: Duration,
 ) -> Option<RunReport> {
-    let mut work = pin!(run::complete(settings, context, report, RunInstants::at(report.generated_at)));
+    let instants = RunInstants::at(report.generated_at);
+    let mut work = pin!(run::complete(settings, context, report, instants, Deadlines::default()));
     tokio::select! {
-        outcome = &mut work => return Some(outcome),
+        completed = &mut work => return Some(completed.outcome),
         () = is_true(stopped) => {}
     }
-    timeout(stop_within, work).await.ok()
+    timeout(stop_within, work).await.ok().map(|completed| completed.outcome)
 }

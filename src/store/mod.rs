@@ -19,6 +19,10 @@ mod s3;
 mod segments;
 mod settings;
 
+use std::sync::Arc;
+
+use crate::aws::Aws;
+
 pub(crate) use atomic::replace_file;
 pub use catalog::{Catalog, LoadedReleases, SharedContent};
 pub use document::{StoredDocument, VersionedDocument, load};
@@ -30,4 +34,13 @@ pub use port::{Error, ObjectVersion, Result, Store, StoreLock, StoredObject, Wri
 pub use reports::{BaseAges, HistoryDay, LATEST, ReportHistory, add_alerts, dated_name, history, latest, record};
 pub use repository_record::{RepositoryRecord, ResourceTagsRecord, TagListRecord, TagObservation};
 pub use s3::{ObjectLocation, S3Store};
-pub use settings::{InvalidStoreLocation, Retention, StoreLocation, open};
+pub use settings::{InvalidStoreLocation, Retention, StoreLocation};
+
+/// The store at `location`, accessed through `aws` if it is a bucket. Does no I/O yet.
+#[must_use]
+pub fn open(location: &StoreLocation, aws: Arc<Aws>) -> Arc<dyn Store> {
+    match location {
+        StoreLocation::Folder(folder) => Arc::new(FolderStore::new(folder.clone())),
+        StoreLocation::S3 { bucket, prefix } => Arc::new(S3Store::new(aws, bucket.clone(), prefix.clone())),
+    }
+}

@@ -1,9 +1,6 @@
 //! Settings of the store: location and retention.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
-
-use super::{FolderStore, S3Store, Store};
-use crate::aws::Aws;
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 /// Location of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,15 +123,6 @@ impl fmt::Display for StoreLocation {
             Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
             Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
         }
-    }
-}
-
-/// The store at `location`, accessed through `aws` if it is a bucket. Does no I/O yet.
-#[must_use]
-pub fn open(location: &StoreLocation, aws: Arc<Aws>) -> Arc<dyn Store> {
-    match location {
-        StoreLocation::Folder(folder) => Arc::new(FolderStore::new(folder.clone())),
-        StoreLocation::S3 { bucket, prefix } => Arc::new(S3Store::new(aws, bucket.clone(), prefix.clone())),
     }
 }
 

@@ -79,7 +79,7 @@ impl Rig {
 
     /// Records `report` and sends notifications.
     pub async fn run(&self, report: &basewatch::report::Report) -> run::RunReport {
-        run::complete(&self.settings, &self.context(), report, basewatch::app::RunInstants::at(report.generated_at))
-            .await
+        let instants = basewatch::app::RunInstants::at(report.generated_at);
+        run::complete(&self.settings, &self.context(), report, instants, run::Deadlines::default()).await.outcome
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
+    dashboard::TrendDay,
     judge::Verdict,
-    report::{LineFields, Report, Summary, html::TrendDay},
+    report::{LineFields, Report, Summary},
 };
 use chrono::{DateTime, Days, Duration, Utc};
 use serde_json::{Value, json};

@@ -10,7 +10,7 @@ use std::{
 use basewatch::{
     app::ExitStatus,
     config::{CliOverrides, EnvironmentVariables, Settings, load},
-    serve::{self, timer::ServeClock},
+    serve::{self, ServeClock},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::FutureExt as _;

@@ -26,9 +26,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use basewatch::report::{
-    FindingQuery, Report,
-    html::{self, DashboardView, PageMode, ServerActivity, TrendDay},
+use basewatch::{
+    dashboard::{self, DashboardView, PageMode, ServerActivity, TrendDay},
+    report::{FindingQuery, Report},
 };
 use tempfile::TempDir;
 
@@ -73,7 +73,7 @@ fn check(url: &str, kind: &str, name: &str, part: Option<&str>) {
 /// `report` as a file beside its pictures, and its address.
 fn file(name: &str, report: &Report) -> String {
     let path = pictures(name).join("report.html");
-    let page = html::render(report);
+    let page = dashboard::render(report);
     println!("{} findings: {} bytes", report.findings.len(), page.len());
     fs::write(&path, page).unwrap();
     format!("file://{}", path.display())
@@ -128,7 +128,7 @@ async fn page(
     Parameters(parameters): Parameters<Vec<(String, String)>>,
 ) -> Response {
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let policy = [(header::CONTENT_SECURITY_POLICY, html::POLICY)];
+    let policy = [(header::CONTENT_SECURITY_POLICY, dashboard::POLICY)];
     match FindingQuery::parse(parameters) {
         Ok(query) => {
             let (report, trend) = &*shared;
@@ -136,14 +136,14 @@ async fn page(
             let next_run_at = Some(report.generated_at + chrono::TimeDelta::days(1));
             let mode = PageMode::Served(ServerActivity::default());
             let view = DashboardView { report, trend, query: &query, now, next_run_at, mode };
-            (policy, Html(html::page(&view))).into_response()
+            (policy, Html(dashboard::page(&view))).into_response()
         }
-        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(html::bad_request(&error))).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, policy, Html(dashboard::bad_request(&error))).into_response(),
     }
 }
 
 async fn asset(uri: axum::http::Uri) -> Response {
-    match html::assets().iter().find(|asset| asset.path == uri.path()) {
+    match dashboard::assets().iter().find(|asset| asset.path == uri.path()) {
         Some(asset) => ([(header::CONTENT_TYPE, asset.content_type)], asset.bytes).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

@@ -10,13 +10,9 @@ use testbed::{
 };
 
 use basewatch::{
+    dashboard::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
     judge::Action,
-    report::{
-        FindingQuery, HoldFields, Report,
-        html::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
-        is_visible,
-        query::PARAMETERS,
-    },
+    report::{FindingQuery, HoldFields, Report, is_visible, query::PARAMETERS},
 };
 
 /// The page without style and script, which are reviewed in their own files.
@@ -43,7 +39,7 @@ fn served<'a>(report: &'a Report, trend: &'a [TrendDay], query: &'a FindingQuery
 
 #[test]
 fn the_sample_as_a_file() {
-    insta::assert_snapshot!(without_style_and_script(&html::render(&sample::report())));
+    insta::assert_snapshot!(without_style_and_script(&dashboard::render(&sample::report())));
 }
 
 #[test]
@@ -60,7 +56,7 @@ fn the_sample_as_it_is_served() {
         now: sample::now() + chrono::TimeDelta::hours(6),
         ..served(&report, &trend, &query)
     };
-    let page = without_hashes(&html::page(&view));
+    let page = without_hashes(&dashboard::page(&view));
     insta::assert_snapshot!(page);
 }
 
@@ -68,7 +64,7 @@ fn the_sample_as_it_is_served() {
 #[test]
 fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     let report = sample::report_of_mostly_unknown();
-    let page = html::page(&served(&report, &[], &FindingQuery::default()));
+    let page = dashboard::page(&served(&report, &[], &FindingQuery::default()));
     let head = page.split("<ul class=\"tiles\">").next().unwrap();
     let overview = head.split("<main").nth(1).unwrap();
     insta::assert_snapshot!(overview);
@@ -77,7 +73,7 @@ fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
 }
 
 fn without_hashes(page: &str) -> String {
-    html::assets().iter().fold(page.to_owned(), |page, asset| {
+    dashboard::assets().iter().fold(page.to_owned(), |page, asset| {
         let (stem, ending) = asset.path.rsplit_once('.').unwrap();
         page.replace(&asset.path, &format!("{}-HASH.{ending}", stem.rsplit_once('-').unwrap().0))
     })
@@ -86,13 +82,13 @@ fn without_hashes(page: &str) -> String {
 #[test]
 fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let now = sample::now();
-    let planned = html::waiting(ServerActivity::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
+    let planned = dashboard::waiting(ServerActivity::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
     assert!(planned.contains("in 30 minutes"), "{planned}");
     let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
-    let failed = html::waiting(ServerActivity { running_since: None, failed_run }, now, None);
+    let failed = dashboard::waiting(ServerActivity { running_since: None, failed_run }, now, None);
     assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
     let error = FindingQuery::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
-    let refused = html::bad_request(&error);
+    let refused = dashboard::bad_request(&error);
     assert!(refused.contains("out-of-date") && !refused.contains("<script>alert"), "{refused}");
     assert!(PARAMETERS.iter().all(|(name, _)| refused.contains(&format!("<code>{name}</code>"))));
 }
@@ -105,9 +101,9 @@ fn hostile_text_is_escaped_everywhere() {
         FindingQuery { text: HOSTILE.to_owned(), owners: [HOSTILE.to_owned()].into(), ..FindingQuery::default() };
     let all = FindingQuery::default();
     let pages = [
-        html::render(&report),
-        html::page(&served(&report, &trend, &query)),
-        html::page(&served(&report, &trend, &all)),
+        dashboard::render(&report),
+        dashboard::page(&served(&report, &trend, &query)),
+        dashboard::page(&served(&report, &trend, &all)),
     ];
     for page in &pages {
         let page = if page.contains("<style>") { without_style_and_script(page) } else { page.clone() };
@@ -131,7 +127,7 @@ fn links_stay_within_the_page_and_the_api() {
     let report = hostile_report::report();
     let trend = company_report::trend(&report);
     let query = FindingQuery { text: HOSTILE.to_owned(), ..FindingQuery::default() };
-    for page in [html::render(&report), html::page(&served(&report, &trend, &query))] {
+    for page in [dashboard::render(&report), dashboard::page(&served(&report, &trend, &query))] {
         for link in values(&page, "href").into_iter().chain(values(&page, "action")) {
             let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"];
             assert!(is_own.iter().any(|start| link.starts_with(start)), "{link}");
@@ -146,14 +142,14 @@ fn links_stay_within_the_page_and_the_api() {
 fn served_pages_follow_their_content_security_policy() {
     let report = company_report::report(sample::now(), 300);
     let trend = company_report::trend(&report);
-    let page = html::page(&served(&report, &trend, &FindingQuery::default()));
+    let page = dashboard::page(&served(&report, &trend, &FindingQuery::default()));
     assert!(!page.contains("<style") && !page.contains(" style=") && !page.contains(" onclick="));
     assert_eq!(page.matches("<script").count(), page.matches("<script src=\"/assets/").count());
-    for asset in html::assets() {
+    for asset in dashboard::assets() {
         assert!(page.contains(&asset.path), "{}", asset.path);
         assert!(!asset.bytes.is_empty());
     }
-    assert!(html::POLICY.contains("default-src 'none'") && !html::POLICY.contains("unsafe"));
+    assert!(dashboard::POLICY.contains("default-src 'none'") && !dashboard::POLICY.contains("unsafe"));
 }
 
 /// The anchors of the findings in a page. Compact rows omit the quotes.
@@ -165,7 +161,7 @@ fn anchors(page: &str) -> Vec<&str> {
 #[test]
 fn every_finding_has_a_unique_anchor() {
     for report in [company_report::report(sample::now(), 2000), sample::report()] {
-        let page = html::render(&report);
+        let page = dashboard::render(&report);
         let unique: BTreeSet<_> = anchors(&page).into_iter().collect();
         assert_eq!(unique.len(), report.findings.len());
     }
@@ -175,20 +171,20 @@ fn every_finding_has_a_unique_anchor() {
 fn a_page_has_a_hundred_findings_and_a_file_has_all() {
     let report = company_report::report(sample::now(), 1234);
     let query = FindingQuery::parse([("offset", "1200")]).unwrap();
-    assert_eq!(anchors(&html::page(&served(&report, &[], &FindingQuery::default()))).len(), 100);
-    let last = html::page(&served(&report, &[], &query));
+    assert_eq!(anchors(&dashboard::page(&served(&report, &[], &FindingQuery::default()))).len(), 100);
+    let last = dashboard::page(&served(&report, &[], &query));
     assert_eq!(anchors(&last).len(), 34);
     assert!(last.contains("1,234 findings; showing 1,201 to 1,234"), "{last}");
-    assert_eq!(anchors(&html::render(&report)).len(), 1234);
+    assert_eq!(anchors(&dashboard::render(&report)).len(), 1234);
 }
 
 #[test]
 fn a_file_with_ten_thousand_findings_stays_below_three_megabytes() {
     let report = company_report::report(sample::now(), 10_000);
-    let page = html::render(&report);
+    let page = dashboard::render(&report);
     println!("10,000 findings: {} bytes", page.len());
     assert!(page.len() < 3_000_000, "{}", page.len());
-    let served = html::page(&served(&report, &company_report::trend(&report), &FindingQuery::default()));
+    let served = dashboard::page(&served(&report, &company_report::trend(&report), &FindingQuery::default()));
     println!("a page of 100 of them: {} bytes", served.len());
     assert!(served.len() < 500_000, "{}", served.len());
 }
@@ -196,7 +192,7 @@ fn a_file_with_ten_thousand_findings_stays_below_three_megabytes() {
 #[test]
 fn a_small_file_embeds_the_report() {
     let report = sample::report();
-    let page = html::render(&report);
+    let page = dashboard::render(&report);
     let (_, rest) = page.split_once("id=\"report\">").unwrap();
     let (json, _) = rest.split_once("</script>").unwrap();
     assert_eq!(serde_json::from_str::<Report>(json).unwrap(), report);
@@ -204,10 +200,10 @@ fn a_small_file_embeds_the_report() {
 
 #[test]
 fn an_empty_report_renders_as_a_page() {
-    let page = html::render(&sample::report_of(Vec::new(), Vec::new()));
+    let page = dashboard::render(&sample::report_of(Vec::new(), Vec::new()));
     assert!(page.contains("No deployments"), "{page}");
     let blind = vec![sample::error("ecr", "access-denied", "no")];
-    assert!(html::render(&sample::report_of(Vec::new(), blind)).contains("No deployments could be read"));
+    assert!(dashboard::render(&sample::report_of(Vec::new(), blind)).contains("No deployments could be read"));
 }
 
 #[test]
@@ -219,7 +215,7 @@ fn a_held_release_is_marked_with_its_replacement() {
     let until = "2027-01-31".parse().unwrap();
     let release = report.lines.iter_mut().flat_map(|line| &mut line.releases).find(|release| !release.current).unwrap();
     release.hold = Some(HoldFields { reason: "TLS to RDS fails <b>".to_owned(), until });
-    let page = html::render(&report);
+    let page = dashboard::render(&report);
     assert!(page.contains("(held until 2027-01-31: TLS to RDS fails &#60;b&#62;)"), "the reason is text");
     assert!(page.contains(&format!(" on {pinned}")), "what to do names the release to build on");
     assert!(basewatch::report::markdown::render(&report).contains(pinned));

@@ -136,9 +136,9 @@ fn run(nth: usize, address: &StoreAddress, settings: &Settings) -> Vec<String> {
     runtime.block_on(async {
         let report = growing(nth);
         let context = Tools::new().context(settings, address.open());
-        basewatch::run::complete(settings, &context, &report, basewatch::app::RunInstants::at(report.generated_at))
-            .await
-            .problems
+        let instants = basewatch::app::RunInstants::at(report.generated_at);
+        let deadlines = basewatch::run::Deadlines::default();
+        basewatch::run::complete(settings, &context, &report, instants, deadlines).await.outcome.problems
     })
 }
 

@@ -219,12 +219,13 @@ impl Tools {
             &context,
             &report(day, is_second),
             basewatch::app::RunInstants::at(instant(day, is_second)),
+            run::Deadlines::default(),
         )
         .await;
         if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
             self.forget(post).await;
         }
-        done
+        done.outcome
     }
 
     /// Clears the recorded failures of hosts: in production they end with the run, here the client is reused.

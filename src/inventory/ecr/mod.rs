@@ -8,13 +8,14 @@ mod listing;
 pub(in crate::inventory) mod manifests;
 mod pushed;
 mod response_size_limit;
+mod shared;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::{StreamExt, future::BoxFuture, stream};
 
 pub use self::bases::BaseRepositories;
-pub(super) use self::listing::{EcrRepository, repository_images};
+pub(super) use self::listing::EcrRepository;
 pub use self::pushed::{IgnoredPush, ImagePush, PushedInventory};
 use self::{
     listing::{EcrImage, PartialListing},

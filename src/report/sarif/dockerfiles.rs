@@ -45,7 +45,7 @@ pub fn render(report: &DockerfileReport) -> String {
         end_time_utc: report.generated_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         tool_execution_notifications: errors.collect(),
     };
-    json::render(&SarifLog::new(rules, invocation, results, BTreeMap::new()))
+    json::render(&SarifLog::new(rules.into_vec(), invocation, results, BTreeMap::new()))
 }
 
 fn result(file: &str, position: usize, from: &FromFields, rules: &mut SarifRules) -> SarifResult {

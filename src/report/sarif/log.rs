@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rules::SarifRules;
-
 /// A SARIF file (section 3.13).
 #[derive(Serialize)]
 pub(super) struct SarifLog {
@@ -19,7 +17,7 @@ pub(super) struct SarifLog {
 impl SarifLog {
     /// A log with one run.
     pub(super) fn new(
-        rules: SarifRules,
+        rules: Vec<ReportingDescriptor>,
         invocation: SarifInvocation,
         results: Vec<SarifResult>,
         properties: BTreeMap<&'static str, String>,
@@ -28,7 +26,7 @@ impl SarifLog {
             name: env!("CARGO_PKG_NAME"),
             semantic_version: env!("CARGO_PKG_VERSION"),
             information_uri: env!("CARGO_PKG_REPOSITORY"),
-            rules: rules.into_vec(),
+            rules,
         };
         Self {
             schema: "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",

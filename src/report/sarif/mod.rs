@@ -60,7 +60,7 @@ pub fn render_within(report: &Report, most: usize) -> String {
         tool_execution_notifications: notifications(report, left_out),
     };
     let properties = BTreeMap::from([("runId", sanitize(&report.run_id).into_owned())]);
-    json::render(&SarifLog::new(rules, invocation, results, properties))
+    json::render(&SarifLog::new(rules.into_vec(), invocation, results, properties))
 }
 
 fn result(finding: &Finding, rules: &mut SarifRules) -> log::SarifResult {

@@ -10,7 +10,7 @@ use basewatch::{
     inventory::ImageSource,
     notify::{EventKind, Message, MessageKind, self_monitor::RunHealth},
     report::{ErrorEntry, Note, NoteCode, Report},
-    run::{self, CompletedRun, RunReport},
+    run::{self, CompletedRun, Deadlines, RunReport},
     secret::{Secret, SecretSource},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -72,8 +72,9 @@ impl Desk {
         let context = self.rig.context();
         let mut run = match report {
             Ok(report) => {
-                let outcome = run::complete(&self.rig.settings, &context, &report, RunInstants::at(self.now)).await;
-                Ok(CompletedRun { report, outcome })
+                let (instants, deadlines) = (RunInstants::at(self.now), Deadlines::default());
+                let completed = run::complete(&self.rig.settings, &context, &report, instants, deadlines).await;
+                Ok(CompletedRun { report, outcome: completed.outcome })
             }
             Err(error) => Err(error),
         };

@@ -1,6 +1,6 @@
 //! The served dashboard: its content, and that it loads no external resources.
 
-use basewatch::report::html;
+use basewatch::dashboard;
 
 use testbed::serve_rig::Served;
 
@@ -29,7 +29,7 @@ async fn the_dashboard_shows_the_last_report_with_filters() {
 async fn the_assets_of_a_page_exist_and_are_immutable() {
     let served = Served::start(NOW, "").await;
     let page = served.get("/").await.text().await.unwrap();
-    for asset in html::assets() {
+    for asset in dashboard::assets() {
         assert!(page.contains(&asset.path), "{}", asset.path);
         let response = served.get(&asset.path).await;
         assert_eq!(response.headers()["content-type"], asset.content_type);

@@ -2,6 +2,7 @@
 
 mod own_role;
 mod policy;
+mod statement;
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::policy::{IamStatement, partition, statement};
+use super::statement::{IamStatement, partition, statement};
 use crate::{
     config::Settings,
     registry::EcrHost,

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::own_role;
+use super::{
+    own_role,
+    statement::{IamCondition, IamStatement, partition, statement},
+};
 use crate::{
     aws::AccountSelection,
     config::Settings,
@@ -22,22 +25,6 @@ pub struct IamPolicy {
     version: &'static str,
     statement: Vec<IamStatement>,
 }
-
-/// One statement of a policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct IamStatement {
-    pub(super) sid: &'static str,
-    pub(super) effect: &'static str,
-    pub(super) action: Vec<&'static str>,
-    pub(super) resource: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) condition: Option<IamCondition>,
-}
-
-/// A condition block: the values of keys, by operator.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct IamCondition(pub(super) BTreeMap<&'static str, BTreeMap<&'static str, Vec<String>>>);
 
 impl IamPolicy {
     fn new(statements: impl IntoIterator<Item = Option<IamStatement>>) -> Self {
@@ -225,11 +212,6 @@ impl<'a> RequiredPermissions<'a> {
     }
 }
 
-/// The partition of the ARNs in a policy.
-pub(super) fn partition(settings: &Settings) -> AwsPartition {
-    settings.partition().unwrap_or(AwsPartition::COMMERCIAL)
-}
-
 /// The IAM resource patterns of functions that match `patterns`, with and without a qualifier. IAM supports only `*`
 /// and `?`.
 fn functions_named<'a>(patterns: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
@@ -263,10 +245,6 @@ fn public_token(settings: &Settings) -> Option<IamStatement> {
     });
     let actions = ["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"];
     (is_needed && partition(settings).has_ecr_public()).then(|| anywhere("EcrPublicToken", &actions))
-}
-
-pub(super) fn statement(sid: &'static str, actions: &[&'static str], resource: Vec<String>) -> IamStatement {
-    IamStatement { sid, effect: "Allow", action: actions.to_vec(), resource, condition: None }
 }
 
 /// A statement for actions without resource-level permissions.

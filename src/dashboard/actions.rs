@@ -1,0 +1,247 @@
+//! The list of recommended actions: one item per action, regardless of the number of deployments.
+
+use std::{cmp::Reverse, collections::BTreeSet, collections::HashMap};
+
+use askama::{Template, filters::HtmlSafe};
+
+use super::{
+    links,
+    verdict_style::{VerdictStyle, counted, more, shown, shown_or, urgency},
+};
+use crate::{
+    judge::{Action, Severity},
+    report::{CurrentRelease, Finding, Report, format},
+};
+
+/// The number of actions shown initially.
+const FIRST: usize = 6;
+/// Maximum number of actions.
+const MOST: usize = 60;
+/// Maximum number of owners to list per action.
+const MOST_OWNERS: usize = 3;
+
+/// The list of actions, most urgent first.
+#[derive(Template)]
+#[template(path = "actions.html")]
+pub(super) struct ActionList {
+    first: Vec<ActionItem>,
+    others: Vec<ActionItem>,
+    others_title: String,
+    rest: String,
+}
+
+impl HtmlSafe for ActionList {}
+
+#[derive(Template)]
+#[template(path = "action.html")]
+struct ActionItem {
+    style: VerdictStyle,
+    urgency: &'static str,
+    text: String,
+    count: String,
+    owners: String,
+    link: String,
+}
+
+impl HtmlSafe for ActionItem {}
+
+/// The key that findings with the same action share.
+#[derive(PartialEq, Eq, Hash)]
+struct ActionKey<'a> {
+    action: Action,
+    subject: &'a str,
+    towards: Option<&'a str>,
+}
+
+impl<'a> ActionKey<'a> {
+    fn new(finding: &'a Finding) -> Self {
+        let reference = finding.image.reference.as_str();
+        let (subject, towards) = match finding.action {
+            Action::Redeploy => {
+                (repository(reference), finding.replacement.as_ref().map(|image| image.reference.as_str()))
+            }
+            Action::Restore => (reference, None),
+            Action::Repair => (repository(reference), finding.deployment.state_reason_code.as_deref()),
+            Action::Upgrade => (repository(reference), finding.runtime.as_ref().map(|runtime| runtime.name.as_str())),
+            Action::Investigate => (repository(reference), finding.reasons.first().map(|reason| reason.code.as_str())),
+            Action::None if finding.awaited_base().is_some() => {
+                let awaited = finding.awaited_base();
+                let outer = awaited.map_or(reference, |(outer, _)| outer.reference.as_str());
+                (repository(outer), awaited.and_then(|(_, link)| link.base.line.as_deref()))
+            }
+            Action::Rebuild | Action::None => {
+                (repository(reference), finding.current.as_ref().map(CurrentRelease::build_on))
+            }
+        };
+        Self { action: finding.action, subject, towards }
+    }
+}
+
+/// Findings with the same action.
+struct ActionGroup<'a> {
+    worst: &'a Finding,
+    count: u64,
+    owners: BTreeSet<&'a str>,
+}
+
+impl ActionList {
+    pub(super) fn new(report: &Report) -> Self {
+        let is_open = |finding: &&Finding| {
+            (finding.action != Action::None || finding.awaited_base().is_some()) && finding.exemption.is_none()
+        };
+        let can_wait = |finding: &&Finding| finding.severity <= Severity::Info;
+        let waiting = report.findings.iter().filter(is_open).filter(can_wait).count();
+        let urgent = report.findings.iter().filter(is_open).filter(|finding| !can_wait(finding));
+        let groups = groups(urgent);
+        let beyond = groups.len().saturating_sub(MOST);
+        let mut first: Vec<_> = groups.iter().take(MOST).map(ActionItem::new).collect();
+        let others = first.split_off(first.len().min(FIRST));
+        let mut rest = Vec::new();
+        if beyond > 0 {
+            rest.push(format!("And {}: filter the findings by action.", more(beyond, "action")));
+        }
+        if waiting > 0 {
+            rest.push(format!(
+                "{} can wait, because the grace period has not ended.",
+                counted(waiting as u64, "deployment")
+            ));
+        }
+        Self { first, others_title: more(others.len(), "action"), others, rest: rest.join(" ") }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.rest.is_empty()
+    }
+}
+
+fn groups<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<ActionGroup<'a>> {
+    let mut groups: Vec<ActionGroup<'a>> = Vec::new();
+    let mut indexes = HashMap::new();
+    for finding in findings {
+        let index = *indexes.entry(ActionKey::new(finding)).or_insert(groups.len());
+        if index == groups.len() {
+            groups.push(ActionGroup { worst: finding, count: 0, owners: BTreeSet::new() });
+        }
+        groups[index].count += 1;
+        groups[index].owners.extend(finding.deployment.owner.as_deref());
+    }
+    groups.sort_by_key(|group| Reverse((group.worst.severity, group.count)));
+    groups
+}
+
+impl ActionItem {
+    fn new(group: &ActionGroup<'_>) -> Self {
+        let finding = group.worst;
+        let mut owners: Vec<_> = group.owners.iter().take(MOST_OWNERS).map(|owner| shown(owner)).collect();
+        if group.owners.len() > MOST_OWNERS {
+            owners.push(more(group.owners.len() - MOST_OWNERS, "owner"));
+        }
+        let image = match finding.action {
+            Action::Restore => finding.image.reference.as_str(),
+            Action::None => finding.awaited_base().map_or("", |(outer, _)| repository(&outer.reference)),
+            _ => repository(&finding.image.reference),
+        };
+        Self {
+            style: VerdictStyle::new(finding.verdict),
+            urgency: urgency(finding.severity),
+            text: sentence(finding),
+            count: counted(group.count, "deployment"),
+            owners: owners.join(", "),
+            link: links::only_all([("action", finding.action.as_str()), ("q", image)]),
+        }
+    }
+}
+
+/// The action for `finding` as a sentence.
+fn sentence(finding: &Finding) -> String {
+    let reference = shown(&finding.image.reference);
+    let name = shown(without_registry(repository(&finding.image.reference)));
+    match finding.action {
+        Action::Rebuild => match &finding.current {
+            Some(current) => {
+                let now = current.release.as_deref().map(|release| format!(" (now {})", shown(release)));
+                format!("Rebuild {name} on {}{} and deploy it", shown(current.build_on()), now.unwrap_or_default())
+            }
+            None => format!("Rebuild {name} on the current base and deploy it"),
+        },
+        Action::Redeploy => {
+            let better =
+                shown_or(finding.replacement.as_ref().map(|image| image.reference.as_str()), "the newer image");
+            format!("Deploy {better} to {}", shown(&format::deployment_name(&finding.deployment)))
+        }
+        Action::Upgrade => {
+            let runtime =
+                shown_or(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "a deprecated runtime");
+            format!("Move {name} from {runtime} to a supported runtime")
+        }
+        Action::Restore => format!("Push {reference} again, or restore it from the archive"),
+        Action::Repair => {
+            let code = shown_or(finding.deployment.state_reason_code.as_deref(), "unknown reason");
+            format!("Repair the functions with image {name}, which cannot be invoked ({code})")
+        }
+        Action::None if finding.awaited_base().is_some() => {
+            let awaited = finding.awaited_base().map(|(outer, link)| {
+                let outer = shown(without_registry(repository(&outer.reference)));
+                format!("Rebuild the base {outer} on {}", shown_or(link.base.line.as_deref(), "its current base"))
+            });
+            awaited.unwrap_or_default()
+        }
+        Action::Investigate | Action::None => {
+            let reason = shown_or(finding.reasons.first().map(|reason| reason.code.as_str()), "unknown");
+            format!("Investigate {name} ({reason}). Run {}", explain(&finding.image.reference))
+        }
+    }
+}
+
+/// The `explain` command for an image, safe for shells.
+pub(super) fn explain(reference: &str) -> String {
+    // Only characters without a special meaning in shells.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
+    let is_safe = !reference.is_empty() && reference.chars().all(is_plain) && !reference.starts_with('-');
+    format!("basewatch explain {}", if is_safe { reference } else { "IMAGE" })
+}
+
+/// A reference without tag and digest.
+fn repository(reference: &str) -> &str {
+    let name = reference.split('@').next().unwrap_or(reference);
+    match name.rsplit_once(':') {
+        // A colon before the last slash is a port.
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// A reference without the registry, which has a dot or a port.
+pub(super) fn without_registry(reference: &str) -> &str {
+    match reference.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) => rest,
+        _ => reference,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_a_reference_without_tag_and_digest() {
+        let table = [
+            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/orders:421", "shop/orders"),
+            ("127.0.0.1:5000/orders@sha256:abc", "orders"),
+            ("127.0.0.1:5000/orders:1@sha256:abc", "orders"),
+            ("orders", "orders"),
+            ("shop/orders:1", "shop/orders"),
+        ];
+        for (reference, name) in table {
+            assert_eq!(without_registry(repository(reference)), name, "{reference}");
+        }
+    }
+
+    #[test]
+    fn the_explain_command_is_safe_for_a_shell() {
+        assert_eq!(explain("registry.example/a:1"), "basewatch explain registry.example/a:1");
+        for hostile in ["a;rm -rf /", "$(id)", "-x", "", "a b", "a\n"] {
+            assert_eq!(explain(hostile), "basewatch explain IMAGE");
+        }
+    }
+}
