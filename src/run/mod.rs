@@ -23,6 +23,7 @@ mod progress;
 pub mod releases;
 pub mod serve;
 pub mod stamp;
+mod stored_report;
 
 use std::{
     io::{self, IsTerminal as _},

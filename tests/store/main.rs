@@ -6,6 +6,7 @@ mod catalog;
 mod contract;
 mod folder;
 mod lease;
+mod parts;
 mod rivals;
 mod s3;
 

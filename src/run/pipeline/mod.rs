@@ -25,6 +25,7 @@ use super::{
     audit::{exit, nothing_to_audit, report, stopped_before_it_began},
     output::{self, ReportSink},
     progress::RunProgressBar,
+    stored_report,
 };
 use crate::{
     audit::AuditProgress,
@@ -214,7 +215,8 @@ async fn complete_until(
     deadlines: Deadlines,
 ) -> RunCompletion {
     let mut outcome = RunReport::from_report(report, context.store.location());
-    let recorded = within(deadlines.notify, record(settings, context, report, instants)).await;
+    let recorded = stored_report::record(&*context.store, report, day(report), instants.clock, settings.retention);
+    let recorded = within(deadlines.notify, recorded).await;
     let unrecorded = recorded.and_then(Result::err).map(|error| format!("the report was not recorded: {error}"));
     let notified = notify(settings, context, report, instants.now, deadlines, &mut outcome).await;
     let is_notified = !matches!(notified, Ok(false));
@@ -304,25 +306,6 @@ fn plan_all(ledger: &mut Ledger, notification: NotificationContext<'_>, settings
 /// Location of the latest report, for people.
 fn report_location(store: &dyn Store) -> String {
     format!("{}/{}", store.location(), store::LATEST)
-}
-
-/// Stores the report, and its figures in the history.
-async fn record(
-    settings: &Settings,
-    context: &AppContext,
-    report: &Report,
-    instants: RunInstants,
-) -> store::Result<()> {
-    let keep = async |json: String| {
-        store::record(&*context.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
-    };
-    match keep(json::render(report)).await {
-        Err(error @ store::Error::TooLarge { most_bytes, .. }) => {
-            tracing::warn!("{error}: storing a shortened report");
-            keep(report.fitting(usize::try_from(most_bytes).unwrap_or(usize::MAX))).await
-        }
-        kept => kept,
-    }
 }
 
 /// The figures of `report` for the history.
