@@ -12,6 +12,7 @@ pub(crate) mod output;
 mod progress;
 pub mod releases;
 mod run_instants;
+mod stored_report;
 
 pub use self::{
     app_context::AppContext,
@@ -28,4 +29,5 @@ pub(crate) use self::{
     inventories::aws_scope,
     load_config::loaded_as,
     progress::RunProgressBar,
+    stored_report::{latest_report, record_report},
 };

@@ -52,10 +52,10 @@ pub async fn deliver(
     now: DateTime<Utc>,
 ) -> store::Result<DeliverySummary> {
     let given_up = session.change(|ledger| give_up(ledger, settings, now)).await?;
-    let ledger = session.ledger().await;
+    let outbox = session.look(|ledger| ledger.outbox.clone()).await;
     let mut delivered = DeliverySummary { given_up, ..DeliverySummary::default() };
     let mut by_channel: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
-    for entry in &ledger.outbox {
+    for entry in &outbox {
         if entry.is_ready(settings, now) {
             by_channel.entry(&entry.channel).or_default().push(entry);
         } else {
@@ -141,7 +141,7 @@ fn give_up(ledger: &mut Ledger, settings: &NotifySettings, now: DateTime<Utc>) -
             let Some(history) = alert.deliveries.get_mut(&entry.channel) else { continue };
             history.withdraw(&entry.message.dedup_key);
             if history.events.is_empty() {
-                alert.deliveries.remove(&entry.channel);
+                alert.deliveries.retain(|channel, _| channel != entry.channel);
             }
         }
     }

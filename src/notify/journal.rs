@@ -1,5 +1,7 @@
 //! The journal: outcomes since the ledger was last written. It is small, where the ledger of a large fleet has megabytes.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -160,14 +162,15 @@ impl Ledger {
 
     pub(super) fn acknowledged(&mut self, channel: &str, key: &str, now: DateTime<Utc>, message_id: Option<&String>) {
         let Some(index) = self.find(channel, key) else { return };
+        let message_id = message_id.map(|id| Arc::from(id.as_str()));
         let entry = self.outbox.remove(index);
         for alert in &entry.alerts {
             let history = self.alerts.get_mut(alert).and_then(|alert| alert.deliveries.get_mut(channel));
             for event in
-                history.into_iter().flat_map(|history| &mut history.events).filter(|event| event.dedup_key == key)
+                history.into_iter().flat_map(|history| &mut history.events).filter(|event| *event.dedup_key == *key)
             {
                 event.sent_at = Some(now);
-                event.message_id = message_id.cloned();
+                event.message_id.clone_from(&message_id);
             }
         }
         let state = self.channels.entry(channel.to_owned()).or_default();

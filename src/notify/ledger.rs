@@ -1,18 +1,18 @@
 //! The ledger: alerts and rebuilds, what each channel was notified of, and the outbox.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertKey, AlertSubject, EventKind, Message, shed::shed};
+use super::{AlertKey, AlertSubject, ChannelHistories, EventKind, Message};
 use crate::{
     image::{Digest, ReferenceText},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     rebuild::Rebuild,
-    store::StoredDocument,
+    store::{SharedTexts, StoredDocument},
 };
 
 /// The record of alerts and rebuilds: `ledger.json`.
@@ -42,9 +42,42 @@ impl StoredDocument for Ledger {
     const SCHEMA: &'static str = "basewatch.ledger/v1";
     const NAME: &'static str = "ledger.json";
 
-    fn shed(&mut self) -> bool {
-        shed(self.alerts.values_mut().flat_map(|alert| alert.deliveries.values_mut()), &mut self.outbox)
+    fn entries(&self) -> impl Iterator<Item = Vec<u8>> + Send {
+        let alerts =
+            self.alerts.iter().map(|(key, alert)| LedgerEntry::Alert(Cow::Borrowed(key), Cow::Borrowed(alert)));
+        let rebuilds = self.rebuilds.iter();
+        let rebuilds = rebuilds.map(|(key, rebuild)| LedgerEntry::Rebuild(key.into(), Cow::Borrowed(rebuild)));
+        let due = self.outbox.iter().map(|due| LedgerEntry::Message(Cow::Borrowed(due)));
+        let entries = alerts.chain(rebuilds).chain(due);
+        entries.map(|entry| serde_json::to_vec(&entry).expect("an entry has only strings as keys"))
     }
+
+    fn without_entries(&self) -> impl Serialize {
+        let (last_run, channels) = (self.last_run.clone(), self.channels.clone());
+        Self { generation: self.generation, last_run, channels, ..Self::default() }
+    }
+
+    fn add_entry(&mut self, json: &[u8], texts: &mut SharedTexts) -> serde_json::Result<()> {
+        match serde_json::from_slice(json)? {
+            LedgerEntry::Alert(key, mut alert) => {
+                alert.to_mut().share(texts);
+                // A copy has no spare capacity.
+                self.alerts.insert(key.into_owned(), (*alert).clone());
+            }
+            LedgerEntry::Rebuild(key, rebuild) => drop(self.rebuilds.insert(key.into_owned(), rebuild.into_owned())),
+            LedgerEntry::Message(due) => self.outbox.push(due.into_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// An entry of the ledger, as it is stored in parts.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum LedgerEntry<'a> {
+    Alert(Cow<'a, AlertKey>, Cow<'a, Alert>),
+    Rebuild(Cow<'a, str>, Cow<'a, Rebuild>),
+    Message(Cow<'a, OutboxEntry>),
 }
 
 /// A run that was recorded.
@@ -79,8 +112,8 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
     /// Notifications by channel id.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub deliveries: BTreeMap<String, DeliveryHistory>,
+    #[serde(default, skip_serializing_if = "ChannelHistories::is_empty")]
+    pub deliveries: ChannelHistories,
 }
 
 /// A finding as stored in the ledger, for when it no longer exists.
@@ -141,9 +174,9 @@ pub struct AlertEvent {
     pub sent_at: Option<DateTime<Utc>>,
     /// The id that the channel gave the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<String>,
+    pub message_id: Option<Arc<str>>,
     /// The `dedup_key` of the message that carries it.
-    pub dedup_key: String,
+    pub dedup_key: Arc<str>,
 }
 
 /// A message that is due.
@@ -201,6 +234,19 @@ pub enum AlertState {
 /// Number of latest events of an episode that are stored besides the first.
 const LATEST_EVENTS: usize = 5;
 
+impl Alert {
+    /// Shares the texts that it has in common with other alerts.
+    fn share(&mut self, texts: &mut SharedTexts) {
+        for (channel, history) in &mut self.deliveries.0 {
+            texts.share(channel);
+            for event in &mut history.events {
+                texts.share(&mut event.dedup_key);
+                event.message_id.iter_mut().for_each(|id| texts.share(id));
+            }
+        }
+    }
+}
+
 impl AlertState {
     /// The word in listings.
     #[must_use]
@@ -218,6 +264,8 @@ impl AlertState {
 impl DeliveryHistory {
     /// Adds an event; drops the oldest but the first if there are too many.
     pub fn push(&mut self, event: AlertEvent) {
+        // Most alerts have few events, and a large fleet has many alerts.
+        self.events.reserve_exact(1);
         self.events.push(event);
         self.count += 1;
         if self.events.len() > LATEST_EVENTS + 1 {
@@ -227,7 +275,7 @@ impl DeliveryHistory {
 
     /// Removes the events of the undelivered message `dedup_key` and restores the severity notified before.
     pub(super) fn withdraw(&mut self, dedup_key: &str) {
-        self.events.retain(|event| event.dedup_key != dedup_key);
+        self.events.retain(|event| *event.dedup_key != *dedup_key);
         let open = self.events.iter().filter(|event| event.kind != EventKind::Resolved);
         self.severity = open.map(|event| event.severity).max().unwrap_or(self.severity);
     }

@@ -1,7 +1,11 @@
 //! A session with the ledger under the store lock. Due messages are stored before they are sent, outcomes before the next
 //! message is sent.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hasher as _},
+    io,
+    sync::Arc,
+};
 
 use futures::lock::Mutex;
 
@@ -69,9 +73,9 @@ impl LedgerSession {
         Ok(Self { store, lock, state })
     }
 
-    /// The ledger as it is now.
-    pub async fn ledger(&self) -> Ledger {
-        self.state.lock().await.ledger.document.clone()
+    /// What `look` finds in the ledger as it is now.
+    pub async fn look<T>(&self, look: impl FnOnce(&Ledger) -> T) -> T {
+        look(&self.state.lock().await.ledger.document)
     }
 
     /// Changes the ledger and returns once the change is stored.
@@ -81,9 +85,9 @@ impl LedgerSession {
     /// When it cannot be stored or the lock was lost. Nothing more may be sent then.
     pub async fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> store::Result<T> {
         let mut state = self.state.lock().await;
-        let before = state.ledger.document.clone();
+        let before = fingerprint(&state.ledger.document);
         let result = change(&mut state.ledger.document);
-        if state.ledger.document != before {
+        if fingerprint(&state.ledger.document) != before {
             self.check()?;
             state.settle(&*self.store).await?;
         }
@@ -134,5 +138,26 @@ impl LedgerSession {
             tracing::warn!("cannot write the ledger: {error}");
         }
         self.lock.release().await;
+    }
+}
+
+/// A hash of `ledger`. A large ledger is not copied to find out whether it has changed.
+fn fingerprint(ledger: &Ledger) -> u64 {
+    let mut hash = HashWriter::default();
+    serde_json::to_writer(&mut hash, ledger).expect("a ledger has only strings as keys");
+    hash.0.finish()
+}
+
+#[derive(Default)]
+struct HashWriter(DefaultHasher);
+
+impl io::Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

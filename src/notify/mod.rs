@@ -5,6 +5,7 @@
 mod aspect;
 mod body;
 mod cause;
+mod channel_histories;
 mod chatbot;
 mod deliver;
 mod item;
@@ -17,7 +18,6 @@ mod phrases;
 pub mod select;
 pub mod self_monitor;
 mod settings;
-mod shed;
 mod sns;
 mod subject;
 mod text;
@@ -29,6 +29,7 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use channel_histories::ChannelHistories;
 pub use deliver::{DeliveryAttempt, DeliverySummary, deliver};
 pub use journal::DeliveryRecord;
 pub use ledger::{

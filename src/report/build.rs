@@ -381,6 +381,7 @@ impl Report {
             summary: Summary::new(&findings),
             lines: Vec::new(),
             findings,
+            parts: Vec::new(),
             errors,
             requests: run.requests.iter().map(|(service, kinds)| (service.clone(), kinds.values().sum())).collect(),
             requests_by_kind: run.requests,

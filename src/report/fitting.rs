@@ -1,4 +1,4 @@
-//! Truncation of reports to a size limit of the store or of Lambda.
+//! Truncation of reports to the size limit of a response of Lambda.
 
 use serde::Serialize;
 
@@ -40,7 +40,9 @@ impl Report {
         json::compact(&part)
     }
 
-    fn without_findings(&self) -> Self {
+    /// The report without its findings.
+    #[must_use]
+    pub fn without_findings(&self) -> Self {
         Self {
             schema: self.schema.clone(),
             run_id: self.run_id.clone(),
@@ -49,6 +51,7 @@ impl Report {
             policy: self.policy.clone(),
             summary: self.summary.clone(),
             findings: Vec::new(),
+            parts: Vec::new(),
             lines: self.lines.clone(),
             errors: self.errors.clone(),
             notes: self.notes.clone(),

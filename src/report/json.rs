@@ -15,10 +15,19 @@ use super::text::is_visible;
 #[expect(clippy::missing_panics_doc, reason = "all documents are serializable")]
 pub fn render<T: Serialize + ?Sized>(document: &T) -> String {
     let mut bytes = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut bytes, EscapingFormatter(PrettyFormatter::new()));
-    document.serialize(&mut serializer).expect("a document has only strings as keys");
-    bytes.push(b'\n');
+    write(document, &mut bytes).expect("a document has only strings as keys");
     String::from_utf8(bytes).expect("JSON is UTF-8")
+}
+
+/// Writes `document` as [`render`] does, without having it as a whole in memory.
+///
+/// # Errors
+///
+/// Those of `writer`.
+pub fn write<T: Serialize + ?Sized>(document: &T, writer: &mut impl io::Write) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(&mut *writer, EscapingFormatter(PrettyFormatter::new()));
+    document.serialize(&mut serializer)?;
+    writer.write_all(b"\n")
 }
 
 /// Renders `document` as JSON in one line without a trailing line break, with the same escapes as [`render`].

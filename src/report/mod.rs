@@ -84,8 +84,12 @@ pub struct Report {
     pub policy: PolicyFields,
     /// The counts.
     pub summary: Summary,
-    /// One finding per deployment and platform, worst first.
+    /// One finding per deployment and platform, worst first. Empty in a stored report with `parts`.
     pub findings: Vec<Finding>,
+    /// The names of the objects in the store that have the findings, in order, if the report is too large for one object.
+    /// Each is gzip-compressed and has one finding per line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// The base lines in use, with the deployments on each release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineFields>,

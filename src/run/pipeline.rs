@@ -12,6 +12,7 @@ use crate::{
     app::{
         AppContext, LOCK_WAIT, RunInstants,
         audit::{report, stopped_before_it_began},
+        record_report,
     },
     audit::AuditProgress,
     config::Settings,
@@ -21,7 +22,7 @@ use crate::{
         select::{self, AlertPlan, NotificationContext},
     },
     rebuild,
-    report::{Report, json},
+    report::Report,
     store::{self, BaseAges, HistoryDay},
 };
 
@@ -98,7 +99,8 @@ pub async fn complete(
     deadlines: Deadlines,
 ) -> RunCompletion {
     let mut outcome = RunReport::from_report(report, context.store.location());
-    let recorded = within(deadlines.notify, record(settings, context, report, instants)).await;
+    let recorded = record_report(&*context.store, report, day(report), instants.clock, settings.retention);
+    let recorded = within(deadlines.notify, recorded).await;
     let unrecorded = recorded.and_then(Result::err).map(|error| format!("the report was not recorded: {error}"));
     let notified = notify(settings, context, report, instants.now, deadlines, &mut outcome).await;
     let is_notified = !matches!(notified, Ok(false));
@@ -183,25 +185,6 @@ pub(super) fn plan_all(ledger: &mut Ledger, notification: NotificationContext<'_
     let notices = rebuild::notices(&rebuilds, &ledger.rebuilds, *generated_at);
     select::notify_of_rebuilds(ledger, &notices, notification, &settings.notify);
     RunPlan { alerts, rebuilds }
-}
-
-/// Stores the report, and its figures in the history.
-async fn record(
-    settings: &Settings,
-    context: &AppContext,
-    report: &Report,
-    instants: RunInstants,
-) -> store::Result<()> {
-    let keep = async |json: String| {
-        store::record(&*context.store, json.as_bytes(), day(report), instants.clock, settings.retention).await
-    };
-    match keep(json::render(report)).await {
-        Err(error @ store::Error::TooLarge { most_bytes, .. }) => {
-            tracing::warn!("{error}: storing a shortened report");
-            keep(report.fitting(usize::try_from(most_bytes).unwrap_or(usize::MAX))).await
-        }
-        kept => kept,
-    }
 }
 
 /// The figures of `report` for the history.

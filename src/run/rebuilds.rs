@@ -23,7 +23,7 @@ pub(super) async fn request(
     let mut outcomes = Vec::new();
     for key in &planned.due {
         session.check()?;
-        let Some(rebuild) = session.ledger().await.rebuilds.remove(key) else { continue };
+        let Some(rebuild) = session.look(|ledger| ledger.rebuilds.get(key).cloned()).await else { continue };
         let result = call(&rebuild, settings, context).await;
         session.record(vec![DeliveryRecord::from_rebuild_call(key, &result, now)]).await?;
         let outcome = RebuildOutcome::from_rebuild(&rebuild);

@@ -93,7 +93,7 @@ fn bad(error: &impl ToString) -> HttpProblem {
 pub(super) async fn report(Shared(state): Shared<Arc<ServeState>>, request_headers: HeaderMap) -> ApiResult<Response> {
     let snapshot = shown(&state)?;
     let response = response::cached(&request_headers, &snapshot.report.run_id, "report", response::JSON, Body::empty);
-    Ok(response::encoded(response, &request_headers, &snapshot.json, &snapshot.gzip))
+    Ok(response::encoded(response, &request_headers, &snapshot.gzip))
 }
 
 /// Returns a page of the matching findings as JSON, or all of them as CSV.

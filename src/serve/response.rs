@@ -1,16 +1,24 @@
 //! HTTP responses: JSON, problem details (RFC 9457) and conditional requests.
 
-use std::time::Duration;
+use std::{
+    io::{Cursor, Read as _},
+    time::Duration,
+};
 
 use axum::{
     body::{Body, Bytes},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use flate2::read::GzDecoder;
+use futures::stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::dashboard;
+
+/// Size of a piece of a decompressed body, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// The media type of JSON.
 pub(super) const JSON: &str = "application/json";
@@ -110,8 +118,8 @@ fn has(request_headers: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|value| value.split(',').any(|known| known.trim() == "*" || strong(known) == strong(tag)))
 }
 
-/// Sets the body, compressed if the client accepts gzip.
-pub(super) fn encoded(response: Response, request_headers: &HeaderMap, plain: &Bytes, gzip: &Bytes) -> Response {
+/// Sets the body, which is `gzip` decompressed unless the client accepts gzip.
+pub(super) fn encoded(response: Response, request_headers: &HeaderMap, gzip: &Bytes) -> Response {
     if response.status() == StatusCode::NOT_MODIFIED {
         return response;
     }
@@ -119,10 +127,24 @@ pub(super) fn encoded(response: Response, request_headers: &HeaderMap, plain: &B
         request_headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (mut parts, _) = response.into_parts();
     if !accepts_gzip(accepted) {
-        return Response::from_parts(parts, Body::from(plain.clone()));
+        return Response::from_parts(parts, decompressed(gzip.clone()));
     }
     parts.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     Response::from_parts(parts, Body::from(gzip.clone()))
+}
+
+/// The body that `gzip` decompresses to, a piece at a time.
+fn decompressed(gzip: Bytes) -> Body {
+    let mut decoder = GzDecoder::new(Cursor::new(gzip));
+    let pieces = std::iter::from_fn(move || {
+        let mut piece = vec![0; PIECE_BYTES];
+        let read = decoder.read(&mut piece).map(|length| {
+            piece.truncate(length);
+            piece
+        });
+        Some(read).filter(|read| !matches!(read, Ok(piece) if piece.is_empty()))
+    });
+    Body::from_stream(stream::iter(pieces))
 }
 
 fn accepts_gzip(accepted: &str) -> bool {

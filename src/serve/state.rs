@@ -13,10 +13,12 @@ use tokio::sync::Notify;
 
 use super::{clock::ServeClock, metrics::ServeMetrics, snapshot::ReportSnapshot};
 use crate::{
+    app::latest_report,
     audit::AuditProgress,
     config::Settings,
+    report::Report,
     run::CompletedRun,
-    store::{self, Store},
+    store::{self, Error, HistoryDay, Store},
 };
 
 /// The minimum time between a run and the next requested one.
@@ -122,17 +124,20 @@ impl ServeState {
         }
     }
 
-    /// Loads the last report and the history from the store. Ignores a report of a newer version.
+    /// Loads the last report and the history from the store. Ignores a report of another format.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
     pub async fn reload(&self) -> store::Result<()> {
         let history = store::history(&*self.store).await?;
-        let Some(json) = store::latest(&*self.store).await? else { return Ok(()) };
-        match ReportSnapshot::read(json, history) {
-            Ok(snapshot) => self.show(snapshot),
-            Err(error) => tracing::warn!("cannot load the last report: {error}"),
+        match latest_report(&*self.store).await {
+            Ok(Some(report)) => self.show(report, history).await,
+            Ok(None) => {}
+            Err(error @ (Error::Newer { .. } | Error::Unreadable { .. } | Error::TooLarge { .. })) => {
+                tracing::warn!("cannot load the last report: {error}");
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }
@@ -142,9 +147,15 @@ impl ServeState {
         self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn show(&self, snapshot: ReportSnapshot) {
-        self.metrics.show(&snapshot.report);
-        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+    async fn show(&self, report: Report, history: Vec<HistoryDay>) {
+        // Serializing a large report would block other requests.
+        match tokio::task::spawn_blocking(move || ReportSnapshot::new(report, history)).await {
+            Ok(snapshot) => {
+                self.metrics.show(&snapshot.report);
+                *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+            }
+            Err(error) => tracing::error!("cannot serialize the report: {error}"),
+        }
     }
 
     /// The status of runs.
@@ -213,11 +224,7 @@ impl ServeState {
                 self.snapshot().map(|snapshot| snapshot.history.clone()).unwrap_or_default()
             }
         };
-        // Serializing a large report would block other requests.
-        match tokio::task::spawn_blocking(move || ReportSnapshot::new(run.report, history)).await {
-            Ok(snapshot) => self.show(snapshot),
-            Err(error) => tracing::error!("cannot serialize the report: {error}"),
-        }
+        self.show(run.report, history).await;
     }
 
     /// Requests a run, unless one is in progress or has just finished.

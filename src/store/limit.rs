@@ -2,8 +2,8 @@
 
 use super::{Error, Result};
 
-/// Default limit: twice the size of a report on fifty thousand deployments.
-const MOST_BYTES: u64 = 256 << 20;
+/// Default limit. A document of half that size is stored as one object, a part of a larger one has at most a quarter.
+pub(super) const MOST_BYTES: u64 = 32 << 20;
 
 /// A size limit, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

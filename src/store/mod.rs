@@ -3,13 +3,13 @@
 mod atomic;
 mod catalog;
 mod catalog_in_store;
-mod clipped;
 mod document;
 mod folder;
 mod images;
 mod kept_files;
 mod limit;
 mod name;
+mod parts;
 mod platforms;
 mod port;
 mod provenance;
@@ -25,13 +25,16 @@ use crate::aws::Aws;
 
 pub(crate) use atomic::replace_file;
 pub use catalog::{Catalog, LoadedReleases, SharedContent};
-pub use document::{StoredDocument, VersionedDocument, load};
+pub use document::{SharedTexts, StoredDocument, VersionedDocument, load};
 #[cfg(test)]
 pub(crate) use document::{read_stored, to_stored};
 pub use folder::FolderStore;
 pub use images::{ImageReader, InventoryImage, TagResolution};
+pub use parts::{whole_document, write_parts};
 pub use port::{Error, ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition};
-pub use reports::{BaseAges, HistoryDay, LATEST, ReportHistory, add_alerts, dated_name, history, latest, record};
+pub use reports::{
+    BaseAges, HistoryDay, LATEST, ReportHistory, add_alerts, dated_name, history, latest, parts_folder, record,
+};
 pub use repository_record::{RepositoryRecord, ResourceTagsRecord, TagListRecord, TagObservation};
 pub use s3::{ObjectLocation, S3Store};
 pub use settings::{InvalidStoreLocation, Retention, StoreLocation};

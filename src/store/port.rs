@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 
+use super::limit;
+
 /// Maximum wait for the lock.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
@@ -132,10 +134,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// The object `name`; `None` if it does not exist.
     fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>>;
 
-    /// Like [`Store::read`] for JSON, with texts of more than a few kilobytes cut while they are read, so that a larger
-    /// document fits into the limit.
-    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
-        self.read(name)
+    /// Maximum size of an object, in bytes. Larger documents are stored in parts.
+    fn most_bytes(&self) -> u64 {
+        limit::MOST_BYTES
     }
 
     /// Writes `bytes` to the object `name` and returns the version. Fails without a change with [`Error::Conflict`] if

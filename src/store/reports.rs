@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::{StreamExt as _, stream};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Error, Result, Retention, Store, StoredDocument, StoredObject, VersionedDocument, WriteCondition, load};
+use super::{
+    Error, Result, Retention, Store, StoredDocument, StoredObject, VersionedDocument, WriteCondition, document, load,
+    parts,
+};
 
 /// Name of the latest report.
 pub const LATEST: &str = "reports/latest.json";
@@ -113,7 +116,13 @@ fn largest_owners(day: &mut HistoryDay) {
 /// Name of the dated report of a run: `reports/2026/11/21/20261121T060000Z-01J….json`.
 #[must_use]
 pub fn dated_name(at: DateTime<Utc>, run_id: &str) -> String {
-    format!("{REPORTS}{}-{run_id}.json", at.format("%Y/%m/%d/%Y%m%dT%H%M%SZ"))
+    format!("{}.json", parts_folder(at, run_id))
+}
+
+/// Folder of the parts of that report.
+#[must_use]
+pub fn parts_folder(at: DateTime<Utc>, run_id: &str) -> String {
+    format!("{REPORTS}{}-{run_id}", at.format("%Y/%m/%d/%Y%m%dT%H%M%SZ"))
 }
 
 /// The day of a dated report.
@@ -122,7 +131,8 @@ fn date_of(name: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(date, "%Y/%m/%d").ok()
 }
 
-/// Stores the report of a run and its day in the history, and removes what is older than `retention` as of `now`.
+/// Stores the report of a run and its day in the history, and removes what is older than `retention` as of `now`. If the
+/// report has parts, it lists them as `parts`, and they are in [`parts_folder`] already.
 ///
 /// `now` is the real time, not that of `--as-of`, because it decides what is removed. May be repeated by the same run and
 /// called by several runs at once.
@@ -213,7 +223,7 @@ async fn keep_latest(store: &dyn Store, report_json: &[u8], run_id: &str) -> Res
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let only_if = match store.read_clipped(LATEST).await {
+        let only_if = match store.read(LATEST).await {
             Err(error @ Error::TooLarge { .. }) => {
                 tracing::warn!("replacing the latest report: {error}");
                 WriteCondition::Always
@@ -247,8 +257,10 @@ async fn prune(store: &dyn Store, history: &ReportHistory, first_day: NaiveDate)
     if history.pruned_before.is_some_and(|day| day >= first_day) {
         return Ok(());
     }
+    // The latest report may be dated before `first_day`, if it was made `--as-of` then.
+    let latest = store.read(LATEST).await?.map(|stored| parts::listed(&stored.bytes)).unwrap_or_default();
     let mut old = store.list(REPORTS).await?;
-    old.retain(|name| date_of(name).is_some_and(|day| day < first_day));
+    old.retain(|name| date_of(name).is_some_and(|day| day < first_day) && !latest.contains(name));
     let is_all = old.len() <= MOST_REMOVED;
     old.truncate(MOST_REMOVED);
     let removals = old.into_iter().map(|name| async move { store.remove(&name).await });
@@ -262,15 +274,19 @@ async fn prune(store: &dyn Store, history: &ReportHistory, first_day: NaiveDate)
     Ok(())
 }
 
-/// The latest report as JSON; `None` before the first run, or if it exceeds the size limit.
-pub async fn latest(store: &dyn Store) -> Result<Option<Vec<u8>>> {
-    match store.read_clipped(LATEST).await {
-        Err(error @ Error::TooLarge { .. }) => {
-            tracing::warn!("the latest report is not shown: {error}");
-            Ok(None)
-        }
-        read => Ok(read?.map(|stored| stored.bytes)),
-    }
+/// The latest report of the format `schema`, with the findings of its parts added by `add`; `None` before the first run.
+///
+/// # Errors
+///
+/// Those of the store, [`Error::Newer`] and [`Error::Unreadable`] if it does not have that format.
+pub async fn latest<T: DeserializeOwned + Send>(
+    store: &dyn Store,
+    schema: &str,
+    add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
+) -> Result<Option<T>> {
+    let location = format!("{}/{LATEST}", store.location());
+    let read = parts::read(store, LATEST, |bytes| document::parse(bytes, schema, &location), add).await?;
+    Ok(read.map(|read| read.document))
 }
 
 /// The days of the history, oldest first.
@@ -280,6 +296,8 @@ pub async fn history(store: &dyn Store) -> Result<Vec<HistoryDay>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::store::FolderStore;
 
@@ -312,6 +330,10 @@ mod tests {
         record(store, &report(run_id), day(at, run_id, deployments), at, Retention::default()).await.unwrap();
     }
 
+    async fn latest_json(store: &dyn Store) -> Option<Vec<u8>> {
+        store.read(LATEST).await.unwrap().map(|stored| stored.bytes)
+    }
+
     fn store() -> (tempfile::TempDir, FolderStore) {
         let folder = tempfile::tempdir().unwrap();
         let store = FolderStore::new(folder.path().join("store"));
@@ -321,9 +343,9 @@ mod tests {
     #[tokio::test]
     async fn a_run_is_kept_as_the_latest_by_its_date_and_in_the_history() {
         let (_folder, store) = store();
-        assert_eq!(latest(&store).await.unwrap(), None);
+        assert_eq!(latest_json(&store).await, None);
         recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
-        assert_eq!(latest(&store).await.unwrap(), Some(report("01A")));
+        assert_eq!(latest_json(&store).await, Some(report("01A")));
         let names = store.list("").await.unwrap();
         assert_eq!(names, ["history.json", "reports/2026/11/21/20261121T060000Z-01A.json", "reports/latest.json"]);
         let days = history(&store).await.unwrap();
@@ -335,7 +357,7 @@ mod tests {
         let (_folder, store) = store();
         recorded(&store, at("2026-11-21T07:00:00Z"), "01B", 5).await;
         recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
-        assert_eq!(latest(&store).await.unwrap(), Some(report("01B")));
+        assert_eq!(latest_json(&store).await, Some(report("01B")));
         let days = history(&store).await.unwrap();
         assert_eq!(days.len(), 1);
         assert_eq!((days[0].deployments, days[0].runs, days[0].alerts_sent), (5, 2, 4));
@@ -378,6 +400,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn parts_are_removed_with_their_report_unless_the_latest_report_lists_them() {
+        let (_folder, store) = store();
+        let now = at("2026-11-21T06:00:00Z");
+        let in_parts = async |at: DateTime<Utc>, run_id: &str| {
+            let findings = ["1", "2", "3"].map(|finding| finding.as_bytes().to_vec());
+            let parts = parts::write_parts(&store, &parts_folder(at, run_id), findings.into_iter(), &[]).await.unwrap();
+            let report = json!({ "schema": "basewatch.report/v1", "run_id": run_id, "parts": parts });
+            record(&store, report.to_string().as_bytes(), day(at, run_id, 3), now, Retention::default()).await.unwrap();
+        };
+        in_parts(at("2026-01-01T06:00:00Z"), "01A").await;
+        let latest = latest_findings(&store).await;
+        assert_eq!(latest, [1, 2, 3], "made as of a day before the retention");
+        in_parts(now, "01B").await;
+        assert_eq!(latest_findings(&store).await, [1, 2, 3]);
+        // Removes once a day.
+        record(&store, &report("01C"), day(now, "01C", 0), now + TimeDelta::days(1), Retention::default())
+            .await
+            .unwrap();
+        let folder = "reports/2026/11/21/20261121T060000Z-01";
+        let mut names = store.list("reports/").await.unwrap();
+        assert!(names.remove(1).starts_with(&format!("{folder}B/")), "{names:?}");
+        let expected = [format!("{folder}B.json"), format!("{folder}C.json"), LATEST.to_owned()];
+        assert_eq!(names, expected);
+    }
+
+    async fn latest_findings(store: &dyn Store) -> Vec<u32> {
+        let add = |report: &mut Value, json: &[u8]| {
+            let finding = serde_json::from_slice(json)?;
+            report["findings"].as_array_mut().unwrap().push(finding);
+            Ok(())
+        };
+        let parse = |bytes: &[u8]| {
+            Ok(serde_json::from_slice::<Value>(bytes)
+                .map(|mut report| {
+                    report["findings"] = json!([]);
+                    report
+                })
+                .unwrap())
+        };
+        let report = parts::read(store, LATEST, parse, add).await.unwrap().unwrap().document;
+        serde_json::from_value(report["findings"].clone()).unwrap()
+    }
+
+    #[tokio::test]
     async fn a_history_of_another_format_is_left_as_it_is() {
         let (_folder, store) = store();
         let newer = br#"{"schema":"basewatch.history/v2","days":{}}"#.to_vec();
@@ -393,7 +459,7 @@ mod tests {
         let (_folder, store) = store();
         store.write(LATEST, b"{".to_vec(), WriteCondition::Always).await.unwrap();
         recorded(&store, at("2026-11-21T06:00:00Z"), "01A", 3).await;
-        assert_eq!(latest(&store).await.unwrap(), Some(report("01A")));
+        assert_eq!(latest_json(&store).await, Some(report("01A")));
     }
 
     #[tokio::test]
@@ -403,10 +469,10 @@ mod tests {
         store.write(LATEST, newer.clone(), WriteCondition::Always).await.unwrap();
         let error = keep_latest(&store, &report("01A"), "01A").await.unwrap_err();
         assert!(matches!(error, Error::Newer { .. }), "{error}");
-        assert_eq!(latest(&store).await.unwrap(), Some(newer));
+        assert_eq!(latest_json(&store).await, Some(newer));
         let newest = br#"{"schema":"basewatch.report/v10","run_id":"01A"}"#;
         keep_latest(&store, newest, "01A").await.unwrap();
-        assert_eq!(latest(&store).await.unwrap(), Some(newest.to_vec()));
+        assert_eq!(latest_json(&store).await, Some(newest.to_vec()));
     }
 
     #[test]

@@ -558,6 +558,7 @@ pub fn report_of(findings: Vec<Finding>, errors: Vec<ErrorEntry>) -> Report {
         summary: Summary::new(&findings),
         lines: LineFields::from_findings(&findings, []),
         findings,
+        parts: Vec::new(),
         errors,
         notes: Vec::new(),
         requests: requests_by_kind.iter().map(|(host, kinds)| (host.clone(), kinds.values().sum())).collect(),

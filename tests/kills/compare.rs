@@ -122,7 +122,7 @@ fn without_hours(text: &str) -> String {
 pub(crate) fn essence_of(ledger: &Ledger) -> Vec<String> {
     let mut lines = Vec::new();
     for (finding, alert) in &ledger.alerts {
-        for (channel, history) in &alert.deliveries {
+        for (channel, history) in alert.deliveries.iter() {
             let (state, episode, count, severity) =
                 (history.state().as_str(), history.episode, history.count, history.severity);
             lines.push(format!("{finding} {channel} {state} {episode} {count} {}", severity.as_str()));

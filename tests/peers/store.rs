@@ -7,8 +7,9 @@ use basewatch::{
     aws::Aws,
     http::RequestCounter,
     image::{Digest, DigestContent, ImageIndex},
+    notify::Ledger,
     secret::Secret,
-    store::{Catalog, Error, S3Store, Store, WriteCondition},
+    store::{self, Catalog, Error, S3Store, Store, WriteCondition},
 };
 
 use testbed::{
@@ -59,6 +60,42 @@ fn stores(moto: &Peer, count: usize) -> Vec<Arc<dyn Store>> {
 
 fn content() -> DigestContent {
     DigestContent::Index(ImageIndex { children: Vec::new(), annotations: BTreeMap::new() })
+}
+
+#[tokio::test]
+async fn a_large_ledger_is_stored_in_parts_of_which_replaced_ones_are_removed() {
+    let (moto, _client) = moto().await;
+    let aws = Aws::new(Arc::new(RequestCounter::default()))
+        .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
+        .with_endpoint(moto.http());
+    let store = S3Store::limited(Arc::new(aws), BUCKET.to_owned(), "team/basewatch".to_owned(), 40_000);
+    let alert = |number: usize| {
+        let alert = serde_json::json!({
+            "id": format!("{number:012}"), "seen_at": "2026-11-20T06:00:00Z",
+            "subject": {
+                "name": "orders", "kind": "lambda", "image": "orders:1", "repository": "orders", "verdict": "stale",
+                "severity": "high", "action": "rebuild",
+            },
+        });
+        (format!("lambda:{number:05}"), alert)
+    };
+    let mut stored = store::load::<Ledger>(&store).await.expect("no ledger");
+    let alerts: serde_json::Map<_, _> = (0..400).map(alert).collect();
+    stored.document = serde_json::from_value(serde_json::json!({ "alerts": alerts })).expect("a ledger");
+    for name in ["payments", "search"] {
+        for alert in stored.document.alerts.values_mut().take(200) {
+            name.clone_into(&mut alert.subject.name);
+        }
+        stored.save(&store).await.expect("written");
+        let read = store::load::<Ledger>(&store).await.expect("a ledger");
+        assert_eq!(read.document, stored.document);
+    }
+    let root = store.read("ledger.json").await.expect("a response").expect("an object");
+    let root: serde_json::Value = serde_json::from_slice(&root.bytes).expect("JSON");
+    let mut listed: Vec<String> = serde_json::from_value(root["parts"].clone()).expect("names");
+    listed.sort();
+    assert!(listed.len() > 5, "{listed:?}");
+    assert_eq!(store.list("ledger/").await.expect("a response"), listed);
 }
 
 #[tokio::test]

@@ -95,11 +95,11 @@ impl AlertRow {
     fn from_alert(key: &AlertKey, alert: &Alert, outbox: &[OutboxEntry]) -> Self {
         let error = |channel: &str, history: &DeliveryHistory| {
             let key = &history.events.last()?.dedup_key;
-            let due = outbox.iter().find(|due| due.channel == channel && due.message.dedup_key == *key)?;
+            let due = outbox.iter().find(|due| due.channel == channel && *due.message.dedup_key == **key)?;
             due.last_error.clone()
         };
         let channels = alert.deliveries.iter().map(|(channel, history)| ChannelRow {
-            channel: channel.clone(),
+            channel: channel.to_string(),
             state: history.state(),
             last_error: error(channel, history),
             history: history.clone(),

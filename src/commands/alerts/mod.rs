@@ -9,12 +9,12 @@ use chrono::Utc;
 
 pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ChannelRow};
 use crate::{
-    app::{Console, ExitStatus, LOCK_WAIT, OutboundClients, open_store, output},
+    app::{Console, ExitStatus, LOCK_WAIT, OutboundClients, latest_report, open_store, output},
     cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, OutputFormat},
     config::Settings,
     notify::{self, AlertKey, Ledger, LedgerSession, select},
-    report::{Report, format, json},
-    store::{self, Store},
+    report::{format, json},
+    store::Store,
 };
 
 /// Runs `command` on the alerts in the store.
@@ -65,10 +65,12 @@ async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<E
 
 async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<ExitStatus> {
     let session = open_session(store, "alerts snooze").await?;
-    let ledger = session.ledger().await;
-    let key = find(&ledger, &args.id)?;
     // Snoozing one tag snoozes all tags of the image.
-    let keys = select::same_image(&ledger, &key);
+    let found = session.look(|ledger| {
+        let key = find(ledger, &args.id)?;
+        Ok::<_, anyhow::Error>((select::same_image(ledger, &key), key))
+    });
+    let (keys, key) = found.await?;
     let until = Some(args.until).filter(|until| *until > Utc::now());
     let changed = session
         .change(|ledger| {
@@ -99,8 +101,8 @@ async fn resend(
     args: &AlertArgs,
     session: &LedgerSession,
 ) -> Result<ExitStatus> {
-    let key = find(&session.ledger().await, &args.id)?;
-    let report = latest(store).await?;
+    let key = session.look(|ledger| find(ledger, &args.id)).await?;
+    let report = latest_report(store).await.context("the last report cannot be read")?;
     let now = Utc::now();
     let due = session.change(|ledger| select::resend(ledger, &key, report.as_ref(), &settings.notify, now)).await?;
     if due == 0 {
@@ -133,15 +135,6 @@ async fn open_session(store: &Arc<dyn Store>, holder: &str) -> Result<LedgerSess
 
 async fn ledger(store: &dyn Store) -> Result<Ledger> {
     notify::read(store).await.context("the ledger cannot be used")
-}
-
-/// The latest report; none before the first run.
-async fn latest(store: &dyn Store) -> Result<Option<Report>> {
-    let Some(bytes) = store::latest(store).await.context("the last report cannot be read")? else {
-        return Ok(None);
-    };
-    let report = serde_json::from_slice(&bytes).context("the last report is not valid JSON of this version")?;
-    Ok(Some(report))
 }
 
 /// The key of the alert with the id `id`, a prefix of it, or the id of its finding.

@@ -38,7 +38,7 @@ impl AlertChange<'_> {
     pub(super) fn record(&self, channel: &str, ledger: &mut Ledger, now: DateTime<Utc>) {
         let Some(alert) = ledger.alerts.get_mut(&self.key) else { return };
         let new = DeliveryHistory { episode: 0, count: 0, severity: self.severity, events: Vec::new() };
-        let history = alert.deliveries.entry(channel.to_owned()).or_insert(new);
+        let history = alert.deliveries.get_or_insert(channel, new);
         match self.kind {
             EventKind::Triggered => {
                 history.episode += 1;
@@ -54,7 +54,7 @@ impl AlertChange<'_> {
             due_at: now,
             sent_at: Some(now),
             message_id: None,
-            dedup_key: String::new(),
+            dedup_key: "".into(),
         });
     }
 }

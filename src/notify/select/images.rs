@@ -119,13 +119,13 @@ fn record(key: &AlertKey, known: &NotifiedImage, channel: &NotificationChannel, 
     let NotifiedImage { event, snoozed_until } = known;
     alert.snoozed_until = alert.snoozed_until.or(*snoozed_until);
     let new = DeliveryHistory { episode: 0, count: 0, severity: event.severity, events: Vec::new() };
-    let history = alert.deliveries.entry(channel.id.clone()).or_insert(new);
+    let history = alert.deliveries.get_or_insert(&channel.id, new);
     history.episode += 1;
     history.severity = event.severity;
     history.events.clear();
     history.push(event.clone());
     let is_it =
-        |entry: &&mut super::OutboxEntry| entry.channel == channel.id && entry.message.dedup_key == event.dedup_key;
+        |entry: &&mut super::OutboxEntry| entry.channel == channel.id && *entry.message.dedup_key == *event.dedup_key;
     if let Some(entry) = ledger.outbox.iter_mut().find(is_it) {
         entry.alerts.push(key.clone());
     }

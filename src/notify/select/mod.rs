@@ -10,6 +10,8 @@ mod tests;
 mod upgrade;
 mod upkeep;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 pub(super) use self::{
@@ -207,10 +209,11 @@ struct MessageContext<'a> {
 
 /// Records which message carries the latest event of each of `alerts`.
 fn mark(ledger: &mut Ledger, channel: &str, alerts: &[AlertKey], key: &str) {
+    let key: Arc<str> = key.into();
     for alert in alerts {
         let history = ledger.alerts.get_mut(alert).and_then(|alert| alert.deliveries.get_mut(channel));
         if let Some(event) = history.and_then(|history| history.events.last_mut()) {
-            key.clone_into(&mut event.dedup_key);
+            event.dedup_key.clone_from(&key);
             event.sent_at = None;
         }
     }

@@ -24,8 +24,8 @@ pub(super) fn split(ledger: &mut Ledger, finding: &Finding, settings: &NotifySet
             return true;
         }
         let severity = history.severity.min(workload.severity);
-        new.deliveries.insert(channel.clone(), DeliveryHistory { severity, ..history.clone() });
-        let channel = settings.channels.iter().find(|known| known.id == *channel);
+        new.deliveries.get_or_insert(channel, DeliveryHistory { severity, ..history.clone() });
+        let channel = settings.channels.iter().find(|known| known.id == channel);
         covers_base(&old.subject, &base, channel, settings)
     });
     for entry in ledger.outbox.iter_mut().filter(|entry| entry.alerts.contains(&base.key())) {

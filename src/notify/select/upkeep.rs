@@ -1,6 +1,6 @@
 //! Upkeep of the ledger in every run, independent of channels: records findings and prunes old alerts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -8,7 +8,7 @@ use super::{Ledger, NotifySettings, upgrade};
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{Alert, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
+    notify::{Alert, ChannelHistories, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
     report::Report,
 };
 
@@ -53,7 +53,7 @@ pub(super) fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
         seen_at: now,
         is_unlisted: false,
         snoozed_until: None,
-        deliveries: BTreeMap::new(),
+        deliveries: ChannelHistories::default(),
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn plan(
             event.sent_at = Some(now);
             continue;
         }
-        event.dedup_key.clone_from(&key);
+        event.dedup_key = key.as_str().into();
         let message = Message { dedup_key: key, ..message(fields, channel, run_id, report_location, now) };
         monitor.outbox.push(OutboxEntry {
             channel: channel.id.clone(),
@@ -122,7 +122,7 @@ fn record(
         EventKind::Reminded | EventKind::Resolved => {}
     }
     let first_notified_at = known.history.since();
-    let (severity, dedup_key) = (SEVERITY, String::new());
+    let (severity, dedup_key) = (SEVERITY, "".into());
     known.history.push(AlertEvent { kind, severity, due_at: now, sent_at: None, message_id: None, dedup_key });
     let trouble = if kind == EventKind::Resolved { known.worst } else { trouble };
     let streak = match kind {

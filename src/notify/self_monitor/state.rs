@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_ERRORS, ObservedRun, RunError, RunHealth, SelfMonitorSettings};
 use crate::{
-    notify::{DeliveryHistory, OutboxEntry, RecordedRun, journal::DeliveryRecord, shed::shed},
+    notify::{DeliveryHistory, OutboxEntry, RecordedRun, journal::DeliveryRecord},
     report::NoteCode,
     store::StoredDocument,
 };
@@ -59,10 +59,6 @@ pub struct SelfMonitor {
 impl StoredDocument for SelfMonitor {
     const SCHEMA: &'static str = "basewatch.watch/v1";
     const NAME: &'static str = "watch.json";
-
-    fn shed(&mut self) -> bool {
-        shed(self.deliveries.values_mut().map(|known| &mut known.history), &mut self.outbox)
-    }
 }
 
 /// Consecutive runs with a problem.
@@ -147,9 +143,9 @@ impl SelfMonitor {
             DeliveryRecord::Sent { at, message_id, .. } => {
                 self.outbox.remove(index);
                 let events = self.deliveries.get_mut(channel).map(|known| &mut known.history.events);
-                for event in events.into_iter().flatten().filter(|event| event.dedup_key == *dedup_key) {
+                for event in events.into_iter().flatten().filter(|event| *event.dedup_key == **dedup_key) {
                     event.sent_at = Some(*at);
-                    event.message_id.clone_from(message_id);
+                    event.message_id = message_id.as_deref().map(Into::into);
                 }
             }
             DeliveryRecord::NotSent { at, why, retry_after, .. } => self.outbox[index].failed(*at, why, *retry_after),

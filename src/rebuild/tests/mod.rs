@@ -174,6 +174,7 @@ pub(super) fn report(findings: Vec<Finding>) -> Report {
         policy: PolicyFields { max_age_days: 45, grace_days: 14 },
         summary: Summary::new(&findings),
         findings,
+        parts: Vec::new(),
         lines: Vec::new(),
         errors: Vec::new(),
         notes: Vec::new(),

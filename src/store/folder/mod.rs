@@ -22,7 +22,6 @@ use self::lock::{FileLock, FolderLock};
 use super::{
     Error, ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition,
     atomic::{self, Durability},
-    clipped::{JsonClipper, MOST_READ_BYTES},
     limit::ObjectSizeLimit,
     name,
     port::LONGEST_WAIT,
@@ -62,7 +61,7 @@ impl FolderStore {
         Self::with_limit(folder, ObjectSizeLimit::default())
     }
 
-    /// With a size limit of `most_bytes` per object instead of 256 MiB.
+    /// With a size limit of `most_bytes` per object instead of 32 MiB.
     #[must_use]
     pub fn limited(folder: PathBuf, most_bytes: u64) -> Self {
         Self::with_limit(folder, ObjectSizeLimit::new(most_bytes))
@@ -107,9 +106,8 @@ impl Store for FolderStore {
         self.blocking(move |files| files.read(&name))
     }
 
-    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
-        let name = name.to_owned();
-        self.blocking(move |files| files.read_clipped(&name))
+    fn most_bytes(&self) -> u64 {
+        self.files.limit.most_bytes()
     }
 
     fn write<'a>(
@@ -173,33 +171,19 @@ impl StoreFolder {
 
     fn read(&self, name: &str) -> Result<Option<StoredObject>> {
         let mut bytes = Vec::new();
-        let version = self.pieces(name, |piece| {
-            bytes.extend_from_slice(piece);
-            bytes.len() as u64
-        })?;
+        let version = self.pieces(name, |piece| bytes.extend_from_slice(piece))?;
         Ok(version.map(|version| StoredObject { bytes, version }))
     }
 
-    fn read_clipped(&self, name: &str) -> Result<Option<StoredObject>> {
-        let mut clipper = JsonClipper::default();
-        let version = self.pieces(name, |piece| {
-            clipper.push(piece);
-            clipper.len()
-        })?;
-        Ok(version.map(|version| StoredObject { bytes: clipper.into_bytes(), version }))
-    }
-
-    /// Passes the object `name` to `take` in pieces and returns its version; `None` if it does not exist. `take` returns the
-    /// number of bytes in memory, which is limited.
-    fn pieces(&self, name: &str, mut take: impl FnMut(&[u8]) -> u64) -> Result<Option<ObjectVersion>> {
+    /// Passes the object `name` to `take` in pieces and returns its version; `None` if it does not exist.
+    fn pieces(&self, name: &str, mut take: impl FnMut(&[u8])) -> Result<Option<ObjectVersion>> {
         name::check(name)?;
         let failed = |error: &io::Error| self.failed("read", name, error);
-        let file = match File::open(self.path(name)) {
+        let mut file = match File::open(self.path(name)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed(&error)),
         };
-        let mut file = file.take(MOST_READ_BYTES + 1);
         let mut hash = Sha256::new();
         let mut piece = vec![0; PIECE_BYTES];
         let mut read_bytes = 0;
@@ -210,17 +194,11 @@ impl StoreFolder {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(failed(&error)),
             };
-            hash.update(&piece[..length]);
             read_bytes += length as u64;
-            let held_bytes = take(&piece[..length]);
-            self.limit.check(held_bytes, || self.cannot("read", name))?;
-            ObjectSizeLimit::new(MOST_READ_BYTES).check(read_bytes, || self.cannot("read", name))?;
+            self.limit.check(read_bytes, || self.cannot("read", name))?;
+            hash.update(&piece[..length]);
+            take(&piece[..length]);
         }
-    }
-
-    /// The version of the object `name`, of any size.
-    fn version(&self, name: &str) -> Result<Option<ObjectVersion>> {
-        self.pieces(name, |_| 0)
     }
 
     fn write(&self, name: &str, bytes: &[u8], only_if: &WriteCondition) -> Result<ObjectVersion> {
@@ -231,7 +209,7 @@ impl StoreFolder {
         let holds = match only_if {
             WriteCondition::Always => true,
             WriteCondition::Absent => !path.try_exists().map_err(|error| self.failed("read", name, &error))?,
-            WriteCondition::Unchanged(known) => self.version(name)?.as_ref() == Some(known),
+            WriteCondition::Unchanged(known) => self.pieces(name, |_| ())?.as_ref() == Some(known),
         };
         if !holds {
             return Err(Error::Conflict { name: name.to_owned() });

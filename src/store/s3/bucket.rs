@@ -22,11 +22,7 @@ use super::refusal::S3Refusal;
 use crate::{
     aws::{Aws, AwsSession},
     image::Region,
-    store::{
-        Error, ObjectVersion, Result, WriteCondition,
-        clipped::{JsonClipper, MOST_READ_BYTES},
-        limit::ObjectSizeLimit,
-    },
+    store::{Error, ObjectVersion, Result, WriteCondition, limit::ObjectSizeLimit},
 };
 
 /// Timeout of the body of an object.
@@ -46,14 +42,6 @@ pub(super) struct StoreBucket {
     limit: ObjectSizeLimit,
     hint: &'static str,
     client: OnceCell<Client>,
-}
-
-/// How the texts of an object are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TextHandling {
-    Whole,
-    /// As [`Store::read_clipped`](crate::store::Store::read_clipped) does.
-    Clipped,
 }
 
 /// An object.
@@ -133,17 +121,13 @@ impl StoreBucket {
         })
     }
 
+    /// Maximum size of an object.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.limit.most_bytes()
+    }
+
     /// The object `name`.
     pub(super) async fn get(&self, name: &str) -> Result<Option<BucketObject>> {
-        self.get_with(name, TextHandling::Whole).await
-    }
-
-    /// Like [`get`](Self::get) for JSON, with long texts cut while they are read.
-    pub(super) async fn get_clipped(&self, name: &str) -> Result<Option<BucketObject>> {
-        self.get_with(name, TextHandling::Clipped).await
-    }
-
-    async fn get_with(&self, name: &str, texts: TextHandling) -> Result<Option<BucketObject>> {
         let client = self.client().await?;
         let mut attempt = 0;
         loop {
@@ -164,14 +148,13 @@ impl StoreBucket {
             let age = date.since(output.last_modified);
             let version = output.e_tag.clone();
             let unavailable = |why| Error::Unavailable { what: self.cannot("read", name), why };
-            match timeout(BODY_WAIT, body(output, texts, self.limit))
-                .await
-                .unwrap_or_else(|_| Err("it did not end".to_owned()))
-            {
+            let most_bytes = self.limit.most_bytes();
+            let read = timeout(BODY_WAIT, body(output, most_bytes)).await;
+            match read.unwrap_or_else(|_| Err("it did not end".to_owned())) {
                 Ok(Some(bytes)) => return Ok(Some(BucketObject { bytes, version: self.version(name, version)?, age })),
                 Ok(None) => {
                     let what = self.cannot("read", name);
-                    return Err(Error::TooLarge { what, most_bytes: self.limit.most_bytes() });
+                    return Err(Error::TooLarge { what, most_bytes });
                 }
                 Err(why) if attempt >= BODY_ATTEMPTS => return Err(unavailable(why)),
                 Err(_) => {}
@@ -272,36 +255,20 @@ impl StoreBucket {
     }
 }
 
-/// The body of a response; `None` if it is too large.
-async fn body(
-    mut output: GetObjectOutput,
-    texts: TextHandling,
-    limit: ObjectSizeLimit,
-) -> Result<Option<Vec<u8>>, String> {
+/// The body of a response; `None` if it has more than `most_bytes`.
+async fn body(mut output: GetObjectOutput, most_bytes: u64) -> Result<Option<Vec<u8>>, String> {
     let announced = output.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-    let (most_read, mut clipper) = match texts {
-        TextHandling::Whole => (limit.most_bytes(), None),
-        TextHandling::Clipped => (MOST_READ_BYTES, Some(JsonClipper::default())),
-    };
-    if announced > most_read {
+    if announced > most_bytes {
         return Ok(None);
     }
-    let mut whole = Vec::new();
-    let mut read = 0;
+    let mut bytes = Vec::new();
     while let Some(part) = output.body.try_next().await.map_err(|error| error.to_string())? {
-        read += part.len() as u64;
-        let held = if let Some(clipper) = &mut clipper {
-            clipper.push(&part);
-            clipper.len()
-        } else {
-            whole.extend_from_slice(&part);
-            whole.len() as u64
-        };
-        if read > most_read || held > limit.most_bytes() {
+        bytes.extend_from_slice(&part);
+        if bytes.len() as u64 > most_bytes {
             return Ok(None);
         }
     }
-    Ok(Some(clipper.map_or(whole, JsonClipper::into_bytes)))
+    Ok(Some(bytes))
 }
 
 /// The `Date` header of a response: the clock of S3.

@@ -33,7 +33,7 @@ impl S3Store {
         Self { bucket: Arc::new(StoreBucket::new(aws, bucket, prefix)), terms: LeaseTerms::default() }
     }
 
-    /// With a size limit of `most_bytes` per object instead of 256 MiB.
+    /// With a size limit of `most_bytes` per object instead of 32 MiB.
     #[must_use]
     pub fn limited(aws: Arc<Aws>, bucket: String, prefix: String, most_bytes: u64) -> Self {
         let bucket = StoreBucket::new(aws, bucket, prefix).limited(most_bytes);
@@ -67,13 +67,8 @@ impl Store for S3Store {
         .boxed()
     }
 
-    fn read_clipped<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredObject>>> {
-        async move {
-            name::check(name)?;
-            let object = self.bucket.get_clipped(name).await?;
-            Ok(object.map(|object| StoredObject { bytes: object.bytes, version: object.version }))
-        }
-        .boxed()
+    fn most_bytes(&self) -> u64 {
+        self.bucket.most_bytes()
     }
 
     fn write<'a>(

@@ -6,6 +6,7 @@ mod batches;
 mod desk;
 mod down;
 mod keeping;
+mod memory;
 mod oversized;
 mod replay;
 mod scale;

@@ -1,11 +1,11 @@
-//! A ledger that is larger than the store reads or writes: no due message is lost or repeated.
+//! A ledger and reports that are too large for one object of the store: they are stored in parts, with all details.
 
 use std::fs;
 
 use basewatch::{
     notify,
-    report::{ReasonFields, Report},
-    store::{Error, LATEST},
+    report::{ReasonFields, Report, SCHEMA},
+    store::{self, LATEST, Store},
 };
 use chrono::{DateTime, Duration, Utc};
 use serde_json::Value;
@@ -27,66 +27,102 @@ fn report(at: DateTime<Utc>, count: usize, bytes: usize) -> Report {
     report
 }
 
-fn size(rig: &Rig, name: &str) -> u64 {
-    fs::metadata(rig.folder.path().join(name)).unwrap().len()
+/// The document `name` as it is stored.
+fn document(rig: &Rig, name: &str) -> Value {
+    serde_json::from_slice(&fs::read(rig.folder.path().join(name)).unwrap()).unwrap()
+}
+
+/// The parts that the document `name` lists.
+fn parts(rig: &Rig, name: &str) -> Vec<String> {
+    let parts = document(rig, name)["parts"].as_array().cloned().unwrap_or_default();
+    parts.iter().map(|part| part.as_str().unwrap().to_owned()).collect()
+}
+
+async fn latest(store: &dyn Store) -> Report {
+    let add = |report: &mut Report, json: &[u8]| {
+        report.findings.push(serde_json::from_slice(json)?);
+        Ok(())
+    };
+    store::latest(store, SCHEMA, add).await.unwrap().unwrap()
 }
 
 #[tokio::test]
-async fn an_oversized_ledger_of_an_earlier_version_is_read_and_its_outbox_delivered() {
+async fn a_large_ledger_in_parts_delivers_each_message_once_and_unchanged() {
     let mut rig = Rig::new();
-    // A ledger of an earlier version, with reasons of any length and messages that no channel has accepted yet.
+    rig.most_bytes = Some(400_000);
     rig.mailboxes[0].refuse(Some(down()));
-    rig.run(&report(first(), 10, 100_000)).await;
-    rig.most_bytes = Some(1 << 20);
-    assert!(size(&rig, "ledger.json") > 1 << 20 && size(&rig, LATEST) > 1 << 20);
-    let read = rig.store().read("ledger.json").await;
-    assert!(matches!(read, Err(Error::TooLarge { most_bytes: 1_048_576, .. })), "{read:?}");
-    assert_eq!(notify::read(&*rig.store()).await.unwrap().outbox.len(), 1);
+    rig.run(&report(first(), 500, 500)).await;
+    let written = parts(&rig, "ledger.json");
+    assert!(written.len() > 3, "{written:?}");
+    assert_eq!(document(&rig, "ledger.json")["alerts"], serde_json::json!({}));
+    let ledger = notify::read(&*rig.store()).await.unwrap();
+    assert_eq!((ledger.alerts.len(), ledger.outbox.len()), (500, 1));
 
     rig.mailboxes[0].refuse(None);
-    let outcome = rig.run(&report(first() + Duration::hours(1), 10, 100)).await;
+    let outcome = rig.run(&report(first() + Duration::hours(1), 500, 500)).await;
     assert_eq!((outcome.problems, outcome.waiting), (Vec::<String>::new(), 0));
     let messages = rig.mailboxes[0].take();
-    assert_eq!((messages.len(), messages[0].count(), messages[0].items.len()), (1, 10, 10));
-    assert!(messages[0].items.iter().all(|item| item.reasons.len() == 4 && item.reasons[0].message.len() < 10_000));
-
-    assert!(size(&rig, "ledger.json") < 100_000, "it was reduced");
-    assert!(size(&rig, LATEST) < 100_000);
-    rig.run(&report(first() + Duration::hours(2), 10, 100)).await;
+    assert_eq!((messages.len(), messages[0].count(), messages[0].items.len()), (1, 500, 20));
+    assert!(messages[0].items.iter().all(|item| item.reasons.len() == 4 && item.reasons[3].message.len() == 500));
+    rig.run(&report(first() + Duration::hours(2), 500, 500)).await;
     assert_eq!(rig.mailboxes[0].take().len(), 0, "no repeats");
+
+    let (mut listed, stored) = (parts(&rig, "ledger.json"), rig.store().list("ledger/").await.unwrap());
+    listed.sort();
+    assert_eq!(listed, stored, "replaced parts are removed");
+    assert!(written.iter().all(|part| !stored.contains(part)), "every alert was seen by a later run");
+
+    rig.most_bytes = None;
+    rig.run(&report(first() + Duration::hours(3), 500, 500)).await;
+    assert_eq!((parts(&rig, "ledger.json").len(), rig.store().list("ledger/").await.unwrap().len()), (0, 0));
+    assert_eq!(notify::read(&*rig.store()).await.unwrap().alerts.len(), 500);
 }
 
 #[tokio::test]
-async fn a_ledger_that_would_be_too_large_drops_details_but_no_due_message() {
+async fn unchanged_parts_of_a_ledger_are_not_written_again() {
     let mut rig = Rig::new();
-    rig.most_bytes = Some(40_000);
-    rig.mailboxes[0].refuse(Some(down()));
-    let outcome = rig.run(&report(first(), 20, 1000)).await;
-    assert_eq!(outcome.waiting + outcome.messages.len() as u64, 1, "{:?}", outcome.problems);
-    assert!(size(&rig, "ledger.json") <= 40_000);
-    rig.mailboxes[0].refuse(None);
-    rig.run(&report(first() + Duration::hours(1), 20, 1000)).await;
-    let messages = rig.mailboxes[0].take();
-    assert_eq!((messages.len(), messages[0].count()), (1, 20));
-    assert_eq!(messages[0].items.len() as u64 + messages[0].left_out, 20, "omitted items are counted");
-    assert!(messages[0].items.iter().all(|item| item.reasons.len() == 1), "the leading reason stays");
+    rig.most_bytes = Some(400_000);
+    rig.run(&report(first(), 500, 10)).await;
+    let before = parts(&rig, "ledger.json");
+    let store = rig.store();
+    let lock = store.lock("a test", std::time::Duration::ZERO).await.unwrap();
+    let session = notify::LedgerSession::open(store, lock).await.unwrap();
+    let snooze = |ledger: &mut notify::Ledger| {
+        ledger.alerts.values_mut().next().unwrap().snoozed_until = Some(first());
+    };
+    session.change(snooze).await.unwrap();
+    session.close().await;
+    let after = parts(&rig, "ledger.json");
+    let kept = after.iter().filter(|part| before.contains(part)).count();
+    assert!(kept + 2 >= before.len() && kept < before.len(), "{kept} of {}", before.len());
 }
 
 #[tokio::test]
-async fn a_report_that_would_be_too_large_is_stored_with_the_most_severe_findings_and_a_note() {
+async fn a_large_report_is_stored_with_all_findings_in_parts_that_the_dated_report_shares() {
     let mut rig = Rig::new();
     rig.most_bytes = Some(200_000);
     let whole = report(first(), 100, 1000);
     let outcome = rig.run(&whole).await;
     assert_eq!(outcome.problems, Vec::<String>::new());
-    let stored: Value = serde_json::from_slice(&fs::read(rig.folder.path().join(LATEST)).unwrap()).unwrap();
-    let stored: Report = serde_json::from_value(stored).unwrap();
-    assert!((5..100).contains(&stored.findings.len()), "{}", stored.findings.len());
-    assert_eq!(stored.findings[..], whole.findings[..stored.findings.len()]);
-    assert_eq!((stored.complete, stored.summary.clone()), (false, whole.summary.clone()));
-    let note = stored.notes.last().unwrap();
-    assert_eq!(note.code, "report-cut");
-    let missing = format!("{} of 100 findings are omitted", 100 - stored.findings.len());
-    assert!(note.message.starts_with(&missing), "{}", note.message);
-    assert_eq!(rig.mailboxes[0].take()[0].count(), 100, "the message covers all findings");
+    let stored = document(&rig, LATEST);
+    assert_eq!((&stored["findings"], &stored["complete"]), (&serde_json::json!([]), &Value::Bool(true)));
+    assert_eq!(document(&rig, &store::dated_name(whole.generated_at, &whole.run_id)), stored);
+    let parts = parts(&rig, LATEST);
+    assert!(parts.len() > 5, "{parts:?}");
+    let read = latest(&*rig.store()).await;
+    assert_eq!(Report { parts: Vec::new(), ..read }, whole);
+
+    fs::remove_file(rig.folder.path().join(&parts[1])).unwrap();
+    let add = |_: &mut Report, _: &[u8]| Ok(());
+    let error = store::latest::<Report>(&*rig.store(), SCHEMA, add).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("its part {} is missing", parts[1])), "{error}");
+}
+
+#[tokio::test]
+async fn a_report_within_the_limit_is_one_plain_file() {
+    let rig = Rig::new();
+    let whole = report(first(), 100, 1000);
+    rig.run(&whole).await;
+    let stored = fs::read_to_string(rig.folder.path().join(LATEST)).unwrap();
+    assert_eq!(stored, basewatch::report::json::render(&whole));
 }

@@ -6,5 +6,6 @@ mod catalog;
 mod contract;
 mod folder;
 mod lease;
+mod parts;
 mod rivals;
 mod s3;

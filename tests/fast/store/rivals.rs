@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use basewatch::store::{HistoryDay, Retention, Store, history, latest, record};
+use basewatch::store::{HistoryDay, LATEST, Retention, Store, history, record};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 
@@ -44,7 +44,7 @@ async fn concurrent_runs_store_the_last_as_latest_and_all_are_counted() {
         assert_eq!(days.len(), 1, "{store:?}");
         assert_eq!((days[0].runs, days[0].alerts_sent), (RUNS.into(), RUNS.into()), "{store:?}");
         assert_eq!((days[0].run_id.clone(), days[0].deployments), (run_id(RUNS - 1), u64::from(RUNS - 1)));
-        let latest = String::from_utf8(latest(&*store).await.unwrap().unwrap()).unwrap();
+        let latest = String::from_utf8(store.read(LATEST).await.unwrap().unwrap().bytes).unwrap();
         assert!(latest.contains(&run_id(RUNS - 1)), "{store:?}: {latest}");
         assert_eq!(store.list("reports/2026/11/21/").await.unwrap().len(), RUNS as usize);
     }

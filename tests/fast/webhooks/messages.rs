@@ -112,7 +112,7 @@ async fn a_webhook_that_was_down_for_a_day_gets_every_message_as_recorded() {
     }
     assert!(ledger.outbox.is_empty());
     for alert in ledger.alerts.values() {
-        let event = alert.deliveries["hook"].events.last().unwrap();
+        let event = alert.deliveries.get("hook").unwrap().events.last().unwrap();
         assert_eq!(event.message_id.as_deref(), Some("m-7"));
         assert!(event.sent_at.unwrap() > event.due_at, "it was due before the channel was back");
     }
@@ -179,7 +179,7 @@ async fn a_chat_template_can_use_the_text_of_the_mail() {
     assert!(body["text"].as_str().unwrap().starts_with("payments: "), "{body}");
     assert!(body["blocks"][0]["text"].as_str().unwrap().contains("payments-api"), "{body}");
     let alert = ledger.alerts.values().next().unwrap();
-    assert_eq!(alert.deliveries["hook"].events[0].message_id.as_deref(), Some("req-9"));
+    assert_eq!(alert.deliveries.get("hook").unwrap().events[0].message_id.as_deref(), Some("req-9"));
 }
 
 #[tokio::test]

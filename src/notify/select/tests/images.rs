@@ -34,7 +34,7 @@ impl Fleet {
     }
 
     fn event(&self, name: &str) -> &AlertEvent {
-        self.ledger.alerts[&self.key(name)].deliveries[TOPIC].events.last().unwrap()
+        self.ledger.alerts[&self.key(name)].deliveries.get(TOPIC).unwrap().events.last().unwrap()
     }
 }
 
@@ -63,7 +63,7 @@ fn three_pushes_of_one_image_are_one_message_with_one_key() {
     let covered: Vec<_> =
         fleet.ledger.outbox[0].alerts.iter().map(|key| key.finding.rsplit_once(':').unwrap().1).collect();
     assert_eq!(covered, ["1.2", "1.2.3", "latest"]);
-    assert_eq!((fleet.event("orders:latest").dedup_key.as_str(), fleet.event("orders:latest").sent_at), (&*key, None));
+    assert_eq!((&*fleet.event("orders:latest").dedup_key, fleet.event("orders:latest").sent_at), (&*key, None));
     fleet.ledger.acknowledged(TOPIC, &key, fleet.now, None);
     assert_eq!(fleet.event("orders:latest").sent_at, Some(fleet.now));
     // The next run lists all of them and reminds of all at once.

@@ -158,7 +158,7 @@ fn a_finding_is_triggered_once_reminded_weekly_escalated_and_resolved() {
     assert_eq!(fleet.after(1).set("orders", "none").run(), ["orders resolved"]);
     assert_eq!(fleet.after(30).run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "medium").run(), ["orders triggered"]);
-    let history = &fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC];
+    let history = &fleet.ledger.alerts.values().next().unwrap().deliveries.get(TOPIC).unwrap();
     assert_eq!((history.episode, history.count, history.state()), (2, 6, AlertState::Sent));
 }
 
@@ -326,7 +326,10 @@ fn a_channel_without_resolved_is_not_notified_of_ends_but_the_ledger_records_the
     fleet.settings.channels[0].resolved = false;
     fleet.set("orders", "high").run();
     assert_eq!(fleet.after(1).set("orders", "none").run(), NOTHING);
-    assert_eq!(fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].state(), AlertState::Resolved);
+    assert_eq!(
+        fleet.ledger.alerts.values().next().unwrap().deliveries.get(TOPIC).unwrap().state(),
+        AlertState::Resolved
+    );
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders triggered"]);
 }
 
@@ -367,7 +370,7 @@ fn the_ledger_prunes_old_alerts_and_keeps_the_first_and_latest_events() {
     for _ in 0..12 {
         fleet.after(7).run();
     }
-    let events = &fleet.ledger.alerts.values().next().unwrap().deliveries[TOPIC].events;
+    let events = &fleet.ledger.alerts.values().next().unwrap().deliveries.get(TOPIC).unwrap().events;
     let kinds: Vec<_> = events.iter().map(|event: &AlertEvent| event.kind).collect();
     assert_eq!((kinds.len(), kinds[0]), (6, EventKind::Triggered));
     fleet.after(1).remove("orders").run();
