@@ -7,8 +7,8 @@
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
 //! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
 //! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
-//! [`schedule`] cron expressions and [`telemetry`] the log. [`glob`], [`single_flight`] and [`secret`] are shared
-//! utilities; [`http`] has what every outgoing request outside the AWS SDK needs.
+//! [`schedule`] cron expressions and [`telemetry`] the log. [`http`] sends every request outside the AWS SDK. [`glob`],
+//! [`single_flight`] and [`secret`] are shared utilities.
 //!
 //! [`app`] has what every command needs, [`commands`] the commands. [`run`] performs one run, [`serve`] runs on a
 //! schedule, and [`lambda`] runs for events.

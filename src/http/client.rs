@@ -68,8 +68,8 @@ impl HttpClient {
         })
     }
 
-    /// The client with the certificates in `ca_file` in addition to the system's, and for hosts on this machine without a
-    /// proxy. Built on demand because loading certificates is slow.
+    /// The client with the certificates in `ca_file` in addition to the system's, and for hosts on this machine without
+    /// a proxy. Built on demand because loading certificates is slow.
     pub(crate) fn client(&self, ca_file: Option<&Path>, is_loopback: bool) -> Result<Client, ClientError> {
         let key = (ca_file.map(Path::to_owned), is_loopback);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,8 +35,8 @@ pub(crate) struct HostLimits {
     pub(crate) retries: u32,
     /// The longest wait between attempts.
     pub(crate) retry_wait: Duration,
-    /// Whether a later run sends a failed request again. Then a host that requests a longer wait is left alone until its
-    /// end; otherwise requests are retried after the longest wait.
+    /// Whether a later run sends a failed request again. Then a host that requests a longer wait is left alone until
+    /// its end; otherwise requests are retried after the longest wait.
     pub(crate) is_deferrable: bool,
     /// Requests per second; `None` is unlimited.
     pub(crate) rate: Option<f64>,
@@ -79,9 +79,9 @@ pub(crate) struct Attempts<'a> {
 }
 
 impl Attempts<'_> {
-    /// The response to one more attempt with `headers`, which only the requested origin receives; `None` if it failed and
-    /// there is another attempt; an error if retrying would not help, or attempts or time are used up. A response is a
-    /// failure only if its status may pass.
+    /// The response to one more attempt with `headers`, which only the requested origin receives; `None` if it failed
+    /// and there is another attempt; an error if retrying would not help, or attempts or time are used up. A response
+    /// is a failure only if its status may pass.
     pub(crate) async fn next(&mut self, headers: &HeaderMap) -> Result<Option<HttpResponse>, Error> {
         self.ready().await;
         match self.host.attempt(self.request, headers).await {

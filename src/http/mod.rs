@@ -1,8 +1,8 @@
 //! Adapter: sends every request outside the AWS SDK, within limits for time, size, rate and connections, to allowed
 //! addresses only. Knows neither registries nor webhooks.
 //!
-//! A caller builds one [`HttpHost`] for each host and sends requests through its [`Attempts`]. It decides what a response
-//! means; which failures are retried, and when, is decided here.
+//! A caller builds one [`HttpHost`] for each host and sends requests through its [`host::Attempts`]. It decides what a
+//! response means; which failures are retried, and when, is decided here.
 
 mod address;
 mod circuit_breaker;

@@ -97,7 +97,7 @@ mod tests {
             requested_wait(header, now)
         };
         let reset = (now.timestamp() + 3000).to_string();
-        assert_eq!(wait("0", &reset), Some(Duration::from_secs(3000)));
+        assert_eq!(wait("0", &reset), Some(Duration::from_mins(50)));
         assert_eq!(wait("4999", &reset), None, "GitHub sends it with every response");
         assert_eq!(wait("0", "30"), None, "seconds, where GitHub has an instant");
     }

@@ -52,6 +52,8 @@ pub(crate) fn quoted(body: &[u8], hidden: &Redactor) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{sync::Arc, time::Duration};
+
     use reqwest::header::HeaderMap;
 
     use super::*;
@@ -81,5 +83,20 @@ mod tests {
         assert!(is_limited(&response(403, &[("retry-after", "60".to_owned())])));
         assert!(!is_limited(&response(403, &[left("17")])), "it is forbidden, and not throttled");
         assert!(!is_limited(&response(500, &[left("0")])));
+    }
+
+    #[test]
+    fn a_call_that_was_not_sent_cannot_have_arrived() {
+        const REST: Duration = Duration::from_secs(30);
+        let failed = |error: &http::Error| failed("hooks.example.com", error, &Redactor::default());
+        let after = |cause| failed(&http::Error::Suspended { cause: Arc::new(cause), rest: REST });
+        assert!(failed(&http::Error::TimedOut(REST)).may_have_arrived);
+        let unsent = after(http::Error::TimedOut(REST));
+        assert_eq!((unsent.may_have_arrived, unsent.retry_after), (false, None));
+        assert_eq!(unsent.why, "hooks.example.com failed repeatedly in this run");
+        let throttled = http::Error::Refused(Arc::new(response(429, &[("retry-after", "3600".to_owned())])));
+        let unsent = after(throttled);
+        assert_eq!((unsent.may_have_arrived, unsent.retry_after), (false, Some(REST)));
+        assert_eq!(unsent.why, "hooks.example.com requested a wait of another 31 s");
     }
 }
