@@ -54,8 +54,7 @@ fn load_releases() {
         for (repository, release) in releases {
             index.add(&repository, release);
         }
-        let took = begun.elapsed();
-        took
+        begun.elapsed()
     };
     let loads: Vec<_> = (0..READS).map(load).collect();
     println!("catalog: a release catalog of {PLATFORM_RELEASES} platform releases");

@@ -1,4 +1,4 @@
-//! In-process AWS on loopback, for the demo, the tests and the benchmark.
+//! In-process AWS, for the tests and the benchmark.
 //!
 //! An in-memory emulation of the wire protocols of Lambda, ECR, ECS, STS, Organizations and Account Management: a
 //! [`CloudTransport`] below the SDK, or a [`CloudServer`] over HTTP. Signatures are not checked.

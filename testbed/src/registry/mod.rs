@@ -1,4 +1,4 @@
-//! An in-process registry on loopback, for the demo and the tests.
+//! An in-process registry on loopback, for the tests and the benchmark.
 //!
 //! It speaks the read half of the OCI distribution API over real HTTP, and on demand with the manners of
 //! ECR Public. It knows nothing of the client.
