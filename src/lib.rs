@@ -5,8 +5,8 @@
 //! [`report`] presents the findings. [`audit`] runs the pipeline.
 //!
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
-//! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
-//! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
+//! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`] and [`rebuild`] decide
+//! which alerts and rebuild requests are due, [`outbox`] delivers them at least once, [`webhook`] makes the calls. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
 //! [`run`] the commands, [`schedule`] cron expressions and [`telemetry`] the log. [`glob`],
 //! [`single_flight`], `rate_limiter`, [`address`] (allowed hosts), [`secret`] and [`redact`] are shared utilities.
 //!
@@ -27,6 +27,7 @@ pub mod image;
 pub mod inventory;
 pub mod judge;
 pub mod notify;
+pub mod outbox;
 mod rate_limiter;
 pub mod rebuild;
 pub mod redact;

@@ -39,12 +39,27 @@ const EDGES: &[(&str, &[&str])] = &[
     ("resolve", &["glob", "single_flight", "schedule", "image", "inventory", "identify", "registry", "store"]),
     ("judge", &["glob", "schedule", "image", "inventory", "identify", "resolve"]),
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
+    // Knows neither what is sent nor how. Its records are stored in the document of each kind of entry.
+    ("outbox", &["image", "store"]),
     // Requests builds through webhooks. The host of a registry contains the account of a repository.
-    ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "registry", "webhook"]),
+    ("rebuild", &["glob", "image", "inventory", "judge", "report", "outbox", "secret", "registry", "webhook"]),
     // Sends messages to topics and webhooks; the ledger records rebuilds too.
     (
         "notify",
-        &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
+        &[
+            "glob",
+            "image",
+            "inventory",
+            "judge",
+            "report",
+            "outbox",
+            "rebuild",
+            "secret",
+            "registry",
+            "store",
+            "aws",
+            "webhook",
+        ],
     ),
     ("registry", &["glob", "address", "rate_limiter", "redact", "retry", "secret", "image"]),
     // Fetches through the `Registry` port; S3 is reached through `aws`.
@@ -100,6 +115,7 @@ const EVERYTHING: &[&str] = &[
     "resolve",
     "judge",
     "report",
+    "outbox",
     "rebuild",
     "notify",
     "registry",

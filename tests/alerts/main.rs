@@ -15,6 +15,7 @@ mod memory_store;
 mod toxic;
 
 mod batches;
+mod builds;
 mod desk;
 mod down;
 mod keeping;

@@ -1,4 +1,4 @@
-//! The script of the fortnight: daily findings, channels and rebuilds.
+//! The script of the fortnight: daily findings, channels, rebuilds, and the health of the runs.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
     ("theme", Some("web"), "mmmmmmffffffff"),
 ];
 
-/// The day with an incomplete audit.
+/// The day with an incomplete audit. Self-monitoring notifies of it until a channel that is down then works again.
 const INCOMPLETE: usize = 4;
 
 /// Whether the channel at `path` is down on `day`.
@@ -143,6 +143,7 @@ pub(crate) fn settings(post: &str) -> Settings {
     let mut settings = Settings::default();
     settings.notify.remind_every = Some(Duration::from_hours(3 * 24));
     settings.notify.backlog = 2;
+    settings.watch.incomplete_runs = 1;
     settings.notify.channels =
         CHANNELS.iter().map(|(id, owners)| channel(id, owners, format!("{post}/{id}"))).collect();
     // A run 50 minutes later, or the one after it, does not reach the deadline.
@@ -218,17 +219,14 @@ impl Tools {
     ) -> pipeline::RunReport {
         let settings = settings(post);
         let context = self.context(&settings, store);
-        let done = pipeline::complete(
-            &settings,
-            &context,
-            &report(day, is_second),
-            basewatch::run::RunInstants::at(instant(day, is_second)),
-        )
-        .await;
+        let (report, now) = (report(day, is_second), instant(day, is_second));
+        let outcome = pipeline::complete(&settings, &context, &report, basewatch::run::RunInstants::at(now)).await;
+        let mut run = Ok(pipeline::CompletedRun { report, outcome });
+        pipeline::watch_over(&settings, &context, now, &mut run).await;
         if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
             self.forget(post).await;
         }
-        done
+        run.unwrap().outcome
     }
 
     /// Clears the recorded failures of hosts: in production they end with the run, here the client is reused.
