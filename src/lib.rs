@@ -5,10 +5,11 @@
 //! [`report`] presents the findings, [`dashboard`] as a web page. [`audit`] runs the pipeline.
 //!
 //! [`image`] has the shared vocabulary of the OCI specification. [`registry`] and [`aws`] are the clients, [`store`]
-//! persists state, [`release_catalog`] is a shareable list of base releases, [`notify`], [`rebuild`] and [`webhook`] send
-//! alerts and request rebuilds. [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser,
-//! [`schedule`] cron expressions and [`telemetry`] the log. [`http`] sends every request outside the AWS SDK. [`glob`],
-//! [`single_flight`] and [`secret`] are shared utilities.
+//! persists state, [`release_catalog`] is a shareable list of base releases. [`notify`] and [`rebuild`] decide which
+//! alerts and rebuild requests are due, [`outbox`] delivers them at least once, and [`webhook`] makes the calls.
+//! [`config`] has the settings, [`cli`] the arguments, [`dockerfile`] a Dockerfile parser, [`schedule`] cron expressions
+//! and [`telemetry`] the log. [`http`] sends every request outside the AWS SDK. [`glob`], [`single_flight`] and
+//! [`secret`] are shared utilities.
 //!
 //! [`app`] has what every command needs, [`commands`] the commands. [`run`] performs one run, [`serve`] runs on a
 //! schedule, and [`lambda`] runs for events.
@@ -34,6 +35,7 @@ pub mod inventory;
 pub mod judge;
 pub mod lambda;
 pub mod notify;
+pub mod outbox;
 pub mod rebuild;
 pub mod registry;
 pub mod release_catalog;

@@ -36,7 +36,7 @@ impl OutboundClients {
         for channel in &settings.notify.channels {
             let id = channel.id.clone();
             let notifier: Arc<dyn Notifier> = match channel.kind.clone() {
-                ChannelKind::Sns(topic) => Arc::new(SnsNotifier::new(Arc::clone(aws), id.clone(), topic)),
+                ChannelKind::Sns(topic) => Arc::new(SnsNotifier::new(Arc::clone(aws), topic)),
                 ChannelKind::Webhook(webhook) => {
                     Arc::new(WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(aws)))
                 }

@@ -6,11 +6,15 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertKey, AlertSubject, ChannelHistories, EventKind, Message};
+use super::{
+    AlertKey, ChannelHistories, EventKind, Message,
+    due_messages::{self, MessageDocument},
+};
 use crate::{
     image::{Digest, ReferenceText},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
+    outbox::{DeliveryRecord, DeliveryState},
     rebuild::Rebuild,
     store::{SharedTexts, StoredDocument},
 };
@@ -30,9 +34,9 @@ pub struct Ledger {
     /// Messages not yet acknowledged, oldest first.
     #[serde(default)]
     pub outbox: Vec<OutboxEntry>,
-    /// State of channels, by id.
+    /// When the first notifications of each channel were planned, by id. From then on it is notified of changes.
     #[serde(default)]
-    pub channels: BTreeMap<String, ChannelState>,
+    pub channels: BTreeMap<String, DateTime<Utc>>,
     /// Rebuilds that are due or were requested, by key.
     #[serde(default)]
     pub rebuilds: BTreeMap<String, Rebuild>,
@@ -80,6 +84,33 @@ enum LedgerEntry<'a> {
     Message(Cow<'a, OutboxEntry>),
 }
 
+impl Ledger {
+    /// Records the outcome of sending a message or requesting a rebuild.
+    pub(super) fn record(&mut self, record: &DeliveryRecord) {
+        match self.rebuilds.get_mut(&record.key) {
+            Some(rebuild) => rebuild.record(record.at, &record.outcome),
+            None => due_messages::record(self, record),
+        }
+    }
+}
+
+impl MessageDocument for Ledger {
+    fn outbox(&mut self) -> &mut Vec<OutboxEntry> {
+        &mut self.outbox
+    }
+
+    fn change_histories(&mut self, entry: &OutboxEntry, change: impl Fn(&mut DeliveryHistory)) {
+        for key in &entry.alerts {
+            let Some(alert) = self.alerts.get_mut(key) else { continue };
+            let Some(history) = alert.deliveries.get_mut(entry.channel.as_str()) else { continue };
+            change(history);
+            if history.events.is_empty() {
+                alert.deliveries.retain(|channel, _| channel != entry.channel);
+            }
+        }
+    }
+}
+
 /// A run that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedRun {
@@ -94,10 +125,6 @@ pub struct RecordedRun {
 pub struct Alert {
     /// Its id for people: 12 hexadecimal digits, derived from its key.
     pub id: String,
-    /// Its subject, as in its key; absent if it was recorded before alerts had one subject each. Such an alert is about
-    /// the base and may have covered the workload as well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub about: Option<AlertSubject>,
     /// The finding when a run last concluded something about it.
     pub subject: FindingSnapshot,
     /// Since when its severity has been at or above the threshold in every run.
@@ -186,33 +213,11 @@ pub struct OutboxEntry {
     pub channel: String,
     /// The message. Every attempt sends it as it was recorded.
     pub message: Message,
-    /// When it was recorded.
-    pub due_at: DateTime<Utc>,
     /// The keys of the alerts that it covers.
     pub alerts: Vec<AlertKey>,
-    /// Number of failed attempts.
-    #[serde(default)]
-    pub attempts: u32,
-    /// No attempt is made before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<DateTime<Utc>>,
-    /// Why the last attempt failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-}
-
-/// State of a channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelState {
-    /// When its first notifications were planned. From then on it is notified of changes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known_since: Option<DateTime<Utc>>,
-    /// When it last acknowledged a message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_sent_at: Option<DateTime<Utc>>,
-    /// Since when every delivery has failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failing_since: Option<DateTime<Utc>>,
+    /// Its delivery so far.
+    #[serde(flatten)]
+    pub delivery: DeliveryState,
 }
 
 /// Delivery state of an alert on one channel.

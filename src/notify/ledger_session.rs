@@ -9,11 +9,11 @@ use std::{
 
 use futures::lock::Mutex;
 
-use super::{
-    Ledger,
-    journal::{DeliveryJournal, DeliveryRecord},
+use super::Ledger;
+use crate::{
+    outbox::{DeliveryJournal, DeliveryRecord, OutboxSession},
+    store::{self, Store, StoreLock, VersionedDocument},
 };
-use crate::store::{self, Store, StoreLock, VersionedDocument};
 
 /// Number of journal entries after which the whole ledger is written.
 const MAX_JOURNAL_ENTRIES: usize = 200;
@@ -47,7 +47,7 @@ impl LedgerDocuments {
         let (ledger, journal) = (&mut state.ledger.document, &mut state.journal.document);
         if journal.generation == ledger.generation {
             // A run was killed before it wrote these into the ledger.
-            journal.entries.iter().for_each(|entry| ledger.apply(entry));
+            journal.entries.iter().for_each(|entry| ledger.record(entry));
         } else {
             *journal = DeliveryJournal { generation: ledger.generation, entries: Vec::new() };
         }
@@ -94,39 +94,6 @@ impl LedgerSession {
         Ok(result)
     }
 
-    /// Records the outcomes `entries` and returns once they are stored.
-    ///
-    /// # Errors
-    ///
-    /// As [`LedgerSession::change`].
-    pub async fn record(&self, entries: Vec<DeliveryRecord>) -> store::Result<()> {
-        let mut state = self.state.lock().await;
-        for entry in &entries {
-            state.ledger.document.apply(entry);
-        }
-        state.journal.document.entries.extend(entries);
-        self.check()?;
-        if state.journal.document.entries.len() > MAX_JOURNAL_ENTRIES {
-            return state.settle(&*self.store).await;
-        }
-        state.journal.save(&*self.store).await
-    }
-
-    /// Fails if the lock may have passed to another process.
-    ///
-    /// # Errors
-    ///
-    /// [`store::Error::Busy`] then.
-    pub fn check(&self) -> store::Result<()> {
-        if self.lock.is_held() {
-            return Ok(());
-        }
-        Err(store::Error::Busy {
-            waited: std::time::Duration::ZERO,
-            holder: " (this run stalled and another took over)".to_owned(),
-        })
-    }
-
     /// Writes the journal into the ledger and releases the lock.
     pub async fn close(self) {
         let mut state = self.state.into_inner();
@@ -138,6 +105,25 @@ impl LedgerSession {
             tracing::warn!("cannot write the ledger: {error}");
         }
         self.lock.release().await;
+    }
+}
+
+impl OutboxSession for LedgerSession {
+    fn lock(&self) -> &dyn StoreLock {
+        &*self.lock
+    }
+
+    async fn record(&self, outcomes: Vec<DeliveryRecord>) -> store::Result<()> {
+        let mut state = self.state.lock().await;
+        for outcome in &outcomes {
+            state.ledger.document.record(outcome);
+        }
+        state.journal.document.entries.extend(outcomes);
+        self.check()?;
+        if state.journal.document.entries.len() > MAX_JOURNAL_ENTRIES {
+            return state.settle(&*self.store).await;
+        }
+        state.journal.save(&*self.store).await
     }
 }
 

@@ -7,9 +7,8 @@ mod body;
 mod cause;
 mod channel_histories;
 mod chatbot;
-mod deliver;
+mod due_messages;
 mod item;
-mod journal;
 mod json;
 mod ledger;
 mod ledger_session;
@@ -23,18 +22,12 @@ mod subject;
 mod text;
 mod webhook;
 
-use std::{fmt, time::Duration};
-
-use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use channel_histories::ChannelHistories;
-pub use deliver::{DeliveryAttempt, DeliverySummary, deliver};
-pub use journal::DeliveryRecord;
-pub use ledger::{
-    Alert, AlertEvent, AlertState, ChannelState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun,
-};
+pub use due_messages::{deliver, due};
+pub use ledger::{Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun};
 pub use ledger_session::{LedgerSession, read};
 pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA};
 pub use self_monitor::SelfMonitorSettings;
@@ -46,23 +39,7 @@ pub use sns::SnsNotifier;
 pub use subject::{AlertKey, AlertSubject};
 pub use webhook::WebhookNotifier;
 
-/// Acknowledgement of a message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeliveryReceipt {
-    /// The id that the channel gave the message, if any.
-    pub message_id: Option<String>,
-}
-
-/// Why a message was not delivered. It stays in the outbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeliveryError {
-    /// The attempt and the response, for people. Contains no secret.
-    pub why: String,
-    /// Minimum wait before the next attempt.
-    pub retry_after: Option<Duration>,
-    /// Whether it concerns this message alone, so that the next one may succeed.
-    pub is_about_message: bool,
-}
+use crate::outbox::DeliveryTarget;
 
 /// A message as it would be sent, for dry runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,20 +54,7 @@ pub struct MessagePreview {
 }
 
 /// A client of one notification channel: `SnsNotifier` or `WebhookNotifier`.
-pub trait Notifier: fmt::Debug + Send + Sync {
-    /// The id of the channel in the ledger.
-    fn channel(&self) -> &str;
-
-    /// Preferred number of messages per delivery.
-    fn batch(&self) -> usize {
-        1
-    }
-
-    /// Delivers `messages` in order and returns the outcome of each; only an acknowledged message has a receipt. May stop
-    /// at the first failure that is not about one message, and return it for the remaining messages.
-    fn deliver<'a>(&'a self, messages: &'a [&'a Message])
-    -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>>;
-
+pub trait Notifier: DeliveryTarget<Message> {
     /// `message` as it would be sent. Sends nothing.
     fn preview(&self, message: &Message) -> MessagePreview;
 }

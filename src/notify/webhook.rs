@@ -6,9 +6,10 @@ use chrono::Utc;
 use futures::future::{BoxFuture, FutureExt as _};
 use serde_json::Value;
 
-use super::{DeliveryError, DeliveryReceipt, Message, MessagePreview, Notifier, WebhookBody, WebhookSettings, body};
+use super::{Message, MessagePreview, Notifier, WebhookBody, WebhookSettings, body};
 use crate::{
-    aws::Aws,
+    aws::{Aws, AwsError},
+    outbox::{DeliveryError, DeliveryOutcome, DeliveryReceipt, DeliveryTarget},
     report::sanitize,
     secret::Secret,
     webhook::{WebhookCall, WebhookClient, WebhookError, WebhookResponse, template},
@@ -33,21 +34,17 @@ impl WebhookNotifier {
         Self { id, settings, webhooks, aws }
     }
 
-    async fn one(&self, message: &Message) -> Result<DeliveryReceipt, DeliveryError> {
+    async fn one(&self, message: &Message) -> DeliveryOutcome {
         let call = self.call(message).await?;
-        self.webhooks.call(&call).await.map(|response| receipt(&response)).map_err(DeliveryError::from)
+        Ok(receipt(&self.webhooks.call(&call).await?))
     }
 
     async fn call(&self, message: &Message) -> Result<WebhookCall, DeliveryError> {
         let signing = match &self.settings.secret {
-            Some(source) => {
-                let secret =
-                    self.aws.secret(source).await.map_err(|failure| DeliveryError::for_channel(failure.message))?;
-                Some((self.settings.signature, secret))
-            }
+            Some(source) => Some((self.settings.signature, self.aws.secret(source).await?)),
             None => None,
         };
-        let (content_type, body) = self.body(message).map_err(DeliveryError::for_message)?;
+        let (content_type, body) = self.body(message).map_err(DeliveryError::for_entry)?;
         let headers = self.settings.headers.iter();
         Ok(WebhookCall {
             url: self.settings.url.clone(),
@@ -89,32 +86,20 @@ fn filled(template: &str, message: &Message) -> Result<String, String> {
     }
 }
 
-impl Notifier for WebhookNotifier {
-    fn channel(&self) -> &str {
-        &self.id
-    }
-
-    fn deliver<'a>(
-        &'a self,
-        messages: &'a [&'a Message],
-    ) -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>> {
+impl DeliveryTarget<Message> for WebhookNotifier {
+    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<DeliveryOutcome>> {
         async move {
-            let mut outcomes: Vec<Result<DeliveryReceipt, DeliveryError>> = Vec::new();
+            let mut outcomes = Vec::new();
             for message in messages {
-                let down = match outcomes.last() {
-                    Some(Err(failure)) if !failure.is_about_message => Some(failure.clone()),
-                    _ => None,
-                };
-                outcomes.push(match down {
-                    Some(failure) => Err(failure),
-                    None => self.one(message).await,
-                });
+                outcomes.push(self.one(message).await);
             }
             outcomes
         }
         .boxed()
     }
+}
 
+impl Notifier for WebhookNotifier {
     fn preview(&self, message: &Message) -> MessagePreview {
         let body = self.body(message).map_or_else(|why| why, |(_, body)| body);
         MessagePreview { to: format!("webhook {}", self.id), subject: None, body }
@@ -134,24 +119,19 @@ fn receipt(response: &WebhookResponse) -> DeliveryReceipt {
     DeliveryReceipt { message_id: id.map(|id| sanitize(&id).chars().take(ID_CHARS).collect()) }
 }
 
+impl From<AwsError> for DeliveryError {
+    fn from(error: AwsError) -> Self {
+        Self::for_target(error.message)
+    }
+}
+
 impl From<WebhookError> for DeliveryError {
     fn from(error: WebhookError) -> Self {
         Self {
             why: sanitize(&error.why).into_owned(),
             retry_after: error.retry_after,
-            is_about_message: error.is_about_call,
+            is_about_entry: error.is_about_call,
+            may_have_arrived: error.may_have_arrived,
         }
-    }
-}
-
-impl DeliveryError {
-    /// The channel cannot be reached.
-    pub(super) fn for_channel(why: String) -> Self {
-        Self { why, retry_after: None, is_about_message: false }
-    }
-
-    /// This message cannot be delivered.
-    pub(super) fn for_message(why: String) -> Self {
-        Self { why, retry_after: None, is_about_message: true }
     }
 }

@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Rebuild, RebuildConclusion, RebuildRequest, RebuildSettings,
-    deliver::TOLERANCE,
     need::{ReportIndex, RepositoryLine, is_good, release},
 };
 use crate::{
@@ -12,8 +11,12 @@ use crate::{
     report::{BaseInUse, Finding, format},
 };
 
-/// Number of refusals in a row after which a request has failed.
+/// Number of refusals in a row after which a request has failed, if its deadline has passed as well.
 const MAX_REFUSALS: u32 = 5;
+
+/// Tolerance for runs that start early: without it, a daily run that starts a little earlier than the day before would
+/// still wait.
+const TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 
 /// The next step of an open rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,11 +59,16 @@ pub(super) fn follow(
         };
     }
     match rebuild.sent_at {
-        None if rebuild.refusals >= MAX_REFUSALS => RebuildStep::End(RebuildConclusion::Refused, observed),
+        None if is_refused(rebuild, settings, now) => RebuildStep::End(RebuildConclusion::Refused, observed),
         None => RebuildStep::Call,
         Some(at) if is_past_deadline(at, settings, now) => RebuildStep::End(RebuildConclusion::Overdue, observed),
         Some(_) => RebuildStep::Wait,
     }
+}
+
+/// Whether the service refuses the request for good. Frequent runs give it the same time to be repaired as daily ones.
+fn is_refused(rebuild: &Rebuild, settings: &RebuildSettings, now: DateTime<Utc>) -> bool {
+    rebuild.delivery.refusals >= MAX_REFUSALS && is_past_deadline(rebuild.delivery.due_at, settings, now)
 }
 
 /// Whether the deadline that began at `at` has passed, within the tolerance for early runs.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::outbox::DeliveryState;
+
 /// A rebuild that is due or was requested.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuild {
@@ -12,26 +14,15 @@ pub struct Rebuild {
     pub request: RebuildRequest,
     /// The name of the rule that selects the build service.
     pub rule: String,
-    /// When it was recorded as due.
-    pub due_at: DateTime<Utc>,
+    /// Its delivery so far.
+    #[serde(flatten)]
+    pub delivery: DeliveryState,
     /// When it was acknowledged; absent while it is due.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<DateTime<Utc>>,
     /// The id of the started build, if the service returned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// Number of failed attempts.
-    #[serde(default)]
-    pub attempts: u32,
-    /// No attempt is made before this instant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<DateTime<Utc>>,
-    /// Why the last attempt failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
-    /// Number of times in a row that the service refused this request.
-    #[serde(default)]
-    pub refusals: u32,
     /// When people were notified that no service accepts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<DateTime<Utc>>,

@@ -108,11 +108,14 @@ fn text(rebuild: &Rebuild, what: NoticeKind, needing: u64, now: DateTime<Utc>) -
         None => rebuild.rule.clone(),
     };
     let since = |at: DateTime<Utc>| span(now - at);
-    let error = rebuild.last_error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
-    let attempts = if rebuild.attempts == 1 { "1 attempt" } else { &format!("{} attempts", rebuild.attempts) };
+    let error = rebuild.delivery.last_error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    let attempts = match rebuild.delivery.attempts {
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
+    };
     match what {
         NoticeKind::Overdue => {
-            let at = rebuild.sent_at.unwrap_or(rebuild.due_at);
+            let at = rebuild.sent_at.unwrap_or(rebuild.delivery.due_at);
             let ago = since(at);
             let outcome = match &rebuild.new_image {
                 Some(image) => format!("{image}, but other deployments still need a rebuild ({needing})"),
@@ -124,7 +127,7 @@ fn text(rebuild: &Rebuild, what: NoticeKind, needing: u64, now: DateTime<Utc>) -
             format!("{repository}: the rebuild on {base} was refused ({who}) after {attempts}{error}")
         }
         NoticeKind::Unaccepted => {
-            let due = since(rebuild.due_at);
+            let due = since(rebuild.delivery.due_at);
             format!(
                 "{repository}: the rebuild on {base} has been due for {due} ({who}) and was not accepted in {attempts}{error}"
             )

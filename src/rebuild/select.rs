@@ -12,13 +12,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Rebuild, RebuildConclusion, RebuildRequest, RebuildRule, RebuildSettings,
-    deliver::{is_callable, rule_for},
+    deliver::rule_for,
     follow::{RebuildStep, count, follow, is_over, is_past_deadline},
     need::{RebuildNeed, ReportIndex, RepositoryLine, release},
 };
 use crate::{
     image::{Digest, Reference},
     judge::Severity,
+    outbox::DeliveryState,
     registry::EcrHost,
     report::{Report, format},
 };
@@ -152,20 +153,20 @@ impl RebuildPlanner<'_> {
                     let need =
                         index.line_findings(&rebuild.repository_line()).and_then(super::need::LineFindings::need);
                     let severity = need.map_or(Severity::None, |need| need.severity);
-                    let is_unaccepted = rebuild.attempts > 0 && rebuild.notified_at.is_none();
-                    if is_unaccepted && is_past_deadline(rebuild.due_at, self.settings, self.now) {
+                    let is_unaccepted = rebuild.delivery.attempts > 0 && rebuild.notified_at.is_none();
+                    if is_unaccepted && is_past_deadline(rebuild.delivery.due_at, self.settings, self.now) {
                         rebuild.notified_at = Some(self.now);
                         self.planned.unaccepted.push((key.clone(), severity));
                     }
                     if rule_for(rebuild, self.settings).is_none() {
                         self.planned.without_rule += 1;
-                    } else if is_callable(rebuild, self.now) {
+                    } else if rebuild.is_due() && rebuild.delivery.is_ready(self.now) {
                         candidates.push(RebuildCandidate {
                             repository_line: rebuild.repository_line(),
                             severity,
                             key,
                             new: None,
-                            attempts: rebuild.attempts,
+                            attempts: rebuild.delivery.attempts,
                         });
                     }
                 }
@@ -272,7 +273,7 @@ impl RebuildPlanner<'_> {
             .filter(|(_, rebuild)| rebuild.outcome.is_some_and(|outcome| outcome != RebuildConclusion::Obsolete))
             .filter_map(|(_, rebuild)| Some((rebuild.ended_at?, rebuild)))
             .collect();
-        ended.sort_by_key(|(at, rebuild)| Reverse((*at, rebuild.due_at)));
+        ended.sort_by_key(|(at, rebuild)| Reverse((*at, rebuild.delivery.due_at)));
         let failures = ended.iter().take_while(|(_, rebuild)| rebuild.is_failed()).count();
         let failures = u32::try_from(failures).unwrap_or(u32::MAX);
         let (last, _) = ended.first().filter(|_| failures >= self.settings.max_failures.max(1))?;
@@ -298,13 +299,9 @@ impl Rebuild {
         Self {
             request,
             rule,
-            due_at: now,
+            delivery: DeliveryState::new(now),
             sent_at: None,
             message_id: None,
-            attempts: 0,
-            not_before: None,
-            last_error: None,
-            refusals: 0,
             notified_at: None,
             outcome: None,
             ended_at: None,
@@ -316,6 +313,12 @@ impl Rebuild {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// Whether it is open and no service has accepted it yet.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.is_open() && self.sent_at.is_none()
     }
 
     /// Whether it ended without a new image.

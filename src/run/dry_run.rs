@@ -11,6 +11,7 @@ use crate::{
     audit::AuditProgress,
     config::Settings,
     notify::{self, select::NotificationContext},
+    outbox::{self, DueEntry},
 };
 
 /// What a run would find and send.
@@ -30,12 +31,15 @@ pub(super) async fn dry_run(
     );
     let mut outcome = RunReport { dry_run: true, ..RunReport::from_report(&report, context.store.location()) };
     outcome.add_plan(&planned);
-    for entry in &ledger.outbox {
-        match context.outbound.notifiers.get(&entry.channel) {
-            Some(notifier) if entry.is_ready(&settings.notify, report.generated_at) => outcome
-                .messages
-                .push(MessageOutcome::previewed(&entry.channel, &entry.message, notifier.preview(&entry.message))),
-            _ => outcome.waiting += 1,
+    let due = notify::due(&ledger.outbox, &settings.notify, report.generated_at);
+    let (ready, waiting) = outbox::ready(due, report.generated_at);
+    outcome.waiting += waiting as u64;
+    for DueEntry { target, payload, .. } in ready {
+        match context.outbound.notifiers.get(target) {
+            Some(notifier) => {
+                outcome.messages.push(MessageOutcome::previewed(target, payload, notifier.preview(payload)));
+            }
+            None => outcome.waiting += 1,
         }
     }
     let due = planned.rebuilds.due.iter().filter_map(|key| ledger.rebuilds.get(key));

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    notify::{DeliveryAttempt, EventKind, Message, MessageKind, MessagePreview},
+    notify::{EventKind, Message, MessageKind, MessagePreview},
+    outbox::DeliveryAttempt,
+    rebuild::Rebuild,
     report::{ErrorEntry, ExitReason, Note, Report, Summary},
 };
 
@@ -47,7 +49,7 @@ pub struct RunReport {
     pub given_up: u64,
     /// Attempted rebuild requests; in a dry run, those that would be made.
     pub rebuilds: Vec<RebuildOutcome>,
-    /// Number of rebuilds that exceed the cap of this run and wait for the next.
+    /// Number of rebuilds that wait for the next run: they exceed the cap of this one, or their build service failed.
     pub rebuilds_waiting: u64,
     /// Failures to record or notify, for people.
     pub problems: Vec<String>,
@@ -170,12 +172,40 @@ impl MessageOutcome {
     }
 }
 
-impl From<DeliveryAttempt> for MessageOutcome {
-    fn from(delivery: DeliveryAttempt) -> Self {
-        let outcome = Self::from_message(&delivery.channel, &delivery.message);
+impl From<DeliveryAttempt<Message>> for MessageOutcome {
+    fn from(delivery: DeliveryAttempt<Message>) -> Self {
+        let outcome = Self::from_message(&delivery.target, &delivery.payload);
         match delivery.outcome {
             Ok(receipt) => Self { sent: true, message_id: receipt.message_id, ..outcome },
-            Err(why) => Self { error: Some(why), ..outcome },
+            Err(error) => Self { error: Some(error.why), ..outcome },
+        }
+    }
+}
+
+impl From<DeliveryAttempt<Rebuild>> for RebuildOutcome {
+    fn from(delivery: DeliveryAttempt<Rebuild>) -> Self {
+        let outcome = Self::from_rebuild(&delivery.payload);
+        match delivery.outcome {
+            Ok(receipt) => Self { sent: true, message_id: receipt.message_id, ..outcome },
+            Err(error) => Self { error: Some(error.why), ..outcome },
+        }
+    }
+}
+
+impl RebuildOutcome {
+    /// The outcome of a request that was not sent yet.
+    #[must_use]
+    pub fn from_rebuild(rebuild: &Rebuild) -> Self {
+        let request = &rebuild.request;
+        Self {
+            repository: format!("{}/{}", request.registry, request.repository),
+            base: request.base.clone(),
+            base_release: request.base_release.clone(),
+            rule: rebuild.rule.clone(),
+            deployments: request.deployment_count,
+            sent: false,
+            message_id: None,
+            error: None,
         }
     }
 }

@@ -18,10 +18,11 @@ use crate::{
     config::Settings,
     judge::Verdict,
     notify::{
-        self, Ledger, LedgerSession,
+        self, Ledger, LedgerSession, Message,
         select::{self, AlertPlan, NotificationContext},
     },
-    rebuild,
+    outbox::DeliverySummary,
+    rebuild::{self, Rebuild},
     report::Report,
     store::{self, BaseAges, HistoryDay},
 };
@@ -228,13 +229,17 @@ impl RunReport {
         self.rebuilds_waiting += plan.rebuilds.waiting;
     }
 
-    fn add_rebuilds(&mut self, requested: Vec<RebuildOutcome>) {
-        let failed = requested.iter().filter_map(|rebuild| Some((&rebuild.rule, rebuild.error.as_ref()?)));
-        self.problems.extend(failed.map(|(rule, why)| format!("rebuild request to {rule} failed: {why}")));
-        self.rebuilds.extend(requested);
+    fn add_rebuilds(&mut self, requested: DeliverySummary<Rebuild>) {
+        self.rebuilds_waiting += requested.waiting as u64;
+        for rebuild in requested.tried.into_iter().map(RebuildOutcome::from) {
+            let problem =
+                rebuild.error.as_ref().map(|why| format!("rebuild request to {} failed: {why}", rebuild.rule));
+            self.problems.extend(problem);
+            self.rebuilds.push(rebuild);
+        }
     }
 
-    pub(super) fn add_deliveries(&mut self, delivered: notify::DeliverySummary) {
+    pub(super) fn add_deliveries(&mut self, delivered: DeliverySummary<Message>) {
         self.waiting += delivered.waiting as u64;
         self.given_up += delivered.given_up as u64;
         for message in delivered.tried.into_iter().map(MessageOutcome::from) {

@@ -52,7 +52,7 @@ pub(super) fn render(outcome: &RunReport, style: &RenderOptions) -> String {
     }
     if outcome.rebuilds_waiting > 0 {
         let what = format::count(outcome.rebuilds_waiting, "rebuild");
-        page.entry(INDENT, "waiting", format!("{what}, for the next run (rebuild.max_per_run)"));
+        page.entry(INDENT, "waiting", format!("{what}, for the next run"));
     }
     for problem in &outcome.problems {
         page.entry(INDENT, "problem", problem.as_str());

@@ -9,9 +9,10 @@ use crate::{
     config::Settings,
     image::ErrorCode,
     notify::{
-        DeliverySummary,
+        Message,
         self_monitor::{self, ObservedRun, RUN, RunError, RunHealth},
     },
+    outbox::DeliverySummary,
     store,
 };
 
@@ -67,18 +68,22 @@ pub async fn push_failed(
     Ok(delivered.tried.iter().filter(|delivery| delivery.outcome.is_ok()).count())
 }
 
-async fn observe(settings: &Settings, context: &AppContext, run: &ObservedRun) -> store::Result<DeliverySummary> {
+async fn observe(
+    settings: &Settings,
+    context: &AppContext,
+    run: &ObservedRun,
+) -> store::Result<DeliverySummary<Message>> {
     let report_location = context.report_location();
     self_monitor::observe(&*context.store, run, &settings.notify, &settings.watch, &report_location).await?;
     self_monitor::deliver(&*context.store, &context.outbound.notifiers, &settings.notify, run.at).await
 }
 
 /// Logs deliveries of a run without a result.
-fn log(delivered: &DeliverySummary) {
+fn log(delivered: &DeliverySummary<Message>) {
     for delivery in &delivered.tried {
         match &delivery.outcome {
-            Ok(_) => tracing::info!("notified {} of the failure", delivery.channel),
-            Err(why) => tracing::warn!("cannot notify {} of the failure: {why}", delivery.channel),
+            Ok(_) => tracing::info!("notified {} of the failure", delivery.target),
+            Err(error) => tracing::warn!("cannot notify {} of the failure: {}", delivery.target, error.why),
         }
     }
 }

@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use basewatch::notify::{DeliveryError, DeliveryReceipt, Message, MessagePreview, Notifier};
+use basewatch::{
+    notify::{Message, MessagePreview, Notifier},
+    outbox::{DeliveryError, DeliveryOutcome, DeliveryReceipt, DeliveryTarget},
+};
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
 /// The receiver.
@@ -44,6 +47,11 @@ impl Mailbox {
         Arc::new(Self { id: id.to_owned(), batch, ..Self::default() })
     }
 
+    /// Its id in the ledger.
+    pub fn channel(&self) -> &str {
+        &self.id
+    }
+
     /// Refuses what is about `owner` from now on, or takes that too.
     pub fn refuse_of(&self, owner: &str, refusal: Option<DeliveryError>) {
         let mut refusals = self.refusals.lock().unwrap();
@@ -71,7 +79,7 @@ impl Mailbox {
         self.tried.lock().unwrap().clone()
     }
 
-    fn one(&self, message: &Message) -> Result<DeliveryReceipt, DeliveryError> {
+    fn one(&self, message: &Message) -> DeliveryOutcome {
         self.tried.lock().unwrap().push(message.dedup_key.clone());
         if let Some(refusal) = self.refusal.lock().unwrap().clone() {
             return Err(refusal);
@@ -90,25 +98,20 @@ impl Mailbox {
 
 /// A receiver that is down.
 pub fn down() -> DeliveryError {
-    DeliveryError { why: "hooks.example.com answered 503".to_owned(), retry_after: None, is_about_message: false }
+    DeliveryError::for_target("hooks.example.com answered 503".to_owned())
 }
 
-impl Notifier for Mailbox {
-    fn channel(&self) -> &str {
-        &self.id
-    }
-
+impl DeliveryTarget<Message> for Mailbox {
     fn batch(&self) -> usize {
         self.batch
     }
 
-    fn deliver<'a>(
-        &'a self,
-        messages: &'a [&'a Message],
-    ) -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>> {
+    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<DeliveryOutcome>> {
         ready(messages.iter().map(|message| self.one(message)).collect()).boxed()
     }
+}
 
+impl Notifier for Mailbox {
     fn preview(&self, message: &Message) -> MessagePreview {
         MessagePreview { to: self.id.clone(), subject: None, body: format!("{} findings", message.count()) }
     }

@@ -39,12 +39,27 @@ const EDGES: &[(&str, &[&str])] = &[
     ("report", &["image", "inventory", "identify", "resolve", "judge"]),
     // The report as a web page, for `serve` and for a file.
     ("dashboard", &["judge", "resolve", "report"]),
+    // Knows neither what is sent nor how. Its records are stored in the document of each kind of entry.
+    ("outbox", &["image", "store"]),
     // Requests builds through webhooks. The host of a registry contains the account of a repository.
-    ("rebuild", &["glob", "image", "inventory", "judge", "report", "secret", "registry", "webhook"]),
+    ("rebuild", &["glob", "image", "inventory", "judge", "report", "outbox", "secret", "registry", "webhook"]),
     // Sends messages to topics and webhooks; the ledger records rebuilds too.
     (
         "notify",
-        &["glob", "image", "inventory", "judge", "report", "rebuild", "secret", "registry", "store", "aws", "webhook"],
+        &[
+            "glob",
+            "image",
+            "inventory",
+            "judge",
+            "report",
+            "outbox",
+            "rebuild",
+            "secret",
+            "registry",
+            "store",
+            "aws",
+            "webhook",
+        ],
     ),
     ("registry", &["http", "secret", "image"]),
     // Fetches through the `Registry` port; S3 is reached through `aws`.

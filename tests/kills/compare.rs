@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use basewatch::notify::Ledger;
+use basewatch::notify::{Ledger, self_monitor::SelfMonitor};
 use serde_json::Value;
 
 use crate::post::Arrival;
@@ -94,6 +94,18 @@ fn essence(body: &Value) -> String {
         whole.remove(name);
     }
     whole["at"] = day(&whole["at"]);
+    if let Some(watch) = whole.get_mut("watch") {
+        // A run that is repeated counts twice.
+        watch.as_object_mut().unwrap().remove("runs");
+        for name in ["since", "first_notified_at", "last_good_at", "last_report_at"] {
+            if let Some(at) = watch.get_mut(name) {
+                *at = day(at);
+            }
+        }
+        for error in watch["errors"].as_array_mut().unwrap() {
+            error["since"] = day(&error["since"]);
+        }
+    }
     for item in whole["items"].as_array_mut().unwrap() {
         let item = item.as_object_mut().unwrap();
         if let Some(first) = item.get_mut("first_notified_at") {
@@ -118,8 +130,9 @@ fn without_hours(text: &str) -> String {
     bare.chain([(*last).to_owned()]).collect()
 }
 
-/// The ledger without instants and ids: notifications by channel, open alerts, and the outcome of rebuilds.
-pub(crate) fn essence_of(ledger: &Ledger) -> Vec<String> {
+/// The stored state without instants and ids: notifications by channel, open alerts, the outcome of rebuilds, and the
+/// health of the runs.
+pub(crate) fn essence_of(ledger: &Ledger, monitor: &SelfMonitor) -> Vec<String> {
     let mut lines = Vec::new();
     for (finding, alert) in &ledger.alerts {
         for (channel, history) in alert.deliveries.iter() {
@@ -132,5 +145,11 @@ pub(crate) fn essence_of(ledger: &Ledger) -> Vec<String> {
     lines.extend(ledger.rebuilds.iter().map(|(key, rebuild)| {
         format!("{key} {} {:?} {}", rebuild.request.repository, rebuild.outcome, rebuild.sent_at.is_some())
     }));
+    lines.extend(monitor.deliveries.iter().map(|(channel, known)| {
+        let (state, count) = (known.history.state().as_str(), known.history.count);
+        format!("self-monitoring {channel} {state} {} {count} {:?}", known.history.episode, known.worst)
+    }));
+    lines.extend(monitor.outbox.iter().map(|due| format!("due to {} {}", due.channel, due.message.dedup_key)));
+    lines.extend(monitor.trouble.map(|trouble| format!("self-monitoring: {trouble:?}")));
     lines
 }

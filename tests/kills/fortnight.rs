@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, process::Child, sync::Arc, thread, time::Duration};
 
 use basewatch::{
-    notify::{self, Ledger},
+    notify::{self, Ledger, self_monitor::SelfMonitor},
     store::{self, Store},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -40,6 +40,7 @@ pub(crate) struct Undisturbed {
     /// Number of calls by day.
     pub(crate) calls: Vec<usize>,
     pub(crate) ledger: Ledger,
+    pub(crate) monitor: SelfMonitor,
 }
 
 /// The outcome of a fortnight with kills.
@@ -47,12 +48,12 @@ pub(crate) struct Undisturbed {
 pub(crate) struct Outcome {
     /// Number of killed runs.
     pub(crate) killed: usize,
-    /// Number of kills after which the ledger or journal was unreadable.
+    /// Number of kills after which a document was unreadable.
     pub(crate) unreadable: usize,
     /// Number of incomplete files left behind.
     pub(crate) left_over: usize,
     pub(crate) difference: Difference,
-    /// Differences of the final ledger.
+    /// Differences of the final ledger and of the health of the runs.
     pub(crate) ledger: Vec<String>,
 }
 
@@ -84,8 +85,8 @@ impl Runner {
             calls.push(post.calls());
             before.push(ground.snapshot());
         }
-        let ledger = self.runtime.block_on(notify::read(&*store)).unwrap();
-        Undisturbed { kind, before, arrivals: post.arrivals(), moments, calls, ledger }
+        let (ledger, monitor) = self.read(&*store);
+        Undisturbed { kind, before, arrivals: post.arrivals(), moments, calls, ledger, monitor }
     }
 
     /// The same fortnight with `kills` by day. The days before the first kill are taken from the undisturbed one.
@@ -123,10 +124,11 @@ impl Runner {
         }
         outcome.left_over = ground.unfinished().len();
         outcome.difference = Difference::between(&undisturbed.arrivals, &post.arrivals());
-        let expected = essence_of(&undisturbed.ledger);
-        let ledger = self.runtime.block_on(notify::read(&*store)).unwrap();
-        outcome.ledger = essence_of(&ledger).into_iter().filter(|line| !expected.contains(line)).collect();
-        if essence_of(&ledger).len() < expected.len() {
+        let expected = essence_of(&undisturbed.ledger, &undisturbed.monitor);
+        let (ledger, monitor) = self.read(&*store);
+        let found = essence_of(&ledger, &monitor);
+        outcome.ledger = found.iter().filter(|line| !expected.contains(line)).cloned().collect();
+        if found.len() < expected.len() {
             outcome.ledger.push("an entry is missing".to_owned());
         }
         outcome
@@ -142,14 +144,21 @@ impl Runner {
         moments.passed()
     }
 
+    fn read(&self, store: &dyn Store) -> (Ledger, SelfMonitor) {
+        self.runtime.block_on(async {
+            (notify::read(store).await.unwrap(), store::load::<SelfMonitor>(store).await.unwrap().document)
+        })
+    }
+
     fn is_readable(&self, store: &dyn Store) -> bool {
         self.runtime.block_on(async {
             let (ledger, whole) = (store::load::<Ledger>(store).await, notify::read(store).await);
-            let history = store::history(store).await;
-            for error in [ledger.as_ref().err(), whole.as_ref().err(), history.as_ref().err()].into_iter().flatten() {
+            let (history, monitor) = (store::history(store).await, store::load::<SelfMonitor>(store).await);
+            let errors = [ledger.err(), whole.err(), history.err(), monitor.err()];
+            for error in errors.iter().flatten() {
                 println!("after a kill: {error}");
             }
-            ledger.is_ok() && whole.is_ok() && history.is_ok()
+            errors.iter().all(Option::is_none)
         })
     }
 }

@@ -1,4 +1,5 @@
-//! The matrix: every moment at which a run can be killed, with a folder and with a bucket.
+//! The matrix: every moment at which a run can be killed, with a folder and with a bucket; over all that is delivered:
+//! alerts, rebuild requests and self-monitoring.
 
 use std::{
     collections::BTreeMap,
@@ -222,7 +223,7 @@ fn the_fortnight_covers_every_kind_of_event() {
     for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
         assert!(count(event) >= 2, "{event:?}: {}", count(event));
     }
-    for kind in ["backlog", "findings", "rebuilds"] {
+    for kind in ["backlog", "findings", "rebuilds", "watch"] {
         assert!(bodies().any(|body| body["kind"] == kind), "{kind}");
     }
     assert!(undisturbed.arrivals.iter().any(|arrival| !arrival.is_taken), "a channel was down");

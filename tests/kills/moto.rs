@@ -9,7 +9,7 @@ use std::{
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use basewatch::{
     config::Settings,
-    notify::{self, EventKind, Ledger},
+    notify::{self, EventKind, Ledger, self_monitor::SelfMonitor},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -98,7 +98,11 @@ fn forty_processes_with_one_report_notify_once() {
     let first: Vec<_> = undisturbed.arrivals.iter().filter(|arrival| arrival.day == 0).cloned().collect();
     assert_eq!(Difference::between(&first, &post.arrivals()), Difference::default());
     let ledger = ledger(&address);
-    assert_eq!(essence_of(&ledger).len(), 3 + 2 + 1 + 1, "notifications of three channels, and a rebuild: {ledger:?}");
+    assert_eq!(
+        essence_of(&ledger, &SelfMonitor::default()).len(),
+        3 + 2 + 1 + 1,
+        "notifications of three channels, and a rebuild: {ledger:?}"
+    );
     assert!(ledger.outbox.is_empty());
 }
 

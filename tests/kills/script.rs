@@ -1,4 +1,4 @@
-//! The script of the fortnight: daily findings, channels and rebuilds.
+//! The script of the fortnight: daily findings, channels, rebuilds, and the health of the runs.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -41,7 +41,7 @@ const DEPLOYMENTS: [(&str, Option<&str>, &str); 9] = [
     ("theme", Some("web"), "mmmmmmffffffff"),
 ];
 
-/// The day with an incomplete audit.
+/// The day with an incomplete audit. Self-monitoring notifies of it until a channel that is down then works again.
 const INCOMPLETE: usize = 4;
 
 /// Whether the channel at `path` is down on `day`.
@@ -145,6 +145,7 @@ pub(crate) fn settings(post: &str) -> Settings {
     let mut settings = Settings::default();
     settings.notify.remind_every = Some(Duration::from_hours(3 * 24));
     settings.notify.backlog = 2;
+    settings.watch.incomplete_runs = 1;
     settings.notify.channels =
         CHANNELS.iter().map(|(id, owners)| channel(id, owners, format!("{post}/{id}"))).collect();
     // A run 50 minutes later, or the one after it, does not reach the deadline.
@@ -214,18 +215,15 @@ impl Tools {
     pub(crate) async fn run(&self, day: usize, is_second: bool, store: Arc<dyn Store>, post: &str) -> run::RunReport {
         let settings = settings(post);
         let context = self.context(&settings, store);
-        let done = run::complete(
-            &settings,
-            &context,
-            &report(day, is_second),
-            basewatch::app::RunInstants::at(instant(day, is_second)),
-            run::Deadlines::default(),
-        )
-        .await;
+        let (report, now) = (report(day, is_second), instant(day, is_second));
+        let instants = basewatch::app::RunInstants::at(now);
+        let done = run::complete(&settings, &context, &report, instants, run::Deadlines::default()).await;
+        let mut completed = Ok(run::CompletedRun { report, outcome: done.outcome });
+        run::watch_over(&settings, &context, now, &mut completed).await;
         if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
             self.forget(post).await;
         }
-        done.outcome
+        completed.unwrap().outcome
     }
 
     /// Clears the recorded failures of hosts: in production they end with the run, here the client is reused.

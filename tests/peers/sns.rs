@@ -9,9 +9,8 @@ use basewatch::{
     aws::Aws,
     http::RequestCounter,
     judge::Severity,
-    notify::{
-        DeliveryError, DeliveryReceipt, Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings,
-    },
+    notify::{Message, MessageFormat, MessageKind, SnsNotifier, SnsSettings},
+    outbox::{DeliveryError, DeliveryReceipt, DeliveryTarget as _},
     secret::Secret,
 };
 use serde_json::{Value, json};
@@ -116,7 +115,7 @@ impl Post {
         let aws = Aws::new(Arc::new(RequestCounter::default()))
             .with_access_key("AKIDEXAMPLE", &Secret::new("not-a-secret".to_owned()))
             .with_endpoint(self.moto.http());
-        let notifier = SnsNotifier::new(Arc::new(aws), "topic".to_owned(), settings);
+        let notifier = SnsNotifier::new(Arc::new(aws), settings);
         notifier.deliver(&messages.iter().collect::<Vec<_>>()).await
     }
 }
@@ -254,7 +253,7 @@ async fn a_missing_topic_is_distinguished_from_an_invalid_message() {
         assert_eq!(outcomes.len(), count);
         for outcome in outcomes {
             let error = outcome.expect_err("the topic does not exist");
-            assert!(!error.is_about_message, "{error:?}");
+            assert!(!error.is_about_entry, "{error:?}");
             assert!(error.why.contains("NotFound") && error.why.contains("topic_arn"), "{error:?}");
         }
     }

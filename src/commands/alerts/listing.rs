@@ -96,7 +96,7 @@ impl AlertRow {
         let error = |channel: &str, history: &DeliveryHistory| {
             let key = &history.events.last()?.dedup_key;
             let due = outbox.iter().find(|due| due.channel == channel && *due.message.dedup_key == **key)?;
-            due.last_error.clone()
+            due.delivery.last_error.clone()
         };
         let channels = alert.deliveries.iter().map(|(channel, history)| ChannelRow {
             channel: channel.to_string(),

@@ -115,9 +115,10 @@ async fn resend(
     let delivered = notify::deliver(session, &outbound.notifiers, &settings.notify, now).await?;
     for delivery in &delivered.tried {
         match &delivery.outcome {
-            Ok(_) => output::print_stderr(&format!("notified {}", delivery.channel)),
-            Err(why) => {
-                output::print_stderr(&format!("cannot notify {}: {why}; the next run retries", delivery.channel));
+            Ok(_) => output::print_stderr(&format!("notified {}", delivery.target)),
+            Err(error) => {
+                let why = &error.why;
+                output::print_stderr(&format!("cannot notify {}: {why}; the next run retries", delivery.target));
             }
         }
     }

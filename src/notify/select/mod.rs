@@ -7,7 +7,6 @@ mod images;
 mod part;
 #[cfg(test)]
 mod tests;
-mod upgrade;
 mod upkeep;
 
 use std::sync::Arc;
@@ -26,7 +25,7 @@ pub use self::{images::same_image, part::plan_part};
 use super::{
     AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
 };
-use crate::{judge::Severity, rebuild, report::Report};
+use crate::{judge::Severity, outbox::DeliveryState, rebuild, report::Report};
 
 /// A report from which notifications are planned.
 #[derive(Clone, Copy, Debug)]
@@ -88,13 +87,12 @@ fn plan_for(
     planned.joined += joined;
     let (due, waiting) = split_by_quiet_hours(all, settings, now);
     planned.waiting += waiting.len();
-    let is_new = ledger.channels.get(&channel.id).is_none_or(|state| state.known_since.is_none());
+    let is_new = !ledger.channels.contains_key(&channel.id);
     let triggered = due.iter().filter(|change| change.kind == EventKind::Triggered);
     let is_backlog = is_new && images::count(triggered, ledger) > settings.backlog;
     notify_channel(channel, due, ledger, context, settings, is_backlog);
     if is_new && waiting.is_empty() {
-        let state = ledger.channels.entry(channel.id.clone()).or_default();
-        state.known_since = Some(now);
+        ledger.channels.insert(channel.id.clone(), now);
     }
 }
 
@@ -158,6 +156,10 @@ pub fn resend(
         for (message, alerts) in messages(again, channel, ledger, message_context, settings, false) {
             enqueue(ledger, &channel.id, message, alerts, now);
             count += 1;
+            // Someone expects an attempt now, whatever the channel waits for.
+            for entry in ledger.outbox.iter_mut().filter(|entry| entry.channel == channel.id) {
+                entry.delivery.not_before = None;
+            }
         }
     }
     count
@@ -187,15 +189,7 @@ pub fn notify_of_rebuilds(
 /// Adds `message` to the outbox.
 fn enqueue(ledger: &mut Ledger, channel: &str, message: Message, alerts: Vec<AlertKey>, now: DateTime<Utc>) {
     mark(ledger, channel, &alerts, &message.dedup_key);
-    ledger.outbox.push(OutboxEntry {
-        channel: channel.to_owned(),
-        message,
-        due_at: now,
-        alerts,
-        attempts: 0,
-        not_before: None,
-        last_error: None,
-    });
+    ledger.outbox.push(OutboxEntry { channel: channel.to_owned(), message, alerts, delivery: DeliveryState::new(now) });
 }
 
 /// The run that messages come from.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Ledger, NotifySettings, upgrade};
+use super::{Ledger, NotifySettings};
 use crate::{
     image::Digest,
     judge::Severity,
@@ -25,9 +25,6 @@ pub(super) fn observe(ledger: &mut Ledger, report: &Report, settings: &NotifySet
 /// them.
 pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &NotifySettings, is_unlisted: bool) {
     let now = report.generated_at;
-    for finding in &report.findings {
-        upgrade::split(ledger, finding, settings);
-    }
     for aspect in report.findings.iter().flat_map(FindingAspect::all) {
         let is_bad = aspect.severity >= settings.threshold && aspect.is_known(None);
         if let Some(alert) = ledger.alerts.get_mut(&aspect.key()) {
@@ -44,10 +41,9 @@ pub(super) fn observe_findings(ledger: &mut Ledger, report: &Report, settings: &
 }
 
 /// An alert that no channel has been notified of yet.
-pub(super) fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
+fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
     Alert {
         id: Digest::sha256(aspect.key().to_string().as_bytes()).short().to_owned(),
-        about: Some(aspect.about),
         subject: FindingSnapshot::from_aspect(aspect),
         alerting_since: Some(now),
         seen_at: now,

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::{ObservedRun, SelfMonitorSettings, plan, state::SelfMonitor};
 use crate::{
-    notify::{DeliveryAttempt, DeliverySummary, Notifier, NotifySettings, OutboxEntry, journal::DeliveryRecord},
-    store::{self, Error, Store},
+    notify::{Message, Notifier, NotifySettings, due_messages},
+    outbox::{self, DeliveryRecord, DeliverySummary, OutboxSession},
+    store::{self, Error, Store, StoreLock},
 };
 
 /// Maximum retries after a conflicting write.
@@ -40,6 +41,24 @@ pub async fn observe(
     update(store, note).await.map(drop)
 }
 
+/// The state of self-monitoring while this process holds the store lock. Other runs may record their health meanwhile.
+struct MonitorSession<'a> {
+    store: &'a dyn Store,
+    lock: Box<dyn StoreLock>,
+}
+
+impl OutboxSession for MonitorSession<'_> {
+    fn lock(&self) -> &dyn StoreLock {
+        &*self.lock
+    }
+
+    async fn record(&self, outcomes: Vec<DeliveryRecord>) -> store::Result<()> {
+        let record =
+            |monitor: &mut SelfMonitor| outcomes.iter().for_each(|outcome| due_messages::record(monitor, outcome));
+        update(self.store, record).await.map(drop)
+    }
+}
+
 /// Delivers all due messages, like [`crate::notify::deliver`].
 ///
 /// # Errors
@@ -50,53 +69,22 @@ pub async fn deliver(
     notifiers: &BTreeMap<String, Arc<dyn Notifier>>,
     settings: &NotifySettings,
     now: DateTime<Utc>,
-) -> store::Result<DeliverySummary> {
-    let is_due = |monitor: &SelfMonitor| monitor.outbox.iter().any(|entry| entry.is_ready(settings, now));
+) -> store::Result<DeliverySummary<Message>> {
     let monitor = store::load::<SelfMonitor>(store).await?.document;
-    if !is_due(&monitor) {
-        return Ok(DeliverySummary { waiting: monitor.outbox.len(), ..DeliverySummary::default() });
+    let (ready, waiting) = outbox::ready(due_messages::due(&monitor.outbox, settings, now), now);
+    if ready.is_empty() {
+        return Ok(DeliverySummary { waiting, ..DeliverySummary::default() });
     }
-    let lock = store.lock("self-monitoring", LOCK_WAIT).await?;
-    let delivered = deliver_locked(store, notifiers, settings, now, &|| lock.is_held()).await;
-    lock.release().await;
+    let session = MonitorSession { store, lock: store.lock("self-monitoring", LOCK_WAIT).await? };
+    let delivered = async {
+        let (given_up, monitor) = update(store, |monitor| due_messages::give_up(monitor, settings, now)).await?;
+        let due = due_messages::due(&monitor.outbox, settings, now);
+        let delivered = outbox::deliver(&session, due, notifiers, now).await?;
+        Ok(DeliverySummary { given_up, ..delivered })
+    };
+    let delivered = delivered.await;
+    session.lock.release().await;
     delivered
-}
-
-async fn deliver_locked(
-    store: &dyn Store,
-    notifiers: &BTreeMap<String, Arc<dyn Notifier>>,
-    settings: &NotifySettings,
-    now: DateTime<Utc>,
-    is_held: &(dyn Fn() -> bool + Sync),
-) -> store::Result<DeliverySummary> {
-    let (given_up, monitor) = update(store, |monitor| plan::give_up(monitor, settings, now)).await?;
-    let mut delivered = DeliverySummary { given_up, ..DeliverySummary::default() };
-    let mut by_channel: BTreeMap<&str, Vec<&OutboxEntry>> = BTreeMap::new();
-    for entry in &monitor.outbox {
-        by_channel.entry(&entry.channel).or_default().push(entry);
-    }
-    for (channel, entries) in by_channel {
-        let mut is_down = !notifiers.contains_key(channel);
-        for entry in entries {
-            let Some(notifier) = notifiers.get(channel).filter(|_| !is_down && entry.is_ready(settings, now)) else {
-                // Later messages must not overtake it.
-                is_down = true;
-                delivered.waiting += 1;
-                continue;
-            };
-            if !is_held() {
-                return Err(Error::Busy { waited: Duration::ZERO, holder: " (another run took over)".to_owned() });
-            }
-            let outcome = notifier.deliver(&[&entry.message]).await.pop();
-            let Some(outcome) = outcome else { continue };
-            let record = DeliveryRecord::from_delivery(channel, &entry.message.dedup_key, &outcome, now);
-            update(store, |monitor| monitor.apply(&record)).await?;
-            is_down = outcome.is_err();
-            let (channel, message) = (channel.to_owned(), entry.message.clone());
-            delivered.tried.push(DeliveryAttempt { channel, message, outcome: outcome.map_err(|failure| failure.why) });
-        }
-    }
-    Ok(delivered)
 }
 
 /// Applies `change` to the stored state and returns the result with the state as stored. Repeats `change` after a

@@ -11,9 +11,9 @@ use crate::{
     notify::{
         AlertEvent, ChannelKind, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings,
         OutboxEntry,
-        deliver::is_expired,
         select::{blank_message, is_reminder_due, message_key, threshold},
     },
+    outbox::DeliveryState,
 };
 
 /// How long the history of a channel is kept after its last notification.
@@ -59,15 +59,8 @@ pub(super) fn plan(
         }
         event.dedup_key = key.as_str().into();
         let message = Message { dedup_key: key, ..message(fields, channel, run_id, report_location, now) };
-        monitor.outbox.push(OutboxEntry {
-            channel: channel.id.clone(),
-            message,
-            due_at: now,
-            alerts: Vec::new(),
-            attempts: 0,
-            not_before: None,
-            last_error: None,
-        });
+        let delivery = DeliveryState::new(now);
+        monitor.outbox.push(OutboxEntry { channel: channel.id.clone(), message, alerts: Vec::new(), delivery });
     }
     let is_recent = |known: &MonitorHistory| known.history.last_at().is_some_and(|last| now - last < HISTORY_RETENTION);
     let is_known = |id: &String| settings.channels.iter().any(|channel| channel.id == *id);
@@ -175,21 +168,4 @@ fn message(
     message.report = (fields.trouble != RunHealth::Failed || is_over).then(|| report_location.to_owned());
     message.watch = Some(fields);
     message
-}
-
-/// Drops expired messages and the events they carried, so that problems that persist trigger again. Returns the number of
-/// dropped messages.
-pub(super) fn give_up(monitor: &mut SelfMonitor, settings: &NotifySettings, now: DateTime<Utc>) -> usize {
-    let (old, kept): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut monitor.outbox).into_iter().partition(|entry| is_expired(entry, settings, now));
-    monitor.outbox = kept;
-    for entry in &old {
-        let Some(known) = monitor.deliveries.get_mut(&entry.channel) else { continue };
-        known.history.withdraw(&entry.message.dedup_key);
-        known.worst = RunHealth::Incomplete;
-        if known.history.events.is_empty() {
-            monitor.deliveries.remove(&entry.channel);
-        }
-    }
-    old.len()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MAX_ERRORS, ObservedRun, RunError, RunHealth, SelfMonitorSettings};
 use crate::{
-    notify::{DeliveryHistory, OutboxEntry, RecordedRun, journal::DeliveryRecord},
+    notify::{DeliveryHistory, OutboxEntry, RecordedRun, due_messages::MessageDocument},
     report::NoteCode,
     store::StoredDocument,
 };
@@ -129,27 +129,22 @@ impl SelfMonitor {
         };
         self.streaks.iter().rev().find(|(trouble, streak)| lasts((trouble, streak))).map(|(trouble, _)| *trouble)
     }
+}
 
-    /// Applies the outcome of a delivery.
-    pub(in crate::notify) fn apply(&mut self, entry: &DeliveryRecord) {
-        let (DeliveryRecord::Sent { channel, dedup_key, .. } | DeliveryRecord::NotSent { channel, dedup_key, .. }) =
-            entry
-        else {
-            return;
-        };
-        let is_it = |due: &OutboxEntry| due.channel == *channel && due.message.dedup_key == *dedup_key;
-        let Some(index) = self.outbox.iter().position(is_it) else { return };
-        match entry {
-            DeliveryRecord::Sent { at, message_id, .. } => {
-                self.outbox.remove(index);
-                let events = self.deliveries.get_mut(channel).map(|known| &mut known.history.events);
-                for event in events.into_iter().flatten().filter(|event| *event.dedup_key == **dedup_key) {
-                    event.sent_at = Some(*at);
-                    event.message_id = message_id.as_deref().map(Into::into);
-                }
-            }
-            DeliveryRecord::NotSent { at, why, retry_after, .. } => self.outbox[index].failed(*at, why, *retry_after),
-            DeliveryRecord::RebuildRequested { .. } | DeliveryRecord::RebuildNotRequested { .. } => {}
+impl MessageDocument for SelfMonitor {
+    fn outbox(&mut self) -> &mut Vec<OutboxEntry> {
+        &mut self.outbox
+    }
+
+    fn change_histories(&mut self, entry: &OutboxEntry, change: impl Fn(&mut DeliveryHistory)) {
+        let Some(known) = self.deliveries.get_mut(&entry.channel) else { return };
+        let before = known.history.events.len();
+        change(&mut known.history);
+        if known.history.events.is_empty() {
+            self.deliveries.remove(&entry.channel);
+        } else if known.history.events.len() < before {
+            // A problem that persists counts as not notified.
+            known.worst = RunHealth::Incomplete;
         }
     }
 }

@@ -5,16 +5,14 @@ use std::time::Duration as Span;
 use chrono::{DateTime, Duration, Utc};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{
-    ObservedRun, RUN, RunError, RunHealth, SelfMonitor, SelfMonitorSettings, addressed,
-    plan::{give_up, plan},
-};
+use super::{ObservedRun, RUN, RunError, RunHealth, SelfMonitor, SelfMonitorSettings, addressed, plan::plan};
 use crate::{
     judge::Severity,
     notify::{
-        ChannelKind, DeliveryReceipt, EventKind, Message, MessageFormat, NotificationChannel, NotifySettings,
-        QuietHours, SnsSettings, journal::DeliveryRecord,
+        ChannelKind, EventKind, Message, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings,
+        due_messages,
     },
+    outbox::{DeliveryError, DeliveryReceipt, DeliveryRecord},
 };
 
 /// Runs, one after the other.
@@ -66,13 +64,9 @@ impl Bench {
 
     fn acknowledge(&mut self) {
         for pending in self.monitor.outbox.clone() {
-            let entry = DeliveryRecord::from_delivery(
-                &pending.channel,
-                &pending.message.dedup_key,
-                &Ok(DeliveryReceipt::default()),
-                self.now,
-            );
-            self.monitor.apply(&entry);
+            let outcome = Ok(DeliveryReceipt::default());
+            let (target, key) = (pending.channel, pending.message.dedup_key);
+            due_messages::record(&mut self.monitor, &DeliveryRecord { target, key, at: self.now, outcome });
         }
     }
 
@@ -278,9 +272,9 @@ fn an_expired_message_triggers_again() {
     let mut bench = Bench::new();
     bench.runs += 1;
     let first = bench.note(&bench.observed('f')).remove(0);
-    bench.monitor.outbox[0].failed(bench.now, "503", None);
+    bench.monitor.outbox[0].delivery.failed(&DeliveryError::for_target("503".to_owned()), bench.now);
     bench.now += Duration::from_std(bench.settings.keep_trying + Span::from_secs(1)).expect("a span");
-    assert_eq!(give_up(&mut bench.monitor, &bench.settings, bench.now), 1);
+    assert_eq!(due_messages::give_up(&mut bench.monitor, &bench.settings, bench.now), 1);
     assert!(bench.monitor.deliveries.is_empty() && bench.monitor.outbox.is_empty());
     bench.runs += 1;
     let second = bench.note(&bench.observed('f')).remove(0);

@@ -10,8 +10,11 @@ use aws_sdk_sns::types::PublishBatchRequestEntry;
 use futures::future::{BoxFuture, FutureExt as _};
 
 use self::entry::PublishEntry;
-use super::{DeliveryError, DeliveryReceipt, Message, MessagePreview, Notifier, SnsSettings};
-use crate::aws::Aws;
+use super::{Message, MessagePreview, Notifier, SnsSettings};
+use crate::{
+    aws::Aws,
+    outbox::{DeliveryError, DeliveryOutcome, DeliveryReceipt, DeliveryTarget},
+};
 
 /// Maximum number of messages per call
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
@@ -22,26 +25,25 @@ const CALL_BYTES: usize = 256 * 1024;
 /// Client of an SNS channel.
 #[derive(Debug)]
 pub struct SnsNotifier {
-    id: String,
     settings: SnsSettings,
     aws: Arc<Aws>,
 }
 
 impl SnsNotifier {
-    /// The channel with the ledger id `id`, accessed through `aws`.
+    /// The topic of `settings`, accessed through `aws`.
     #[must_use]
-    pub fn new(aws: Arc<Aws>, id: String, settings: SnsSettings) -> Self {
-        Self { id, settings, aws }
+    pub fn new(aws: Arc<Aws>, settings: SnsSettings) -> Self {
+        Self { settings, aws }
     }
 
     /// A client in the region of the topic: `arn:PARTITION:sns:REGION:ACCOUNT:NAME`.
     async fn client(&self) -> Result<aws_sdk_sns::Client, DeliveryError> {
-        self.aws.require_credentials().await.map_err(|failure| DeliveryError::for_channel(failure.message))?;
+        self.aws.require_credentials().await?;
         Ok(self.aws.own().await.sns(self.settings.topic_arn.parts().region))
     }
 
     /// Publishes `entries` in one call.
-    async fn publish(&self, entries: &[PublishEntry]) -> Vec<Result<DeliveryReceipt, DeliveryError>> {
+    async fn publish(&self, entries: &[PublishEntry]) -> Vec<DeliveryOutcome> {
         let client = match self.client().await {
             Ok(client) => client,
             Err(failure) => return vec![Err(failure); entries.len()],
@@ -52,7 +54,7 @@ impl SnsNotifier {
         match self.publish_batch(&client, entries).await {
             Ok(outcomes) => outcomes,
             // One of them is invalid, and SNS does not say which: send them one by one.
-            Err(error) if error.is_about_message => {
+            Err(error) if error.is_about_entry => {
                 let mut outcomes = Vec::new();
                 for entry in entries {
                     outcomes.push(self.publish_one(&client, entry.clone()).await);
@@ -63,11 +65,7 @@ impl SnsNotifier {
         }
     }
 
-    async fn publish_one(
-        &self,
-        client: &aws_sdk_sns::Client,
-        entry: PublishEntry,
-    ) -> Result<DeliveryReceipt, DeliveryError> {
+    async fn publish_one(&self, client: &aws_sdk_sns::Client, entry: PublishEntry) -> DeliveryOutcome {
         let PublishEntry { subject, body, structure, group, dedup_key, attributes } = entry;
         let call = client
             .publish()
@@ -89,10 +87,10 @@ impl SnsNotifier {
         &self,
         client: &aws_sdk_sns::Client,
         entries: &[PublishEntry],
-    ) -> Result<Vec<Result<DeliveryReceipt, DeliveryError>>, DeliveryError> {
+    ) -> Result<Vec<DeliveryOutcome>, DeliveryError> {
         let requests: Result<Vec<PublishBatchRequestEntry>, _> =
             entries.iter().cloned().enumerate().map(|(number, entry)| entry.into_request(number)).collect();
-        let requests = requests.map_err(DeliveryError::for_message)?;
+        let requests = requests.map_err(DeliveryError::for_entry)?;
         let call = client.publish_batch().topic_arn(self.settings.topic_arn.as_str());
         let response = call.set_publish_batch_request_entries(Some(requests)).send().await;
         let name = self.call("PublishBatch");
@@ -104,7 +102,7 @@ impl SnsNotifier {
             }
             Err(match response.failed().iter().find(|failed| failed.id() == id) {
                 Some(failed) => refusal::of_entry(&name, failed),
-                None => DeliveryError::for_channel(format!("{name}: the response does not mention this message")),
+                None => DeliveryError::for_target(format!("{name}: the response does not mention this message")),
             })
         };
         Ok((0..entries.len()).map(outcome).collect())
@@ -126,28 +124,21 @@ fn in_one_call(entries: &[PublishEntry]) -> usize {
     entries.iter().take(BATCH).take_while(fits).count().max(1)
 }
 
-impl Notifier for SnsNotifier {
-    fn channel(&self) -> &str {
-        &self.id
-    }
-
+impl DeliveryTarget<Message> for SnsNotifier {
     fn batch(&self) -> usize {
         BATCH
     }
 
-    fn deliver<'a>(
-        &'a self,
-        messages: &'a [&'a Message],
-    ) -> BoxFuture<'a, Vec<Result<DeliveryReceipt, DeliveryError>>> {
+    fn deliver<'a>(&'a self, messages: &'a [&'a Message]) -> BoxFuture<'a, Vec<DeliveryOutcome>> {
         async move {
             let entries: Vec<_> =
                 messages.iter().map(|message| PublishEntry::from_message(message, &self.settings)).collect();
-            let mut outcomes: Vec<Result<DeliveryReceipt, DeliveryError>> = Vec::new();
+            let mut outcomes: Vec<DeliveryOutcome> = Vec::new();
             while outcomes.len() < entries.len() {
                 let rest = &entries[outcomes.len()..];
                 outcomes.extend(self.publish(&rest[..in_one_call(rest)]).await);
                 let is_down = |outcome: &&Result<_, DeliveryError>| {
-                    outcome.as_ref().is_err_and(|failure| !failure.is_about_message)
+                    outcome.as_ref().is_err_and(|failure| !failure.is_about_entry)
                 };
                 // The SDK has already retried for minutes.
                 if let Some(down) = outcomes.iter().find(is_down).cloned() {
@@ -158,7 +149,9 @@ impl Notifier for SnsNotifier {
         }
         .boxed()
     }
+}
 
+impl Notifier for SnsNotifier {
     fn preview(&self, message: &Message) -> MessagePreview {
         let entry = PublishEntry::from_message(message, &self.settings);
         MessagePreview { to: self.settings.topic_arn.to_string(), subject: Some(entry.subject), body: entry.body }

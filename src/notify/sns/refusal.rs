@@ -6,8 +6,7 @@ use aws_sdk_sns::types::BatchResultErrorEntry;
 use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::DeliveryError;
-use crate::{aws::AwsError, report::sanitize};
+use crate::{aws::AwsError, outbox::DeliveryError, report::sanitize};
 
 /// Why `call` failed.
 pub(super) fn of_call<E>(call: &str, error: &SdkError<E, Response>) -> DeliveryError
@@ -21,7 +20,8 @@ where
     DeliveryError {
         why: format!("{}{advice}", AwsError::from_sdk(call, error).message),
         retry_after: None,
-        is_about_message: is_about_message(code, message),
+        is_about_entry: is_about_message(code, message),
+        may_have_arrived: false,
     }
 }
 
@@ -33,7 +33,8 @@ pub(super) fn of_entry(call: &str, failed: &BatchResultErrorEntry) -> DeliveryEr
         why: format!("{call}: {}{message}{advice}", sanitize(failed.code())),
         retry_after: None,
         // SNS reports errors of the topic as sender faults too; they affect every message.
-        is_about_message: failed.sender_fault() && advice.is_empty(),
+        is_about_entry: failed.sender_fault() && advice.is_empty(),
+        may_have_arrived: false,
     }
 }
 

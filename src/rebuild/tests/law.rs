@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::webhook::WebhookError;
+use crate::outbox::DeliveryError;
 
 /// What happens between two runs, or in one.
 #[derive(Clone, Debug)]
@@ -192,13 +192,11 @@ fn run(
             Ends::Accepted => {
                 received.call(&rebuild.request, hours)?;
                 prop_assert!(received.accepted.insert(key.clone()), "accepted once");
-                rebuild.acknowledged(at(hours), None);
+                rebuild.record(at(hours), &Ok(DeliveryReceipt::default()));
             }
             Ends::Refused { is_about_call } => {
-                rebuild.failed(
-                    at(hours),
-                    &WebhookError { why: String::new(), retry_after: None, is_about_call, may_have_arrived: false },
-                );
+                let error = DeliveryError { is_about_entry: is_about_call, ..DeliveryError::for_target(String::new()) };
+                rebuild.record(at(hours), &Err(error));
             }
             Ends::Unheard => received.call(&rebuild.request, hours)?,
             Ends::Uncalled | Ends::Unsaved => {}

@@ -18,6 +18,7 @@ use crate::{
     image::Digest,
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
+    outbox::{DeliveryReceipt, DeliveryState},
     report::{
         BaseInUse, Behind, CurrentRelease, DeploymentFields, ErrorAbout, ErrorEntry, Finding, ImageFields,
         PolicyFields, ReplacementFields, Report, SCHEMA, Summary,
@@ -225,13 +226,9 @@ pub(super) fn rebuild(repository: &str, at: DateTime<Utc>) -> Rebuild {
     Rebuild {
         request,
         rule: "github".to_owned(),
-        due_at: at,
+        delivery: DeliveryState::new(at),
         sent_at: None,
         message_id: None,
-        attempts: 0,
-        not_before: None,
-        last_error: None,
-        refusals: 0,
         notified_at: None,
         outcome: None,
         ended_at: None,
@@ -259,7 +256,7 @@ impl Runs {
     pub(super) fn run(&mut self, hours: i64, report: &Report) -> RebuildPlan {
         let planned = self.plan(hours, report);
         for key in &planned.due {
-            self.known.get_mut(key).unwrap().acknowledged(at(hours), None);
+            self.known.get_mut(key).unwrap().record(at(hours), &Ok(DeliveryReceipt::default()));
         }
         planned
     }
@@ -267,7 +264,7 @@ impl Runs {
     /// The requested releases of all rebuilds, in the order in which they were due.
     pub(super) fn targets(&self) -> Vec<&str> {
         let mut all: Vec<_> = self.known.values().collect();
-        all.sort_by_key(|rebuild| (rebuild.due_at, rebuild.request.repository.clone()));
+        all.sort_by_key(|rebuild| (rebuild.delivery.due_at, rebuild.request.repository.clone()));
         all.into_iter().filter_map(|rebuild| rebuild.request.base_release.as_deref()).collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
+    outbox::DeliveryError,
     rebuild::{NoticeKind, OwnerNotices, notices},
-    webhook::WebhookError,
 };
 
 fn lines(notices: &[OwnerNotices]) -> Vec<String> {
@@ -77,18 +77,14 @@ fn an_unaccepted_rebuild_is_reported_with_the_last_error() {
     let mut runs = Runs::new();
     let mut findings = vec![function("orders", "a", 1, 9)];
     findings[0].current.as_mut().unwrap().release = None;
-    let error = |is_about_call| WebhookError {
-        may_have_arrived: false,
-        why: "the answer of api.github.com is 503".to_owned(),
-        retry_after: None,
-        is_about_call,
-    };
+    let why = || "the answer of api.github.com is 503".to_owned();
+    let error = |is_about_entry| Err(DeliveryError { is_about_entry, ..DeliveryError::for_target(why()) });
     let mut all = Vec::new();
     for hours in [0, 1, 25, 49] {
         let planned = runs.plan(hours, &report(findings.clone()));
         all.extend(notices(&planned, &runs.known, at(hours)));
         for key in planned.due {
-            runs.known.get_mut(&key).unwrap().failed(at(hours), &error(false));
+            runs.known.get_mut(&key).unwrap().record(at(hours), &error(false));
         }
     }
     let short = digest(9).short().to_owned();
@@ -99,7 +95,7 @@ fn an_unaccepted_rebuild_is_reported_with_the_last_error() {
     assert_eq!(lines(&all), [expected]);
     let key = runs.known.keys().next().unwrap().clone();
     for _ in 0..5 {
-        runs.known.get_mut(&key).unwrap().failed(at(49), &error(true));
+        runs.known.get_mut(&key).unwrap().record(at(49), &error(true));
     }
     let planned = runs.plan(100, &report(findings));
     let notices = notices(&planned, &runs.known, at(100));

@@ -1,19 +1,14 @@
 //! Planning and follow-up of rebuilds, one rule per test.
 
 use super::*;
-use crate::webhook::WebhookError;
+use crate::outbox::{DeliveryError, DeliveryOutcome};
 
 fn orders(base: u32, current: u32) -> Vec<Finding> {
     (0..30).map(|number| function("orders", &format!("orders-{number:02}"), base, current)).collect()
 }
 
-fn refused(is_about_call: bool) -> WebhookError {
-    WebhookError {
-        why: "api.github.com answered 422".to_owned(),
-        retry_after: None,
-        is_about_call,
-        may_have_arrived: false,
-    }
+fn refused(is_about_entry: bool) -> DeliveryOutcome {
+    Err(DeliveryError { is_about_entry, ..DeliveryError::for_target("api.github.com answered 422".to_owned()) })
 }
 
 #[test]
@@ -32,7 +27,7 @@ fn thirty_functions_of_one_repository_are_one_rebuild() {
     assert_eq!(Vec::from_iter(&request.from), ["21.2026.11.01.13"]);
     assert_eq!(Vec::from_iter(&request.owners), ["payments"]);
     assert_eq!((request.account.as_deref(), request.region.as_deref()), (Some("123456789012"), Some("eu-west-1")));
-    assert_eq!((rebuild.rule.as_str(), rebuild.due_at), ("github", at(0)));
+    assert_eq!((rebuild.rule.as_str(), rebuild.delivery.due_at), ("github", at(0)));
     for hours in [1, 5, 23] {
         assert_eq!(runs.run(hours, &report(orders(1, 9))), RebuildPlan::default(), "it is open");
     }
@@ -135,7 +130,7 @@ fn failed_rebuilds_do_not_displace_others_under_the_cap() {
     let mut runs = Runs::new();
     runs.settings.max_per_run = 1;
     let planned = runs.plan(0, &report(vec![function("a", "f", 1, 9)]));
-    runs.known.get_mut(&planned.due[0]).unwrap().failed(at(0), &refused(false));
+    runs.known.get_mut(&planned.due[0]).unwrap().record(at(0), &refused(false));
     let both = report(vec![function("a", "f", 1, 9), function("b", "f", 1, 9)]);
     let planned = runs.run(1, &both);
     assert_eq!(runs.known[&planned.due[0]].request.repository, "b");
@@ -332,12 +327,13 @@ fn an_unaccepted_rebuild_is_retried_indefinitely_and_reported_once() {
         notified.extend(planned.unaccepted.iter().map(|(_, severity)| (hour, *severity)));
         for key in &planned.due {
             tried.push(hour);
-            runs.known.get_mut(key).unwrap().failed(at(hour), &refused(false));
+            runs.known.get_mut(key).unwrap().record(at(hour), &refused(false));
         }
         assert_eq!(planned.followed, []);
     }
     assert_eq!(notified, [(24, Severity::High)]);
-    assert_eq!(tried, [0, 1, 2, 6, 30, 54, 78]);
+    assert_eq!(tried[..11], [0, 1, 2, 3, 4, 5, 7, 10, 16, 22, 28], "then every six hours");
+    assert_eq!(tried.len(), 22);
     assert_eq!(runs.run(102, &report(orders(1, 9))).due.len(), 1, "nothing is lost");
     assert_eq!(runs.run(103, &report(orders(1, 9))), RebuildPlan::default());
 }
@@ -352,12 +348,12 @@ fn a_repeatedly_refused_rebuild_ends_and_counts_towards_the_pause() {
         ended.extend(planned.followed.iter().map(|followed| (hour, followed.outcome)));
         paused.extend(planned.paused.iter().map(|paused| (hour, paused.failures)));
         for key in &planned.due {
-            runs.known.get_mut(key).unwrap().failed(at(i64::from(hour)), &refused(true));
+            runs.known.get_mut(key).unwrap().record(at(i64::from(hour)), &refused(true));
         }
     }
     let refused = RebuildConclusion::Refused;
-    assert_eq!(ended, [(31, refused), (62, refused), (93, refused), (292, refused), (491, refused)]);
-    assert_eq!(paused, [(93, 3), (292, 4), (491, 5)]);
+    assert_eq!(ended, [(24, refused), (48, refused), (72, refused), (264, refused), (456, refused)]);
+    assert_eq!(paused, [(72, 3), (264, 4), (456, 5)]);
 }
 
 #[test]

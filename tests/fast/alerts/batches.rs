@@ -1,12 +1,12 @@
 //! Messages that are delivered in a batch, one of which cannot be delivered.
 
-use basewatch::notify::DeliveryError;
+use basewatch::outbox::DeliveryError;
 
 use crate::alerts::desk::{Desk, received};
 use testbed::mailbox::{Mailbox, down};
 
 fn poisoned() -> DeliveryError {
-    DeliveryError { why: "its template gives no JSON".to_owned(), retry_after: None, is_about_message: true }
+    DeliveryError::for_entry("its template gives no JSON".to_owned())
 }
 
 fn three(desk: &mut Desk) {
@@ -22,7 +22,7 @@ async fn one_message_that_cannot_be_delivered_does_not_hold_up_the_others() {
     let delivered = desk.run().await;
     assert_eq!(received(&hook), ["orders triggered", "till triggered"]);
     let failed: Vec<_> = delivered.tried.iter().filter(|tried| tried.outcome.is_err()).collect();
-    assert_eq!((failed.len(), failed[0].message.owner.as_deref()), (1, Some("b")));
+    assert_eq!((failed.len(), failed[0].payload.owner.as_deref()), (1, Some("b")));
     desk.set("pay", "d", "medium").after(24).run().await;
     assert_eq!(received(&hook), ["pay triggered"], "nor those of later runs");
     hook.refuse_of("b", None);
@@ -41,7 +41,7 @@ async fn only_acknowledged_messages_of_a_batch_count_as_sent() {
     assert_eq!(received(&topic), ["orders triggered", "till triggered"]);
     let ledger = desk.ledger().await;
     assert_eq!(ledger.outbox.len(), 1);
-    assert_eq!((ledger.outbox[0].message.owner.as_deref(), ledger.outbox[0].attempts), (Some("b"), 1));
+    assert_eq!((ledger.outbox[0].message.owner.as_deref(), ledger.outbox[0].delivery.attempts), (Some("b"), 1));
     let before = desk.store.writes();
     topic.refuse_of("b", None);
     desk.after(24).run().await;

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use basewatch::{
     notify::{
-        self, ChannelKind, DeliverySummary, Ledger, LedgerSession, MessageFormat, NotificationChannel, Notifier,
+        self, ChannelKind, Ledger, LedgerSession, Message, MessageFormat, NotificationChannel, Notifier,
         NotifySettings, SnsSettings,
         select::{self, AlertPlan, NotificationContext},
     },
+    outbox::DeliverySummary,
     report::{Report, Summary},
     store::{self, Store as _},
 };
@@ -92,7 +93,7 @@ impl Desk {
     }
 
     /// Runs now.
-    pub(crate) async fn try_run(&self) -> store::Result<(AlertPlan, DeliverySummary)> {
+    pub(crate) async fn try_run(&self) -> store::Result<(AlertPlan, DeliverySummary<Message>)> {
         let lock = self.store.lock("a run", Duration::ZERO).await?;
         let session = LedgerSession::open(Arc::clone(&self.store) as _, lock).await?;
         let done = self.notify(&session).await;
@@ -100,7 +101,7 @@ impl Desk {
         done
     }
 
-    async fn notify(&self, session: &LedgerSession) -> store::Result<(AlertPlan, DeliverySummary)> {
+    async fn notify(&self, session: &LedgerSession) -> store::Result<(AlertPlan, DeliverySummary<Message>)> {
         let report = self.report();
         let context = NotificationContext { report: &report, report_location: None };
         let planned = session.change(|ledger| select::plan(ledger, context, &self.settings)).await?;
@@ -108,7 +109,7 @@ impl Desk {
     }
 
     /// Runs now, over a working store.
-    pub(crate) async fn run(&self) -> DeliverySummary {
+    pub(crate) async fn run(&self) -> DeliverySummary<Message> {
         self.try_run().await.unwrap().1
     }
 

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use basewatch::{
-    judge::Severity,
-    notify::{DeliveryError, QuietHours},
-};
+use basewatch::{judge::Severity, notify::QuietHours, outbox::DeliveryError};
 
 use crate::alerts::desk::{Desk, received};
 use testbed::mailbox::{Mailbox, down};
@@ -57,6 +54,20 @@ async fn retry_after_of_a_channel_is_honored_up_to_a_maximum() {
     hook.refuse(None);
     desk.after(7).run().await;
     assert_eq!(received(&hook), ["orders triggered"], "retry_after never delays beyond the next daily run");
+}
+
+#[tokio::test]
+async fn later_messages_do_not_overtake_one_that_waits_for_its_channel() {
+    let hook = Mailbox::new("hook");
+    let mut desk = Desk::new();
+    desk.add(&hook).set("orders", "payments", "medium");
+    hook.refuse(Some(DeliveryError { retry_after: Some(Duration::from_hours(2)), ..down() }));
+    desk.run().await;
+    hook.refuse(None);
+    let delivered = desk.set("search", "web", "critical").after(1).run().await;
+    assert_eq!((received(&hook).len(), delivered.waiting), (0, 2));
+    desk.after(1).run().await;
+    assert_eq!(received(&hook), ["orders triggered", "search triggered"]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
 mod batches;
+mod builds;
 mod desk;
 mod down;
 mod keeping;

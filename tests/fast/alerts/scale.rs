@@ -26,7 +26,7 @@ fn largest(messages: &[Message]) -> Vec<(MessageFormat, usize)> {
             format,
             formats: [].into(),
         };
-        let topic = SnsNotifier::new(Arc::clone(&aws), "topic".into(), topic);
+        let topic = SnsNotifier::new(Arc::clone(&aws), topic);
         messages.iter().map(|message| topic.preview(message).body.len()).max().unwrap_or_default()
     };
     formats.into_iter().map(|format| (format, size(format))).collect()

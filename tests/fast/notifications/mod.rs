@@ -26,7 +26,7 @@ pub(crate) fn settings(topic_arn: &str, format: MessageFormat) -> SnsSettings {
 /// Subject and body of `message` for a topic with `settings`.
 pub(crate) fn sent(message: &Message, settings: SnsSettings) -> (String, String) {
     let aws = Arc::new(Aws::new(Arc::new(RequestCounter::default())));
-    let preview = SnsNotifier::new(aws, "topic".to_owned(), settings).preview(message);
+    let preview = SnsNotifier::new(aws, settings).preview(message);
     (preview.subject.unwrap(), preview.body)
 }
 

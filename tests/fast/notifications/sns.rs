@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 use basewatch::{
     aws::Aws,
     http::RequestCounter,
-    notify::{
-        DeliveryError, DeliveryReceipt, Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings,
-    },
+    notify::{Message, MessageFormat, MessageKind, Notifier as _, SnsNotifier, SnsSettings},
+    outbox::{DeliveryError, DeliveryReceipt, DeliveryTarget as _},
     secret::Secret,
 };
 use testbed::{
@@ -33,7 +32,7 @@ fn topic(cloud: &Cloud, settings: SnsSettings) -> SnsNotifier {
         .with_transport(cloud.transport())
         .with_access_key("AKIDEXAMPLE", &Secret::new("secret".to_owned()))
         .with_first_backoff(Duration::from_millis(1));
-    SnsNotifier::new(Arc::new(aws), "topic".to_owned(), settings)
+    SnsNotifier::new(Arc::new(aws), settings)
 }
 
 fn text(arn: &str) -> SnsSettings {
@@ -184,7 +183,7 @@ async fn messages_are_published_in_batches_of_ten_with_individual_failures() {
             Ok(receipt) => assert_eq!(receipt.message_id, Some(format!("m-{}", index % 10))),
             Err(error) => {
                 assert_eq!(index % 10, 3);
-                assert!(error.is_about_message, "{error:?}");
+                assert!(error.is_about_entry, "{error:?}");
                 assert!(error.why.contains("InvalidParameter: said so"), "{error:?}");
             }
         }
@@ -198,7 +197,7 @@ async fn after_a_failure_of_sns_a_message_and_those_after_it_are_retried_later()
     let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(20)).await;
     assert_eq!(cloud.recorded().len(), 1, "a failing topic gets no further calls");
     assert!(outcomes[..9].iter().all(Result::is_ok));
-    assert!(outcomes[9..].iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
+    assert!(outcomes[9..].iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_entry)));
 }
 
 #[tokio::test]
@@ -212,7 +211,7 @@ async fn a_message_missing_from_the_response_is_not_acknowledged() {
     });
     let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(2)).await;
     assert!(outcomes[0].is_ok());
-    assert!(outcomes[1].as_ref().is_err_and(|failure| !failure.is_about_message), "{outcomes:?}");
+    assert!(outcomes[1].as_ref().is_err_and(|failure| !failure.is_about_entry), "{outcomes:?}");
 }
 
 #[tokio::test]
@@ -228,7 +227,7 @@ async fn an_invalid_message_does_not_hold_up_its_batch() {
     messages[2].subscription_reason = "BAD".to_owned();
     let outcomes = deliver(&topic(&cloud, text(TOPIC)), &messages).await;
     assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, true]);
-    assert!(outcomes[2].as_ref().unwrap_err().is_about_message);
+    assert!(outcomes[2].as_ref().unwrap_err().is_about_entry);
 }
 
 #[tokio::test]
@@ -256,7 +255,7 @@ async fn an_error_has_advice_and_says_whether_the_topic_is_at_fault() {
             assert_eq!(outcomes.len(), count);
             for outcome in outcomes {
                 let error = outcome.unwrap_err();
-                assert_eq!(error.is_about_message, is_about_message, "{error:?}");
+                assert_eq!(error.is_about_entry, is_about_message, "{error:?}");
                 assert!(error.why.contains(advice) && error.why.contains(TOPIC), "{}", error.why);
                 assert!(!error.why.contains("hunter2") && !error.why.contains('\n'), "{}", error.why);
             }
@@ -274,7 +273,7 @@ async fn a_topic_that_is_down_is_skipped_for_the_rest_of_the_run() {
     for cloud in topics {
         let outcomes = deliver(&topic(&cloud, text(TOPIC)), &several(30)).await;
         assert_eq!(outcomes.len(), 30);
-        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
+        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_entry)));
         let calls = cloud.recorded_calls("PublishBatch").len();
         assert!((2..=5).contains(&calls), "{calls}");
     }
@@ -284,9 +283,9 @@ async fn a_topic_that_is_down_is_skipped_for_the_rest_of_the_run() {
 async fn without_credentials_nothing_is_sent() {
     let cloud = sns(|_| Answer::Refused);
     let aws = Aws::new(Arc::new(RequestCounter::default())).with_transport(cloud.transport()).with_max_attempts(1);
-    let topic = SnsNotifier::new(Arc::new(aws), "topic".to_owned(), text(TOPIC));
+    let topic = SnsNotifier::new(Arc::new(aws), text(TOPIC));
     let outcomes = deliver(&topic, &several(2)).await;
-    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_message)));
+    assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|failure| !failure.is_about_entry)));
     assert!(cloud.recorded_calls("PublishBatch").is_empty());
 }
 

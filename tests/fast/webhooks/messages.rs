@@ -135,7 +135,7 @@ async fn one_message_that_is_refused_does_not_hold_up_the_others() {
     let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
     let ledger = run(&store, &notifier("hook", hook), now, &["payments", "search", "web"]).await;
     assert_eq!(ledger.outbox.len(), 1);
-    assert!(ledger.outbox[0].last_error.as_ref().unwrap().contains("422"));
+    assert!(ledger.outbox[0].delivery.last_error.as_ref().unwrap().contains("422"));
     assert_eq!(server.log().len(), 3);
 }
 
@@ -146,7 +146,7 @@ async fn a_template_is_filled_with_the_message_and_every_value_is_json() {
     let hook = webhook(&server.endpoint(), WebhookBody::Template(template.to_owned()));
     let now: DateTime<Utc> = "2026-11-02T06:00:00Z".parse().unwrap();
     let ledger = run(&MemoryStore::new(), &notifier("hook", hook), now, &["payments"]).await;
-    assert!(ledger.outbox.is_empty(), "{:?}", ledger.outbox[0].last_error);
+    assert!(ledger.outbox.is_empty(), "{:?}", ledger.outbox[0].delivery.last_error);
     let body: Value = serde_json::from_str(&server.log()[0].body).unwrap();
     assert_eq!(body["who"], "payments");
     assert_eq!((body["names"].clone(), body["report"].clone()), (json!(["payments-api"]), Value::Null));

@@ -1,7 +1,10 @@
 //! All tags of an image in ECR are one event.
 
 use super::*;
-use crate::notify::{AlertKey, AlertSubject};
+use crate::{
+    notify::{AlertKey, AlertSubject},
+    outbox::{DeliveryReceipt, DeliveryRecord},
+};
 
 /// The tag `name` of an image in ECR that is made of `content`.
 fn tag(name: &str, content: &str, severity: &str) -> Finding {
@@ -64,7 +67,8 @@ fn three_pushes_of_one_image_are_one_message_with_one_key() {
         fleet.ledger.outbox[0].alerts.iter().map(|key| key.finding.rsplit_once(':').unwrap().1).collect();
     assert_eq!(covered, ["1.2", "1.2.3", "latest"]);
     assert_eq!((&*fleet.event("orders:latest").dedup_key, fleet.event("orders:latest").sent_at), (&*key, None));
-    fleet.ledger.acknowledged(TOPIC, &key, fleet.now, None);
+    let outcome = Ok(DeliveryReceipt::default());
+    fleet.ledger.record(&DeliveryRecord { target: TOPIC.to_owned(), key, at: fleet.now, outcome });
     assert_eq!(fleet.event("orders:latest").sent_at, Some(fleet.now));
     // The next run lists all of them and reminds of all at once.
     for finding in tags(&["orders:1.2", "orders:1.2.3", "orders:latest"]) {

@@ -4,7 +4,6 @@ mod company_bases;
 mod images;
 mod subjects;
 mod unseen;
-mod upgrade;
 
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
@@ -12,6 +11,7 @@ use serde_json::json;
 use super::*;
 use crate::{
     notify::{AlertEvent, AlertState, ChannelKind, MessageFormat, QuietHours, SnsSettings},
+    outbox::DeliveryError,
     report::{ErrorEntry, Finding, Report},
 };
 
@@ -492,4 +492,19 @@ fn a_partial_audit_in_quiet_hours_is_left_to_the_next_run() {
     assert_eq!(fleet.audit_one("worse", "critical", false), ["worse triggered"]);
     fleet.now = "2026-11-03T09:00:00Z".parse().unwrap();
     assert_eq!(fleet.set("pushed", "high").set("worse", "critical").run(), ["pushed triggered"]);
+}
+
+#[test]
+fn a_resend_ends_the_wait_of_its_channel() {
+    let mut fleet = Fleet::new();
+    assert_eq!(fleet.set("orders", "medium").plan().len(), 1);
+    let error = DeliveryError {
+        retry_after: Some(std::time::Duration::from_hours(1)),
+        ..DeliveryError::for_target("503".to_owned())
+    };
+    fleet.ledger.outbox[0].delivery.failed(&error, fleet.now);
+    let (key, settings) = (fleet.ledger.alerts.keys().next().unwrap().clone(), fleet.settings.clone());
+    assert_eq!(resend(&mut fleet.ledger, &key, None, &settings, fleet.now), 1);
+    assert_eq!(fleet.ledger.outbox.len(), 2);
+    assert!(fleet.ledger.outbox.iter().all(|entry| entry.delivery.is_ready(fleet.now)));
 }
