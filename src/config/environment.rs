@@ -6,11 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     ConfigProblem,
-    key_path::{KeyPath, ValueOrigin},
     problem::did_you_mean,
     removed,
     shape::{ConfigSchema, SettableKey},
-    tree::{ConfigNode, ConfigValue},
+    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
 };
 use crate::aws::unusable_variables;
 

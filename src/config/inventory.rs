@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use std::time::Duration;
 
-use super::{check::ConfigValidator, key_path::KeyPath, values::DurationText};
+use super::{check::ConfigValidator, tree::KeyPath, values::DurationText};
 use crate::{
     glob::Glob,
     image::Region,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     Concurrency,
     check::ConfigValidator,
-    key_path::KeyPath,
+    tree::KeyPath,
     values::{DurationText, host_pattern},
 };
 use crate::registry::{HostSettings, NetworkSettings};

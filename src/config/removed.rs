@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, slice};
 
 use super::{
     ConfigProblem,
-    key_path::KeyPath,
-    tree::{ConfigNode, ConfigValue},
+    tree::{ConfigNode, ConfigValue, KeyPath},
     values::base_pattern,
 };
 use crate::identify::BaseRules;

@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     notify::time_zone,
     secret::{RawSecretSource, source},
+    tree::KeyPath,
     values::DurationText,
 };
 use crate::{schedule::Timetable, secret::SecretSource};
