@@ -9,7 +9,7 @@ mod inventories;
 mod load_config;
 mod outbound;
 pub(crate) mod output;
-mod progress;
+mod progress_bar;
 pub mod releases;
 mod run_instants;
 mod stored_report;
@@ -28,6 +28,6 @@ pub(crate) use self::{
     app_context::{LOCK_WAIT, catalogs, open_store},
     inventories::aws_scope,
     load_config::loaded_as,
-    progress::RunProgressBar,
+    progress_bar::RunProgressBar,
     stored_report::{latest_report, record_report},
 };

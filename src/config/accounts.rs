@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     secret::{RawSecret, secret},
+    tree::KeyPath,
 };
 use crate::{
     aws::{AccountSelection, AccountSettings, RoleTemplate},

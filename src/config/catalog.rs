@@ -5,7 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{CatalogLocation, ReleaseCatalogSettings, check::ConfigValidator, key_path::KeyPath};
+use super::{CatalogLocation, ReleaseCatalogSettings, check::ConfigValidator, tree::KeyPath};
 use crate::release_catalog::{CatalogSource, PublicKey};
 
 /// The catalog: image metadata by digest, so that each digest is fetched only once.

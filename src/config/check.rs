@@ -10,8 +10,7 @@ use std::{
 
 use super::{
     ConfigProblem, EnvironmentVariables,
-    key_path::{KeyPath, ValueOrigin},
-    tree::ConfigNode,
+    tree::{ConfigNode, KeyPath, ValueOrigin},
     values::{DurationText, duration},
 };
 use crate::secret::Secret;

@@ -6,10 +6,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     ConfigProblem,
-    key_path::{KeyPath, ValueOrigin},
     problem::did_you_mean,
     shape::{ConfigSchema, SettableKey},
-    tree::{ConfigNode, ConfigValue},
+    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
 };
 use crate::aws::unusable_variables;
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath, problem::did_you_mean, scope::RawScope, values::DayText};
+use super::{check::ConfigValidator, problem::did_you_mean, scope::RawScope, tree::KeyPath, values::DayText};
 use crate::judge::{Exemption, ReasonCode};
 
 /// Accepts findings until a date. Exempted findings stay in the report and are marked, but do not count for `--fail-on`

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath, values::DayText};
+use super::{check::ConfigValidator, tree::KeyPath, values::DayText};
 use crate::{glob::Glob, image::LambdaTag, resolve::ReleaseHold};
 
 /// Excludes known-bad releases from their line until a date. A held release is never the current release, a newer

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath, values::base_pattern};
+use super::{check::ConfigValidator, tree::KeyPath, values::base_pattern};
 use crate::{
     identify::{BaseRule, BaseRules, IdentifySettings, RegistryMirror, SearchLimits},
     image::{LambdaTag, Repository, is_tag},

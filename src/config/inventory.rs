@@ -5,7 +5,7 @@ use std::{str::FromStr, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath};
+use super::{check::ConfigValidator, tree::KeyPath};
 use crate::{
     glob::Glob,
     image::Region,

@@ -12,14 +12,14 @@ use super::{
     CONFIG_VARIABLE, CatalogLocation, Concurrency, ConfigProblem, ConfigProblems, EnvironmentVariables, Settings,
     accounts, catalog,
     check::ConfigValidator,
-    environment, identify, inventory,
-    key_path::{KeyPath, ValueOrigin},
-    network, notify, owners, policy,
+    environment, identify, inventory, network, notify, owners,
+    parse::parse,
+    policy,
     raw::{RawConfig, schema},
     rebuild, registry, serve,
     shape::ConfigSchema,
     store,
-    tree::{ConfigNode, ConfigValue},
+    tree::{ConfigNode, ConfigValue, KeyPath, ValueOrigin},
     values::time_zone,
     watch,
 };
@@ -90,7 +90,7 @@ pub fn load(
         None => find(flags, environment, working_folder),
     };
     let mut tree = match &file {
-        Some(file) => ConfigNode::parse(&text(file, object.is_some(), flags)?, file)?,
+        Some(file) => parse(&text(file, object.is_some(), flags)?, file)?,
         None => ConfigNode::empty(),
     };
     let shape = ConfigSchema::new(schema());

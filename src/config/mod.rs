@@ -11,11 +11,11 @@ mod exemption;
 mod hold;
 mod identify;
 mod inventory;
-mod key_path;
 mod load;
 mod network;
 mod notify;
 mod owners;
+mod parse;
 mod partition;
 mod policy;
 mod problem;
@@ -34,11 +34,11 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 pub use environment::{CONFIG_VARIABLE, EnvironmentVariables, LOG_VARIABLE};
-pub use key_path::{KeyPath, ValueOrigin};
 pub use load::{CliOverrides, FILE_LIMIT, FILE_NAME, LoadedConfig, candidates, load, object};
 pub use problem::{ConfigProblem, ConfigProblems};
 pub use raw::schema;
 pub use serve::{ProxySettings, ServeSettings};
+pub use tree::{KeyPath, ValueOrigin};
 
 use crate::inventory::{DeploymentKind, ImageSource, RegionSelection};
 

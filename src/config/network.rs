@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath, values::host_pattern};
+use super::{check::ConfigValidator, tree::KeyPath, values::host_pattern};
 use crate::registry::{HostSettings, NetworkSettings};
 
 /// Connection settings for all registries.

@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     policy::RawSeverity,
     secret::{RawSecretSource, source},
+    tree::KeyPath,
     values::{DurationText, webhook_url},
 };
 use crate::{

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath};
+use super::{check::ConfigValidator, tree::KeyPath};
 use crate::inventory::{OwnerRule, OwnerSettings};
 
 /// How the owner of a deployment is determined: by tag, else by rule.

@@ -10,8 +10,8 @@ use super::{
     check::ConfigValidator,
     exemption::{self, RawExemption},
     hold::{self, RawHold},
-    key_path::KeyPath,
     scope::RawScope,
+    tree::KeyPath,
     values::DurationText,
 };
 use crate::{

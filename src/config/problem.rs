@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::key_path::{KeyPath, ValueOrigin};
+use super::tree::{KeyPath, ValueOrigin};
 
 /// One problem.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     notify::{RawSignature, name},
     policy::RawSeverity,
     secret::{RawSecretSource, source},
+    tree::KeyPath,
     values::{DurationText, webhook_url},
 };
 use crate::{

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     secret::{HOW, RawSecret, secret},
+    tree::KeyPath,
     values::{endpoint, host, registry_host},
 };
 use crate::registry::{AuthSettings, HostSettings};

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath, values::repository_pattern};
+use super::{check::ConfigValidator, tree::KeyPath, values::repository_pattern};
 use crate::judge::PolicyScope;
 
 /// The patterns that every rule has.

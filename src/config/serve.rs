@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     secret::{RawSecretSource, source},
+    tree::KeyPath,
 };
 use crate::{schedule::Timetable, secret::SecretSource};
 

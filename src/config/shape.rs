@@ -7,9 +7,8 @@ use serde_json::Value as Json;
 
 use super::{
     ConfigProblem,
-    key_path::KeyPath,
     problem::did_you_mean,
-    tree::{ConfigNode, ConfigValue},
+    tree::{ConfigNode, ConfigValue, KeyPath},
 };
 
 /// The schema of the configuration.

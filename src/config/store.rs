@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, key_path::KeyPath, values::DurationText};
+use super::{check::ConfigValidator, tree::KeyPath, values::DurationText};
 use crate::store::{Retention, StoreLocation};
 
 /// How long the store keeps reports.

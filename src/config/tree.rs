@@ -1,13 +1,37 @@
 //! TOML values with their origin: a line of the file, a variable or a flag. Knows no keys.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, fmt};
 
-use toml::de::{DeTable, DeValue};
+/// Where a value was set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ValueOrigin {
+    /// The configuration file.
+    File {
+        /// The path as given.
+        file: String,
+        /// The line, from 1; 0 if unknown.
+        line: usize,
+    },
+    /// An environment variable.
+    Variable(String),
+    /// A command-line flag.
+    Flag(&'static str),
+    /// Not set.
+    Nowhere,
+}
 
-use super::{
-    ConfigProblem, ConfigProblems,
-    key_path::{KeyPath, KeySegment, ValueOrigin},
-};
+/// The path of a value: `registry."public.ecr.aws".rate`, `inventory.ecr[0].regions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyPath(Vec<KeySegment>);
+
+/// One step of a [`KeyPath`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum KeySegment {
+    /// Into a table.
+    Key(String),
+    /// Into a list.
+    Index(usize),
+}
 
 /// A value and its origin.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,29 +52,39 @@ pub(super) enum ConfigValue {
     Instant(String),
 }
 
+impl KeyPath {
+    /// The path of `key` in the table at this path.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        self.with(KeySegment::Key(key.to_owned()))
+    }
+
+    /// The path of the element `index` in the list at this path.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.with(KeySegment::Index(index))
+    }
+
+    fn with(&self, segment: KeySegment) -> Self {
+        Self(self.0.iter().cloned().chain([segment]).collect())
+    }
+
+    /// The segments, from the root.
+    pub(super) fn segments(&self) -> &[KeySegment] {
+        &self.0
+    }
+}
+
+impl<'a> FromIterator<&'a str> for KeyPath {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
+        Self(keys.into_iter().map(|key| KeySegment::Key(key.to_owned())).collect())
+    }
+}
+
 impl ConfigNode {
     /// An empty table without an origin.
     pub(super) fn empty() -> Self {
         Self { value: ConfigValue::Table(BTreeMap::new()), origin: ValueOrigin::Nowhere }
-    }
-
-    /// Parses the TOML document `text` of `file`.
-    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, ConfigProblems> {
-        let file = file.display().to_string();
-        let breaks: Vec<_> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
-        let line_of = |offset: usize| breaks.partition_point(|at| *at < offset) + 1;
-        let at = |offset: usize| ValueOrigin::File { file: file.clone(), line: line_of(offset) };
-        let (table, errors) = DeTable::parse_recoverable(text);
-        let Some(error) = errors.first() else {
-            return Ok(Self { value: table_of(table.into_inner(), &at), origin: at(0) });
-        };
-        // Later errors are usually consequences of the first.
-        let origin = at(error.span().map_or(0, |span| span.start));
-        Err(ConfigProblems::from(vec![ConfigProblem {
-            origin,
-            path: KeyPath::default(),
-            message: format!("not TOML: {}", error.message()),
-        }]))
     }
 
     /// Sets `value` at `path`, and creates the tables on the way.
@@ -98,39 +132,6 @@ impl ConfigNode {
     }
 }
 
-fn table_of(table: DeTable<'_>, at: &dyn Fn(usize) -> ValueOrigin) -> ConfigValue {
-    ConfigValue::Table(
-        table
-            .into_iter()
-            .map(|(key, value)| {
-                let origin = at(key.span().start);
-                (key.into_inner().into_owned(), ConfigNode { value: value_of(value.into_inner(), at), origin })
-            })
-            .collect(),
-    )
-}
-
-fn value_of(value: DeValue<'_>, at: &dyn Fn(usize) -> ValueOrigin) -> ConfigValue {
-    match value {
-        DeValue::String(text) => ConfigValue::Text(text.into_owned()),
-        DeValue::Boolean(flag) => ConfigValue::Boolean(flag),
-        DeValue::Datetime(instant) => ConfigValue::Instant(instant.to_string()),
-        // An integer out of range becomes a float, which no integer key accepts.
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or_else(|_| ConfigValue::Float(f64::INFINITY), ConfigValue::Integer),
-        DeValue::Float(number) => ConfigValue::Float(number.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Table(table) => table_of(table, at),
-        DeValue::Array(list) => ConfigValue::List(
-            list.into_iter()
-                .map(|element| {
-                    let origin = at(element.span().start);
-                    ConfigNode { value: value_of(element.into_inner(), at), origin }
-                })
-                .collect(),
-        ),
-    }
-}
-
 impl ConfigValue {
     /// The type for messages. The value itself may be a secret.
     pub(super) fn kind(&self) -> &'static str {
@@ -146,14 +147,34 @@ impl ConfigValue {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether `key` is a TOML bare key.
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
 
-    #[test]
-    fn unclosed_inline_tables_are_rejected() {
-        // Before toml_parser 1.1.6, the parser recursed once for each of them.
-        let file = "[[a]]\nb = { c = \"d\"\n".repeat(2_000);
-        assert!(ConfigNode::parse(&file, Path::new("basewatch.toml")).is_err());
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, segment) in self.0.iter().enumerate() {
+            match segment {
+                KeySegment::Index(index) => write!(f, "[{index}]")?,
+                KeySegment::Key(key) => {
+                    f.write_str(if position == 0 { "" } else { "." })?;
+                    if is_bare(key) { f.write_str(key)? } else { write!(f, "{key:?}")? }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for ValueOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line: 0 } => f.write_str(file),
+            Self::File { file, line } => write!(f, "{file}:{line}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+            Self::Nowhere => Ok(()),
+        }
     }
 }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{
     check::ConfigValidator,
-    key_path::KeyPath,
     secret::{RawSecretSource, source},
+    tree::KeyPath,
     values::webhook_url,
 };
 use crate::{

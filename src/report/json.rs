@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-use super::text::is_visible;
+use super::is_visible;
 
 /// Renders `document` as indented JSON with a trailing line break.
 ///

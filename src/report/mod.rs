@@ -24,14 +24,14 @@ mod line;
 pub mod markdown;
 mod note_code;
 pub mod query;
+mod sanitize;
 pub mod sarif;
-mod search;
+mod search_budget;
 pub mod stamp;
 pub(crate) mod style;
 mod subject;
 mod summary;
 pub mod table;
-mod text;
 
 use std::collections::BTreeMap;
 
@@ -59,11 +59,11 @@ pub use hold::HoldFields;
 pub use line::{LineFields, LineRelease};
 pub use note_code::NoteCode;
 pub use query::FindingQuery;
-pub use search::SearchBudget;
+pub use sanitize::{Sanitized, is_visible, sanitize};
+pub use search_budget::SearchBudget;
 pub use style::RenderOptions;
 pub use subject::{FindingSubjects, SubjectFields};
 pub use summary::{AgeDistribution, Summary};
-pub use text::{Sanitized, is_visible, sanitize};
 
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "basewatch.report/v1";

@@ -1,6 +1,6 @@
 //! Rendering options for terminals, and styled text output. Renderers do not access the terminal.
 
-use super::{Sanitized, text::LongWordHandling};
+use super::{Sanitized, sanitize::LongWordHandling};
 use crate::judge::Severity;
 
 /// Rendering options.

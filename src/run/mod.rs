@@ -15,8 +15,8 @@ pub(crate) use self::pipeline::audited;
 pub use self::{
     command::run,
     deadlines::{Deadlines, RunFailure, within},
-    outcome::{CompletedRun, MessageOutcome, RUN_SCHEMA, RebuildOutcome, RunReport},
+    outcome::{CompletedRun, MessageOutcome, RebuildOutcome, RunReport},
     part::notify_part,
     pipeline::{RunCompletion, complete, keep_catalog, once},
-    watch::{failed, push_failed, watch_over},
+    watch::{push_failed, watch_over},
 };

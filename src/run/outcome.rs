@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The value of `schema` in every result.
-pub const RUN_SCHEMA: &str = "basewatch.run/v1";
+const RUN_SCHEMA: &str = "basewatch.run/v1";
 
 /// What a run did, or would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

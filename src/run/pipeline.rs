@@ -90,8 +90,8 @@ pub(crate) async fn audited(
     Ok(report)
 }
 
-/// Records `report`, sends notifications and requests rebuilds, within `deadlines`. Failures are in the result and do not
-/// stop the other steps.
+/// Records `report`, sends notifications and requests rebuilds, within `deadlines`. Failures are in the result and do
+/// not stop the other steps.
 pub async fn complete(
     settings: &Settings,
     context: &AppContext,

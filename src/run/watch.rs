@@ -37,7 +37,7 @@ pub async fn watch_over(settings: &Settings, context: &AppContext, now: DateTime
 }
 
 /// Records that the run as of `now` failed because of `why`, and notifies of it.
-pub async fn failed(settings: &Settings, context: &AppContext, now: DateTime<Utc>, why: &str) {
+async fn failed(settings: &Settings, context: &AppContext, now: DateTime<Utc>, why: &str) {
     let run_id = ulid::Ulid::generate().to_string();
     let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
     match observe(settings, context, &ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors }).await {

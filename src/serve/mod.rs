@@ -9,7 +9,6 @@ mod connections;
 mod metrics;
 pub mod openapi;
 mod pages;
-mod progress;
 mod response;
 mod routes;
 mod snapshot;

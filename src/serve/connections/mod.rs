@@ -3,6 +3,8 @@
 //! Each connection takes a slot; the number of slots per peer is limited. A connection without a slot is served only a
 //! health check, and the oldest such connection is closed for the newest.
 
+mod write_deadline;
+
 use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
@@ -30,7 +32,8 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use super::{progress::WriteDeadline, response::HttpProblem, routes};
+use self::write_deadline::WriteDeadline;
+use super::{response::HttpProblem, routes};
 
 /// The maximum lifetime of a connection.
 const LONGEST: Duration = Duration::from_mins(10);
