@@ -48,11 +48,7 @@ pub(super) fn anchor(finding: &Finding) -> String {
 
 /// A short hash, sufficient to distinguish a few thousand values.
 pub(super) fn short_hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().take(5).fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(&Sha256::digest(text.as_bytes())[..5])
 }
 
 fn parameters(query: &FindingQuery) -> String {

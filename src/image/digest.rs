@@ -42,15 +42,15 @@ impl Digest {
     /// The SHA-256 digest of `bytes`.
     #[must_use]
     pub fn sha256(bytes: &[u8]) -> Self {
-        Self(format!("sha256:{}", hex(&Sha256::digest(bytes))).into())
+        Self(format!("sha256:{}", hex::encode(Sha256::digest(bytes))).into())
     }
 
     /// Whether `bytes` have this digest, by its own algorithm.
     #[must_use]
     pub fn matches(&self, bytes: &[u8]) -> bool {
         let actual = match self.algorithm() {
-            "sha512" => hex(&Sha512::digest(bytes)),
-            _ => hex(&Sha256::digest(bytes)),
+            "sha512" => hex::encode(Sha512::digest(bytes)),
+            _ => hex::encode(Sha256::digest(bytes)),
         };
         self.hex() == actual
     }
@@ -70,8 +70,8 @@ impl Digest {
     /// The decoded bytes: 32 for SHA-256, 64 for SHA-512.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        let digit = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
-        self.hex().as_bytes().chunks_exact(2).map(|pair| (digit(pair[0]) << 4) | digit(pair[1])).collect()
+        // Never fails: the digits were checked when the text was parsed.
+        hex::decode(self.hex()).unwrap_or_default()
     }
 
     /// The SHA-256 digest with these 32 bytes, or the SHA-512 digest with these 64.
@@ -82,10 +82,7 @@ impl Digest {
             64 => "sha512:",
             _ => return None,
         };
-        let mut text = String::with_capacity(algorithm.len() + bytes.len() * 2);
-        text.push_str(algorithm);
-        push_hex(&mut text, bytes);
-        Some(Self(text.into()))
+        Some(Self((algorithm.to_owned() + &hex::encode(bytes)).into()))
     }
 
     /// The first twelve digits, for display.
@@ -103,20 +100,6 @@ impl Digest {
 
 fn hint(character: char) -> &'static str {
     if character.is_ascii_uppercase() { ": write it in lower case" } else { "" }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    push_hex(&mut text, bytes);
-    text
-}
-
-fn push_hex(text: &mut String, bytes: &[u8]) {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
-    }
 }
 
 impl FromStr for Digest {
@@ -206,13 +189,13 @@ mod tests {
         assert_eq!(digest.short(), "e3b0c44298fc");
         assert!(digest.matches(b""));
         assert!(!digest.matches(b"x"));
-        let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
+        let long: Digest = format!("sha512:{}", hex::encode(Sha512::digest(b"abc"))).parse().expect("valid");
         assert!(long.matches(b"abc"));
     }
 
     #[test]
     fn a_digest_survives_a_round_trip_as_bytes() {
-        let long: Digest = format!("sha512:{}", hex(&Sha512::digest(b"abc"))).parse().expect("valid");
+        let long: Digest = format!("sha512:{}", hex::encode(Sha512::digest(b"abc"))).parse().expect("valid");
         for digest in [Digest::sha256(b""), Digest::sha256(b"x"), long] {
             assert_eq!(Digest::from_bytes(&digest.bytes()), Some(digest.clone()));
             assert_eq!(digest.bytes().len(), digest.hex().len() / 2);

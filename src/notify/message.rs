@@ -60,7 +60,7 @@ pub struct Message {
     pub regions: BTreeSet<String>,
     /// The image repositories concerned, without their registries, at most 100.
     pub repositories: BTreeSet<String>,
-    /// The alerts, up to `notify.max_items`: new ones first, the most severe first.
+    /// The alerts, up to 20: new ones first, the most severe first.
     pub items: Vec<AlertItem>,
     /// Number of alerts that are not in `items`.
     pub left_out: u64,

@@ -1,5 +1,9 @@
 //! The plain text format, for mail: what is outdated, by how much, what to do, and why the reader receives it.
 
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSeparator, WordSplitter::NoHyphenation};
+
 use super::{
     AlertItem, EventKind, Message, MessageKind,
     body::fitting,
@@ -11,7 +15,7 @@ use super::{
 /// SNS takes subjects of fewer than 100 ASCII characters without line breaks
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_Publish.html>).
 const SUBJECT_CHARS: usize = 99;
-/// Line width of prose, in characters.
+/// Line width of prose, in columns.
 const WIDTH: usize = 76;
 /// Maximum number of items listed in a backlog.
 const MAX_BACKLOG_ITEMS: usize = 10;
@@ -169,20 +173,9 @@ fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {
 /// `text` wrapped into lines, the first prefixed with `first`, the others with `indent`. Words longer than a line are not
 /// broken, so that they can be copied.
 fn wrapped(text: &str, first: &str, indent: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            last => {
-                let indent = if last.is_some() { indent } else { first };
-                lines.push(format!("{indent}{word}"));
-            }
-        }
-    }
-    lines
+    let options = Options::new(WIDTH).word_separator(WordSeparator::AsciiSpace).word_splitter(NoHyphenation);
+    let options = options.break_words(false).initial_indent(first).subsequent_indent(indent);
+    textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()
 }
 
 fn capitalized(text: &str) -> String {

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use textwrap::{Options, WordSeparator, WordSplitter::NoHyphenation};
 use unicode_width::UnicodeWidthChar as _;
 
 /// The maximum length in characters. A label may be megabytes long.
@@ -54,27 +55,11 @@ impl Sanitized {
     #[must_use]
     pub fn wrapped(&self, width: usize, long_words: LongWordHandling, most: usize) -> Vec<Self> {
         let width = width.max(8);
-        let mut lines = vec![String::new()];
-        let mut used = 0;
-        for word in self.0.split(' ').filter(|word| !word.is_empty()) {
-            let word_width: usize = word.chars().map(columns).sum();
-            if used > 0 && used + 1 + word_width <= width {
-                push(&mut lines, " ", false);
-                used += 1;
-            } else if used > 0 {
-                push(&mut lines, "", true);
-                used = 0;
-            }
-            for character in word.chars() {
-                let character_width = columns(character);
-                if used + character_width > width && long_words == LongWordHandling::Break {
-                    push(&mut lines, "", true);
-                    used = 0;
-                }
-                push(&mut lines, character.encode_utf8(&mut [0; 4]), false);
-                used += character_width;
-            }
-        }
+        // References and commands contain hyphens: lines end at spaces only.
+        let options = Options::new(width).word_separator(WordSeparator::AsciiSpace).word_splitter(NoHyphenation);
+        let options = options.break_words(long_words == LongWordHandling::Break);
+        let words: Vec<_> = self.0.split(' ').filter(|word| !word.is_empty()).collect();
+        let mut lines: Vec<_> = textwrap::wrap(&words.join(" "), options).into_iter().map(Cow::into_owned).collect();
         if lines.len() > most {
             lines.truncate(most);
             if let Some(last) = lines.last_mut() {
@@ -82,13 +67,6 @@ impl Sanitized {
             }
         }
         lines.into_iter().map(Self).collect()
-    }
-}
-
-fn push(lines: &mut Vec<String>, text: &str, is_new_line: bool) {
-    match lines.last_mut() {
-        Some(last) if !is_new_line => last.push_str(text),
-        _ => lines.push(text.to_owned()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The OpenAPI 3.1 document of the API, with schemas generated from the types.
 
 use axum::Json;
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
-use serde_json::{Map, Value, json};
+use schemars::{Schema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
 
 use super::{
     api::{BasesResponse, FindingsResponse, HistoryResponse},
@@ -31,18 +31,7 @@ pub fn document() -> Value {
         settings.meta_schema = None;
     });
     let mut schemas = settings.into_generator();
-    let paths = json!({
-        "/api/v1/report": { "get": report::<Report>(&mut schemas) },
-        "/api/v1/findings": { "get": findings(&mut schemas) },
-        "/api/v1/bases": { "get": bases(&mut schemas) },
-        "/api/v1/history": { "get": history(&mut schemas) },
-        "/api/v1/status": { "get": status(&mut schemas) },
-        "/api/v1/audit": { "post": audit(&mut schemas) },
-        "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
-        "/metrics": { "get": plain("metrics", "Metrics in OpenMetrics format", "application/openmetrics-text") },
-        "/healthz": { "get": open("healthz", "Liveness check", &mut schemas) },
-        "/readyz": { "get": open("readyz", "Readiness check", &mut schemas) },
-    });
+    let paths = paths(&mut schemas);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -63,9 +52,54 @@ pub fn document() -> Value {
     })
 }
 
-/// An operation with its possible responses.
-fn operation(id: &str, summary: &str, parameters: &Value, responses: &[(&str, Value)]) -> Value {
-    let responses: Map<_, _> = responses.iter().map(|(status, value)| ((*status).to_owned(), value.clone())).collect();
+/// The operations by path and method.
+fn paths(schemas: &mut SchemaGenerator) -> Value {
+    let mut schema = |of: fn(&mut SchemaGenerator) -> Schema| json!(of(schemas));
+    let report = schema(SchemaGenerator::subschema_for::<Report>);
+    let findings = schema(SchemaGenerator::subschema_for::<FindingsResponse<'_>>);
+    let bases = schema(SchemaGenerator::subschema_for::<BasesResponse<'_>>);
+    let history = schema(SchemaGenerator::subschema_for::<HistoryResponse<'_>>);
+    let status = schema(SchemaGenerator::subschema_for::<ServeStatus>);
+    let problem = schema(SchemaGenerator::subschema_for::<HttpProblem>);
+    let problem = |description| content(description, "application/problem+json", &problem);
+    let json = |description, schema| content(description, "application/json", schema);
+    let guarded =
+        json!({ "401": problem("The token is missing or wrong"), "403": problem("The request is not allowed") });
+    let no_report = json!({ "304": { "description": "Not modified" }, "503": problem("There is no report yet") });
+    let reading = |responses| with(with(guarded.clone(), &no_report), &responses);
+    let invalid = problem("Invalid parameter");
+    let mut page = json("A page of findings as JSON, or all findings as CSV", &findings);
+    page["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
+    let report = reading(json!({ "200": json("The last report", &report) }));
+    let bases = reading(json!({ "200": json("The base lines with their releases", &bases) }));
+    let history = reading(json!({ "200": json("Daily results", &history), "400": invalid }));
+    let requested = json!({
+        "202": json("The run was requested", &status),
+        "409": problem("A run is already in progress"),
+        "429": problem("A run has just finished"),
+        "413": { "description": "The request body is too large; no body is required" },
+    });
+    let status = json!({ "200": json("The current, the next and the last run", &status) });
+    let page = reading(json!({ "200": page, "400": invalid }));
+    let list = "The base lines in use, with the deployments on each release";
+    let ready = problem("Not ready");
+    json!({
+        "/api/v1/report": { "get": operation("report", "The last report", &[conditional()], &report) },
+        "/api/v1/findings": { "get": operation("findings", "The findings that match the filters", &filters(), &page) },
+        "/api/v1/bases": { "get": operation("bases", list, &[conditional()], &bases) },
+        "/api/v1/history": {
+            "get": operation("history", "Daily results of the last runs", &[days(), conditional()], &history),
+        },
+        "/api/v1/status": { "get": operation("status", "Status of runs", &[], &with(guarded.clone(), &status)) },
+        "/api/v1/audit": { "post": operation("audit", "Request a run", &[], &with(guarded.clone(), &requested)) },
+        "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
+        "/metrics": { "get": plain("metrics", "Metrics in OpenMetrics format", "application/openmetrics-text") },
+        "/healthz": { "get": health("healthz", "Liveness check", &ready) },
+        "/readyz": { "get": health("readyz", "Readiness check", &ready) },
+    })
+}
+
+fn operation(id: &str, summary: &str, parameters: &[Value], responses: &Value) -> Value {
     json!({ "operationId": id, "summary": summary, "parameters": parameters, "responses": responses })
 }
 
@@ -73,25 +107,24 @@ fn content(description: &str, media_type: &str, schema: &Value) -> Value {
     json!({ "description": description, "content": { media_type: { "schema": schema } } })
 }
 
-fn problem(description: &str, schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<HttpProblem>());
-    content(description, "application/problem+json", &schema)
-}
-
-/// The error responses of every path with access control.
-fn guarded(schemas: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
-    vec![
-        ("401", problem("The token is missing or wrong", schemas)),
-        ("403", problem("The request is not allowed", schemas)),
-    ]
-}
-
-/// The other responses of paths that return parts of the last report.
-fn reading(schemas: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
-    let mut responses = guarded(schemas);
-    responses.push(("304", json!({ "description": "Not modified" })));
-    responses.push(("503", problem("There is no report yet", schemas)));
+/// `responses` and `others`.
+fn with(mut responses: Value, others: &Value) -> Value {
+    let others = others.as_object().into_iter().flatten();
+    others.for_each(|(status, response)| responses[status] = response.clone());
     responses
+}
+
+fn plain(id: &str, summary: &str, media_type: &str) -> Value {
+    let kind = if media_type == "application/json" { "object" } else { "string" };
+    let denied = json!({ "description": "Access denied" });
+    let granted = content(summary, media_type, &json!({ "type": kind }));
+    operation(id, summary, &[], &json!({ "200": granted, "401": denied, "403": denied }))
+}
+
+fn health(id: &str, summary: &str, unready: &Value) -> Value {
+    let healthy = content("OK", "text/plain", &json!({ "type": "string" }));
+    let operation = operation(id, summary, &[], &json!({ "200": healthy, "503": unready }));
+    with(operation, &json!({ "security": [] }))
 }
 
 /// The `If-None-Match` header.
@@ -102,27 +135,20 @@ fn conditional() -> Value {
     })
 }
 
-fn report<T: JsonSchema>(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<T>());
-    let mut responses = reading(schemas);
-    responses.push(("200", content("The last report", "application/json", &schema)));
-    operation("report", "The last report", &json!([conditional()]), &responses)
+fn days() -> Value {
+    json!({
+        "name": "days", "in": "query", "description": "Number of days",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 400, "default": 90 },
+    })
 }
 
-fn findings(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<FindingsResponse<'_>>());
-    let mut responses = reading(schemas);
-    responses.push(("400", problem("Invalid parameter", schemas)));
-    let mut found = content("A page of findings as JSON, or all findings as CSV", "application/json", &schema);
-    found["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
-    responses.push(("200", found));
-    let mut parameters: Vec<_> = PARAMETERS.iter().map(|(name, about)| parameter(name, about)).collect();
-    parameters.push(json!({
+/// The parameters of findings.
+fn filters() -> Vec<Value> {
+    let format = json!({
         "name": "format", "in": "query", "description": "Response format: json for a page, csv for all findings",
         "schema": { "type": "string", "enum": ["json", "csv"], "default": "json" },
-    }));
-    parameters.push(conditional());
-    operation("findings", "The findings that match the filters", &json!(parameters), &responses)
+    });
+    PARAMETERS.iter().map(|(name, about)| parameter(name, about)).chain([format, conditional()]).collect()
 }
 
 fn parameter(name: &str, about: &str) -> Value {
@@ -147,60 +173,4 @@ fn parameter(name: &str, about: &str) -> Value {
         _ => json!({ "type": "array", "items": { "type": "string" } }),
     };
     json!({ "name": name, "in": "query", "description": about, "schema": schema })
-}
-
-fn bases(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<BasesResponse<'_>>());
-    let mut responses = reading(schemas);
-    responses.push(("200", content("The base lines with their releases", "application/json", &schema)));
-    operation(
-        "bases",
-        "The base lines in use, with the deployments on each release",
-        &json!([conditional()]),
-        &responses,
-    )
-}
-
-fn history(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<HistoryResponse<'_>>());
-    let mut responses = reading(schemas);
-    responses.push(("400", problem("Invalid parameter", schemas)));
-    responses.push(("200", content("Daily results", "application/json", &schema)));
-    let days = json!({
-        "name": "days", "in": "query", "description": "Number of days",
-        "schema": { "type": "integer", "minimum": 1, "maximum": 400, "default": 90 },
-    });
-    operation("history", "Daily results of the last runs", &json!([days, conditional()]), &responses)
-}
-
-fn status(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<ServeStatus>());
-    let mut responses = guarded(schemas);
-    responses.push(("200", content("The current, the next and the last run", "application/json", &schema)));
-    operation("status", "Status of runs", &json!([]), &responses)
-}
-
-fn audit(schemas: &mut SchemaGenerator) -> Value {
-    let schema = json!(schemas.subschema_for::<ServeStatus>());
-    let mut responses = guarded(schemas);
-    responses.push(("202", content("The run was requested", "application/json", &schema)));
-    responses.push(("409", problem("A run is already in progress", schemas)));
-    responses.push(("429", problem("A run has just finished", schemas)));
-    responses.push(("413", json!({ "description": "The request body is too large; no body is required" })));
-    operation("audit", "Request a run", &json!([]), &responses)
-}
-
-fn plain(id: &str, summary: &str, media_type: &str) -> Value {
-    let schema =
-        if media_type == "application/json" { json!({ "type": "object" }) } else { json!({ "type": "string" }) };
-    let denied = json!({ "description": "Access denied" });
-    let responses = [("200", content(summary, media_type, &schema)), ("401", denied.clone()), ("403", denied)];
-    operation(id, summary, &json!([]), &responses)
-}
-
-fn open(id: &str, summary: &str, schemas: &mut SchemaGenerator) -> Value {
-    let yes = content("OK", "text/plain", &json!({ "type": "string" }));
-    let mut operation = operation(id, summary, &json!([]), &[("200", yes), ("503", problem("Not ready", schemas))]);
-    operation["security"] = json!([]);
-    operation
 }

@@ -35,8 +35,7 @@ pub(super) fn sign(call: &WebhookCall, at: DateTime<Utc>, headers: &mut HeaderMa
         SignatureScheme::GitHub => {
             // https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries
             let mac = hmac(secret.reveal().as_bytes(), &[&call.body]);
-            let hex = mac.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
-            put(headers, "x-hub-signature-256", &format!("sha256={hex}"))
+            put(headers, "x-hub-signature-256", &format!("sha256={}", hex::encode(mac)))
         }
         SignatureScheme::Bearer => put(headers, "authorization", &format!("Bearer {}", secret.reveal())),
     }

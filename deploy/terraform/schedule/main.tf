@@ -1,5 +1,5 @@
-# What the modules `lambda` and `ecs-task` share: the schedule with its role, the dead-letter queue, and the alarms about
-# runs that did not take place.
+# What the modules `lambda` and `ecs-task` share: the schedule with its role, the dead-letter queue, and the alarms
+# about runs that did not take place.
 
 # Runs that could not be started; the module `lambda` adds events that could not be processed.
 resource "aws_sqs_queue" "dead_letters" {

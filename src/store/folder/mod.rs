@@ -330,11 +330,7 @@ impl StoreFolder {
 
 /// The version of a file: the hash of its content.
 fn version(hash: Sha256) -> ObjectVersion {
-    ObjectVersion(hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        use std::fmt::Write as _;
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    ObjectVersion(hex::encode(hash.finalize()))
 }
 
 /// `error` in plain words, for operators.
