@@ -6,16 +6,12 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AlertKey, EventKind, Message,
-    due_messages::{self, MessageDocument},
-    shed::shed,
-};
+use super::{AlertKey, EventKind, Message, shed::shed};
 use crate::{
     image::{Digest, ReferenceText},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    outbox::{DeliveryRecord, DeliveryState},
+    outbox::DeliveryState,
     rebuild::Rebuild,
     store::StoredDocument,
 };
@@ -49,33 +45,6 @@ impl StoredDocument for Ledger {
 
     fn shed(&mut self) -> bool {
         shed(self.alerts.values_mut().flat_map(|alert| alert.deliveries.values_mut()), &mut self.outbox)
-    }
-}
-
-impl Ledger {
-    /// Records the outcome of sending a message or requesting a rebuild.
-    pub(super) fn record(&mut self, record: &DeliveryRecord) {
-        match self.rebuilds.get_mut(&record.key) {
-            Some(rebuild) => rebuild.record(record.at, &record.outcome),
-            None => due_messages::record(self, record),
-        }
-    }
-}
-
-impl MessageDocument for Ledger {
-    fn outbox(&mut self) -> &mut Vec<OutboxEntry> {
-        &mut self.outbox
-    }
-
-    fn change_histories(&mut self, entry: &OutboxEntry, change: impl Fn(&mut DeliveryHistory)) {
-        for key in &entry.alerts {
-            let Some(alert) = self.alerts.get_mut(key) else { continue };
-            let Some(history) = alert.deliveries.get_mut(entry.channel.as_str()) else { continue };
-            change(history);
-            if history.events.is_empty() {
-                alert.deliveries.remove(entry.channel.as_str());
-            }
-        }
     }
 }
 
