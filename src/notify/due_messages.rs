@@ -19,6 +19,33 @@ pub(super) trait MessageDocument {
     fn change_histories(&mut self, entry: &OutboxEntry, change: impl Fn(&mut DeliveryHistory));
 }
 
+impl Ledger {
+    /// Records the outcome of sending a message or requesting a rebuild.
+    pub(super) fn record(&mut self, record: &DeliveryRecord) {
+        match self.rebuilds.get_mut(&record.key) {
+            Some(rebuild) => rebuild.record(record.at, &record.outcome),
+            None => self::record(self, record),
+        }
+    }
+}
+
+impl MessageDocument for Ledger {
+    fn outbox(&mut self) -> &mut Vec<OutboxEntry> {
+        &mut self.outbox
+    }
+
+    fn change_histories(&mut self, entry: &OutboxEntry, change: impl Fn(&mut DeliveryHistory)) {
+        for key in &entry.alerts {
+            let Some(alert) = self.alerts.get_mut(key) else { continue };
+            let Some(history) = alert.deliveries.get_mut(entry.channel.as_str()) else { continue };
+            change(history);
+            if history.events.is_empty() {
+                alert.deliveries.retain(|channel, _| channel != entry.channel);
+            }
+        }
+    }
+}
+
 /// Delivers all due messages in the ledger of `session`.
 ///
 /// # Errors

@@ -6,15 +6,12 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AlertKey, ChannelHistories, EventKind, Message,
-    due_messages::{self, MessageDocument},
-};
+use super::{AlertKey, ChannelHistories, EventKind, Message};
 use crate::{
     image::{Digest, ReferenceText},
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
-    outbox::{DeliveryRecord, DeliveryState},
+    outbox::DeliveryState,
     rebuild::Rebuild,
     store::{SharedTexts, StoredDocument},
 };
@@ -82,33 +79,6 @@ enum LedgerEntry<'a> {
     Alert(Cow<'a, AlertKey>, Cow<'a, Alert>),
     Rebuild(Cow<'a, str>, Cow<'a, Rebuild>),
     Message(Cow<'a, OutboxEntry>),
-}
-
-impl Ledger {
-    /// Records the outcome of sending a message or requesting a rebuild.
-    pub(super) fn record(&mut self, record: &DeliveryRecord) {
-        match self.rebuilds.get_mut(&record.key) {
-            Some(rebuild) => rebuild.record(record.at, &record.outcome),
-            None => due_messages::record(self, record),
-        }
-    }
-}
-
-impl MessageDocument for Ledger {
-    fn outbox(&mut self) -> &mut Vec<OutboxEntry> {
-        &mut self.outbox
-    }
-
-    fn change_histories(&mut self, entry: &OutboxEntry, change: impl Fn(&mut DeliveryHistory)) {
-        for key in &entry.alerts {
-            let Some(alert) = self.alerts.get_mut(key) else { continue };
-            let Some(history) = alert.deliveries.get_mut(entry.channel.as_str()) else { continue };
-            change(history);
-            if history.events.is_empty() {
-                alert.deliveries.retain(|channel, _| channel != entry.channel);
-            }
-        }
-    }
 }
 
 /// A run that was recorded.

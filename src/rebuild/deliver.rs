@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Rebuild, RebuildRule, RebuildSettings, presets, select::first_rule};
+use super::{Rebuild, RebuildRule, RebuildSettings, presets};
 use crate::{
     outbox::{DeliveryError, DeliveryOutcome},
     secret::Secret,
@@ -14,6 +14,11 @@ use crate::{
 pub fn rule_for<'a>(rebuild: &Rebuild, settings: &'a RebuildSettings) -> Option<&'a RebuildRule> {
     let recorded = settings.rules.iter().find(|rule| rule.name == rebuild.rule);
     recorded.or_else(|| first_rule(settings, &rebuild.request.repository))
+}
+
+/// The rule for a repository.
+pub(super) fn first_rule<'a>(settings: &'a RebuildSettings, repository: &str) -> Option<&'a RebuildRule> {
+    settings.rules.iter().find(|rule| rule.repositories.iter().any(|glob| glob.matches(repository)))
 }
 
 /// The call that requests `rebuild`, with the secret of its rule.

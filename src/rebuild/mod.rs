@@ -1,8 +1,8 @@
 //! Rebuild requests: which images need a rebuild, which service receives the request, and the outcome.
 //!
-//! A run computes the [`plan`] from findings, ledger and settings and stores the ledger. It then makes the call of each due
-//! rebuild ([`call_for`]) and records the outcome ([`Rebuild::acknowledged`], [`Rebuild::failed`]). [`notices`] are what
-//! people are notified of. Reads no clock and does no I/O.
+//! A run computes the [`plan`] from findings, ledger and settings and stores the ledger. The outbox then makes the call of
+//! each due rebuild ([`call_for`]) and records the outcome ([`Rebuild::record`]). [`notices`] are what people are notified
+//! of. Reads no clock and does no I/O.
 
 mod deliver;
 mod follow;

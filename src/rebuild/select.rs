@@ -11,8 +11,8 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Rebuild, RebuildConclusion, RebuildRequest, RebuildRule, RebuildSettings,
-    deliver::rule_for,
+    Rebuild, RebuildConclusion, RebuildRequest, RebuildSettings,
+    deliver::{first_rule, rule_for},
     follow::{RebuildStep, count, follow, is_over, is_past_deadline},
     need::{RebuildNeed, ReportIndex, RepositoryLine, release},
 };
@@ -338,11 +338,6 @@ impl Rebuild {
         let was_requested = self.sent_at.is_some() || self.outcome == Some(RebuildConclusion::Refused);
         !self.is_open() && was_requested && self.request.base_digest == target
     }
-}
-
-/// The rule for a repository.
-pub(super) fn first_rule<'a>(settings: &'a RebuildSettings, repository: &str) -> Option<&'a RebuildRule> {
-    settings.rules.iter().find(|rule| rule.repositories.iter().any(|glob| glob.matches(repository)))
 }
 
 /// The key of the rebuild of `repository_line` on `target`, after `before` earlier requests for it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use basewatch::{
     notify,
-    rebuild::{RebuildPreset, RebuildRule},
+    rebuild::{Rebuild, RebuildPreset, RebuildRule},
     report::Report,
     secret::Secret,
     webhook::SignatureScheme,
@@ -66,7 +66,7 @@ async fn a_build_service_that_fails_is_left_out_and_does_not_hold_up_others() {
     // What was not attempted has not failed, and comes first.
     let attempts = async || {
         let ledger = notify::read(&*rig.store()).await.unwrap();
-        ledger.rebuilds.into_values().filter(|rebuild| rebuild.is_due()).map(|rebuild| rebuild.delivery.attempts).sum()
+        ledger.rebuilds.into_values().filter(Rebuild::is_due).map(|rebuild| rebuild.delivery.attempts).sum()
     };
     assert_eq!(attempts().await, 1_u32);
     rig.run(&report(now + Duration::hours(2))).await;
