@@ -4,8 +4,8 @@
 
 mod aspect;
 mod body;
+mod by_channel;
 mod cause;
-mod channel_histories;
 mod chatbot;
 mod deliver;
 mod item;
@@ -29,7 +29,7 @@ use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use channel_histories::ChannelHistories;
+pub use by_channel::ByChannel;
 pub use deliver::{DeliveryAttempt, DeliverySummary, deliver};
 pub use journal::DeliveryRecord;
 pub use ledger::{

@@ -8,7 +8,7 @@ use super::{Ledger, NotifySettings, upgrade};
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{Alert, ChannelHistories, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
+    notify::{Alert, ByChannel, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
     report::Report,
 };
 
@@ -53,7 +53,7 @@ pub(super) fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
         seen_at: now,
         is_unlisted: false,
         snoozed_until: None,
-        deliveries: ChannelHistories::default(),
+        deliveries: ByChannel::default(),
     }
 }
 
