@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AlertKey, ChannelHistories, EventKind, Message};
+use super::{AlertKey, ByChannel, EventKind, Message};
 use crate::{
     image::{Digest, ReferenceText},
     inventory::DeploymentKind,
@@ -109,8 +109,8 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snoozed_until: Option<DateTime<Utc>>,
     /// Notifications by channel id.
-    #[serde(default, skip_serializing_if = "ChannelHistories::is_empty")]
-    pub deliveries: ChannelHistories,
+    #[serde(default, skip_serializing_if = "ByChannel::is_empty")]
+    pub deliveries: ByChannel<DeliveryHistory>,
 }
 
 /// A finding as stored in the ledger, for when it no longer exists.

@@ -4,8 +4,8 @@
 
 mod aspect;
 mod body;
+mod by_channel;
 mod cause;
-mod channel_histories;
 mod chatbot;
 mod due_messages;
 mod item;
@@ -25,7 +25,7 @@ mod webhook;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use channel_histories::ChannelHistories;
+pub use by_channel::ByChannel;
 pub use due_messages::{deliver, due};
 pub use ledger::{Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun};
 pub use ledger_session::{LedgerSession, read};

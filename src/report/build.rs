@@ -368,7 +368,6 @@ impl Report {
     ) -> Self {
         let most_unknown = Coverage::new(&findings).note(policy.min_known, &run.labels);
         let caches = run.caches.iter().map(|(host, cache)| Note::pull_through_cache(host, cache));
-        let notes = most_unknown.into_iter().chain(caches).chain(run.notes).collect();
         let mut report = Self {
             schema: SCHEMA.to_owned(),
             run_id: run.id,
@@ -387,7 +386,7 @@ impl Report {
             requests_by_kind: run.requests,
             search: run.search,
             authentication: run.authentication,
-            notes,
+            notes: most_unknown.into_iter().chain(caches).chain(run.notes).collect(),
         };
         report.summary.exit_reason = Some(report.exit_reason(run.fail_on));
         report

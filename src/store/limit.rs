@@ -1,9 +1,6 @@
 //! The size limit of objects. It holds for writes and reads, so that everything written can be read again.
 
-use super::{Error, Result};
-
-/// Default limit. A document of half that size is stored as one object, a part of a larger one has at most a quarter.
-pub(super) const MOST_BYTES: u64 = 32 << 20;
+use super::{Error, Result, port::MOST_BYTES};
 
 /// A size limit, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,9 +18,9 @@ use crate::image::Digest;
 
 /// Suffix of the names of parts.
 const SUFFIX: &str = ".jsonl.gz";
-/// One in so many entries ends a part that has at least half of the most bytes. It depends on the entry alone, so that a
-/// change moves the ends of few parts.
-const ENDING: u32 = 512;
+/// A part that has half of the most bytes ends after one sixteenth more of them, on average. Whether it ends depends on
+/// the next entry alone, so that a change moves the ends of few parts.
+const ENDING_SHARE: usize = 16;
 /// Age of a part that no document lists after which its writer counts as killed.
 const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 /// Maximum attempts to read a document that is replaced while its parts are read.
@@ -100,7 +100,7 @@ pub async fn write_parts(
         }
         lines.extend_from_slice(&entry);
         lines.push(b'\n');
-        if lines.len() >= most_bytes / 2 && is_ending(&entry) {
+        if lines.len() >= most_bytes / 2 && is_ending(&entry, most_bytes / ENDING_SHARE) {
             names.push(write_part(store, folder, &mut lines, known).await?);
         }
     }
@@ -110,10 +110,11 @@ pub async fn write_parts(
     Ok(names)
 }
 
-fn is_ending(entry: &[u8]) -> bool {
+/// Whether `entry` ends a part: so for one byte in `bytes`.
+fn is_ending(entry: &[u8], bytes: usize) -> bool {
     let mut checksum = Crc::new();
     checksum.update(entry);
-    checksum.sum() % ENDING == 0
+    checksum.sum() as usize % bytes.max(1) < entry.len()
 }
 
 /// Writes and empties `lines`, unless a `known` part has them. Returns the name of the part.

@@ -4,10 +4,11 @@ use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
 
-use super::limit;
-
 /// Maximum wait for the lock.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
+/// Default size limit of objects. A document of half that size is one object, a part of a larger one has at most a quarter.
+pub(super) const MOST_BYTES: u64 = 32 << 20;
 
 /// An error of a store.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,7 +137,7 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Maximum size of an object, in bytes. Larger documents are stored in parts.
     fn most_bytes(&self) -> u64 {
-        limit::MOST_BYTES
+        MOST_BYTES
     }
 
     /// Writes `bytes` to the object `name` and returns the version. Fails without a change with [`Error::Conflict`] if

@@ -99,7 +99,7 @@ impl AlertRow {
             due.delivery.last_error.clone()
         };
         let channels = alert.deliveries.iter().map(|(channel, history)| ChannelRow {
-            channel: channel.to_string(),
+            channel: channel.to_owned(),
             state: history.state(),
             last_error: error(channel, history),
             history: history.clone(),

@@ -8,7 +8,7 @@ use super::{Ledger, NotifySettings};
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{Alert, ChannelHistories, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
+    notify::{Alert, ByChannel, DeliveryHistory, FindingSnapshot, RecordedRun, aspect::FindingAspect},
     report::Report,
 };
 
@@ -49,7 +49,7 @@ fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
         seen_at: now,
         is_unlisted: false,
         snoozed_until: None,
-        deliveries: ChannelHistories::default(),
+        deliveries: ByChannel::default(),
     }
 }
 

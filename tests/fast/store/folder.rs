@@ -89,9 +89,9 @@ async fn a_folder_that_cannot_be_written_is_an_error() {
 async fn a_file_that_is_far_too_large_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let file = fs::File::create(folder.path().join("ledger.json")).unwrap();
-    file.set_len((256 << 20) + 1).unwrap();
+    file.set_len((32 << 20) + 1).unwrap();
     let error = store(folder.path()).read("ledger.json").await.unwrap_err();
-    assert!(error.to_string().contains("larger than 256 MiB"), "{error}");
+    assert!(error.to_string().contains("larger than 32 MiB"), "{error}");
 }
 
 #[tokio::test]
