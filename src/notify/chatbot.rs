@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{AlertItem, EventKind, Message, MessageKind, body::fitting, cause::by_cause, phrases, self_monitor};
+use super::{AlertItem, EventKind, Message, MessageKind, cause::by_cause, fitting::fitting, phrases, self_monitor};
 use crate::{
     image::{Arn, Digest},
     judge::Action,

@@ -8,6 +8,7 @@ mod by_channel;
 mod cause;
 mod chatbot;
 mod due_messages;
+mod fitting;
 mod item;
 mod json;
 mod ledger;

@@ -6,8 +6,8 @@ use textwrap::{Options, WordSeparator, WordSplitter::NoHyphenation};
 
 use super::{
     AlertItem, EventKind, Message, MessageKind,
-    body::fitting,
     cause::by_cause,
+    fitting::fitting,
     phrases::{self, clean},
     self_monitor,
 };
