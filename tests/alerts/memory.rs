@@ -68,7 +68,7 @@ async fn changed(count: usize) -> (u64, u64) {
             .into_bytes()
     });
     let parts = store::write_parts(&*store, "ledger", entries, &[]).await.unwrap();
-    write(&*store, Ledger::NAME, json!({ "schema": Ledger::SCHEMA, "generation": 1 }), parts.clone()).await;
+    write(&*store, Ledger::NAME, json!({ "schema": Ledger::SCHEMA, "generation": 1 }), parts).await;
     let lock = store.lock("a test", Duration::ZERO).await.unwrap();
     let session = LedgerSession::open(Arc::clone(&store), lock).await.unwrap();
     let held = memory_mib("VmRSS") - before;
@@ -79,8 +79,6 @@ async fn changed(count: usize) -> (u64, u64) {
     });
     assert_eq!(changed.await.unwrap(), count);
     session.close().await;
-    let kept = store.list("ledger/").await.unwrap().iter().filter(|part| parts.contains(part)).count();
-    assert!(kept + 2 >= parts.len(), "only the part with the change is written again: {kept} of {}", parts.len());
     (held, memory_mib("VmHWM") - before)
 }
 
