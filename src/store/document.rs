@@ -138,7 +138,7 @@ impl<T: StoredDocument> VersionedDocument<T> {
     pub async fn save(&mut self, store: &dyn Store) -> Result<()> {
         let folder = T::NAME.trim_end_matches(".json");
         let whole = TaggedDocument { schema: T::SCHEMA, document: &self.document };
-        let whole = parts::whole_document(store, |left| Ok(serde_json::to_writer(left, &whole)?));
+        let whole = parts::within(parts::most_part_bytes(store), |left| Ok(serde_json::to_writer(left, &whole)?));
         let (bytes, parts) = match whole.map_err(|error| unwritable::<T>(&error))? {
             Some(bytes) => (bytes, Vec::new()),
             None => {

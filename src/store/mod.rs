@@ -30,7 +30,7 @@ pub use document::{SharedTexts, StoredDocument, VersionedDocument, load};
 pub(crate) use document::{read_stored, to_stored};
 pub use folder::FolderStore;
 pub use images::{ImageReader, InventoryImage, TagResolution};
-pub use parts::{whole_document, write_parts};
+pub use parts::{whole_report, write_parts};
 pub use port::{Error, ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition};
 pub use reports::{
     BaseAges, HistoryDay, LATEST, ReportHistory, add_alerts, dated_name, history, latest, parts_folder, record,

@@ -41,16 +41,23 @@ pub(super) struct ReadDocument<T> {
     pub(super) version: ObjectVersion,
 }
 
-/// The document that `write` writes; `None` if it is too large for one object of `store`.
+/// The report that `write` writes; `None` if it is too large for one object of `store`.
 ///
 /// # Errors
 ///
 /// Those of `write`, unless there is no more room.
-pub fn whole_document(
+pub fn whole_report(
     store: &dyn Store,
     write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>,
 ) -> io::Result<Option<Vec<u8>>> {
-    let most_bytes = most_whole_bytes(store);
+    within(2 * most_part_bytes(store), write)
+}
+
+/// What `write` writes; `None` if it has more than `most_bytes`.
+pub(super) fn within(
+    most_bytes: usize,
+    write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>,
+) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; most_bytes];
     let mut left = bytes.as_mut_slice();
     match write(&mut left) {
@@ -63,14 +70,9 @@ pub fn whole_document(
     Ok(Some(bytes))
 }
 
-/// Maximum size of a document without parts, in bytes. Less than that of an object, because it is parsed as a whole.
-fn most_whole_bytes(store: &dyn Store) -> usize {
-    usize::try_from(store.most_bytes() / 2).unwrap_or(usize::MAX)
-}
-
 /// Maximum size of the lines of a part, in bytes.
-fn most_part_bytes(store: &dyn Store) -> usize {
-    most_whole_bytes(store) / 2
+pub(super) fn most_part_bytes(store: &dyn Store) -> usize {
+    usize::try_from(store.most_bytes() / 4).unwrap_or(usize::MAX)
 }
 
 /// Writes `entries`, each a JSON value without line breaks, in parts below `folder` and returns the names of the parts.
@@ -89,7 +91,7 @@ pub async fn write_parts(
 ) -> Result<Vec<String>> {
     let most_bytes = most_part_bytes(store);
     let mut names = Vec::new();
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(most_bytes);
     for entry in entries {
         if entry.len() >= most_bytes {
             let what = format!("cannot write an entry of {}/{folder}", store.location());
@@ -179,7 +181,7 @@ pub(super) fn listed(bytes: &[u8]) -> Vec<String> {
 async fn read_part(store: &dyn Store, name: &str) -> Result<Option<Vec<u8>>> {
     let Some(stored) = store.read(name).await? else { return Ok(None) };
     let most_bytes = most_part_bytes(store);
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(most_bytes + 1);
     let read = GzDecoder::new(stored.bytes.as_slice()).take(most_bytes as u64 + 1).read_to_end(&mut lines);
     let why = match read {
         Err(error) => error.to_string(),

