@@ -22,6 +22,7 @@ pub struct ReportSnapshot {
 impl ReportSnapshot {
     /// Serializes and compresses `report`.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "writing to memory cannot fail")]
     pub fn new(report: Report, history: Vec<HistoryDay>) -> Self {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         let written = json::write(&report, &mut encoder).and_then(|()| encoder.finish());

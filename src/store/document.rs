@@ -139,14 +139,13 @@ impl<T: StoredDocument> VersionedDocument<T> {
         let folder = T::NAME.trim_end_matches(".json");
         let whole = TaggedDocument { schema: T::SCHEMA, document: &self.document };
         let whole = parts::within(parts::most_part_bytes(store), |left| Ok(serde_json::to_writer(left, &whole)?));
-        let (bytes, parts) = match whole.map_err(|error| unwritable::<T>(&error))? {
-            Some(bytes) => (bytes, Vec::new()),
-            None => {
-                let parts = parts::write_parts(store, folder, self.document.entries(), &self.parts).await?;
-                let document = TaggedDocument { schema: T::SCHEMA, document: &self.document.without_entries() };
-                let bytes = serde_json::to_vec(&DocumentInParts { document, parts: &parts });
-                (bytes.map_err(|error| unwritable::<T>(&error))?, parts)
-            }
+        let (bytes, parts) = if let Some(bytes) = whole.map_err(|error| unwritable::<T>(&error))? {
+            (bytes, Vec::new())
+        } else {
+            let parts = parts::write_parts(store, folder, self.document.entries(), &self.parts).await?;
+            let document = TaggedDocument { schema: T::SCHEMA, document: &self.document.without_entries() };
+            let bytes = serde_json::to_vec(&DocumentInParts { document, parts: &parts });
+            (bytes.map_err(|error| unwritable::<T>(&error))?, parts)
         };
         let only_if = self.version.clone().map_or(WriteCondition::Absent, WriteCondition::Unchanged);
         self.version = Some(store.write(T::NAME, bytes, only_if).await?);

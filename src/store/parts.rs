@@ -48,7 +48,7 @@ pub(super) struct ReadDocument<T> {
 /// Those of `write`, unless there is no more room.
 pub fn whole_report(
     store: &dyn Store,
-    write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> io::Result<Option<Vec<u8>>> {
     within(2 * most_part_bytes(store), write)
 }
@@ -56,7 +56,7 @@ pub fn whole_report(
 /// What `write` writes; `None` if it has more than `most_bytes`.
 pub(super) fn within(
     most_bytes: usize,
-    write: impl FnOnce(&mut &mut [u8]) -> io::Result<()>,
+    write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; most_bytes];
     let mut left = bytes.as_mut_slice();
@@ -162,10 +162,9 @@ pub(super) async fn read<T: Send>(
                 missing.clone_from(part);
                 break;
             };
-            let entries = lines.split(|byte| *byte == b'\n').filter(|entry| !entry.is_empty());
+            let mut entries = lines.split(|byte| *byte == b'\n').filter(|entry| !entry.is_empty());
             entries
-                .map(|entry| add(&mut document, entry))
-                .collect::<serde_json::Result<()>>()
+                .try_for_each(|entry| add(&mut document, entry))
                 .map_err(|error| Error::Unreadable { location: location(store, part), why: error.to_string() })?;
         }
     }

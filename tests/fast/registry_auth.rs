@@ -540,7 +540,7 @@ fn run_with_docker_config(name: &str, config: &serde_json::Value, endpoint: &str
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
     let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", name])
+        .args(["--ignored", "--exact", &format!("registry_auth::{name}")])
         .env("DOCKER_CONFIG", folder.path())
         .env("BASEWATCH_TEST_REGISTRY", endpoint)
         .output()
