@@ -17,7 +17,7 @@ pub(crate) async fn record_report(
 ) -> store::Result<()> {
     let unwritable =
         |error: std::io::Error| Error::Unreadable { location: store::LATEST.to_owned(), why: error.to_string() };
-    let whole = store::whole_report(store, |left| json::write(report, left)).map_err(unwritable)?;
+    let whole = store::whole_report(store, |mut left| json::write(report, &mut left)).map_err(unwritable)?;
     let json = if let Some(json) = whole {
         json
     } else {
