@@ -1,7 +1,7 @@
 //! Adapter: sends every request outside the AWS SDK, within limits for time, size, rate and connections, to allowed
 //! addresses only. Knows neither registries nor webhooks.
 //!
-//! A caller builds one [`HttpHost`] for each host and sends requests through its [`host::Attempts`]. It decides what a
+//! A caller builds one `HttpHost` for each host and sends requests through its `host::Attempts`. It decides what a
 //! response means; which failures are retried, and when, is decided here.
 
 mod address;

@@ -1,7 +1,5 @@
 //! The table report: every table of the sample, as the program prints it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
-
 use std::collections::HashSet;
 use testbed::{poison::poisoned, sample};
 

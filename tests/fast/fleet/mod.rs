@@ -1,6 +1,6 @@
 //! Fleets over several accounts and regions: failures are reported, and the rest is read.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in the helpers of tests a failure is a failed test")]
+#![expect(clippy::unwrap_used, reason = "in the helpers of tests a failure is a failed test")]
 
 mod accounts;
 mod bases;
