@@ -6,8 +6,9 @@
 
 use std::{
     env,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 pub mod alerts_rig;
@@ -56,4 +57,17 @@ pub fn program_path() -> PathBuf {
     let built =
         ["BASEWATCH_PROGRAM", "NEXTEST_BIN_EXE_basewatch", "CARGO_BIN_EXE_basewatch"].into_iter().find_map(env::var_os);
     built.map(|path: OsString| path.into()).expect("Cargo sets the path of the program for integration tests")
+}
+
+/// Runs the ignored test `name` of this test program in a process of its own, with further environment `variables`.
+///
+/// # Panics
+///
+/// If it fails.
+pub fn run_alone<V: AsRef<OsStr>>(name: &str, variables: impl IntoIterator<Item = (&'static str, V)>) {
+    let program = env::current_exe().expect("this test program");
+    let output =
+        Command::new(program).args(["--ignored", "--exact", name]).envs(variables).output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
 }

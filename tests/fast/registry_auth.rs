@@ -1,7 +1,7 @@
 //! The registry client against registries with authentication.
 
 use std::{
-    process::Command,
+    ffi::OsStr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -21,6 +21,7 @@ use futures::future::{BoxFuture, join_all};
 use serde_json::json;
 use testbed::{
     registry::{Behaviour, ImageSpec, Loopback, Stock},
+    run_alone,
     toxic::{Asked, Reply, Toxic, manifest_of},
     toxic_client::{Rig, settings, settings_with},
 };
@@ -539,14 +540,8 @@ async fn a_challenge_from_the_host_of_a_redirect_is_not_answered() {
 fn run_with_docker_config(name: &str, config: &serde_json::Value, endpoint: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("config.json"), config.to_string()).expect("written");
-    let output = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--ignored", "--exact", &format!("registry_auth::{name}")])
-        .env("DOCKER_CONFIG", folder.path())
-        .env("BASEWATCH_TEST_REGISTRY", endpoint)
-        .output()
-        .expect("starts");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    let variables = [("DOCKER_CONFIG", folder.path().as_os_str()), ("BASEWATCH_TEST_REGISTRY", OsStr::new(endpoint))];
+    run_alone(&format!("registry_auth::{name}"), variables);
 }
 
 #[tokio::test]

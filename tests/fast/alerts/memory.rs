@@ -10,6 +10,7 @@ use basewatch::{
     store::{self, FolderStore, LATEST, Store, StoredDocument as _, WriteCondition},
 };
 use serde_json::{Value, json};
+use testbed::run_alone;
 
 /// A third of the alerts is measured, because tests are not optimized.
 const ALERTS: usize = 10_000;
@@ -82,8 +83,14 @@ async fn changed(count: usize) -> (u64, u64) {
     (held, memory_mib("VmHWM") - before)
 }
 
+#[test]
+fn a_ledger_of_30000_open_alerts_and_one_part_take_at_most_64_mib() {
+    run_alone::<&str>("alerts::memory::measure_a_ledger", []);
+}
+
 #[tokio::test]
-async fn a_ledger_of_30000_open_alerts_and_one_part_take_at_most_64_mib() {
+#[ignore = "run in a process of its own, whose memory it measures"]
+async fn measure_a_ledger() {
     // Loads the code.
     changed(100).await;
     let (held, peak) = changed(ALERTS).await;
@@ -92,8 +99,14 @@ async fn a_ledger_of_30000_open_alerts_and_one_part_take_at_most_64_mib() {
     assert!((1..=MOST_MIB).contains(&expected), "{held} and {peak} MiB");
 }
 
+#[test]
+fn a_report_in_parts_is_written_and_read_within_64_mib() {
+    run_alone::<&str>("alerts::memory::measure_a_report", []);
+}
+
 #[tokio::test]
-async fn a_report_in_parts_is_written_and_read_within_64_mib() {
+#[ignore = "run in a process of its own, whose memory it measures"]
+async fn measure_a_report() {
     let folder = tempfile::tempdir().unwrap();
     let store = FolderStore::new(folder.path().to_owned());
     let before = memory_mib("VmRSS");
