@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{AlertItem, EventKind, Message, MessageKind, cause::by_cause, fitting::fitting, phrases, self_monitor};
+use super::{AlertItem, EventKind, Message, MessageKind, cause::by_cause, fitting::fitting, phrases, run_health_texts};
 use crate::{
     image::{Arn, Digest},
     judge::Action,
@@ -133,9 +133,9 @@ fn description(message: &Message) -> String {
 /// The entries of a self-monitoring alert, except the action, which is a next step.
 fn self_monitoring(message: &Message) -> Vec<String> {
     let Some(watch) = &message.watch else { return Vec::new() };
-    let entries = self_monitor::texts::entries(watch, plain, code)
+    let entries = run_health_texts::entries(watch, plain, code)
         .into_iter()
-        .filter(|(title, _)| *title != self_monitor::texts::ACTION);
+        .filter(|(title, _)| *title != run_health_texts::ACTION);
     entries.map(|(title, text)| cut(format!("• {title}: {text}"), LINE_CHARS)).collect()
 }
 
@@ -174,7 +174,7 @@ fn paragraph(group: &[&AlertItem]) -> String {
 /// The next steps without duplicates, in the order of the description.
 fn steps(message: &Message) -> Vec<String> {
     if let Some(watch) = message.watch.as_ref().filter(|watch| watch.event != EventKind::Resolved) {
-        return vec![self_monitor::texts::advice(watch, code)];
+        return vec![run_health_texts::advice(watch, code)];
     }
     let is_to_do =
         |item: &&AlertItem| item.event != EventKind::Resolved && item.rebuild.is_none() && item.action != Action::None;

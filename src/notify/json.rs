@@ -1,6 +1,6 @@
 //! The JSON format, for machines: `schema/alert.schema.json`.
 
-use super::{Message, fitting::fitting, self_monitor::SelfMonitorFields};
+use super::{Message, SelfMonitorFields, fitting::fitting};
 use crate::report::json;
 
 /// `message` as JSON of at most so many bytes; items that do not fit are counted as left out.

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, NaiveDate, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use super::{AlertSubject, self_monitor::SelfMonitorFields, text};
+use super::{
+    AlertSubject,
+    run_health::{RunError, RunHealth},
+};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
@@ -237,57 +239,28 @@ impl Message {
     }
 }
 
-/// Maximum length of `text` in templates, in bytes. Slack and Teams take more, but chat readers do not.
-const TEXT_BYTES: usize = 16 * 1024;
-
-/// Fields that are absent from the JSON if empty. Templates see them as null.
-const OPTIONAL: [&str; 3] = ["owner", "report", "watch"];
-/// The same for items.
-const OPTIONAL_OF_ITEM: [&str; 16] = [
-    "account",
-    "age_days",
-    "arn",
-    "base",
-    "block_update_date",
-    "current",
-    "deprecation_date",
-    "ended",
-    "first_notified_at",
-    "line",
-    "owner",
-    "previous_severity",
-    "rebuild",
-    "region",
-    "replacement",
-    "runtime",
-];
-
-impl Message {
-    /// All fields for templates, absent ones as null, with the `subject` and `text` of the mail format.
-    #[must_use]
-    pub fn fields(&self) -> Value {
-        let mut fields = serde_json::to_value(self).unwrap_or_default();
-        fill(&mut fields, &OPTIONAL);
-        if let Some(fields) = fields.as_object_mut() {
-            for counts in ["owners", "subjects"] {
-                fields.entry(counts).or_insert_with(|| Value::Object(serde_json::Map::new()));
-            }
-            fields.insert("subject".to_owned(), Value::String(text::subject(self)));
-            fields.insert("text".to_owned(), Value::String(text::render(self, TEXT_BYTES)));
-        }
-        for item in fields["items"].as_array_mut().into_iter().flatten() {
-            fill(item, &OPTIONAL_OF_ITEM);
-            if let Some(item) = item.as_object_mut() {
-                item.entry("tags").or_insert_with(|| Value::Array(Vec::new()));
-            }
-        }
-        fields
-    }
-}
-
-fn fill(object: &mut Value, names: &[&str]) {
-    let Some(object) = object.as_object_mut() else { return };
-    for name in names {
-        object.entry(*name).or_insert(Value::Null);
-    }
+/// Health of basewatch itself, in messages of kind `watch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SelfMonitorFields {
+    /// What happened.
+    pub event: EventKind,
+    /// The problem; of a resolved alert, the worst that was notified.
+    pub trouble: RunHealth,
+    /// Number of affected runs in a row.
+    pub runs: u32,
+    /// When the first of them was.
+    pub since: DateTime<Utc>,
+    /// When this channel was first notified of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_notified_at: Option<DateTime<Utc>>,
+    /// When the last healthy run was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good_at: Option<DateTime<Utc>>,
+    /// When the last run was that found deployments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_report_at: Option<DateTime<Utc>>,
+    /// The errors of the last unhealthy run, up to five.
+    pub errors: Vec<RunError>,
+    /// Number of further errors of that run.
+    pub errors_left_out: u64,
 }

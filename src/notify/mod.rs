@@ -15,11 +15,14 @@ mod ledger;
 mod ledger_session;
 mod message;
 mod phrases;
+pub mod run_health;
+mod run_health_texts;
 pub mod select;
 pub mod self_monitor;
 mod settings;
 mod sns;
 mod subject;
+mod template_fields;
 mod text;
 mod webhook;
 
@@ -30,7 +33,7 @@ pub use by_channel::ByChannel;
 pub use due_messages::{deliver, due};
 pub use ledger::{Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun};
 pub use ledger_session::{LedgerSession, read};
-pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA};
+pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA, SelfMonitorFields};
 pub use self_monitor::SelfMonitorSettings;
 pub use settings::{
     ChannelKind, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings, WebhookBody,
@@ -59,3 +62,6 @@ pub trait Notifier: DeliveryTarget<Message> {
     /// `message` as it would be sent. Sends nothing.
     fn preview(&self, message: &Message) -> MessagePreview;
 }
+
+/// Formats text for one medium: prose, or text to be copied, which is code in chat.
+type TextFormatter = fn(&str) -> String;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{AlertItem, AlertSubject, EventKind, Message, MessageKind, self_monitor};
+use super::{AlertItem, AlertSubject, EventKind, Message, MessageKind, TextFormatter, run_health_texts};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, ReasonCode, Severity},
@@ -17,15 +17,10 @@ pub(super) const MAX_NAMES: usize = 8;
 /// Maximum number of repositories named in advice.
 const MAX_REPOSITORIES: usize = 3;
 
-/// Formats text for one medium: prose, or text to be copied, which is code in chat.
-pub(super) type TextFormatter = fn(&str) -> String;
-
 /// The message in a few words, without the owner: `3 deployments on outdated bases (1 critical), 2 resolved`.
 pub(super) fn headline(message: &Message) -> String {
     match message.kind {
-        MessageKind::Watch => {
-            message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), self_monitor::texts::headline)
-        }
+        MessageKind::Watch => message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), run_health_texts::headline),
         MessageKind::Test => "basewatch test message".to_owned(),
         MessageKind::Rebuilds => match message.count() {
             1 => "1 rebuild produced no new image".to_owned(),

@@ -9,7 +9,7 @@ use super::{
     cause::by_cause,
     fitting::fitting,
     phrases::{self, clean},
-    self_monitor,
+    run_health_texts,
 };
 
 /// SNS takes subjects of fewer than 100 ASCII characters without line breaks
@@ -77,7 +77,7 @@ fn page(message: &Message) -> String {
 fn self_monitoring(message: &Message, lines: &mut Vec<String>) {
     let Some(watch) = &message.watch else { return };
     lines.push(String::new());
-    for (title, text) in self_monitor::texts::entries(watch, clean, clean) {
+    for (title, text) in run_health_texts::entries(watch, clean, clean) {
         lines.extend(wrapped(&text, &format!("    {title:<8}"), INDENT));
     }
 }

@@ -10,7 +10,8 @@ use crate::{
     image::ErrorCode,
     notify::{
         Message,
-        self_monitor::{self, ObservedRun, RUN, RunError, RunHealth},
+        run_health::{RUN, RunError, RunHealth, push_scope},
+        self_monitor::{self, ObservedRun},
     },
     outbox::DeliverySummary,
     store,
@@ -61,7 +62,7 @@ pub async fn push_failed(
     why: &str,
 ) -> store::Result<usize> {
     let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(&self_monitor::push_scope(image), ErrorCode::Failed.as_str(), why, now)];
+    let errors = vec![RunError::new(&push_scope(image), ErrorCode::Failed.as_str(), why, now)];
     let run = ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors };
     let delivered = observe(settings, context, &run).await?;
     log(&delivered);

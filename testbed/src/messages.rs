@@ -6,8 +6,8 @@ use basewatch::{
     inventory::DeploymentKind,
     judge::{Action, Severity, Verdict},
     notify::{
-        AlertItem, AlertSubject, EventKind, Message, MessageKind, SCHEMA,
-        self_monitor::{RUN, RunError, RunHealth, SelfMonitorFields},
+        AlertItem, AlertSubject, EventKind, Message, MessageKind, SCHEMA, SelfMonitorFields,
+        run_health::{RUN, RunError, RunHealth},
     },
     report::ReasonFields,
 };

@@ -14,7 +14,7 @@ use crate::{
     image::AccountId,
     inventory::{EcrSettings, ImageSource, OwnerSettings, RegionSelection, Selector, TagPattern},
     judge::{Exemption, Policy},
-    notify::self_monitor::{RunHealth, addressed},
+    notify::{run_health::RunHealth, self_monitor::addressed},
     resolve::ReleaseHold,
     schedule::Timetable,
 };

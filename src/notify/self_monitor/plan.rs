@@ -3,14 +3,15 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    RunHealth, SEVERITY, SelfMonitorFields, SelfMonitorSettings, state::MonitorHistory, state::SelfMonitor,
-    state::TroubleStreak,
+    SEVERITY, SelfMonitorSettings,
+    state::{MonitorHistory, SelfMonitor, TroubleStreak},
 };
 use crate::{
     judge::Severity,
     notify::{
         AlertEvent, ChannelKind, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings,
-        OutboxEntry,
+        OutboxEntry, SelfMonitorFields,
+        run_health::RunHealth,
         select::{blank_message, is_reminder_due, message_key, threshold},
     },
     outbox::DeliveryState,

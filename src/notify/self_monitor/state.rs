@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_ERRORS, ObservedRun, RunError, RunHealth, SelfMonitorSettings};
+use super::{MAX_ERRORS, ObservedRun, SelfMonitorSettings};
 use crate::{
-    notify::{DeliveryHistory, OutboxEntry, RecordedRun, due_messages::MessageDocument},
+    notify::{
+        DeliveryHistory, OutboxEntry, RecordedRun,
+        due_messages::MessageDocument,
+        run_health::{RunError, RunHealth},
+    },
     report::NoteCode,
     store::StoredDocument,
 };

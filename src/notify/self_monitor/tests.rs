@@ -5,12 +5,13 @@ use std::time::Duration as Span;
 use chrono::{DateTime, Duration, Utc};
 use proptest::{collection::vec, prelude::*, sample::select};
 
-use super::{ObservedRun, RUN, RunError, RunHealth, SelfMonitor, SelfMonitorSettings, addressed, plan::plan};
+use super::{ObservedRun, SelfMonitor, SelfMonitorSettings, addressed, plan::plan};
 use crate::{
     judge::Severity,
     notify::{
         ChannelKind, EventKind, Message, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings,
         due_messages,
+        run_health::{RUN, RunError, RunHealth},
     },
     outbox::{DeliveryError, DeliveryReceipt, DeliveryRecord},
 };

@@ -8,7 +8,7 @@ use basewatch::{
     config::Settings,
     image::ErrorCode,
     inventory::ImageSource,
-    notify::{EventKind, Message, MessageKind, self_monitor::RunHealth},
+    notify::{EventKind, Message, MessageKind, run_health::RunHealth},
     report::{ErrorEntry, Note, NoteCode, Report},
     run::{self, CompletedRun, Deadlines, RunReport},
     secret::{Secret, SecretSource},

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use basewatch::{
-    notify::{EventKind, Message, MessageFormat, self_monitor::RunHealth},
+    notify::{EventKind, Message, MessageFormat, run_health::RunHealth},
     report::is_visible,
 };
 use serde_json::Value;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use basewatch::{
     judge::{Action, Severity, Verdict},
-    notify::{AlertItem, EventKind, Message, MessageFormat, MessageKind, self_monitor::RunHealth},
+    notify::{AlertItem, EventKind, Message, MessageFormat, MessageKind, run_health::RunHealth},
     report::ReasonFields,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};

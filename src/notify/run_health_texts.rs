@@ -1,21 +1,20 @@
 //! Texts of self-monitoring alerts: what failed, since when, the impact and what to do. The same in mail and chat; text
 //! from outside goes through the formatter of each.
 
-use super::{PUSH, RUN, RunError, RunHealth, SelfMonitorFields};
-use crate::{
-    image::ErrorCode,
-    notify::{EventKind, phrases::TextFormatter},
-    report::format,
+use super::{
+    EventKind, SelfMonitorFields, TextFormatter,
+    run_health::{PUSH, RUN, RunError, RunHealth},
 };
+use crate::{image::ErrorCode, report::format};
 
 /// Maximum number of scopes named under `impact`.
 const MAX_SCOPES: usize = 3;
 
 /// The title of the entry that says what to do.
-pub(in crate::notify) const ACTION: &str = "action";
+pub(super) const ACTION: &str = "action";
 
 /// The alert in a few words: `basewatch run failed (3 runs in a row)`.
-pub(in crate::notify) fn headline(fields: &SelfMonitorFields) -> String {
+pub(super) fn headline(fields: &SelfMonitorFields) -> String {
     let streak = if fields.runs > 1 { format!(" ({} runs in a row)", fields.runs) } else { String::new() };
     let is_still = fields.event == EventKind::Reminded;
     let what = match (fields.event, fields.trouble) {
@@ -47,7 +46,7 @@ fn is_read(fields: &SelfMonitorFields) -> bool {
 
 /// The entries of the message in order, each with a short title. `prose` formats text from outside, `copyable` text to be
 /// copied.
-pub(in crate::notify) fn entries(
+pub(super) fn entries(
     fields: &SelfMonitorFields,
     prose: TextFormatter,
     copyable: TextFormatter,
@@ -139,7 +138,7 @@ fn unread_scopes(fields: &SelfMonitorFields, prose: TextFormatter) -> String {
 }
 
 /// What to do about it.
-pub(in crate::notify) fn advice(fields: &SelfMonitorFields, copyable: TextFormatter) -> String {
+pub(super) fn advice(fields: &SelfMonitorFields, copyable: TextFormatter) -> String {
     let is_denied = fields.errors.iter().any(|error| error.code == ErrorCode::AccessDenied.as_str());
     let permissions = || format!("compare the permissions with {}", copyable("basewatch config iam"));
     match fields.trouble {
