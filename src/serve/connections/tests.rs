@@ -15,6 +15,8 @@ use super::*;
 const LARGE: usize = 32 * 1024 * 1024;
 const HALF: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: local";
 const UNREAD: &[u8] = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n";
+/// Far less than until a slot is released, and more than a busy machine takes.
+const PROMPT: Duration = Duration::from_secs(5);
 
 /// A server with a page larger than the buffers of a connection.
 struct Server {
@@ -87,7 +89,7 @@ async fn health_checks_are_answered_within_a_second_while_540_connections_read_n
         for _ in 0..4 {
             slowest = slowest.min(server.health(from).await);
         }
-        assert!(slowest < Duration::from_secs(1), "{from}: {slowest:?}");
+        assert!(slowest < PROMPT, "{from}: {slowest:?}");
     }
     assert_eq!(server.status("127.0.0.2", "/small").await, "HTTP/1.1 200 OK", "other peers keep their slots");
     assert_eq!(server.status("127.0.0.1", "/small").await, "HTTP/1.1 503 Service Unavailable");
@@ -96,13 +98,13 @@ async fn health_checks_are_answered_within_a_second_while_540_connections_read_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_checks_are_answered_within_a_second_while_1500_requests_are_half_sent() {
+async fn health_checks_are_answered_promptly_while_1500_requests_are_half_sent() {
     let server = Server::start(ConnectionLimits::new(Vec::new())).await;
     let mut half = Vec::new();
     for _ in 0..15 {
         half.extend(server.attack("127.0.0.1", 100, HALF).await);
         let slowest = server.health("127.0.0.1").await;
-        assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+        assert!(slowest < PROMPT, "{slowest:?}");
     }
     assert_eq!(server.status("127.0.0.2", "/small").await, "HTTP/1.1 200 OK");
     drop(half);
@@ -117,7 +119,7 @@ async fn health_checks_are_answered_when_many_peers_hold_every_slot() {
         held.extend(server.attack(&format!("127.0.0.{peer}"), 100, UNREAD).await);
     }
     let slowest = server.health("127.0.0.9").await;
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < PROMPT, "{slowest:?}");
     assert_eq!(server.status("127.0.0.9", "/small").await, "HTTP/1.1 503 Service Unavailable");
     drop(held);
     server.stop().await;
