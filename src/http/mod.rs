@@ -37,7 +37,7 @@ pub(crate) use redirect::{RedirectRule, trust_between};
 pub(crate) use request::{HttpRequest, HttpResponse, RequestBody};
 pub use request_counter::{RequestCounter, RequestKind};
 pub(crate) use resolver::HostResolver;
-pub(crate) use retry::{is_transient_status, is_used_up};
+pub(crate) use retry::is_used_up;
 pub(crate) use text::quoted;
 pub(crate) use time_budget::TimeBudget;
 pub(crate) use tls::{NO_TLS, UNKNOWN_AUTHORITY};

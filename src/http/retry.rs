@@ -16,7 +16,7 @@ pub(super) fn wait(tries: u32, retry_after: Option<Duration>, cap: Duration) -> 
 }
 
 /// Whether a response with `status` may pass, so that the request is retried.
-pub(crate) fn is_transient_status(status: u16) -> bool {
+pub(super) fn is_transient_status(status: u16) -> bool {
     matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 

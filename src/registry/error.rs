@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    http::{self, Redactor},
+    http::Redactor,
     image::{Digest, Reference, Repository},
 };
 
@@ -185,16 +185,5 @@ impl Error {
     pub fn not_found(reference: &Reference) -> Self {
         let missing = MissingContent::from_reference(reference);
         Self::NotFound { repository: reference.repository.clone(), missing, cache: None }
-    }
-
-    /// Whether the same request may succeed later, so that it is retried.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::RateLimited { .. } | Self::Unreachable { .. } => true,
-            Self::Credentials { kind, .. } => *kind != CredentialsErrorKind::Denied,
-            Self::Status { status, .. } => http::is_transient_status(*status),
-            _ => false,
-        }
     }
 }

@@ -144,16 +144,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn only_temporary_failures_are_transient() {
-        for (status, is_transient) in
-            [(429, true), (500, true), (502, true), (503, true), (504, true), (408, true), (425, true), (501, false)]
-        {
-            assert_eq!(error(status, "").is_transient(), is_transient, "{status}");
-        }
-        assert!(!error(401, "").is_transient() && !error(403, "").is_transient() && !error(400, "").is_transient());
-    }
-
     proptest! {
         #[test]
         fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {

@@ -102,14 +102,14 @@ pub async fn crawl(
         }
     }
     read_all(registry, &repositories, &known, journal, progress, &mut skipped).await?;
-    let before = known.len();
+    let before = known.release_count();
     // A catalog is always newer than the one that it is made from.
     let built_at = journal.began_at().max(known.built_at() + chrono::TimeDelta::seconds(i64::from(before > 0)));
     let mut catalog = known.with_built_at(built_at);
     for (repository, release) in journal.releases() {
         catalog.insert(repository, release.clone());
     }
-    Ok(CrawlResult { added: catalog.len() - before, catalog, skipped })
+    Ok(CrawlResult { added: catalog.release_count() - before, catalog, skipped })
 }
 
 /// The tag list of `repository`, or the error of reading it.

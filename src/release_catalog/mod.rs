@@ -122,14 +122,8 @@ impl ReleaseCatalog {
 
     /// The number of releases, each platform counted.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn release_count(&self) -> usize {
         self.repositories.values().map(BTreeMap::len).sum()
-    }
-
-    /// Whether it is empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.repositories.values().all(BTreeMap::is_empty)
     }
 
     /// All releases, by value.

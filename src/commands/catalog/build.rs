@@ -119,7 +119,7 @@ async fn run(task: CrawlJob<'_>, first_at: Option<DateTime<Utc>>, console: Conso
     print_stderr(&format!(
         "{} has {} platform releases, {} of them new",
         file.display(),
-        crawled.catalog.len(),
+        crawled.catalog.release_count(),
         crawled.added
     ));
     Ok(if crawled.skipped.is_empty() { ExitStatus::Clean } else { ExitStatus::Incomplete })

@@ -52,7 +52,7 @@ pub(super) fn verify(settings: &Settings, args: &CatalogVerifyArgs) -> Result<Ex
     match accept(read_signed(&args.file)?, &key, None) {
         Ok(accepted) => {
             let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
-            let count = accepted.catalog.len();
+            let count = accepted.catalog.release_count();
             print(&format!(
                 "{name} has a valid signature for {key}: {count} platform releases, built at {built_at}\n"
             ))?;

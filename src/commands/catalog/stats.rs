@@ -97,7 +97,7 @@ pub(super) fn render(
         schema: SCHEMA,
         built_at: bytes.map(|_| catalog.built_at()),
         bytes,
-        platform_releases: catalog.len(),
+        platform_releases: catalog.release_count(),
         with_diff_ids: catalog.iter().filter(|(_, release)| release.diff_ids.is_some()).count(),
         lines: catalog.lines(),
     };

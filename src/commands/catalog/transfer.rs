@@ -27,7 +27,7 @@ pub(super) async fn import(settings: &Settings, args: &CatalogImportArgs) -> Res
     let accepted = releases::import(&args.source, &key, &clients, &catalogs(settings)).await;
     let accepted = accepted.with_context(|| format!("{} was not imported", args.source))?;
     let built_at = accepted.catalog.built_at().to_rfc3339_opts(SecondsFormat::Secs, true);
-    print_stderr(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.len()));
+    print_stderr(&format!("imported {} platform releases, built at {built_at}", accepted.catalog.release_count()));
     if matches!(settings.store, Some(StoreLocation::S3 { .. })) {
         print_stderr("runs with a store in S3 do not use imported catalogs: set catalog.source instead");
     }
@@ -60,7 +60,7 @@ pub(super) async fn export(settings: &Settings, args: &CatalogExportArgs) -> Res
         bail!("the catalog does not match catalog.public_key of this configuration: {refusal}");
     }
     publish(&args.target, bytes, signature, &clients).await?;
-    print_stderr(&format!("published {} platform releases to {}", catalog.len(), args.target));
+    print_stderr(&format!("published {} platform releases to {}", catalog.release_count(), args.target));
     Ok(ExitStatus::Clean)
 }
 

@@ -43,7 +43,7 @@ fn twenty_thousand_releases_cost_at_most_five_requests_each() {
     let mut journal = CrawlJournal::open(&folder.path().join("x"), "all", registry.now()).unwrap();
     let progress = |progress| reported.lock().unwrap().push(progress);
     let crawled = block_on(crawl(&registry, &scope(), nothing(), &mut journal, &|| at(NOW), &progress)).unwrap();
-    assert_eq!((crawled.catalog.len(), crawled.added, crawled.skipped.len()), (40_000, 40_000, 0));
+    assert_eq!((crawled.catalog.release_count(), crawled.added, crawled.skipped.len()), (40_000, 40_000, 0));
     // 6 tag lists, 20,000 indexes by HEAD, 40,000 manifests, and the configuration of three in four.
     assert_eq!(registry.requests(), 6 + 20_000 + 40_000 + 30_000);
     let hours = (registry.now() - at(NOW)).num_minutes();
@@ -60,7 +60,7 @@ fn a_crawl_stopped_ten_times_gives_the_same_file_for_few_more_requests() {
     let folder = tempfile::tempdir().unwrap();
     let whole = run(&registry, &scope(), nothing(), &folder.path().join("whole")).unwrap();
     let cost = registry.requests();
-    assert_eq!(whole.catalog.len(), 1_000);
+    assert_eq!(whole.catalog.release_count(), 1_000);
 
     let registry = HistoricRegistry::new(500, 5);
     let file = folder.path().join("stopped");
@@ -138,7 +138,7 @@ fn a_listed_but_missing_release_is_left_out_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let scope = CrawlScope { repositories: vec![repository("java"), repository("go")], ..scope() };
     let crawled = run(&registry, &scope, nothing(), &folder.path().join("x")).unwrap();
-    assert_eq!(crawled.catalog.len(), 6);
+    assert_eq!(crawled.catalog.release_count(), 6);
     assert_eq!(crawled.skipped.len(), 2, "{:?}", crawled.skipped);
     assert!(crawled.skipped[0].contains("lambda/go") && crawled.skipped[1].contains("21.2026.11.19.13"));
 }
