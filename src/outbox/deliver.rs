@@ -114,7 +114,7 @@ async fn deliver_to<P: Clone + Sync, T: DeliveryTarget<P> + ?Sized>(
     let mut delivered = DeliverySummary::default();
     let Some(target) = target else {
         // Not recorded: the entries wait until the target is configured again, or expire.
-        let error = DeliveryError::for_target("the channel is no longer configured; the message is kept".to_owned());
+        let error = DeliveryError::for_target("no longer configured; kept for the next run".to_owned());
         delivered.tried = entries.iter().map(|entry| entry.attempt(Err(error.clone()))).collect();
         return Ok(delivered);
     };

@@ -197,6 +197,19 @@ fn run(document: &Document, targets: &BTreeMap<String, Arc<Receiver>>, now: Date
     block_on(deliver(document, due, targets, now)).is_ok()
 }
 
+#[test]
+fn entries_of_a_target_that_is_no_longer_configured_are_reported_and_kept() {
+    let entry = Stored { target: "removed".to_owned(), key: "1".to_owned(), state: DeliveryState::new(start()) };
+    let document = Document { entries: Mutex::new(vec![entry.clone()]), records_left: AtomicUsize::new(0) };
+    let due =
+        DueEntry { target: &entry.target, key: &entry.key, payload: &entry.key, state: &entry.state, is_held: false };
+    let targets = BTreeMap::<String, Arc<Receiver>>::new();
+    let delivered = block_on(deliver(&document, [due], &targets, start())).unwrap();
+    let [attempt] = &delivered.tried[..] else { panic!("{delivered:?}") };
+    assert_eq!(attempt.outcome.as_ref().unwrap_err().why, "no longer configured; kept for the next run");
+    assert_eq!(document.entries.lock().unwrap().len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
     #[test]

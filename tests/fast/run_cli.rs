@@ -274,7 +274,7 @@ async fn dry_runs_and_configuration_errors_do_not_count_as_runs() {
     rig.at(NOW, &[]);
     fs::write(rig.store().join("ledger.json"), "{").unwrap();
     assert_eq!(code(&rig.at(NEXT_WEEK, &["--dry-run"])), 2);
-    rig.configure("store = \"store\"\n", "[watch]\nchannels = [\"nobody\"]\n");
+    rig.configure("store = \"store\"\n", "[watch]\nchannels = [\"removed\"]\n");
     assert_eq!(code(&rig.at(NEXT_WEEK, &[])), 2);
     assert_eq!(rig.kinds(), ["findings triggered"]);
 }
