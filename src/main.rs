@@ -13,9 +13,9 @@ use basewatch::{
     app::{Console, ExitStatus, is_colored, loaded},
     cli::{Cli, Command, ConfigCommand, NotifyCommand, StampTask},
     commands,
-    config::{CliOverrides, EnvironmentVariables, LOG_VARIABLE},
+    config::{CliOverrides, EnvironmentVariables, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
     lambda, run, serve,
-    telemetry::{self, Verbosity},
+    telemetry::{self, LogFormat, Verbosity},
 };
 
 fn main() -> ExitCode {
@@ -29,14 +29,25 @@ fn main() -> ExitCode {
             return u8::try_from(message.exit_code()).map_or(ExitStatus::CannotStart.into(), ExitCode::from);
         }
     };
+    let is_json = log_format(&environment).is_ok_and(|format| format == LogFormat::Json);
     match start(cli, &environment) {
         Ok(exit @ (ExitStatus::Interrupted | ExitStatus::Terminated)) => {
-            say(if exit == ExitStatus::Terminated { "terminated" } else { "interrupted" });
+            let how = if exit == ExitStatus::Terminated { "terminated" } else { "interrupted" };
+            if is_json {
+                tracing::warn!("{how}")
+            } else {
+                say(how)
+            }
             exit.into()
         }
         Ok(exit) => exit.into(),
         Err(error) => {
-            say(&chain(&error));
+            let why = chain(&error);
+            if is_json {
+                tracing::error!("{why}")
+            } else {
+                say(&format!("error: {why}"))
+            }
             ExitStatus::CannotStart.into()
         }
     }
@@ -48,10 +59,19 @@ fn start(cli: Cli, environment: &EnvironmentVariables) -> anyhow::Result<ExitSta
         .enable_all()
         .build()
         .context("failed to start threads")?;
-    let outcome = runtime.block_on(dispatch(cli, environment, stopped()));
+    let outcome = runtime.block_on(async {
+        let outcome = dispatch(cli, environment, stopped()).await;
+        telemetry::flush().await;
+        outcome
+    });
     // Does not wait for pending requests.
     runtime.shutdown_background();
     outcome
+}
+
+/// The format of log lines.
+fn log_format(environment: &EnvironmentVariables) -> Result<LogFormat, telemetry::Error> {
+    environment.get(LOG_FORMAT_VARIABLE).map_or(Ok(LogFormat::default()), str::parse)
 }
 
 /// Sets up logging and runs the command until it ends or `stop` completes.
@@ -61,15 +81,13 @@ async fn dispatch(
     stop: impl Future<Output = ExitStatus>,
 ) -> anyhow::Result<ExitStatus> {
     let global = &cli.global;
-    // Lambda logs at info by default: one line per invocation.
-    let verbose = if matches!(cli.command, Command::Lambda) && environment.get(LOG_VARIABLE).is_none() {
-        global.verbose.max(1)
-    } else {
-        global.verbose
-    };
+    // Services log at info by default: a line or two per run.
+    let is_service = matches!(cli.command, Command::Lambda | Command::Serve(_));
+    let verbose =
+        if is_service && environment.get(LOG_VARIABLE).is_none() { global.verbose.max(1) } else { global.verbose };
     let verbosity = Verbosity { verbose, is_quiet: global.quiet };
     let is_log_colored = is_colored(global.color, environment, io::stderr().is_terminal());
-    telemetry::init(verbosity, environment.get(LOG_VARIABLE), is_log_colored)?;
+    telemetry::init(verbosity, environment.get(LOG_VARIABLE), log_format(environment)?, is_log_colored)?;
     let console = Console::new(global, environment);
     let flags = CliOverrides { config: global.config.clone(), ..CliOverrides::default() };
     match cli.command {
@@ -186,7 +204,7 @@ async fn interrupted() -> ExitStatus {
 fn chain(error: &anyhow::Error) -> String {
     let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
     let harmless = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
-    format!("error: {}", causes.join(": ")).chars().map(harmless).collect()
+    causes.join(": ").chars().map(harmless).collect()
 }
 
 /// Writes a line to standard error, and ignores a closed standard error.

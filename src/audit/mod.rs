@@ -17,6 +17,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, future, stream};
+use tracing::{Instrument as _, info_span};
 
 use self::{
     audited_deployment::ResolvedDeployment,
@@ -102,7 +103,7 @@ pub async fn audit(
     let searcher = LayerSearcher::new(&resolver, options.identify.search);
     let ahead = EagerResolver { resolver: &resolver, searcher: &searcher, options };
     let InventoryResult { deployments, errors, repository_images: images_by_repository } =
-        read_inventories(sources, images, &ahead).await;
+        read_inventories(sources, images, &ahead).instrument(info_span!("inventory")).await;
     let errors = CollectionError::merged(errors);
 
     let (deployments, identify) =
@@ -113,12 +114,13 @@ pub async fn audit(
     resolver.set_repository_images(bases.images);
     let attestations =
         AttestationReader { images, images_by_repository: &images_by_repository, settings: &identify, options };
-    let deployments = compare_attested(deployments, &attestations, &searcher, &dates).await;
+    let comparing = compare_attested(deployments, &attestations, &searcher, &dates);
+    let deployments = comparing.instrument(info_span!("identify")).await;
     let queries = base_queries(
         deployments.iter().map(|(deployment, identification)| (deployment, &**identification)),
         options.seen_at,
     );
-    let resolutions = find_all(queries, &resolver, options, progress).await;
+    let resolutions = find_all(queries, &resolver, options, progress).instrument(info_span!("resolve")).await;
     let deployments = date_all(deployments, &resolutions, &resolver, &dates, options);
     let notes = bases.unread.iter().map(|(repository, why)| Note::unread_base(repository, why)).collect();
     let audit = AuditResult { deployments, resolutions, collection_errors: errors, notes, ..AuditResult::default() };
@@ -131,7 +133,7 @@ pub async fn audit(
         images_by_repository: &images_by_repository,
         dates: &dates,
     };
-    let replacements = search.replacements(&audit).await;
+    let replacements = search.replacements(&audit).instrument(info_span!("replacements")).await;
     let search_request_count = searcher.request_count();
     AuditResult { replacements, matched_holds: resolver.matched_holds(), search_request_count, ..audit }
 }
@@ -228,7 +230,10 @@ async fn find_all(
     let total = queries.len();
     progress(AuditProgress::Bases { done: 0, total });
     let mut under_way = stream::iter(queries)
-        .map(|(key, query)| async move { (key, resolver.find(&query).await) })
+        .map(|(key, query)| {
+            let span = info_span!("resolve base", base = %query.base.reference());
+            async move { (key, resolver.find(&query).await) }.instrument(span)
+        })
         .buffer_unordered(options.concurrency);
     let mut resolutions = BTreeMap::new();
     while let Some((key, resolution)) = under_way.next().await {

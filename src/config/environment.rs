@@ -16,6 +16,11 @@ use crate::aws::unusable_variables;
 pub const CONFIG_VARIABLE: &str = "BASEWATCH_CONFIG";
 /// Environment variable with the log filter.
 pub const LOG_VARIABLE: &str = "BASEWATCH_LOG";
+/// Environment variable with the log format: `text` or `json`.
+pub const LOG_FORMAT_VARIABLE: &str = "BASEWATCH_LOG_FORMAT";
+
+/// The variables that are not settings.
+const PROCESS_VARIABLES: [&str; 3] = [CONFIG_VARIABLE, LOG_VARIABLE, LOG_FORMAT_VARIABLE];
 
 /// The tables that no variable sets.
 const TABLES: [&str; 5] = ["REGISTRY", "INVENTORY__LAMBDA", "INVENTORY__ECS", "INVENTORY__ECR", "INVENTORY__IMAGES"];
@@ -78,7 +83,7 @@ pub(super) fn overlay(
     let named_by_secrets = secret_variables(tree);
     let mut problems = Vec::new();
     for (name, text) in environment.0.iter().filter(|(name, _)| name.starts_with("BASEWATCH_")) {
-        if matches!(name.as_str(), CONFIG_VARIABLE | LOG_VARIABLE) || named_by_secrets.contains(name) {
+        if PROCESS_VARIABLES.contains(&name.as_str()) || named_by_secrets.contains(name) {
             continue;
         }
         let origin = ValueOrigin::Variable(name.clone());
@@ -102,7 +107,7 @@ pub(super) fn unusable(environment: &EnvironmentVariables) -> Vec<ConfigProblem>
 }
 
 fn unknown(name: &str, origin: ValueOrigin, settable: &[SettableKey]) -> ConfigProblem {
-    let known = settable.iter().map(|key| key.variable.as_str()).chain([CONFIG_VARIABLE, LOG_VARIABLE]);
+    let known = settable.iter().map(|key| key.variable.as_str()).chain(PROCESS_VARIABLES);
     let hint = if TABLES.iter().any(|table| name["BASEWATCH_".len()..].starts_with(table)) {
         "; registries and inventories can only be set in the file".to_owned()
     } else {

@@ -33,7 +33,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 
-pub use environment::{CONFIG_VARIABLE, EnvironmentVariables, LOG_VARIABLE};
+pub use environment::{CONFIG_VARIABLE, EnvironmentVariables, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 pub use load::{CliOverrides, FILE_LIMIT, FILE_NAME, LoadedConfig, candidates, load, object};
 pub use problem::{ConfigProblem, ConfigProblems};
 pub use raw::schema;

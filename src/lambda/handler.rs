@@ -113,6 +113,7 @@ impl InvocationHandler {
     }
 
     async fn run_once(&self, deadlines: Deadlines, metrics: &mut LambdaMetrics) -> InvocationResult {
+        let begun = Instant::now();
         let settings = self.settings(&self.flags).await?;
         if let Some(why) = nothing_to_audit(&settings) {
             return Err(InvocationFailure::new(InvocationFailureKind::Configuration, why));
@@ -126,27 +127,14 @@ impl InvocationHandler {
             RunFailure::NotifyingTimedOut => InvocationFailure::timed_out("all notifications were sent"),
             RunFailure::Failed(error) => InvocationFailure::from_error(InvocationFailureKind::Failed, &error),
         })?;
+        run::log_completed(&run, begun.elapsed());
         metrics.completed(&run);
         Ok(response(&run))
     }
 }
 
 /// The response of a run, truncated to the response limit.
-fn response(CompletedRun { report, outcome }: &CompletedRun) -> Value {
-    if let Some(note) = report.most_unknown() {
-        tracing::warn!("most of the fleet is unknown: {}", note.message);
-    }
-    for problem in &outcome.problems {
-        tracing::warn!("{problem}");
-    }
-    let sent = outcome.messages.iter().filter(|message| message.sent).count();
-    tracing::info!(
-        "run {}: {} deployments, {} messages sent, complete: {}",
-        report.run_id,
-        report.summary.deployments,
-        sent,
-        report.complete
-    );
+fn response(CompletedRun { outcome, .. }: &CompletedRun) -> Value {
     let mut response = serde_json::to_value(outcome).unwrap_or_default();
     if direct::is_too_large(&response) {
         // The complete result is in the store.

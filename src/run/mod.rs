@@ -4,6 +4,8 @@ mod command;
 mod deadlines;
 mod dry_run;
 mod heartbeat;
+mod log;
+mod measure;
 mod outcome;
 mod part;
 mod pipeline;
@@ -15,6 +17,7 @@ pub(crate) use self::pipeline::audited;
 pub use self::{
     command::run,
     deadlines::{Deadlines, RunFailure, within},
+    log::log_completed,
     outcome::{CompletedRun, MessageOutcome, RebuildOutcome, RunReport},
     part::notify_part,
     pipeline::{RunCompletion, complete, keep_catalog, once},

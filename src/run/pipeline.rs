@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use chrono::{DateTime, Utc};
+use tracing::{Instrument as _, info_span};
 
 use super::{
     CompletedRun, Deadlines, MessageOutcome, RebuildOutcome, RunFailure, RunReport, rebuilds, watch_over, within,
@@ -40,11 +41,28 @@ pub async fn once(
     deadlines: Deadlines,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> Result<CompletedRun, RunFailure> {
+    let unwatched = unwatched(settings, context, instants, deadlines, progress).instrument(info_span!("run"));
+    let mut run = unwatched.await?;
+    let monitored = Box::pin(watch_over(settings, context, instants, Utc::now(), &mut run));
+    if within(deadlines.end, monitored).await.is_none() {
+        tracing::warn!("self-monitoring was not updated: no time left");
+    }
+    Ok(run?.settled())
+}
+
+/// A run without self-monitoring. The inner error is a failure that self-monitoring records.
+async fn unwatched(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    deadlines: Deadlines,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> Result<Result<CompletedRun>, RunFailure> {
     let Some(report) = within(deadlines.audit, audited(settings, context, instants, progress)).await else {
         keep_catalog(context, deadlines).await;
         return Err(RunFailure::AuditTimedOut);
     };
-    let mut run = match report {
+    Ok(match report {
         Ok(report) => {
             let completed = complete(settings, context, &report, instants, deadlines).await;
             match completed.broken {
@@ -56,12 +74,7 @@ pub async fn once(
             }
         }
         Err(error) => Err(error),
-    };
-    let monitored = Box::pin(watch_over(settings, context, instants.now, &mut run));
-    if within(deadlines.end, monitored).await.is_none() {
-        tracing::warn!("self-monitoring was not updated: no time left");
-    }
-    Ok(run?.settled())
+    })
 }
 
 /// Result of recording and notifying.
@@ -83,7 +96,8 @@ pub(crate) async fn audited(
 ) -> Result<Report> {
     // Before the audit: without a ledger its findings could not be notified.
     notify::read(&*context.store).await.context("the ledger cannot be used")?;
-    let report = context.keeping_catalog(Box::pin(report(settings, &context.clients, instants, progress))).await;
+    let audit = Box::pin(report(settings, &context.clients, instants, progress)).instrument(info_span!("audit"));
+    let report = context.keeping_catalog(audit).await;
     if let Some(why) = stopped_before_it_began(&report) {
         bail!("{why}");
     }
@@ -101,9 +115,10 @@ pub async fn complete(
 ) -> RunCompletion {
     let mut outcome = RunReport::from_report(report, context.store.location());
     let recorded = record_report(&*context.store, report, day(report), instants.clock, settings.retention);
-    let recorded = within(deadlines.notify, recorded).await;
+    let recorded = within(deadlines.notify, recorded).instrument(info_span!("record")).await;
     let unrecorded = recorded.and_then(Result::err).map(|error| format!("the report was not recorded: {error}"));
-    let notified = notify(settings, context, report, instants.now, deadlines, &mut outcome).await;
+    let notifying = notify(settings, context, report, instants.now, deadlines, &mut outcome);
+    let notified = notifying.instrument(info_span!("notify")).await;
     let is_notified = !matches!(notified, Ok(false));
     let unsent = notified.err().map(|error| error.to_string());
     let unsent = unsent.or_else(|| (!is_notified).then(|| "no time left".to_owned()));

@@ -3,9 +3,9 @@
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 
-use super::{CompletedRun, heartbeat::beat};
+use super::{CompletedRun, heartbeat::beat, measure::measured};
 use crate::{
-    app::AppContext,
+    app::{AppContext, RunInstants},
     config::Settings,
     image::ErrorCode,
     notify::{
@@ -14,34 +14,42 @@ use crate::{
         self_monitor::{self, ObservedRun},
     },
     outbox::DeliverySummary,
-    store,
+    store, telemetry,
 };
 
 /// Records the health of `run` and sends self-monitoring alerts; both are added to its result. A run over a part of the
 /// configuration is ignored.
 ///
-/// A failure to do so is a problem in the result, or is logged if the run failed.
-pub async fn watch_over(settings: &Settings, context: &AppContext, now: DateTime<Utc>, run: &mut Result<CompletedRun>) {
+/// `instants` are those of its start. A failure to do so is a problem in the result, or is logged if the run failed.
+pub async fn watch_over(
+    settings: &Settings,
+    context: &AppContext,
+    instants: RunInstants,
+    ended_at: DateTime<Utc>,
+    run: &mut Result<CompletedRun>,
+) {
     if settings.is_part {
         return;
     }
     match run {
         Ok(run) => {
-            match observe(settings, context, &observed(settings, run)).await {
+            let observed = ObservedRun { lasted: Some((instants.clock, ended_at)), ..observed(settings, run) };
+            match observe(settings, context, &observed).await {
                 Ok(delivered) => run.outcome.add_deliveries(delivered),
                 Err(error) => run.outcome.problems.push(format!("self-monitoring failed: {error}")),
             }
             beat(context, settings.watch.heartbeat.as_ref()).await;
         }
-        Err(error) => failed(settings, context, now, &format!("{error:#}")).await,
+        Err(error) => failed(settings, context, instants, ended_at, &format!("{error:#}")).await,
     }
+    let took = (ended_at - instants.clock).to_std().unwrap_or_default();
+    telemetry::export(&measured(run.as_ref().ok(), took)).await;
 }
 
-/// Records that the run as of `now` failed because of `why`, and notifies of it.
-async fn failed(settings: &Settings, context: &AppContext, now: DateTime<Utc>, why: &str) {
-    let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(RUN, ErrorCode::Failed.as_str(), why, now)];
-    match observe(settings, context, &ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors }).await {
+/// Records that a run failed because of `why`, and notifies of it.
+async fn failed(settings: &Settings, context: &AppContext, instants: RunInstants, ended_at: DateTime<Utc>, why: &str) {
+    let failure = ObservedRun { lasted: Some((instants.clock, ended_at)), ..failure(RUN, why, instants.now) };
+    match observe(settings, context, &failure).await {
         Ok(delivered) => log(&delivered),
         Err(error) => tracing::warn!("self-monitoring failed, no notification of the failed run was sent: {error}"),
     }
@@ -61,12 +69,16 @@ pub async fn push_failed(
     image: &str,
     why: &str,
 ) -> store::Result<usize> {
-    let run_id = ulid::Ulid::generate().to_string();
-    let errors = vec![RunError::new(&push_scope(image), ErrorCode::Failed.as_str(), why, now)];
-    let run = ObservedRun { run_id, at: now, trouble: Some(RunHealth::Failed), errors };
-    let delivered = observe(settings, context, &run).await?;
+    let delivered = observe(settings, context, &failure(&push_scope(image), why, now)).await?;
     log(&delivered);
     Ok(delivered.tried.iter().filter(|delivery| delivery.outcome.is_ok()).count())
+}
+
+/// A failure at `at` because of `why`.
+fn failure(scope: &str, why: &str, at: DateTime<Utc>) -> ObservedRun {
+    let errors = vec![RunError::new(scope, ErrorCode::Failed.as_str(), why, at)];
+    let run_id = ulid::Ulid::generate().to_string();
+    ObservedRun { run_id, at, lasted: None, trouble: Some(RunHealth::Failed), errors }
 }
 
 async fn observe(
@@ -105,5 +117,5 @@ fn observed(settings: &Settings, run: &CompletedRun) -> ObservedRun {
         () if !report.complete || !errors.is_empty() => Some(RunHealth::Incomplete),
         () => None,
     };
-    ObservedRun { run_id: report.run_id.clone(), at, trouble, errors }
+    ObservedRun { run_id: report.run_id.clone(), at, lasted: None, trouble, errors }
 }

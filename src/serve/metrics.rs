@@ -14,6 +14,7 @@ use prometheus_client::{
 
 use crate::{
     judge::{Severity, Verdict},
+    notify::self_monitor::FinishedRun,
     report::Report,
     run::CompletedRun,
 };
@@ -168,8 +169,8 @@ impl ServeMetrics {
     }
 
     /// Counts a completed run.
-    pub(super) fn ran(&self, run: &CompletedRun, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
-        self.ended(if run.report.complete { "complete" } else { "incomplete" }, began_at, ended_at);
+    pub(super) fn completed(&self, run: &CompletedRun) {
+        self.ended(if run.report.complete { "complete" } else { "incomplete" });
         let sent = run.outcome.messages.iter().filter(|message| message.sent).count() as u64;
         let failed = run.outcome.messages.len() as u64 - sent;
         for (outcome, count) in [("sent", sent), ("failed", failed)] {
@@ -194,15 +195,19 @@ impl ServeMetrics {
     }
 
     /// Counts a run that failed.
-    pub(super) fn failed(&self, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
-        self.ended("failed", began_at, ended_at);
+    pub(super) fn failed(&self) {
+        self.ended("failed");
     }
 
-    fn ended(&self, outcome: &str, began_at: DateTime<Utc>, ended_at: DateTime<Utc>) {
+    fn ended(&self, outcome: &str) {
         self.runs.get_or_create(&ByOutcome { outcome: outcome.to_owned() }).inc();
-        self.succeeded.set((outcome != "failed").into());
-        self.ran_at.set(seconds(ended_at));
-        self.took.set(seconds(ended_at) - seconds(began_at));
+    }
+
+    /// Updates the metrics of the last run, which may be one of an earlier process.
+    pub(super) fn last_run(&self, run: &FinishedRun) {
+        self.succeeded.set(run.succeeded.into());
+        self.ran_at.set(seconds(run.ended_at));
+        self.took.set(seconds(run.ended_at) - seconds(run.began_at));
     }
 
     /// Updates the start of the next run; 0 for none.

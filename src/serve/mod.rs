@@ -23,7 +23,7 @@ use tokio::{net::TcpListener, sync::watch, time::timeout};
 use self::{access::AccessControl, connections::ConnectionLimits, timer::RunTimer};
 pub use self::{clock::ServeClock, snapshot::ReportSnapshot, state::ServeState};
 use crate::{
-    app::{ExitStatus, audit::nothing_to_audit, open_store, output::print_stderr},
+    app::{ExitStatus, audit::nothing_to_audit, open_store},
     config::Settings,
     notify,
     secret::SecretSource,
@@ -68,8 +68,7 @@ pub async fn serve(
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
     let state = Arc::new(ServeState::new(settings, store, clock));
     state.reload().await.context("cannot read the last report")?;
-    tracing::info!(schedule = %state.settings.serve.timetable, "listening on http://{at}");
-    print_stderr(&format!("listening on http://{at}, schedule {}", state.settings.serve.timetable));
+    tracing::info!("listening on http://{at}, schedule {}", state.settings.serve.timetable);
 
     let (stopping, stopped) = watch::channel(false);
     let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), STOP_WITHIN));
@@ -81,7 +80,7 @@ pub async fn serve(
         _ = &mut timer => bail!("the task that performs runs has ended unexpectedly"),
         _ = &mut serving => bail!("the HTTP server has ended unexpectedly"),
     }
-    print_stderr("shutting down");
+    tracing::info!("shutting down");
     stopping.send_replace(true);
     // Anything unfinished is crash-safe.
     let _ = timeout(STOP_WITHIN + STOP_RESERVE, futures::future::join(timer, serving)).await;

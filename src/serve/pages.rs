@@ -8,12 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{
-    ServeState,
-    response::HttpProblem,
-    snapshot::ReportSnapshot,
-    state::{FinishedRun, ServeStatus},
-};
+use super::{ServeState, response::HttpProblem, snapshot::ReportSnapshot, state::ServeStatus};
 use crate::{
     dashboard::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
     report::FindingQuery,
@@ -60,9 +55,9 @@ fn page(status: StatusCode, text: String) -> Response {
 
 /// The last run, if it failed.
 fn failed(status: &ServeStatus) -> Option<FailedRun<'_>> {
-    let FinishedRun { ended_at, succeeded, problems, .. } = status.last_run.as_ref()?;
-    let message = problems.first().map_or("the run was stopped", String::as_str);
-    (!succeeded).then_some(FailedRun { at: *ended_at, message })
+    let run = status.last_run.as_ref().filter(|run| !run.succeeded)?;
+    let message = run.problems.first().map_or("the run failed", String::as_str);
+    Some(FailedRun { at: run.ended_at, message })
 }
 
 fn trend(snapshot: &ReportSnapshot, state: &ServeState) -> Vec<TrendDay> {

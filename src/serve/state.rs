@@ -16,8 +16,9 @@ use crate::{
     app::latest_report,
     audit::AuditProgress,
     config::Settings,
+    notify::self_monitor::{FinishedRun, SelfMonitor},
     report::Report,
-    run::CompletedRun,
+    run::{self, CompletedRun},
     store::{self, Error, HistoryDay, Store},
 };
 
@@ -56,7 +57,7 @@ pub(super) struct ServeStatus {
     pub(super) running: Option<RunInProgress>,
     /// The start of the next run; null if none is planned.
     pub(super) next_run_at: Option<DateTime<Utc>>,
-    /// The last run of this process; null before the first.
+    /// The last run of this process or, after a restart, of the store; null before the first.
     pub(super) last_run: Option<FinishedRun>,
 }
 
@@ -71,19 +72,6 @@ pub(super) struct RunInProgress {
     pub(super) done: u64,
     /// The number of bases to resolve; 0 while the inventory is read.
     pub(super) total: u64,
-}
-
-/// A finished run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct FinishedRun {
-    /// The start of the run.
-    pub(super) began_at: DateTime<Utc>,
-    /// The end of the run.
-    pub(super) ended_at: DateTime<Utc>,
-    /// Whether the run completed, possibly with an incomplete report.
-    pub(super) succeeded: bool,
-    /// Error messages.
-    pub(super) problems: Vec<String>,
 }
 
 /// Why a requested run was not started.
@@ -124,13 +112,18 @@ impl ServeState {
         }
     }
 
-    /// Loads the last report and the history from the store. Ignores a report of another format.
+    /// Loads the last report, the history and the outcome of the last run from the store. Ignores a report of another
+    /// format.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
     pub async fn reload(&self) -> store::Result<()> {
         let history = store::history(&*self.store).await?;
+        if let Some(last_run) = store::load::<SelfMonitor>(&*self.store).await?.document.last_finished {
+            self.metrics.last_run(&last_run);
+            self.lock().last_run = Some(last_run);
+        }
         match latest_report(&*self.store).await {
             Ok(Some(report)) => self.show(report, history).await,
             Ok(None) => {}
@@ -196,24 +189,30 @@ impl ServeState {
         ended_at: DateTime<Utc>,
     ) {
         let (succeeded, problems) = match outcome {
-            Ok(None) => (false, vec!["it was stopped".to_owned()]),
+            Ok(None) => {
+                tracing::warn!("the run was stopped");
+                self.lock().running = None;
+                return;
+            }
             Ok(Some(run)) => {
-                self.metrics.ran(&run, began_at, ended_at);
+                run::log_completed(&run, (ended_at - began_at).to_std().unwrap_or_default());
+                self.metrics.completed(&run);
                 let problems = run.outcome.problems.clone();
                 self.found(run).await;
                 (true, problems)
             }
             Err(error) => {
-                self.metrics.failed(began_at, ended_at);
-                (false, vec![format!("{error:#}")])
+                let why = format!("{error:#}");
+                tracing::error!("the run failed: {why}");
+                self.metrics.failed();
+                (false, vec![why])
             }
         };
-        for problem in &problems {
-            tracing::error!("{problem}");
-        }
+        let last_run = FinishedRun { began_at, ended_at, succeeded, problems };
+        self.metrics.last_run(&last_run);
         let mut status = self.lock();
         status.running = None;
-        status.last_run = Some(FinishedRun { began_at, ended_at, succeeded, problems });
+        status.last_run = Some(last_run);
     }
 
     async fn found(&self, run: CompletedRun) {

@@ -4,6 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::{sync::watch, time::timeout};
+use tracing::{Instrument as _, info_span};
 
 use super::{
     connections::is_true,
@@ -124,7 +125,8 @@ async fn run_once(
     let settings = &state.settings;
     let context = AppContext::open(settings).await?;
     let instants = RunInstants::at(state.clock.now());
-    let Some(mut run) = unwatched(state, &context, instants, stopped, stop_within).await.transpose() else {
+    let unwatched = unwatched(state, &context, instants, stopped, stop_within).instrument(info_span!("run"));
+    let Some(mut run) = unwatched.await.transpose() else {
         return Ok(None);
     };
     let enough = async {
@@ -132,7 +134,7 @@ async fn run_once(
         tokio::time::sleep(stop_within).await;
     };
     tokio::select! {
-        () = run::watch_over(settings, &context, instants.now, &mut run) => {}
+        () = run::watch_over(settings, &context, instants, state.clock.now(), &mut run) => {}
         () = enough => tracing::warn!("no time left to record the outcome of the run"),
     }
     run.map(Some)

@@ -11,7 +11,7 @@ use crate::program_path;
 pub fn basewatch(folder: &Path) -> Command {
     let mut command = Command::new(program_path());
     let is_setting =
-        |name: &str| ["AWS_", "BASEWATCH_", "XDG_", "DOCKER_"].iter().any(|prefix| name.starts_with(prefix));
+        |name: &str| ["AWS_", "BASEWATCH_", "DOCKER_", "OTEL_", "XDG_"].iter().any(|prefix| name.starts_with(prefix));
     for (name, _) in std::env::vars_os() {
         if is_setting(&name.to_string_lossy()) {
             command.env_remove(&name);

@@ -146,8 +146,21 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "run",
         &[
-            "image", "judge", "report", "outbox", "rebuild", "notify", "store", "aws", "webhook", "secret", "config",
-            "audit", "cli", "app",
+            "image",
+            "judge",
+            "report",
+            "outbox",
+            "rebuild",
+            "notify",
+            "store",
+            "aws",
+            "webhook",
+            "secret",
+            "config",
+            "audit",
+            "telemetry",
+            "cli",
+            "app",
         ],
     ),
     // Perform runs on a schedule and on events.

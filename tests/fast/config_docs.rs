@@ -248,7 +248,8 @@ in a shell. A missing pattern matches everything.
 - **References** need a registry and a tag or digest; `latest` is never assumed.
 - **Relative paths** are relative to the file that contains them; in a variable or flag, to the working folder.
 - **Environment variables** are listed with the keys that they set. Separate list elements with commas. An unknown
-variable that starts with `BASEWATCH_` is an error. `BASEWATCH_LOG` is the log filter (`info`, `warn,basewatch=debug`).
+variable that starts with `BASEWATCH_` is an error. `BASEWATCH_LOG` is the log filter (`info`, `warn,basewatch=debug`),
+and `BASEWATCH_LOG_FORMAT=json` writes log lines as JSON.
 - **Secrets** are references: `{ env = \"HOOK_SECRET\" }`, `{ file = \"./hook-secret\" }`, or, except for `external_id` and
 `password`, `{ secretsmanager = \"ARN\" }` for AWS Secrets Manager. Append `#KEY` to the ARN for one key of a JSON secret.
 Leading and trailing white space is removed; other control characters are an error. Names of secret variables must not

@@ -35,4 +35,5 @@ mod run_cli;
 mod serve;
 mod stamp;
 mod store;
+mod telemetry;
 mod webhooks;

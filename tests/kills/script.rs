@@ -219,7 +219,7 @@ impl Tools {
         let instants = basewatch::app::RunInstants::at(now);
         let done = run::complete(&settings, &context, &report, instants, run::Deadlines::default()).await;
         let mut completed = Ok(run::CompletedRun { report, outcome: done.outcome });
-        run::watch_over(&settings, &context, now, &mut completed).await;
+        run::watch_over(&settings, &context, instants, now, &mut completed).await;
         if CHANNELS.iter().any(|(id, _)| is_down(&format!("/{id}"), day)) {
             self.forget(post).await;
         }

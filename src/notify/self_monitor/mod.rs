@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 
 pub use keep::{deliver, observe};
 pub use plan::addressed;
-pub use state::{MonitorHistory, SelfMonitor, TroubleStreak};
+pub use state::{FinishedRun, MonitorHistory, SelfMonitor, TroubleStreak};
 
 use super::run_health::{RunError, RunHealth};
 use crate::{judge::Severity, secret::SecretSource};
@@ -81,8 +81,18 @@ pub struct ObservedRun {
     pub run_id: String,
     /// The instant that counted as now.
     pub at: DateTime<Utc>,
+    /// When it began and ended; absent for the audit of a pushed image.
+    pub lasted: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// Its problem; absent if it was healthy.
     pub trouble: Option<RunHealth>,
     /// Its errors, the most significant first.
     pub errors: Vec<RunError>,
+}
+
+impl ObservedRun {
+    /// Whether it ended without a report.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        self.trouble == Some(RunHealth::Failed)
+    }
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_ERRORS, ObservedRun, SelfMonitorSettings};
+use super::{MAX_ERRORS, ObservedRun, PROBLEM, SelfMonitorSettings};
 use crate::{
     notify::{
         DeliveryHistory, OutboxEntry, RecordedRun,
         due_messages::MessageDocument,
-        run_health::{RunError, RunHealth},
+        run_health::{RUN, RunError, RunHealth},
     },
     report::NoteCode,
     store::StoredDocument,
@@ -25,6 +26,9 @@ pub struct SelfMonitor {
     /// The last run that was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run: Option<RecordedRun>,
+    /// How the last run over the whole configuration ended; unlike `last_run`, never the audit of a pushed image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_finished: Option<FinishedRun>,
     /// Its health; absent if it was healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<RunHealth>,
@@ -65,6 +69,19 @@ impl StoredDocument for SelfMonitor {
     const NAME: &'static str = "watch.json";
 }
 
+/// How a run over the whole configuration ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FinishedRun {
+    /// The start of the run.
+    pub began_at: DateTime<Utc>,
+    /// The end of the run.
+    pub ended_at: DateTime<Utc>,
+    /// Whether the run completed, possibly with an incomplete report.
+    pub succeeded: bool,
+    /// Error messages.
+    pub problems: Vec<String>,
+}
+
 /// Consecutive runs with a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TroubleStreak {
@@ -90,6 +107,7 @@ impl SelfMonitor {
             return;
         }
         self.last_run = Some(RecordedRun { id: run.run_id.clone(), at: run.at });
+        self.last_finished = finished(run).or(self.last_finished.take());
         self.trouble = counted_problem(run, settings);
         if !matches!(run.trouble, Some(RunHealth::Failed | RunHealth::Empty)) {
             self.last_report_at = Some(run.at);
@@ -151,6 +169,18 @@ impl MessageDocument for SelfMonitor {
             known.worst = RunHealth::Incomplete;
         }
     }
+}
+
+/// How `run` ended; `None` for the audit of a pushed image.
+fn finished(run: &ObservedRun) -> Option<FinishedRun> {
+    let is_problem = |error: &&RunError| error.scope == RUN && (error.code == PROBLEM || run.is_failed());
+    let (began_at, ended_at) = run.lasted?;
+    Some(FinishedRun {
+        began_at,
+        ended_at,
+        succeeded: !run.is_failed(),
+        problems: run.errors.iter().filter(is_problem).map(|error| error.message.clone()).collect(),
+    })
 }
 
 /// The problem of `run` that counts. A problem whose threshold is 0 does not; a milder one of the same run may.

@@ -52,7 +52,13 @@ impl Bench {
             'i' => (Some(RunHealth::Incomplete), vec![error("account 1")]),
             _ => (None, Vec::new()),
         };
-        ObservedRun { run_id: format!("run {}", self.runs), at: self.now, trouble, errors }
+        ObservedRun {
+            run_id: format!("run {}", self.runs),
+            at: self.now,
+            lasted: Some((self.now, self.now)),
+            trouble,
+            errors,
+        }
     }
 
     /// Records a run and returns the messages it makes due.

@@ -78,7 +78,7 @@ impl Desk {
             }
             Err(error) => Err(error),
         };
-        run::watch_over(&self.rig.settings, &context, self.now, &mut run).await;
+        run::watch_over(&self.rig.settings, &context, RunInstants::at(self.now), self.now, &mut run).await;
         run.map(|run| run.outcome)
     }
 

@@ -1,8 +1,15 @@
-//! Logging to standard error. Standard output is reserved for reports.
+//! Logging to standard error, as text or JSON, and OpenTelemetry. Standard output is reserved for reports.
+
+#[cfg(feature = "otlp")]
+mod otlp;
+
+use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 use tracing_subscriber::{
-    EnvFilter,
-    filter::{Directive, LevelFilter},
+    EnvFilter, Layer as _,
+    filter::{Directive, FilterExt as _, LevelFilter, filter_fn},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 /// Libraries that log credentials at debug and trace level.
@@ -41,6 +48,28 @@ impl Verbosity {
     }
 }
 
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; without times, which journald, Docker and CloudWatch Logs add.
+    #[default]
+    Text,
+    /// One JSON object per line: `timestamp` (RFC 3339), `level`, `message`, `target` and the fields of the event.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(Error::Format(text.to_owned())),
+        }
+    }
+}
+
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,25 +78,95 @@ pub enum Error {
         "BASEWATCH_LOG: {0:?} is not a log filter: write a level (error, warn, info, debug, trace), as in \"info\" or \"warn,basewatch=debug\""
     )]
     Filter(String),
+    /// `BASEWATCH_LOG_FORMAT` is unknown.
+    #[error("BASEWATCH_LOG_FORMAT: {0:?} is not a log format: write text or json")]
+    Format(String),
     /// A subscriber is already set.
     #[error("logging is already set up")]
     Twice,
 }
 
-/// Starts logging to standard error.
+/// Starts logging to standard error and, if built with the feature `otlp` and a collector is configured, exporting.
+/// Needs a Tokio runtime.
 ///
 /// `configured` is the filter of `BASEWATCH_LOG`; flags override it. Libraries that log credentials stay at `info`.
-pub fn init(verbosity: Verbosity, configured: Option<&str>, is_colored: bool) -> Result<(), Error> {
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter(verbosity, configured)?)
+///
+/// # Errors
+///
+/// When the filter is malformed, or logging is already set up.
+pub fn init(verbosity: Verbosity, configured: Option<&str>, format: LogFormat, is_colored: bool) -> Result<(), Error> {
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(is_colored)
-        .with_target(verbosity.verbose > 1)
-        .without_time()
         // Do not fail when standard error is closed.
-        .log_internal_errors(false)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::Twice)
+        .log_internal_errors(false);
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(is_colored).with_target(verbosity.verbose > 1).without_time().boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed(),
+    };
+    // Spans are for traces only.
+    let lines = lines.with_filter(
+        filter(verbosity, configured)?.and(filter_fn(|metadata: &tracing::Metadata<'_>| metadata.is_event())),
+    );
+    let subscriber = tracing_subscriber::registry().with(lines);
+    #[cfg(feature = "otlp")]
+    let (subscriber, failure) = {
+        let (tracer, failure) = match otlp::start() {
+            Ok(tracer) => (tracer, None),
+            Err(error) => (None, Some(error)),
+        };
+        let is_traced =
+            |metadata: &tracing::Metadata<'_>| metadata.is_span() && metadata.target().starts_with("basewatch");
+        let layer = tracer.map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer));
+        (subscriber.with(layer.with_filter(filter_fn(is_traced))), failure)
+    };
+    subscriber.try_init().map_err(|_| Error::Twice)?;
+    // An audit is worth more than its traces.
+    #[cfg(feature = "otlp")]
+    if let Some(failure) = failure {
+        tracing::warn!("telemetry is not exported: {failure}");
+    }
+    Ok(())
+}
+
+/// The figures of a run for metrics.
+#[derive(Clone, Debug)]
+pub struct RunMeasurements<'a> {
+    /// `complete`, `incomplete` or `failed`.
+    pub outcome: &'static str,
+    /// The duration.
+    pub took: Duration,
+    /// Number of deployments by verdict.
+    pub deployments: BTreeMap<&'static str, u64>,
+    /// Number of findings by severity.
+    pub findings: BTreeMap<&'static str, u64>,
+    /// Ages of the bases in use in days, by quantile.
+    pub base_age_days: BTreeMap<&'static str, u64>,
+    /// Number of acknowledged messages.
+    pub messages_sent: u64,
+    /// Number of messages that were not acknowledged.
+    pub messages_failed: u64,
+    /// Number of requests by service.
+    pub requests: BTreeMap<&'a str, u64>,
+}
+
+/// Records the figures of a run, and exports everything recorded so far. Without the feature `otlp` or a collector,
+/// nothing happens.
+#[cfg_attr(not(feature = "otlp"), expect(clippy::unused_async, reason = "exporting awaits the collector"))]
+pub async fn export(run: &RunMeasurements<'_>) {
+    #[cfg(feature = "otlp")]
+    {
+        otlp::record(run);
+        otlp::flush().await;
+    }
+    #[cfg(not(feature = "otlp"))]
+    let _ = run;
+}
+
+/// Exports everything recorded so far, at the end of the process.
+#[cfg_attr(not(feature = "otlp"), expect(clippy::unused_async, reason = "exporting awaits the collector"))]
+pub async fn flush() {
+    #[cfg(feature = "otlp")]
+    otlp::flush().await;
 }
 
 fn filter(verbosity: Verbosity, configured: Option<&str>) -> Result<EnvFilter, Error> {
