@@ -65,7 +65,7 @@ pub(super) fn start() -> Result<Option<Tracer>, ExporterBuildError> {
 }
 
 /// Sends everything recorded so far, within [`FLUSH_WAIT`]. A failure is logged.
-pub async fn flush() {
+pub(super) async fn flush() {
     let Some(exporter) = EXPORTER.get() else { return };
     let flushing = spawn_blocking(|| {
         let traces = exporter.traces.force_flush();
