@@ -9,7 +9,11 @@ use crate::program_path;
 
 /// The program, with its home in `folder`.
 pub fn basewatch(folder: &Path) -> Command {
-    let mut command = Command::new(program_path());
+    in_folder(Command::new(program_path()), folder)
+}
+
+/// Any program, with its home in `folder`.
+pub fn in_folder(mut command: Command, folder: &Path) -> Command {
     let is_setting =
         |name: &str| ["AWS_", "BASEWATCH_", "DOCKER_", "OTEL_", "XDG_"].iter().any(|prefix| name.starts_with(prefix));
     for (name, _) in std::env::vars_os() {

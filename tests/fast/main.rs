@@ -1,5 +1,6 @@
 //! The tests that need nothing but this machine.
 
+mod action;
 mod alerts;
 mod architecture;
 mod aws_loopback;
@@ -20,6 +21,7 @@ mod inventory;
 mod lambda;
 mod layers;
 mod notifications;
+mod packages;
 mod rebuilds;
 mod registry_auth;
 mod registry_faults;

@@ -17,6 +17,7 @@ mod lambda;
 mod lambda_runtime;
 mod object_store;
 mod oracle;
+mod packages;
 mod permissions;
 mod racing;
 mod registries;
