@@ -105,12 +105,27 @@ pub struct Alert {
     /// Whether it is about a pushed image that no inventory lists: its absence from a run resolves nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unlisted: bool,
-    /// No notification is sent before this instant.
+    /// Its last snooze, which may have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snoozed_until: Option<DateTime<Utc>>,
+    pub snooze: Option<Arc<Snooze>>,
     /// Notifications by channel id.
     #[serde(default, skip_serializing_if = "ByChannel::is_empty")]
     pub deliveries: ByChannel<DeliveryHistory>,
+}
+
+/// A snooze of an alert: until it ends, no notification is sent unless the severity rises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Snooze {
+    /// When it ends.
+    pub until: DateTime<Utc>,
+    /// When it was set.
+    pub at: DateTime<Utc>,
+    /// Who set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A finding as stored in the ledger, for when it no longer exists.
@@ -209,7 +224,36 @@ pub enum AlertState {
 /// Number of latest events of an episode that are stored besides the first.
 const LATEST_EVENTS: usize = 5;
 
+impl Snooze {
+    /// Maximum length of an author, in characters.
+    pub const MAX_AUTHOR_CHARS: usize = 100;
+    /// Maximum length of a reason, in characters.
+    pub const MAX_REASON_CHARS: usize = 500;
+
+    /// A snooze until `until`, set at `at`. Longer texts are cut, empty ones count as absent.
+    #[must_use]
+    pub fn new(until: DateTime<Utc>, at: DateTime<Utc>, by: Option<&str>, reason: Option<&str>) -> Self {
+        let text = |text: Option<&str>, most: usize| {
+            let text: String = text?.trim().chars().take(most).collect();
+            Some(text).filter(|text| !text.is_empty())
+        };
+        Self { until, at, by: text(by, Self::MAX_AUTHOR_CHARS), reason: text(reason, Self::MAX_REASON_CHARS) }
+    }
+
+    /// Whether it has not ended at `now`.
+    #[must_use]
+    pub fn is_active(&self, now: DateTime<Utc>) -> bool {
+        self.until > now
+    }
+}
+
 impl Alert {
+    /// Whether it is snoozed at `now`.
+    #[must_use]
+    pub fn is_snoozed(&self, now: DateTime<Utc>) -> bool {
+        self.snooze.as_ref().is_some_and(|snooze| snooze.is_active(now))
+    }
+
     /// Shares the texts that it has in common with other alerts.
     fn share(&mut self, texts: &mut SharedTexts) {
         for (channel, history) in &mut self.deliveries.0 {

@@ -31,7 +31,9 @@ use serde::{Deserialize, Serialize};
 
 pub use by_channel::ByChannel;
 pub use due_messages::{deliver, due};
-pub use ledger::{Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun};
+pub use ledger::{
+    Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun, Snooze,
+};
 pub use ledger_session::{LedgerSession, read};
 pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA, SelfMonitorFields};
 pub use self_monitor::SelfMonitorSettings;

@@ -1,6 +1,6 @@
 //! The list of alerts: the JSON contract `basewatch.alerts/v1`, and its text.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     notify::{
         Alert, AlertEvent, AlertKey, AlertState, AlertSubject, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry,
+        Snooze,
     },
     report::{
         RenderOptions, format,
@@ -57,9 +58,9 @@ pub struct AlertRow {
     pub subject: FindingSnapshot,
     /// When a run last reported it.
     pub seen_at: DateTime<Utc>,
-    /// No notification is sent before this instant.
+    /// Its last snooze, which may have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snoozed_until: Option<DateTime<Utc>>,
+    pub snooze: Option<Arc<Snooze>>,
     /// Notifications by channel.
     pub channels: Vec<ChannelRow>,
 }
@@ -83,8 +84,7 @@ impl AlertList {
     /// What `ledger` knows of alerts that a channel was or will be notified of.
     #[must_use]
     pub fn from_ledger(ledger: &Ledger) -> Self {
-        let rows =
-            ledger.alerts.iter().filter(|(_, alert)| !alert.deliveries.is_empty() || alert.snoozed_until.is_some());
+        let rows = ledger.alerts.iter().filter(|(_, alert)| !alert.deliveries.is_empty() || alert.snooze.is_some());
         let mut alerts: Vec<_> = rows.map(|(key, alert)| AlertRow::from_alert(key, alert, &ledger.outbox)).collect();
         alerts.sort_by_key(|alert| (Reverse(alert.is_open()), Reverse(alert.subject.severity), alert.since()));
         Self { schema: ALERTS_SCHEMA.to_owned(), alerts }
@@ -110,7 +110,7 @@ impl AlertRow {
             about: key.about,
             subject: alert.subject.clone(),
             seen_at: alert.seen_at,
-            snoozed_until: alert.snoozed_until,
+            snooze: alert.snooze.clone(),
             channels: channels.collect(),
         }
     }
@@ -134,7 +134,7 @@ impl AlertRow {
         let mut states: Vec<_> = self.channels.iter().map(|row| row.state.as_str()).collect();
         states.sort_unstable();
         states.dedup();
-        if self.snoozed_until.is_some_and(|until| until > self.seen_at) {
+        if self.snooze.as_ref().is_some_and(|snooze| snooze.is_active(self.seen_at)) {
             states.push("snoozed");
         }
         states.join(", ")
@@ -192,8 +192,8 @@ pub(super) fn details(alert: &AlertRow, style: &RenderOptions) -> String {
     page.entry(INDENT, "image", subject.image.as_str());
     page.entry(INDENT, "owner", subject.owner.as_deref().unwrap_or(format::NOTHING));
     page.entry(INDENT, "seen", format::instant(alert.seen_at));
-    if let Some(until) = alert.snoozed_until {
-        page.entry(INDENT, "snoozed", format!("until {}", format::instant(until)));
+    if let Some(snooze) = &alert.snooze {
+        page.entry(INDENT, "snoozed", snooze_line(snooze));
     }
     for row in &alert.channels {
         page.end();
@@ -206,6 +206,13 @@ pub(super) fn details(alert: &AlertRow, style: &RenderOptions) -> String {
         }
     }
     page.into_text()
+}
+
+/// `until 2026-12-01 00:00 UTC, by alice on 2026-11-20 06:00 UTC: base image is being replaced`.
+fn snooze_line(snooze: &Snooze) -> String {
+    let by = snooze.by.as_ref().map(|by| format!("by {by} ")).unwrap_or_default();
+    let reason = snooze.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("until {}, {by}on {}{reason}", format::instant(snooze.until), format::instant(snooze.at))
 }
 
 fn event_line(event: &AlertEvent) -> String {

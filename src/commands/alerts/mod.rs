@@ -12,7 +12,7 @@ use crate::{
     app::{Console, ExitStatus, LOCK_WAIT, OutboundClients, latest_report, open_store, output},
     cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, OutputFormat},
     config::Settings,
-    notify::{self, AlertKey, Ledger, LedgerSession, select},
+    notify::{self, AlertKey, Ledger, LedgerSession, Snooze, select},
     report::{format, json},
     store::Store,
 };
@@ -65,23 +65,19 @@ async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<E
 
 async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<ExitStatus> {
     let session = open_session(store, "alerts snooze").await?;
-    // Snoozing one tag snoozes all tags of the image.
-    let found = session.look(|ledger| {
-        let key = find(ledger, &args.id)?;
-        Ok::<_, anyhow::Error>((select::same_image(ledger, &key), key))
-    });
-    let (keys, key) = found.await?;
-    let until = Some(args.until).filter(|until| *until > Utc::now());
+    let key = session.look(|ledger| find(ledger, &args.id)).await?;
+    let now = Utc::now();
+    let until = Some(args.until).filter(|until| *until > now);
     let changed = session
         .change(|ledger| {
-            for key in &keys {
-                ledger.alerts.get_mut(key)?.snoozed_until = until;
-            }
-            Some(ledger.alerts.get(&key)?.subject.name.clone())
+            let snooze = until.map(|until| Snooze::new(until, now, None, None));
+            let keys = select::snooze(ledger, std::slice::from_ref(&key), snooze);
+            (keys, ledger.alerts.get(&key).map(|alert| alert.subject.name.clone()))
         })
         .await;
     session.close().await;
-    let name = changed.context("the ledger cannot be written")?.unwrap_or_default();
+    let (keys, name) = changed.context("the ledger cannot be written")?;
+    let name = name.unwrap_or_default();
     let others = match keys.len() {
         0 | 1 => String::new(),
         count => format!(" and {} of the same image", format::count(count as u64 - 1, "tag")),
@@ -104,7 +100,9 @@ async fn resend(
     let key = session.look(|ledger| find(ledger, &args.id)).await?;
     let report = latest_report(store).await.context("the last report cannot be read")?;
     let now = Utc::now();
-    let due = session.change(|ledger| select::resend(ledger, &key, report.as_ref(), &settings.notify, now)).await?;
+    let due = session
+        .change(|ledger| select::resend(ledger, std::slice::from_ref(&key), report.as_ref(), &settings.notify, now))
+        .await?;
     if due == 0 {
         let AlertKey { finding, about } = &key;
         bail!(

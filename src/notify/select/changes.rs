@@ -120,7 +120,7 @@ fn change<'a>(
     let open = history.filter(|history| history.is_open());
     let is_for = channel.is_for(finding.deployment.owner.as_deref());
     let is_bad = severity >= threshold(channel, settings);
-    let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
+    let is_snoozed = alert.is_snoozed(now);
     let new = |kind| AlertChange {
         kind,
         key: aspect.key(),

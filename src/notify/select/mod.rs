@@ -21,7 +21,10 @@ use self::{
     changes::{AlertChange, changes},
     grouping::messages,
 };
-pub use self::{images::same_image, part::plan_part};
+pub use self::{
+    images::{snooze, with_other_tags},
+    part::plan_part,
+};
 use super::{
     AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
 };
@@ -131,16 +134,16 @@ fn notify_channel(
     }
 }
 
-/// Records in the outbox of `ledger` a reminder of the alert `key` for every channel on which it is open, with the finding
-/// from `report` or else from the ledger. Covers all tags of an image in ECR. Returns the number of messages.
+/// Records in the outbox of `ledger` a reminder of the alerts `keys` for every channel on which they are open, with the
+/// findings from `report` or else from the ledger. Covers all tags of an image in ECR. Returns the number of messages.
 pub fn resend(
     ledger: &mut Ledger,
-    key: &AlertKey,
+    keys: &[AlertKey],
     report: Option<&Report>,
     settings: &NotifySettings,
     now: DateTime<Utc>,
 ) -> usize {
-    let keys = same_image(ledger, key);
+    let keys = with_other_tags(ledger, keys);
     let report = report.map(Report::with_company_bases);
     let report = report.as_deref();
     let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
