@@ -189,6 +189,9 @@ pub struct AlertEvent {
     pub message_id: Option<Arc<str>>,
     /// The `dedup_key` of the message that carries it.
     pub dedup_key: Arc<str>,
+    /// The id that the message has for all alerts of the same paragraph; absent if there is only this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Arc<str>>,
 }
 
 /// A message that is due.
@@ -248,6 +251,22 @@ impl Snooze {
 }
 
 impl Alert {
+    /// The ids of the groups in which messages that are still on record named it.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let groups = self.deliveries.values().flat_map(|history| &history.events);
+        let mut groups: Vec<_> = groups.filter_map(|event| event.group.as_deref()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.into_iter()
+    }
+
+    /// Whether it is open on a channel, or above the threshold before the first notification.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_waiting = self.deliveries.is_empty() && self.alerting_since.is_some();
+        is_waiting || self.deliveries.values().any(DeliveryHistory::is_open)
+    }
+
     /// Whether it is snoozed at `now`.
     #[must_use]
     pub fn is_snoozed(&self, now: DateTime<Utc>) -> bool {
@@ -260,9 +279,16 @@ impl Alert {
             texts.share(channel);
             for event in &mut history.events {
                 texts.share(&mut event.dedup_key);
-                event.message_id.iter_mut().for_each(|id| texts.share(id));
+                event.message_id.iter_mut().chain(&mut event.group).for_each(|id| texts.share(id));
             }
         }
+    }
+}
+
+impl AlertEvent {
+    /// An event that is due and that no message carries yet.
+    pub(super) fn new(kind: EventKind, severity: Severity, due_at: DateTime<Utc>) -> Self {
+        Self { kind, severity, due_at, sent_at: None, message_id: None, dedup_key: "".into(), group: None }
     }
 }
 
@@ -324,6 +350,12 @@ impl DeliveryHistory {
     #[must_use]
     pub fn since(&self) -> Option<DateTime<Utc>> {
         self.events.first().map(|event| event.due_at)
+    }
+
+    /// The id of the last group in which the alert was sent.
+    #[must_use]
+    pub fn group(&self) -> Option<&Arc<str>> {
+        self.events.iter().rev().find_map(|event| event.group.as_ref())
     }
 
     /// Whether the alert is open on this channel.

@@ -39,6 +39,7 @@ pub fn stale(name: &str) -> AlertItem {
         event: EventKind::Triggered,
         about: AlertSubject::Base,
         alert: id(name),
+        group: None,
         finding: format!("lambda:eu-west-1:123456789012:{name}:live"),
         name: format!("{name}:live"),
         tags: Vec::new(),
@@ -213,7 +214,8 @@ pub fn small() -> Message {
 
 /// Every event in one message, with fifteen functions on one base, of an incomplete run.
 pub fn events() -> Message {
-    let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
+    let of_group = |name: &str| AlertItem { group: Some(id("group of orders")), ..stale(name) };
+    let mut items: Vec<_> = (1..=15).map(|number| of_group(&format!("orders-{number:02}"))).collect();
     let blocked = AlertItem {
         severity: Severity::Critical,
         previous_severity: Some(Severity::High),

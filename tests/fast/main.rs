@@ -1,6 +1,7 @@
 //! The tests that need nothing but this machine.
 
 mod alerts;
+mod alerts_cli;
 mod architecture;
 mod aws_loopback;
 mod cli;

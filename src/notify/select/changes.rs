@@ -48,14 +48,7 @@ impl AlertChange<'_> {
             EventKind::Escalated => history.severity = self.severity,
             EventKind::Reminded | EventKind::Resolved => {}
         }
-        history.push(AlertEvent {
-            kind: self.kind,
-            severity: history.severity,
-            due_at: now,
-            sent_at: Some(now),
-            message_id: None,
-            dedup_key: "".into(),
-        });
+        history.push(AlertEvent { sent_at: Some(now), ..AlertEvent::new(self.kind, history.severity, now) });
     }
 }
 

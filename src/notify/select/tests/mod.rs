@@ -1,6 +1,7 @@
 //! Planning of notifications over several runs.
 
 mod company_bases;
+mod group_ids;
 mod images;
 mod subjects;
 mod unseen;
