@@ -7,6 +7,7 @@ mod aws_loopback;
 mod cli;
 mod config_docs;
 mod config_load;
+mod config_online;
 mod demo;
 mod deploy;
 mod docs;
