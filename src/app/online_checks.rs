@@ -22,8 +22,8 @@ use crate::{
 
 /// Checks at the same time.
 const CONCURRENCY: usize = 8;
-/// The longest that one check may take.
-const CHECK_WAIT: Duration = Duration::from_mins(2);
+/// The longest that one check may take; that of the inventory covers every account and region.
+const CHECK_WAIT: Duration = Duration::from_mins(5);
 /// The longest that opening a connection may take.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
 /// Maximum number of images of the inventory that are requested.

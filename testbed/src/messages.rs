@@ -262,9 +262,11 @@ pub fn backlog() -> Message {
         let name = format!("function-{number:05}");
         let severity = if number < 7 { Severity::Critical } else { item.severity };
         let age = 200 - number / 100;
+        let group = format!("{age} {} {}", item.verdict.as_str(), severity.as_str());
         AlertItem {
             event: EventKind::Triggered,
             alert: id(&name),
+            group: (number % 25 > 1).then(|| id(&group)),
             finding: format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
             repository: format!("team/{name}"),
             image: format!("{REGISTRY}/team/{name}:7"),

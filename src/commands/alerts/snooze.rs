@@ -1,6 +1,6 @@
 //! `basewatch alerts snooze`: mutes alerts for a while, or ends that.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt::Write as _, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, Utc};
@@ -107,14 +107,15 @@ fn summary(ledger: &Ledger, keys: &[AlertKey], snooze: Option<&Snooze>, is_dry: 
         (None, false) => format!("ended the snooze of {count}:"),
         (None, true) => format!("would end the snooze of {count}:"),
     };
+    // Writing to a string cannot fail.
     for key in keys.iter().take(MAX_NAMED) {
         let Some(Alert { id, subject, .. }) = ledger.alerts.get(key) else { continue };
         let owner = subject.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
         let line = format!("{} ({}, {}{owner})", subject.name, key.about.as_str(), subject.severity.as_str());
-        text.push_str(&format!("\n  {id}  {}", sanitize(&line)));
+        let _ = write!(text, "\n  {id}  {}", sanitize(&line));
     }
     if keys.len() > MAX_NAMED {
-        text.push_str(&format!("\n  and {} more", keys.len() - MAX_NAMED));
+        let _ = write!(text, "\n  and {} more", keys.len() - MAX_NAMED);
     }
     text
 }
