@@ -7,6 +7,7 @@ mod console;
 mod exit_status;
 mod inventories;
 mod load_config;
+mod online_checks;
 mod outbound;
 pub(crate) mod output;
 mod progress_bar;
@@ -28,6 +29,7 @@ pub(crate) use self::{
     app_context::{LOCK_WAIT, catalogs, open_store},
     inventories::aws_scope,
     load_config::loaded_as,
+    online_checks::{CheckOutcome, OnlineCheck, check_online},
     progress_bar::RunProgressBar,
     stored_report::{latest_report, record_report},
 };

@@ -8,6 +8,7 @@ mod credentials;
 mod error;
 mod lambda;
 mod logins;
+mod probe;
 mod profiles;
 mod referrers;
 mod secrets;

@@ -337,7 +337,7 @@ pub struct DemoArgs {
 /// The subcommands of `config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Report all errors of a configuration, or what it would audit
+    /// Report all errors of a configuration, or what it would audit, and try what it names
     Check(ConfigCheckArgs),
     /// Write a commented example configuration
     Init(ConfigInitArgs),
@@ -352,6 +352,9 @@ pub struct ConfigCheckArgs {
     /// Configuration file, as with --config
     #[arg(value_name = "FILE", conflicts_with = "config")]
     pub file: Option<PathBuf>,
+    /// Also try credentials, roles, inventories, registries, the store, topics, secrets and webhook hosts; sends nothing
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// The arguments of `config init`.

@@ -8,6 +8,9 @@ use clap::{Parser as _, error::ErrorKind};
 use super::Cli;
 use crate::{image::Reference, inventory::ImageSource};
 
+/// Maximum length of the reason of a snooze, in characters.
+const MAX_REASON_CHARS: usize = 500;
+
 impl Cli {
     /// Parses the command line `arguments`, starting with the program name. In the Lambda runtime, the default command
     /// is `lambda`.
@@ -57,6 +60,24 @@ pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
     days.filter(|days| *days <= 36_500)
         .map(TimeDelta::days)
         .ok_or_else(|| "write a number of days, weeks, months or years, as in 90d, 6mo or 2y".to_owned())
+}
+
+/// Parses the length of a snooze: a number of hours, or as [`span`]; not zero.
+pub(super) fn snooze_length(text: &str) -> Result<TimeDelta, String> {
+    let hours = text.strip_suffix('h').and_then(|hours| hours.parse::<u32>().ok());
+    let length = hours.map(|hours| TimeDelta::hours(hours.into())).map_or_else(|| span(text), Ok);
+    length
+        .ok()
+        .filter(|length| *length > TimeDelta::zero() && *length <= TimeDelta::days(36_500))
+        .ok_or_else(|| "write a number of hours, days, weeks or months, as in 12h, 7d, 6w or 3mo".to_owned())
+}
+
+/// Parses the reason of a snooze, which everyone reads in one line.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        0..=MAX_REASON_CHARS => Ok(text.to_owned()),
+        count => Err(format!("it has {count} characters, and at most {MAX_REASON_CHARS} are stored")),
+    }
 }
 
 /// Parses a reference to an image in a registry.

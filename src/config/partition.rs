@@ -38,15 +38,20 @@ impl Settings {
 
     /// The ARNs of the secrets in AWS Secrets Manager, without the `#KEY` suffix.
     pub fn secret_arns(&self) -> impl Iterator<Item = &Arn> {
+        self.secret_sources().filter_map(|source| match source {
+            SecretSource::SecretsManager { arn, .. } => Some(arn),
+            SecretSource::Here(_) => None,
+        })
+    }
+
+    /// The secrets of channels, build services, heartbeats and `serve`.
+    pub fn secret_sources(&self) -> impl Iterator<Item = &SecretSource> {
         let webhooks = self.notify.channels.iter().filter_map(|channel| match &channel.kind {
             ChannelKind::Webhook(webhook) => webhook.secret.as_ref(),
             ChannelKind::Sns(_) => None,
         });
         let rebuilds = self.rebuild.rules.iter().filter_map(|rule| rule.secret.as_ref());
         let watch = self.watch.heartbeat.iter().chain(&self.watch.heartbeat_fail);
-        webhooks.chain(rebuilds).chain(watch).chain(&self.serve.token).filter_map(|source| match source {
-            SecretSource::SecretsManager { arn, .. } => Some(arn),
-            SecretSource::Here(_) => None,
-        })
+        webhooks.chain(rebuilds).chain(watch).chain(&self.serve.token)
     }
 }

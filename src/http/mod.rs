@@ -7,6 +7,7 @@
 mod address;
 mod circuit_breaker;
 mod client;
+mod connect;
 mod error;
 mod host;
 mod memory_budget;
@@ -25,6 +26,7 @@ mod tls;
 pub(crate) use address::{AddressScope, HostTrust};
 pub use client::ClientError;
 pub(crate) use client::HttpClient;
+pub(crate) use connect::{connect, has_proxy};
 pub(crate) use error::Error;
 pub(crate) use host::{HostLimits, HttpHost};
 pub use memory_budget::ResponseBody;

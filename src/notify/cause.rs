@@ -1,6 +1,9 @@
 //! Grouping of items with the same text: fifteen functions on one base are one paragraph.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use super::AlertItem;
 use crate::judge::Action;
@@ -17,6 +20,13 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a AlertItem>) -> Ve
         }
     }
     groups
+}
+
+/// A hash that items of one paragraph share.
+pub(super) fn fingerprint(item: &AlertItem) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    cause(item).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Everything a message says about an item except its name and location.

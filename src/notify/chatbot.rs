@@ -168,7 +168,8 @@ fn paragraph(group: &[&AlertItem]) -> String {
         return format!("{locations}: {}", plain(ended));
     }
     let base = phrases::base(item, code).map(|base| format!(". Base: {base}")).unwrap_or_default();
-    format!("{locations}: {}{base}", plain(&phrases::verdict(item)))
+    let alerts = if item.group.is_some() { "Alerts" } else { "Alert" };
+    format!("{locations}: {}{base}. {alerts}: {}", plain(&phrases::verdict(item)), code(item.command_id()))
 }
 
 /// The next steps without duplicates, in the order of the description.

@@ -48,6 +48,7 @@ impl AlertItem {
             event,
             about,
             alert: alert.to_owned(),
+            group: None,
             finding: id.to_owned(),
             name: subject.name.clone(),
             tags: Vec::new(),

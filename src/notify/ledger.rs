@@ -105,12 +105,27 @@ pub struct Alert {
     /// Whether it is about a pushed image that no inventory lists: its absence from a run resolves nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_unlisted: bool,
-    /// No notification is sent before this instant.
+    /// Its last snooze, which may have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snoozed_until: Option<DateTime<Utc>>,
+    pub snooze: Option<Arc<Snooze>>,
     /// Notifications by channel id.
     #[serde(default, skip_serializing_if = "ByChannel::is_empty")]
     pub deliveries: ByChannel<DeliveryHistory>,
+}
+
+/// A snooze of an alert: until it ends, no notification is sent unless the severity rises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Snooze {
+    /// When it ends.
+    pub until: DateTime<Utc>,
+    /// When it was set.
+    pub at: DateTime<Utc>,
+    /// Who set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// A finding as stored in the ledger, for when it no longer exists.
@@ -174,6 +189,9 @@ pub struct AlertEvent {
     pub message_id: Option<Arc<str>>,
     /// The `dedup_key` of the message that carries it.
     pub dedup_key: Arc<str>,
+    /// The id that the message has for all alerts of the same paragraph; absent if there is only this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Arc<str>>,
 }
 
 /// A message that is due.
@@ -209,16 +227,68 @@ pub enum AlertState {
 /// Number of latest events of an episode that are stored besides the first.
 const LATEST_EVENTS: usize = 5;
 
+impl Snooze {
+    /// Maximum length of an author, in characters.
+    pub const MAX_AUTHOR_CHARS: usize = 100;
+    /// Maximum length of a reason, in characters.
+    pub const MAX_REASON_CHARS: usize = 500;
+
+    /// A snooze until `until`, set at `at`. Longer texts are cut, empty ones count as absent.
+    #[must_use]
+    pub fn new(until: DateTime<Utc>, at: DateTime<Utc>, by: Option<&str>, reason: Option<&str>) -> Self {
+        let text = |text: Option<&str>, most: usize| {
+            let text: String = text?.trim().chars().take(most).collect();
+            Some(text).filter(|text| !text.is_empty())
+        };
+        Self { until, at, by: text(by, Self::MAX_AUTHOR_CHARS), reason: text(reason, Self::MAX_REASON_CHARS) }
+    }
+
+    /// Whether it has not ended at `now`.
+    #[must_use]
+    pub fn is_active(&self, now: DateTime<Utc>) -> bool {
+        self.until > now
+    }
+}
+
 impl Alert {
+    /// The ids of the groups in which messages that are still on record named it.
+    pub fn groups(&self) -> impl Iterator<Item = &str> {
+        let groups = self.deliveries.values().flat_map(|history| &history.events);
+        let mut groups: Vec<_> = groups.filter_map(|event| event.group.as_deref()).collect();
+        groups.sort_unstable();
+        groups.dedup();
+        groups.into_iter()
+    }
+
+    /// Whether it is open on a channel, or above the threshold before the first notification.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_waiting = self.deliveries.is_empty() && self.alerting_since.is_some();
+        is_waiting || self.deliveries.values().any(DeliveryHistory::is_open)
+    }
+
+    /// Whether it is snoozed at `now`.
+    #[must_use]
+    pub fn is_snoozed(&self, now: DateTime<Utc>) -> bool {
+        self.snooze.as_ref().is_some_and(|snooze| snooze.is_active(now))
+    }
+
     /// Shares the texts that it has in common with other alerts.
     fn share(&mut self, texts: &mut SharedTexts) {
         for (channel, history) in &mut self.deliveries.0 {
             texts.share(channel);
             for event in &mut history.events {
                 texts.share(&mut event.dedup_key);
-                event.message_id.iter_mut().for_each(|id| texts.share(id));
+                event.message_id.iter_mut().chain(&mut event.group).for_each(|id| texts.share(id));
             }
         }
+    }
+}
+
+impl AlertEvent {
+    /// An event that is due and that no message carries yet.
+    pub(super) fn new(kind: EventKind, severity: Severity, due_at: DateTime<Utc>) -> Self {
+        Self { kind, severity, due_at, sent_at: None, message_id: None, dedup_key: "".into(), group: None }
     }
 }
 
@@ -280,6 +350,12 @@ impl DeliveryHistory {
     #[must_use]
     pub fn since(&self) -> Option<DateTime<Utc>> {
         self.events.first().map(|event| event.due_at)
+    }
+
+    /// The id of the last group in which the alert was sent.
+    #[must_use]
+    pub fn group(&self) -> Option<&Arc<str>> {
+        self.events.iter().rev().find_map(|event| event.group.as_ref())
     }
 
     /// Whether the alert is open on this channel.

@@ -112,8 +112,12 @@ pub struct AlertItem {
     /// The subject of the alert.
     #[serde(default)]
     pub about: AlertSubject,
-    /// The id of the alert, for `basewatch alerts show` and `snooze`; of several tags, that of the first.
+    /// The id of the alert, for `basewatch alerts show`, `snooze` and `resend`; of several tags, that of the first.
     pub alert: String,
+    /// The id that stands for all open alerts of this message with the same cause, for the same commands; absent if this
+    /// alert is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// The id of the finding in reports; of several tags, that of the first.
     pub finding: String,
     /// Display name of the deployment: `orders:live`.
@@ -216,6 +220,14 @@ impl MessageKind {
             Self::Watch => "watch",
             Self::Test => "test",
         }
+    }
+}
+
+impl AlertItem {
+    /// The id for commands: of its group, or else of the alert.
+    #[must_use]
+    pub fn command_id(&self) -> &str {
+        self.group.as_deref().unwrap_or(&self.alert)
     }
 }
 

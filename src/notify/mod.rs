@@ -7,12 +7,14 @@ mod body;
 mod by_channel;
 mod cause;
 mod chatbot;
+mod details;
 mod due_messages;
 mod fitting;
 mod item;
 mod json;
 mod ledger;
 mod ledger_session;
+mod lookup;
 mod message;
 mod phrases;
 pub mod run_health;
@@ -20,6 +22,7 @@ mod run_health_texts;
 pub mod select;
 pub mod self_monitor;
 mod settings;
+mod shown;
 mod sns;
 mod subject;
 mod template_fields;
@@ -30,15 +33,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use by_channel::ByChannel;
+pub use details::AlertDetails;
 pub use due_messages::{deliver, due};
-pub use ledger::{Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun};
+pub use ledger::{
+    Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun, Snooze,
+};
 pub use ledger_session::{LedgerSession, read};
+pub use lookup::{LookupError, find};
 pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA, SelfMonitorFields};
 pub use self_monitor::SelfMonitorSettings;
 pub use settings::{
     ChannelKind, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings, WebhookBody,
     WebhookSettings,
 };
+pub use shown::shown;
 pub use sns::SnsNotifier;
 pub use subject::{AlertKey, AlertSubject};
 pub use webhook::WebhookNotifier;

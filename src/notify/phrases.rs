@@ -335,12 +335,11 @@ pub(super) fn whole_list(message: &Message, copyable: TextFormatter) -> String {
     format!("{}{report}", copyable(&command))
 }
 
-/// The command that snoozes the first open alert for a week; `None` if no alert is open.
+/// The command that snoozes the alerts of the first open paragraph for a week; `None` if no alert is open.
 pub(super) fn snooze(message: &Message, copyable: TextFormatter) -> Option<String> {
     let is_open = |item: &&AlertItem| item.event != EventKind::Resolved && item.rebuild.is_none();
-    let item = message.items.iter().find(is_open).filter(|item| is_argument(&item.alert))?;
-    let until = message.at.date_naive().checked_add_days(chrono::Days::new(7))?;
-    Some(copyable(&format!("basewatch alerts snooze {} --until {until}", item.alert)))
+    let id = message.items.iter().find(is_open).map(AlertItem::command_id).filter(|id| is_argument(id))?;
+    Some(copyable(&format!("basewatch alerts snooze {id} --for 7d")))
 }
 
 /// Whether a shell takes `text` as one word without quoting, so that it is safe to paste.

@@ -26,6 +26,14 @@ const OWNER_CHARS: usize = 40;
 /// The column in which the text of an entry begins.
 const INDENT: &str = "            ";
 
+impl Message {
+    /// The message in a few words, as the subject of a mail: at most 99 printable ASCII characters.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        subject(self)
+    }
+}
+
 /// The subject of `message`: at most 99 printable ASCII characters, the first of them a letter or digit.
 pub(super) fn subject(message: &Message) -> String {
     let whose = message.owner.as_deref().unwrap_or_default();
@@ -164,10 +172,7 @@ fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {
     {
         entry("since", &format!("{} (first notification)", first.format("%F")));
     }
-    let ids: Vec<_> = group.iter().take(phrases::MAX_NAMES).map(|item| clean(&item.alert)).collect();
-    let more = group.len().saturating_sub(ids.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    entry(if group.len() == 1 { "alert" } else { "alerts" }, &format!("{}{more}", ids.join(" ")));
+    entry(if item.group.is_some() { "alerts" } else { "alert" }, &clean(item.command_id()));
 }
 
 /// `text` wrapped into lines, the first prefixed with `first`, the others with `indent`. Words longer than a line are not

@@ -65,6 +65,9 @@ pub struct MessageOutcome {
     /// The owner of its findings; absent if they have none or several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// The message in a few words.
+    #[serde(default)]
+    pub subject: String,
     /// Number of alerts by event.
     pub events: BTreeMap<EventKind, u64>,
     /// Identical in every delivery of the message.
@@ -156,6 +159,7 @@ impl MessageOutcome {
             channel: channel.to_owned(),
             kind: message.kind,
             owner: message.owner.clone(),
+            subject: message.subject(),
             events: message.events.clone(),
             dedup_key: message.dedup_key.clone(),
             sent: false,

@@ -3,6 +3,7 @@
 use super::{MessageOutcome, RebuildOutcome, RunReport};
 use crate::{
     judge::{Severity, Verdict},
+    notify::{MessageKind, shown},
     report::NoteCode,
     report::{
         RenderOptions, format,
@@ -31,7 +32,7 @@ pub(super) fn render(outcome: &RunReport, style: &RenderOptions) -> String {
         page.entry(INDENT, "store", outcome.store.as_str());
     }
     for message in &outcome.messages {
-        page.entry(INDENT, title(outcome.dry_run, message.sent), message_line(message));
+        page.entry(INDENT, title(outcome.dry_run, message.sent), message_line(message, outcome.dry_run));
     }
     if outcome.messages.is_empty() && outcome.problems.is_empty() {
         page.entry(INDENT, "notified", "no one (no changes)");
@@ -78,7 +79,12 @@ fn title(is_dry: bool, is_sent: bool) -> &'static str {
     }
 }
 
-fn message_line(message: &MessageOutcome) -> String {
+fn message_line(message: &MessageOutcome, is_dry: bool) -> String {
+    if is_dry {
+        let noun = if message.kind == MessageKind::Rebuilds { "rebuild" } else { "alert" };
+        let count = format::count(message.events.values().sum(), noun);
+        return format!("{}: {}; {count}", message.channel, message.subject);
+    }
     let events: Vec<_> = message.events.iter().map(|(event, count)| format!("{count} {}", event.as_str())).collect();
     let owner = message.owner.as_ref().map(|owner| format!(" for {owner}")).unwrap_or_default();
     let why = message.error.as_ref().map(|why| format!("; {why}; will be retried")).unwrap_or_default();
@@ -101,7 +107,7 @@ fn rebuild_line(rebuild: &RebuildOutcome) -> String {
     format!("rebuild of {} on {base} by {}, for {deployments}{why}", rebuild.repository, rebuild.rule)
 }
 
-/// The messages of a dry run in full.
+/// The messages of a dry run, as their readers will see them.
 fn previews(page: &mut TextPage, outcome: &RunReport) {
     for preview in outcome.messages.iter().filter_map(|message| message.preview.as_ref()) {
         page.end();
@@ -109,7 +115,7 @@ fn previews(page: &mut TextPage, outcome: &RunReport) {
         if let Some(subject) = &preview.subject {
             page.line(TextStyle::Bold, format!("Subject: {subject}"));
         }
-        for line in preview.body.lines() {
+        for line in shown(&preview.body).lines() {
             page.line(TextStyle::Plain, line);
         }
     }

@@ -39,6 +39,7 @@ pub fn stale(name: &str) -> AlertItem {
         event: EventKind::Triggered,
         about: AlertSubject::Base,
         alert: id(name),
+        group: None,
         finding: format!("lambda:eu-west-1:123456789012:{name}:live"),
         name: format!("{name}:live"),
         tags: Vec::new(),
@@ -213,7 +214,8 @@ pub fn small() -> Message {
 
 /// Every event in one message, with fifteen functions on one base, of an incomplete run.
 pub fn events() -> Message {
-    let mut items: Vec<_> = (1..=15).map(|number| stale(&format!("orders-{number:02}"))).collect();
+    let of_group = |name: &str| AlertItem { group: Some(id("group of orders")), ..stale(name) };
+    let mut items: Vec<_> = (1..=15).map(|number| of_group(&format!("orders-{number:02}"))).collect();
     let blocked = AlertItem {
         severity: Severity::Critical,
         previous_severity: Some(Severity::High),
@@ -260,9 +262,11 @@ pub fn backlog() -> Message {
         let name = format!("function-{number:05}");
         let severity = if number < 7 { Severity::Critical } else { item.severity };
         let age = 200 - number / 100;
+        let group = format!("{age} {} {}", item.verdict.as_str(), severity.as_str());
         AlertItem {
             event: EventKind::Triggered,
             alert: id(&name),
+            group: (number % 25 > 1).then(|| id(&group)),
             finding: format!("lambda:eu-west-1:123456789012:{name}:$LATEST"),
             repository: format!("team/{name}"),
             image: format!("{REGISTRY}/team/{name}:7"),

@@ -100,6 +100,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "app",
         &[
+            "secret",
             "image",
             "inventory",
             "report",

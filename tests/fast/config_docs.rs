@@ -46,6 +46,32 @@ fn the_example_shows_every_key() {
 }
 
 #[test]
+fn the_example_begins_with_the_schema_for_editors_and_then_the_inventory() {
+    let cargo: Value =
+        toml::from_str(&fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("Cargo.toml")).expect("TOML");
+    let repository = cargo["package"]["repository"].as_str().expect("a repository");
+    let raw = repository.replace("https://github.com/", "https://raw.githubusercontent.com/");
+    assert_eq!(EXAMPLE.lines().next(), Some(&*format!("#:schema {raw}/main/schema/config.schema.json")));
+    let tables = EXAMPLE.lines().filter_map(|line| line.strip_prefix('[')?.split([']', '.']).next());
+    let mut order: Vec<_> = tables.collect();
+    order.dedup();
+    let expected = [
+        "inventory",
+        "owners",
+        "policy",
+        "identify",
+        "retention",
+        "notify",
+        "watch",
+        "rebuilds",
+        "serve",
+        "catalog",
+        "network",
+    ];
+    assert_eq!(order, expected);
+}
+
+#[test]
 fn every_key_is_explained() {
     for key in keys() {
         assert!(!key.description.is_empty(), "{} has no doc comment", key.path);
@@ -239,7 +265,7 @@ basewatch reads a TOML file, then `BASEWATCH_…` environment variables, then co
 earlier ones. The file is `--config`, else `BASEWATCH_CONFIG`, else `basewatch.toml` in the working folder, else
 `basewatch/basewatch.toml` in `$XDG_CONFIG_HOME` or `~/.config`. Without a file, the defaults apply.
 `basewatch config init` writes a commented example. `basewatch config check` reports all errors of a file, or what it
-would audit.
+would audit; [`--online`](cli.md#checking-a-configuration-online) also tries what the file names.
 
 - **Durations** are an integer and `s`, `m`, `h`, `d` or `w`: `\"14d\"`.
 - **Dates** are written `\"2027-01-31\"`, with or without quotes. They last until midnight UTC.
@@ -275,7 +301,7 @@ fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
 /// The example with all keys and tables uncommented.
 fn switched_on(example: &str) -> String {
     let lines = example.lines().map(|line| match line.strip_prefix('#') {
-        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+        Some(rest) if !rest.is_empty() && !rest.starts_with([' ', ':']) => rest,
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -2,11 +2,13 @@
 
 mod action;
 mod alerts;
+mod alerts_cli;
 mod architecture;
 mod aws_loopback;
 mod cli;
 mod config_docs;
 mod config_load;
+mod config_online;
 mod demo;
 mod deploy;
 mod docs;

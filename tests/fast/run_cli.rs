@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use basewatch::{commands::alerts::AlertList, run::RunReport};
+use basewatch::run::RunReport;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -23,19 +23,19 @@ use testbed::{
     toxic::{Reply, Toxic},
 };
 
-const NOW: &str = "2025-11-20";
-const NEXT_WEEK: &str = "2025-11-27";
+pub(crate) const NOW: &str = "2025-11-20";
+pub(crate) const NEXT_WEEK: &str = "2025-11-27";
 
 /// A registry with images on an old base, a webhook, and a user's folder.
-struct Rig {
-    folder: TempDir,
+pub(crate) struct Rig {
+    pub(crate) folder: TempDir,
     fleet: JavaFleet,
-    hook: Toxic,
+    pub(crate) hook: Toxic,
     is_down: Arc<AtomicBool>,
 }
 
 impl Rig {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let fleet = JavaFleet::start().with_old(&["orders", "billing"]).with_new(&["fresh"]);
         let is_down = Arc::new(AtomicBool::new(false));
         let down = Arc::clone(&is_down);
@@ -52,7 +52,7 @@ impl Rig {
     }
 
     /// Writes the configuration with additional lines before and after its tables.
-    fn configure(&self, before: &str, behind: &str) {
+    pub(crate) fn configure(&self, before: &str, behind: &str) {
         let host = self.fleet.host();
         let file = format!(
             "{before}[inventory]\nimages = [{{ references = [\"{host}/orders:1\", \"{host}/billing:1\", \
@@ -63,11 +63,16 @@ impl Rig {
         fs::write(self.folder.path().join("basewatch.toml"), file).unwrap();
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    /// The host of the registry.
+    pub(crate) fn host(&self) -> String {
+        self.fleet.host()
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         basewatch(self.folder.path()).args(arguments).output().unwrap()
     }
 
-    fn at(&self, now: &str, more: &[&str]) -> Output {
+    pub(crate) fn at(&self, now: &str, more: &[&str]) -> Output {
         self.run(&[&["run", "--as-of", now], more].concat())
     }
 
@@ -76,7 +81,7 @@ impl Rig {
     }
 
     /// The events of each message after the first `since`.
-    fn notified(&self, since: usize) -> Vec<Value> {
+    pub(crate) fn notified(&self, since: usize) -> Vec<Value> {
         let log = self.hook.log();
         log[since..]
             .iter()
@@ -116,12 +121,12 @@ impl Rig {
     }
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
 /// Checks `document` against the schema, and the schema in the repository against the types; `UPDATE_SCHEMA=1` writes it.
-fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value {
+pub(crate) fn assert_follows<T: schemars::JsonSchema>(name: &str, document: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let schema = generator.into_root_schema_for::<T>().to_value();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(name);
@@ -163,6 +168,8 @@ async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     let output = rig.at(NOW, &["--dry-run"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
     assert!(stdout(&output).contains("would notify") && stdout(&output).contains("To webhook chat"));
+    let line = "would notify  chat: payments: 2 deployments on outdated bases (2 high); 2 alerts";
+    assert!(stdout(&output).contains(line), "{}", stdout(&output));
     assert!(!rig.store().exists());
     assert_eq!(rig.hook.log().len(), 0);
     // A dry run may be dated to a future day; other runs may not.
@@ -170,6 +177,32 @@ async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     let future = rig.at("2199-01-01", &[]);
     assert_eq!(code(&future), 2);
     assert!(stderr(&future).contains("--dry-run"), "{}", stderr(&future));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_shows_chat_messages_as_chat_renders_them_and_others_as_they_are() {
+    let rig = Rig::new();
+    let chat = |format: &str| {
+        let more = format!("format = \"{format}\"\n");
+        rig.configure("store = \"store\"\n", &more);
+        rig.shown(&rig.at(NOW, &["--dry-run"]))
+    };
+    let shown = chat("chatbot");
+    for line in [
+        "To webhook chat",
+        "payments: 2 deployments on outdated bases (2 high)",
+        "New",
+        "Next steps",
+        "1. rebuild billing, orders on REGISTRY/java:21 (currently 9dbb55eb5f03), then deploy them",
+    ] {
+        assert!(shown.lines().any(|known| known == line), "{line}: {shown}");
+    }
+    assert!(shown.contains("\n• REGISTRY/") && !shown.contains(['`', '{', '*']), "{shown}");
+    let text = chat("text");
+    assert!(text.contains("\nNEW\n") && !text.contains('{'), "{text}");
+    let json = chat("json");
+    assert!(json.contains("\n  \"kind\": \"findings\",\n"), "{json}");
+    assert_eq!(rig.hook.log().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -377,37 +410,6 @@ async fn a_rejected_notification_is_reported_and_retried_by_the_next_run() {
     assert_eq!(log.len(), 2);
     assert_eq!(log[0].header("webhook-id"), log[1].header("webhook-id"));
     assert_eq!(log[0].body, log[1].body);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn alerts_can_be_listed_shown_snoozed_and_resent() {
-    let rig = Rig::new();
-    rig.at(NOW, &[]);
-    let listed = rig.run(&["alerts", "list", "--format", "json"]);
-    let list = assert_follows::<AlertList>("alerts.schema.json", &stdout(&listed));
-    let ids: Vec<_> = list["alerts"].as_array().unwrap().iter().map(|alert| alert["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 2);
-    let listed = stdout(&rig.run(&["alerts", "list"]));
-    assert!(ids.iter().all(|id| listed.contains(id)) && listed.starts_with("ID "), "{listed}");
-    assert!(stdout(&rig.run(&["alerts", "list", "--owner", "web"])).contains("no alerts"));
-
-    let shown = rig.run(&["alerts", "show", &ids[0][..6]]);
-    assert!(stdout(&shown).contains("chat: sent") && stdout(&shown).contains("triggered"), "{}", stdout(&shown));
-    for unknown in ["ffffffffffff", ""] {
-        let output = rig.run(&["alerts", "show", unknown]);
-        assert_eq!(code(&output), 2);
-        assert!(stderr(&output).contains("no alert has the id"), "{}", stderr(&output));
-    }
-
-    let snoozed = rig.run(&["alerts", "snooze", ids[0], "--until", "2199-01-01"]);
-    assert_eq!(code(&snoozed), 0, "{}", stderr(&snoozed));
-    assert!(stderr(&snoozed).contains("until 2199-01-01"), "{}", stderr(&snoozed));
-    rig.at(NEXT_WEEK, &[]);
-    assert_eq!(rig.notified(1), [serde_json::json!({ "reminded": 1 })]);
-
-    let resent = rig.run(&["alerts", "resend", ids[1]]);
-    assert_eq!(code(&resent), 0, "{}", stderr(&resent));
-    assert_eq!(rig.notified(2), [serde_json::json!({ "reminded": 1 })]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

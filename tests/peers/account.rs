@@ -54,7 +54,7 @@ impl<'a> Function<'a> {
 }
 
 /// The configuration of an SDK client with `credentials`.
-fn sdk(api: &str, region: &'static str, credentials: Credentials) -> aws_config::SdkConfig {
+pub fn sdk(api: &str, region: &'static str, credentials: Credentials) -> aws_config::SdkConfig {
     aws_config::SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))

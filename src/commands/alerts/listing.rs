@@ -1,6 +1,6 @@
 //! The list of alerts: the JSON contract `basewatch.alerts/v1`, and its text.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     notify::{
-        Alert, AlertEvent, AlertKey, AlertState, AlertSubject, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry,
+        Alert, AlertDetails, AlertEvent, AlertKey, AlertState, AlertSubject, DeliveryHistory, FindingSnapshot, Ledger,
+        OutboxEntry, Snooze,
     },
     report::{
-        RenderOptions, format,
+        RenderOptions, Report, format,
         grid::{Grid, GridCell, GridColumn},
         style::{TextPage, TextStyle},
     },
@@ -57,9 +58,12 @@ pub struct AlertRow {
     pub subject: FindingSnapshot,
     /// When a run last reported it.
     pub seen_at: DateTime<Utc>,
-    /// No notification is sent before this instant.
+    /// Its last snooze, which may have ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snoozed_until: Option<DateTime<Utc>>,
+    pub snooze: Option<Arc<Snooze>>,
+    /// What the last report says about it; only in `basewatch alerts show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<AlertDetails>,
     /// Notifications by channel.
     pub channels: Vec<ChannelRow>,
 }
@@ -83,11 +87,27 @@ impl AlertList {
     /// What `ledger` knows of alerts that a channel was or will be notified of.
     #[must_use]
     pub fn from_ledger(ledger: &Ledger) -> Self {
-        let rows =
-            ledger.alerts.iter().filter(|(_, alert)| !alert.deliveries.is_empty() || alert.snoozed_until.is_some());
+        Self::select(ledger, |_, alert| !alert.deliveries.is_empty() || alert.snooze.is_some())
+    }
+
+    /// What `ledger` knows of the alerts for which `is_selected` holds.
+    pub(super) fn select(ledger: &Ledger, is_selected: impl Fn(&AlertKey, &Alert) -> bool) -> Self {
+        let rows = ledger.alerts.iter().filter(|(key, alert)| is_selected(key, alert));
         let mut alerts: Vec<_> = rows.map(|(key, alert)| AlertRow::from_alert(key, alert, &ledger.outbox)).collect();
         alerts.sort_by_key(|alert| (Reverse(alert.is_open()), Reverse(alert.subject.severity), alert.since()));
         Self { schema: ALERTS_SCHEMA.to_owned(), alerts }
+    }
+
+    /// Adds what `report` says about the alerts.
+    pub(super) fn add_details(&mut self, report: &Report) {
+        let report = report.with_company_bases();
+        let findings: HashMap<_, _> = report.findings.iter().map(|finding| (finding.id.as_str(), finding)).collect();
+        for alert in &mut self.alerts {
+            let finding = findings.get(alert.finding.as_str());
+            let details =
+                finding.map(|finding| AlertDetails::new(&alert.key(), &alert.subject, finding, report.generated_at));
+            alert.details = details;
+        }
     }
 }
 
@@ -110,9 +130,15 @@ impl AlertRow {
             about: key.about,
             subject: alert.subject.clone(),
             seen_at: alert.seen_at,
-            snoozed_until: alert.snoozed_until,
+            snooze: alert.snooze.clone(),
+            details: None,
             channels: channels.collect(),
         }
+    }
+
+    /// The key of the alert.
+    pub(super) fn key(&self) -> AlertKey {
+        AlertKey::new(&self.finding, self.about)
     }
 
     /// Whether it is open on any channel.
@@ -134,7 +160,7 @@ impl AlertRow {
         let mut states: Vec<_> = self.channels.iter().map(|row| row.state.as_str()).collect();
         states.sort_unstable();
         states.dedup();
-        if self.snoozed_until.is_some_and(|until| until > self.seen_at) {
+        if self.snooze.as_ref().is_some_and(|snooze| snooze.is_active(self.seen_at)) {
             states.push("snoozed");
         }
         states.join(", ")
@@ -175,9 +201,19 @@ pub(super) fn table(list: &AlertList, style: &RenderOptions) -> String {
     page.into_text()
 }
 
-/// One alert with its notifications, for a terminal.
-pub(super) fn details(alert: &AlertRow, style: &RenderOptions) -> String {
+/// Alerts with what to do and their notifications, for a terminal.
+pub(super) fn details(list: &AlertList, style: &RenderOptions) -> String {
     let mut page = TextPage::new(style);
+    for (number, alert) in list.alerts.iter().enumerate() {
+        if number > 0 {
+            page.end();
+        }
+        alert_details(alert, &mut page);
+    }
+    page.into_text()
+}
+
+fn alert_details(alert: &AlertRow, page: &mut TextPage) {
     let subject = &alert.subject;
     let severity = subject.severity.as_str();
     let what = match alert.about {
@@ -187,13 +223,27 @@ pub(super) fn details(alert: &AlertRow, style: &RenderOptions) -> String {
     page.evidence(TextStyle::Bold, 0, what);
     page.end();
     page.entry(INDENT, "alert", alert.id.as_str());
+    let mut groups: Vec<_> = alert.channels.iter().filter_map(|row| row.history.group()).collect();
+    groups.dedup();
+    for group in groups {
+        page.entry(INDENT, "group", &**group);
+    }
     page.entry(INDENT, "about", format!("the {}", alert.about.as_str()));
     page.entry(INDENT, "finding", alert.finding.as_str());
     page.entry(INDENT, "image", subject.image.as_str());
     page.entry(INDENT, "owner", subject.owner.as_deref().unwrap_or(format::NOTHING));
     page.entry(INDENT, "seen", format::instant(alert.seen_at));
-    if let Some(until) = alert.snoozed_until {
-        page.entry(INDENT, "snoozed", format!("until {}", format::instant(until)));
+    if let Some(details) = &alert.details {
+        if let Some(base) = &details.base {
+            page.entry(INDENT, "base", base.as_str());
+        }
+        for reason in &details.reasons {
+            page.entry(INDENT, "reason", format!("{}: {}", reason.code, reason.message));
+        }
+        page.entry(INDENT, "action", details.to_do.as_str());
+    }
+    if let Some(snooze) = &alert.snooze {
+        page.entry(INDENT, "snoozed", snooze_line(snooze));
     }
     for row in &alert.channels {
         page.end();
@@ -205,7 +255,13 @@ pub(super) fn details(alert: &AlertRow, style: &RenderOptions) -> String {
             page.entry(INDENT, "not sent", error.as_str());
         }
     }
-    page.into_text()
+}
+
+/// `until 2026-12-01 00:00 UTC, by alice on 2026-11-20 06:00 UTC: base image is being replaced`.
+fn snooze_line(snooze: &Snooze) -> String {
+    let by = snooze.by.as_ref().map(|by| format!("by {by} ")).unwrap_or_default();
+    let reason = snooze.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("until {}, {by}on {}{reason}", format::instant(snooze.until), format::instant(snooze.at))
 }
 
 fn event_line(event: &AlertEvent) -> String {

@@ -1,6 +1,7 @@
 //! `basewatch alerts`: list, show, snooze and resend alerts.
 
 mod listing;
+mod snooze;
 
 use std::sync::Arc;
 
@@ -10,10 +11,10 @@ use chrono::Utc;
 pub use self::listing::{ALERTS_SCHEMA, AlertList, AlertRow, ChannelRow};
 use crate::{
     app::{Console, ExitStatus, LOCK_WAIT, OutboundClients, latest_report, open_store, output},
-    cli::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, OutputFormat},
+    cli::{AlertArgs, AlertsCommand, AlertsListArgs, OutputFormat},
     config::Settings,
-    notify::{self, AlertKey, Ledger, LedgerSession, select},
-    report::{format, json},
+    notify::{self, Ledger, LedgerSession, select},
+    report::json,
     store::Store,
 };
 
@@ -27,7 +28,7 @@ pub async fn run(settings: &Settings, command: &AlertsCommand, console: Console)
     match command {
         AlertsCommand::List(args) => list(&*store, args, console).await,
         AlertsCommand::Show(args) => show(&*store, args, console).await,
-        AlertsCommand::Snooze(args) => snooze(&store, args).await,
+        AlertsCommand::Snooze(args) => snooze::snooze(&store, args).await,
         AlertsCommand::Resend(args) => {
             let session = open_session(&store, "alerts resend").await?;
             let sent = resend(settings, &*store, &outbound, args, &session).await;
@@ -53,44 +54,17 @@ async fn list(store: &dyn Store, args: &AlertsListArgs, console: Console) -> Res
 
 async fn show(store: &dyn Store, args: &AlertArgs, console: Console) -> Result<ExitStatus> {
     let ledger = ledger(store).await?;
-    let key = find(&ledger, &args.id)?;
-    let mut list = AlertList::from_ledger(&ledger);
-    list.alerts.retain(|alert| alert.finding == key.finding && alert.about == key.about);
+    let keys = notify::find(&ledger, &args.alert)?;
+    let mut list = AlertList::select(&ledger, |key, _| keys.contains(key));
+    match latest_report(store).await {
+        Ok(Some(report)) => list.add_details(&report),
+        Ok(None) => {}
+        Err(error) => output::print_stderr(&format!("the last report cannot be read: {error}")),
+    }
     output::print(&match args.format {
         OutputFormat::Json => json::render(&list),
-        OutputFormat::Table => list.alerts.iter().map(|alert| listing::details(alert, &console.style())).collect(),
+        OutputFormat::Table => listing::details(&list, &console.style()),
     })?;
-    Ok(ExitStatus::Clean)
-}
-
-async fn snooze(store: &Arc<dyn Store>, args: &AlertsSnoozeArgs) -> Result<ExitStatus> {
-    let session = open_session(store, "alerts snooze").await?;
-    // Snoozing one tag snoozes all tags of the image.
-    let found = session.look(|ledger| {
-        let key = find(ledger, &args.id)?;
-        Ok::<_, anyhow::Error>((select::same_image(ledger, &key), key))
-    });
-    let (keys, key) = found.await?;
-    let until = Some(args.until).filter(|until| *until > Utc::now());
-    let changed = session
-        .change(|ledger| {
-            for key in &keys {
-                ledger.alerts.get_mut(key)?.snoozed_until = until;
-            }
-            Some(ledger.alerts.get(&key)?.subject.name.clone())
-        })
-        .await;
-    session.close().await;
-    let name = changed.context("the ledger cannot be written")?.unwrap_or_default();
-    let others = match keys.len() {
-        0 | 1 => String::new(),
-        count => format!(" and {} of the same image", format::count(count as u64 - 1, "tag")),
-    };
-    let alert = format!("the alert about the {} of {name}{others}", key.about.as_str());
-    output::print_stderr(&match until {
-        Some(until) => format!("{alert} is snoozed until {}, unless it gets worse", format::instant(until)),
-        None => format!("{alert} is no longer snoozed"),
-    });
     Ok(ExitStatus::Clean)
 }
 
@@ -101,15 +75,14 @@ async fn resend(
     args: &AlertArgs,
     session: &LedgerSession,
 ) -> Result<ExitStatus> {
-    let key = session.look(|ledger| find(ledger, &args.id)).await?;
+    let keys = session.look(|ledger| notify::find(ledger, &args.alert)).await?;
     let report = latest_report(store).await.context("the last report cannot be read")?;
     let now = Utc::now();
-    let due = session.change(|ledger| select::resend(ledger, &key, report.as_ref(), &settings.notify, now)).await?;
+    let due = session.change(|ledger| select::resend(ledger, &keys, report.as_ref(), &settings.notify, now)).await?;
     if due == 0 {
-        let AlertKey { finding, about } = &key;
         bail!(
-            "no channel has an open alert about the {} of {finding}: it was resolved, or its channels are no longer configured",
-            about.as_str()
+            "no channel has an open alert {:?}: it was resolved, or its channels are no longer configured",
+            args.alert
         );
     }
     let delivered = notify::deliver(session, &outbound.notifiers, &settings.notify, now).await?;
@@ -136,64 +109,4 @@ async fn open_session(store: &Arc<dyn Store>, holder: &str) -> Result<LedgerSess
 
 async fn ledger(store: &dyn Store) -> Result<Ledger> {
     notify::read(store).await.context("the ledger cannot be used")
-}
-
-/// The key of the alert with the id `id`, a prefix of it, or the id of its finding.
-fn find(ledger: &Ledger, id: &str) -> Result<AlertKey> {
-    let named: Vec<_> = ledger
-        .alerts
-        .iter()
-        .filter(|(key, alert)| key.finding == id || (!id.is_empty() && alert.id.starts_with(id)))
-        .map(|(key, alert)| (key, alert.id.as_str()))
-        .collect();
-    match named.as_slice() {
-        [(key, _)] => Ok((*key).clone()),
-        [] => bail!("no alert has the id {id:?}: see `basewatch alerts list --all`"),
-        several if several.iter().all(|(key, _)| key.finding == id) => {
-            let ids: Vec<_> =
-                several.iter().map(|(key, alert)| format!("{alert} about the {}", key.about.as_str())).collect();
-            bail!("the finding {id:?} has {} alerts: specify {}", several.len(), ids.join(" or "))
-        }
-        several => {
-            let ids: Vec<_> = several.iter().take(5).map(|(_, id)| *id).collect();
-            bail!("{id:?} is ambiguous: it is a prefix of {} ids, such as {}", several.len(), ids.join(", "))
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn an_alert_is_found_by_its_id_or_by_a_finding_with_a_single_alert() {
-        let alert = |id: &str| {
-            json!({
-                "id": id, "seen_at": "2026-11-20T06:00:00Z",
-                "subject": {
-                    "name": "orders", "kind": "lambda", "image": "orders:1", "repository": "orders", "verdict": "stale",
-                    "severity": "high", "action": "rebuild",
-                },
-            })
-        };
-        let ledger = json!({ "alerts": {
-            "lambda:a": alert("11aa"), "lambda:b": alert("22bb"), "workload:lambda:b": alert("22cc"),
-        } });
-        let ledger: Ledger = serde_json::from_value(ledger).unwrap();
-        let found = |id: &str| find(&ledger, id).map(|key| key.to_string()).map_err(|error| error.to_string());
-        for (id, key) in
-            [("11", "lambda:a"), ("lambda:a", "lambda:a"), ("22b", "lambda:b"), ("22cc", "workload:lambda:b")]
-        {
-            assert_eq!(found(id).as_deref(), Ok(key), "{id}");
-        }
-        let both = found("lambda:b").unwrap_err();
-        assert_eq!(
-            both,
-            "the finding \"lambda:b\" has 2 alerts: specify 22bb about the base or 22cc about the workload"
-        );
-        assert!(found("22").unwrap_err().contains("a prefix of 2 ids"));
-        assert!(found("").unwrap_err().contains("no alert has the id"));
-    }
 }

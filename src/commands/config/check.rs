@@ -1,4 +1,4 @@
-//! `basewatch config check`: validates the configuration and shows what it would audit.
+//! `basewatch config check`: validates the configuration, shows what it would audit, and tries what it names.
 
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::bail;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    app::{ExitStatus, loaded, output::print},
+    app::{CheckOutcome, ExitStatus, OnlineCheck, check_online, loaded, output::print},
     aws::{AccountSelection, AccountSettings},
     cli::ConfigCheckArgs,
     config::{CliOverrides, EnvironmentVariables, Settings, candidates},
@@ -15,6 +15,7 @@ use crate::{
     inventory::{EcrSettings, ImageSource, OwnerSettings, RegionSelection, Selector, TagPattern},
     judge::{Exemption, Policy},
     notify::{run_health::RunHealth, self_monitor::addressed},
+    report::sanitize,
     resolve::ReleaseHold,
     schedule::Timetable,
 };
@@ -36,7 +37,34 @@ pub async fn check(
     let now = Utc::now();
     let runs = if loaded.is_served { runs(&loaded.settings.serve.timetable, now) } else { String::new() };
     print(&format!("{} is valid\n{}{runs}", file.display(), summary(&loaded.settings, now)))?;
-    Ok(ExitStatus::Clean)
+    if !args.online {
+        return Ok(ExitStatus::Clean);
+    }
+    let checks = check_online(&loaded.settings).await?;
+    print(&online(&checks))?;
+    let has_failed = checks.iter().any(|check| matches!(check.outcome, CheckOutcome::Failed(_)));
+    Ok(if has_failed { ExitStatus::CannotStart } else { ExitStatus::Clean })
+}
+
+/// A line for each check, and the counts.
+fn online(checks: &[OnlineCheck]) -> String {
+    let mut text = "\n".to_owned();
+    let mut counts = [(0, "passed"), (0, "failed"), (0, "not checked")];
+    for OnlineCheck { what, outcome } in checks {
+        let (kind, title, why) = match outcome {
+            CheckOutcome::Passed => (0, "ok", None),
+            CheckOutcome::Failed(why) => (1, "failed", Some(why)),
+            CheckOutcome::Unchecked(why) => (2, "not checked", Some(why)),
+        };
+        counts[kind].0 += 1;
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {title:<11}  {}", sanitize(&format!("{what}{why}")));
+    }
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let counts: Vec<_> = counts.collect();
+    let counts = if counts.is_empty() { "nothing to check".to_owned() } else { counts.join(", ") };
+    text + &counts + "\n"
 }
 
 /// Summarizes the settings.

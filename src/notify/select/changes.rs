@@ -48,14 +48,7 @@ impl AlertChange<'_> {
             EventKind::Escalated => history.severity = self.severity,
             EventKind::Reminded | EventKind::Resolved => {}
         }
-        history.push(AlertEvent {
-            kind: self.kind,
-            severity: history.severity,
-            due_at: now,
-            sent_at: Some(now),
-            message_id: None,
-            dedup_key: "".into(),
-        });
+        history.push(AlertEvent { sent_at: Some(now), ..AlertEvent::new(self.kind, history.severity, now) });
     }
 }
 
@@ -120,7 +113,7 @@ fn change<'a>(
     let open = history.filter(|history| history.is_open());
     let is_for = channel.is_for(finding.deployment.owner.as_deref());
     let is_bad = severity >= threshold(channel, settings);
-    let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
+    let is_snoozed = alert.is_snoozed(now);
     let new = |kind| AlertChange {
         kind,
         key: aspect.key(),

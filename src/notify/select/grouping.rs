@@ -3,18 +3,19 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Ledger, MessageContext, NotificationChannel, NotificationContext, NotifySettings, changes::AlertChange,
-    images::ImageKey,
+    group_ids::ParagraphAlerts, images::ImageKey,
 };
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{AlertItem, AlertKey, AlertSubject, ChannelKind, EventKind, Message, MessageKind, SCHEMA},
+    notify::{AlertItem, AlertKey, AlertSubject, ChannelKind, EventKind, Message, MessageKind, SCHEMA, cause},
     rebuild,
 };
 
@@ -23,7 +24,10 @@ const MAX_NAMES: usize = 100;
 
 type OwnerChanges<'a> = (Option<String>, Vec<AlertChange<'a>>);
 
-/// The messages about `changes`, each with the keys of its alerts: one per owner, or a single one for a backlog.
+/// A message with the keys of its alerts, each with the id of its group, if it has one.
+pub(super) type PlannedMessage = (Message, Vec<(AlertKey, Option<Arc<str>>)>);
+
+/// The messages about `changes`: one per owner, or a single one for a backlog.
 pub(super) fn messages(
     changes: Vec<AlertChange<'_>>,
     channel: &NotificationChannel,
@@ -31,7 +35,7 @@ pub(super) fn messages(
     message_context: MessageContext<'_>,
     settings: &NotifySettings,
     is_backlog: bool,
-) -> Vec<(Message, Vec<AlertKey>)> {
+) -> Vec<PlannedMessage> {
     if changes.is_empty() {
         return Vec::new();
     }
@@ -75,7 +79,7 @@ fn message(
     ledger: &Ledger,
     message_context: MessageContext<'_>,
     settings: &NotifySettings,
-) -> (Message, Vec<AlertKey>) {
+) -> PlannedMessage {
     changes.sort_by(|one, other| {
         let age = |change: &AlertChange<'_>| {
             change.finding.and_then(|found| found.base.as_ref()).and_then(|base| base.age_days)
@@ -83,29 +87,43 @@ fn message(
         let rank = |change: &AlertChange<'_>| (change.kind, Reverse(change.severity), Reverse(age(change)));
         rank(one).cmp(&rank(other)).then_with(|| one.key.cmp(&other.key))
     });
-    let keys = changes.iter().map(|change| change.key.clone()).collect();
+    let keys: Vec<_> = changes.iter().map(|change| change.key.clone()).collect();
     let mut message = Message { owner, ..empty(kind, message_context.run_id, message_context.at) };
     message.complete = message_context.complete;
     message.subscription_reason = subscription_reason(channel);
     message.report = message_context.report_location.map(str::to_owned);
     let mut parts = Vec::new();
     let mut owners = BTreeMap::new();
+    let (mut paragraphs, mut listed) = (ParagraphAlerts::default(), Vec::new());
     for group in by_image(changes, ledger) {
         let Some((item, part)) = item(&group, channel, ledger, message_context.at) else { continue };
         parts.push(part);
         *owners.entry(item.owner.clone().unwrap_or_default()).or_default() += 1;
         count(&mut message, &item, group[0].severity);
+        if item.event != EventKind::Resolved {
+            // Also of alerts that are left out below: an id stands for them too.
+            paragraphs.add(cause::fingerprint(&item), group.iter().map(|change| change.key.clone()));
+        }
         if message.items.len() < settings.max_items {
             message.items.push(item);
+            listed.push(group[0].key.clone());
         } else {
             message.left_out += 1;
         }
+    }
+    let groups = paragraphs.group_ids(&channel.id, ledger);
+    for (item, key) in message.items.iter_mut().zip(&listed) {
+        item.group = groups.get(key).map(ToString::to_string);
     }
     if owners.len() > 1 {
         message.owners = owners;
     }
     message.dedup_key = key(&channel.id, parts.into_iter());
-    (message, keys)
+    let alerts = keys.into_iter().map(|key| {
+        let group = groups.get(&key).cloned();
+        (key, group)
+    });
+    (message, alerts.collect())
 }
 
 /// Groups the tags of one image that have the same change, in order of first occurrence.

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    sync::Arc,
 };
 
 use chrono::{DateTime, Duration, Utc};
@@ -11,7 +12,7 @@ use super::{Ledger, NotificationChannel, changes::AlertChange};
 use crate::{
     image::Digest,
     inventory::DeploymentKind,
-    notify::{Alert, AlertEvent, AlertKey, AlertSubject, DeliveryHistory, EventKind},
+    notify::{Alert, AlertEvent, AlertKey, AlertSubject, DeliveryHistory, EventKind, Snooze},
 };
 
 /// How long after a notification about an image further tags of it cause no second one. EventBridge retries an event for a
@@ -41,13 +42,33 @@ impl ImageKey {
     }
 }
 
-/// The alerts about the same image as `key`, one per tag, itself first.
+/// The alerts `keys`, followed by those about other tags of the same images.
 #[must_use]
-pub fn same_image(ledger: &Ledger, key: &AlertKey) -> Vec<AlertKey> {
-    let image = ledger.alerts.get(key).and_then(|alert| ImageKey::from_alert(key, alert));
-    let is_same = |other: &AlertKey, alert: &Alert| other != key && ImageKey::from_alert(other, alert) == image;
-    let others = ledger.alerts.iter().filter(|(other, alert)| image.is_some() && is_same(other, alert));
-    std::iter::once(key.clone()).chain(others.map(|(other, _)| other.clone())).collect()
+pub fn with_other_tags(ledger: &Ledger, keys: &[AlertKey]) -> Vec<AlertKey> {
+    let image = |key: &AlertKey| ImageKey::from_alert(key, ledger.alerts.get(key)?);
+    let images: HashSet<_> = keys.iter().filter_map(image).collect();
+    if images.is_empty() {
+        return keys.to_vec();
+    }
+    let named: HashSet<_> = keys.iter().collect();
+    let is_same = |(key, alert): &(&AlertKey, &Alert)| {
+        !named.contains(key) && ImageKey::from_alert(key, alert).is_some_and(|image| images.contains(&image))
+    };
+    let others = ledger.alerts.iter().filter(is_same).map(|(key, _)| key);
+    keys.iter().chain(others).cloned().collect()
+}
+
+/// Snoozes the alerts `keys` and those about other tags of the same images, or ends their snoozes if there is no `snooze`.
+/// Returns the keys of all of them.
+pub fn snooze(ledger: &mut Ledger, keys: &[AlertKey], snooze: Option<Snooze>) -> Vec<AlertKey> {
+    let keys = with_other_tags(ledger, keys);
+    let snooze = snooze.map(Arc::new);
+    for key in &keys {
+        if let Some(alert) = ledger.alerts.get_mut(key) {
+            alert.snooze.clone_from(&snooze);
+        }
+    }
+    keys
 }
 
 /// Number of events in `changes`. All tags of an image count once.
@@ -94,7 +115,7 @@ fn image_of(change: &AlertChange<'_>, ledger: &Ledger) -> Option<ImageKey> {
 /// The notification about an image under another tag.
 struct NotifiedImage {
     event: AlertEvent,
-    snoozed_until: Option<DateTime<Utc>>,
+    snooze: Option<Arc<Snooze>>,
 }
 
 /// The images that `channel` was notified of within [`SAME_EVENT`].
@@ -107,7 +128,7 @@ fn recently_notified(
         let history = alert.deliveries.get(&channel.id).filter(|history| history.is_open())?;
         let event = history.events.first().filter(|event| event.kind == EventKind::Triggered)?;
         let is_recent = now - event.due_at < SAME_EVENT && !event.dedup_key.is_empty();
-        let image = NotifiedImage { event: event.clone(), snoozed_until: alert.snoozed_until };
+        let image = NotifiedImage { event: event.clone(), snooze: alert.snooze.clone() };
         Some((ImageKey::from_alert(key, alert)?, image)).filter(|_| is_recent)
     });
     notified.collect()
@@ -116,8 +137,8 @@ fn recently_notified(
 /// Records that the message about `known` covers `key` for `channel`, now or once it is delivered.
 fn record(key: &AlertKey, known: &NotifiedImage, channel: &NotificationChannel, ledger: &mut Ledger) {
     let Some(alert) = ledger.alerts.get_mut(key) else { return };
-    let NotifiedImage { event, snoozed_until } = known;
-    alert.snoozed_until = alert.snoozed_until.or(*snoozed_until);
+    let NotifiedImage { event, snooze } = known;
+    alert.snooze = alert.snooze.take().or_else(|| snooze.clone());
     let new = DeliveryHistory { episode: 0, count: 0, severity: event.severity, events: Vec::new() };
     let history = alert.deliveries.get_or_insert(&channel.id, new);
     history.episode += 1;

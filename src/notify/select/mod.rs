@@ -2,6 +2,7 @@
 
 mod absence;
 mod changes;
+mod group_ids;
 mod grouping;
 mod images;
 mod part;
@@ -19,9 +20,12 @@ pub(super) use self::{
 };
 use self::{
     changes::{AlertChange, changes},
-    grouping::messages,
+    grouping::{PlannedMessage, messages},
 };
-pub use self::{images::same_image, part::plan_part};
+pub use self::{
+    images::{snooze, with_other_tags},
+    part::plan_part,
+};
 use super::{
     AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
 };
@@ -126,21 +130,21 @@ fn notify_channel(
         complete: context.report.complete,
         report_location: context.report_location,
     };
-    for (message, alerts) in messages(sent, channel, ledger, message_context, settings, is_backlog) {
-        enqueue(ledger, &channel.id, message, alerts, now);
+    for message in messages(sent, channel, ledger, message_context, settings, is_backlog) {
+        enqueue(ledger, &channel.id, message, now);
     }
 }
 
-/// Records in the outbox of `ledger` a reminder of the alert `key` for every channel on which it is open, with the finding
-/// from `report` or else from the ledger. Covers all tags of an image in ECR. Returns the number of messages.
+/// Records in the outbox of `ledger` a reminder of the alerts `keys` for every channel on which they are open, with the
+/// findings from `report` or else from the ledger. Covers all tags of an image in ECR. Returns the number of messages.
 pub fn resend(
     ledger: &mut Ledger,
-    key: &AlertKey,
+    keys: &[AlertKey],
     report: Option<&Report>,
     settings: &NotifySettings,
     now: DateTime<Utc>,
 ) -> usize {
-    let keys = same_image(ledger, key);
+    let keys = with_other_tags(ledger, keys);
     let report = report.map(Report::with_company_bases);
     let report = report.as_deref();
     let found = |key: &AlertKey| report?.findings.iter().find(|known| known.id == key.finding);
@@ -153,8 +157,8 @@ pub fn resend(
         for change in &again {
             change.record(&channel.id, ledger, now);
         }
-        for (message, alerts) in messages(again, channel, ledger, message_context, settings, false) {
-            enqueue(ledger, &channel.id, message, alerts, now);
+        for message in messages(again, channel, ledger, message_context, settings, false) {
+            enqueue(ledger, &channel.id, message, now);
             count += 1;
             // Someone expects an attempt now, whatever the channel waits for.
             for entry in ledger.outbox.iter_mut().filter(|entry| entry.channel == channel.id) {
@@ -181,14 +185,15 @@ pub fn notify_of_rebuilds(
                 continue;
             }
             let message = grouping::rebuild_message(&of_channel, channel, context, settings.max_items);
-            enqueue(ledger, &channel.id, message, Vec::new(), context.now());
+            enqueue(ledger, &channel.id, (message, Vec::new()), context.now());
         }
     }
 }
 
-/// Adds `message` to the outbox.
-fn enqueue(ledger: &mut Ledger, channel: &str, message: Message, alerts: Vec<AlertKey>, now: DateTime<Utc>) {
+/// Adds a message to the outbox.
+fn enqueue(ledger: &mut Ledger, channel: &str, (message, alerts): PlannedMessage, now: DateTime<Utc>) {
     mark(ledger, channel, &alerts, &message.dedup_key);
+    let alerts = alerts.into_iter().map(|(key, _)| key).collect();
     ledger.outbox.push(OutboxEntry { channel: channel.to_owned(), message, alerts, delivery: DeliveryState::new(now) });
 }
 
@@ -201,13 +206,14 @@ struct MessageContext<'a> {
     report_location: Option<&'a str>,
 }
 
-/// Records which message carries the latest event of each of `alerts`.
-fn mark(ledger: &mut Ledger, channel: &str, alerts: &[AlertKey], key: &str) {
+/// Records which message carries the latest event of each of `alerts`, and in which group.
+fn mark(ledger: &mut Ledger, channel: &str, alerts: &[(AlertKey, Option<Arc<str>>)], key: &str) {
     let key: Arc<str> = key.into();
-    for alert in alerts {
+    for (alert, group) in alerts {
         let history = ledger.alerts.get_mut(alert).and_then(|alert| alert.deliveries.get_mut(channel));
         if let Some(event) = history.and_then(|history| history.events.last_mut()) {
             event.dedup_key.clone_from(&key);
+            event.group.clone_from(group);
             event.sent_at = None;
         }
     }

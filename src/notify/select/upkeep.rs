@@ -48,7 +48,7 @@ fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
         alerting_since: Some(now),
         seen_at: now,
         is_unlisted: false,
-        snoozed_until: None,
+        snooze: None,
         deliveries: ByChannel::default(),
     }
 }
@@ -57,12 +57,11 @@ fn new(aspect: &FindingAspect<'_>, now: DateTime<Utc>) -> Alert {
 pub(super) fn prune(ledger: &mut Ledger, now: DateTime<Utc>) {
     let pending: BTreeSet<_> = ledger.outbox.iter().flat_map(|entry| entry.alerts.iter().cloned()).collect();
     ledger.alerts.retain(|key, alert| {
-        let is_snoozed = alert.snoozed_until.is_some_and(|until| until > now);
         let is_bad = alert.alerting_since.is_some() && alert.subject.severity > Severity::None;
         let is_open = alert.deliveries.values().any(DeliveryHistory::is_open);
         let is_recent = now - alert.seen_at < RETENTION;
         let last_notified_at = alert.deliveries.values().filter_map(DeliveryHistory::last_at).max();
         let is_recently_notified = last_notified_at.is_some_and(|last| now - last < RETENTION);
-        pending.contains(key) || (is_recent && (is_snoozed || is_bad || is_open)) || is_recently_notified
+        pending.contains(key) || (is_recent && (alert.is_snoozed(now) || is_bad || is_open)) || is_recently_notified
     });
 }

@@ -116,8 +116,7 @@ fn record(
         EventKind::Reminded | EventKind::Resolved => {}
     }
     let first_notified_at = known.history.since();
-    let (severity, dedup_key) = (SEVERITY, "".into());
-    known.history.push(AlertEvent { kind, severity, due_at: now, sent_at: None, message_id: None, dedup_key });
+    known.history.push(AlertEvent::new(kind, SEVERITY, now));
     let trouble = if kind == EventKind::Resolved { known.worst } else { trouble };
     let streak = match kind {
         EventKind::Resolved => monitor.last_streak,

@@ -6,7 +6,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use basewatch::{
     image::Digest,
-    notify::{Ledger, LedgerSession},
+    notify::{Ledger, LedgerSession, Snooze},
     store::{self, FolderStore, LATEST, Store, StoredDocument as _, WriteCondition},
 };
 use serde_json::{Value, json};
@@ -75,7 +75,8 @@ async fn changed(count: usize) -> (u64, u64) {
     let held = memory_mib("VmRSS") - before;
     let until = "2027-01-01T00:00:00Z".parse().unwrap();
     let changed = session.change(|ledger| {
-        ledger.alerts.values_mut().next().unwrap().snoozed_until = Some(until);
+        let snooze = Snooze::new(until, until, None, None);
+        ledger.alerts.values_mut().next().unwrap().snooze = Some(Arc::new(snooze));
         ledger.alerts.len()
     });
     assert_eq!(changed.await.unwrap(), count);

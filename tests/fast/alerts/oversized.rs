@@ -1,6 +1,6 @@
 //! A ledger and reports that are too large for one object of the store: they are stored in parts, with all details.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use basewatch::{
     notify,
@@ -88,7 +88,8 @@ async fn unchanged_parts_of_a_ledger_are_not_written_again() {
     let lock = store.lock("a test", std::time::Duration::ZERO).await.unwrap();
     let session = notify::LedgerSession::open(store, lock).await.unwrap();
     let snooze = |ledger: &mut notify::Ledger| {
-        ledger.alerts.values_mut().next().unwrap().snoozed_until = Some(first());
+        let snooze = notify::Snooze::new(first(), first(), None, None);
+        ledger.alerts.values_mut().next().unwrap().snooze = Some(Arc::new(snooze));
     };
     session.change(snooze).await.unwrap();
     session.close().await;

@@ -131,14 +131,20 @@ fn different_events_of_an_image_are_separate_messages() {
 fn snoozing_one_tag_snoozes_the_image_and_resend_covers_all_tags() {
     let mut fleet = Fleet::new();
     fleet.push(&[tag("orders:1", "a", "high"), tag("orders:2", "b", "high")]);
-    let until = Some(fleet.now + Duration::days(20));
+    let until = fleet.now + Duration::days(20);
+    let set = Snooze::new(until, fleet.now, Some("alice"), Some("rebuilt on Monday"));
     let key = fleet.key("orders:1");
-    fleet.ledger.alerts.get_mut(&key).unwrap().snoozed_until = until;
+    assert_eq!(snooze(&mut fleet.ledger, std::slice::from_ref(&key), Some(set.clone())), [key.clone()]);
     fleet.push(&[tag("orders:latest", "a", "high")]);
-    assert_eq!(fleet.ledger.alerts[&fleet.key("orders:latest")].snoozed_until, until);
-    assert_eq!(same_image(&fleet.ledger, &key), [key.clone(), fleet.key("orders:latest")]);
+    let latest = fleet.key("orders:latest");
+    assert_eq!(fleet.ledger.alerts[&latest].snooze.as_deref(), Some(&set), "a tag pushed later");
+    assert_eq!(snooze(&mut fleet.ledger, std::slice::from_ref(&key), None), [key.clone(), latest.clone()]);
+    assert_eq!(fleet.ledger.alerts[&latest].snooze, None);
+    assert_eq!(snooze(&mut fleet.ledger, std::slice::from_ref(&latest), Some(set.clone())), [latest, key.clone()]);
+    assert_eq!(fleet.ledger.alerts[&key].snooze.as_deref(), Some(&set), "every tag of the image");
+    assert!(!fleet.ledger.alerts[&fleet.key("orders:2")].is_snoozed(fleet.now));
     let settings = fleet.settings.clone();
-    assert_eq!(resend(&mut fleet.ledger, &key, None, &settings, fleet.now), 1);
+    assert_eq!(resend(&mut fleet.ledger, &[key], None, &settings, fleet.now), 1);
     let message = &fleet.ledger.outbox.last().unwrap().message;
     assert_eq!(message.items[0].tags, ["1", "latest"]);
 }

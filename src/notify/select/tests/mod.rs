@@ -1,6 +1,7 @@
 //! Planning of notifications over several runs.
 
 mod company_bases;
+mod group_ids;
 mod images;
 mod subjects;
 mod unseen;
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    notify::{AlertEvent, AlertState, ChannelKind, MessageFormat, QuietHours, SnsSettings},
+    notify::{AlertEvent, AlertState, ChannelKind, MessageFormat, QuietHours, Snooze, SnsSettings},
     outbox::DeliveryError,
     report::{ErrorEntry, Finding, Report},
 };
@@ -284,7 +285,8 @@ fn a_snoozed_alert_is_silent_unless_it_escalates() {
     let mut fleet = Fleet::new();
     fleet.set("orders", "medium").run();
     let until = fleet.now + Duration::days(20);
-    fleet.ledger.alerts.values_mut().next().unwrap().snoozed_until = Some(until);
+    let key = fleet.ledger.alerts.keys().next().unwrap().clone();
+    snooze(&mut fleet.ledger, &[key], Some(Snooze::new(until, fleet.now, None, None)));
     assert_eq!(fleet.after(8).run(), NOTHING);
     assert_eq!(fleet.after(1).set("orders", "high").run(), ["orders escalated"]);
     assert_eq!(fleet.after(10).run(), NOTHING);
@@ -504,7 +506,7 @@ fn a_resend_ends_the_wait_of_its_channel() {
     };
     fleet.ledger.outbox[0].delivery.failed(&error, fleet.now);
     let (key, settings) = (fleet.ledger.alerts.keys().next().unwrap().clone(), fleet.settings.clone());
-    assert_eq!(resend(&mut fleet.ledger, &key, None, &settings, fleet.now), 1);
+    assert_eq!(resend(&mut fleet.ledger, &[key], None, &settings, fleet.now), 1);
     assert_eq!(fleet.ledger.outbox.len(), 2);
     assert!(fleet.ledger.outbox.iter().all(|entry| entry.delivery.is_ready(fleet.now)));
 }

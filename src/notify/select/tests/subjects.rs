@@ -116,7 +116,8 @@ fn subjects_are_snoozed_and_exempted_independently_and_a_deleted_deployment_reso
     let mut fleet = Fleet::new();
     fleet.put(lost("orders", "high")).subjects();
     let key = AlertKey::new(&fleet.findings[0].id, AlertSubject::Workload);
-    fleet.ledger.alerts.get_mut(&key).unwrap().snoozed_until = Some(fleet.now + Duration::days(20));
+    let until = fleet.now + Duration::days(20);
+    snooze(&mut fleet.ledger, &[key], Some(Snooze::new(until, fleet.now, None, None)));
     assert_eq!(fleet.after(7).subjects(), ["orders base reminded"]);
     let mut exempted = lost("orders", "high");
     exempted.subjects.as_mut().unwrap().base.exempted = true;
