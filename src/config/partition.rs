@@ -32,19 +32,16 @@ impl Settings {
     pub fn topic_arns(&self) -> impl Iterator<Item = &Arn> {
         self.notify.channels.iter().filter_map(|channel| match &channel.kind {
             ChannelKind::Sns(topic) => Some(&topic.topic_arn),
-            ChannelKind::Webhook(_) => None,
+            _ => None,
         })
     }
 
     /// The ARNs of the secrets in AWS Secrets Manager, without the `#KEY` suffix.
     pub fn secret_arns(&self) -> impl Iterator<Item = &Arn> {
-        let webhooks = self.notify.channels.iter().filter_map(|channel| match &channel.kind {
-            ChannelKind::Webhook(webhook) => webhook.secret.as_ref(),
-            ChannelKind::Sns(_) => None,
-        });
+        let channels = self.notify.channels.iter().flat_map(|channel| channel.kind.secrets());
         let rebuilds = self.rebuild.rules.iter().filter_map(|rule| rule.secret.as_ref());
         let watch = self.watch.heartbeat.iter().chain(&self.watch.heartbeat_fail);
-        webhooks.chain(rebuilds).chain(watch).chain(&self.serve.token).filter_map(|source| match source {
+        channels.chain(rebuilds).chain(watch).chain(&self.serve.token).filter_map(|source| match source {
             SecretSource::SecretsManager { arn, .. } => Some(arn),
             SecretSource::Here(_) => None,
         })

@@ -1,6 +1,9 @@
 //! Grouping of items with the same text: fifteen functions on one base are one paragraph.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
 
 use super::AlertItem;
 use crate::judge::Action;
@@ -17,6 +20,13 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a AlertItem>) -> Ve
         }
     }
     groups
+}
+
+/// A hash of what [`by_cause`] groups by, to count items that are not kept.
+pub(super) fn cause_hash(item: &AlertItem) -> u64 {
+    let mut hash = DefaultHasher::new();
+    cause(item).hash(&mut hash);
+    hash.finish()
 }
 
 /// Everything a message says about an item except its name and location.

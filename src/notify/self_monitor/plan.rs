@@ -9,8 +9,8 @@ use super::{
 use crate::{
     judge::Severity,
     notify::{
-        AlertEvent, ChannelKind, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings,
-        OutboxEntry, SelfMonitorFields,
+        AlertEvent, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
+        SelfMonitorFields,
         run_health::RunHealth,
         select::{blank_message, is_reminder_due, message_key, threshold},
     },
@@ -27,7 +27,7 @@ pub fn addressed<'a>(
     settings: &'a NotifySettings,
     monitor_settings: &SelfMonitorSettings,
 ) -> Vec<&'a NotificationChannel> {
-    let channels = || settings.channels.iter();
+    let channels = || settings.channels.iter().filter(|channel| channel.kind.can_report_runs());
     if !monitor_settings.channels.is_empty() {
         return channels().filter(|channel| monitor_settings.channels.contains(&channel.id)).collect();
     }
@@ -153,10 +153,7 @@ fn message(
     now: DateTime<Utc>,
 ) -> Message {
     let is_over = fields.event == EventKind::Resolved;
-    let what = match channel.kind {
-        ChannelKind::Sns(_) => "this topic",
-        ChannelKind::Webhook(_) => "this webhook",
-    };
+    let what = channel.kind.recipient();
     let mut message = blank_message(MessageKind::Watch, run_id, now);
     message.complete = is_over;
     message.subscription_reason = format!("{what} is subscribed to self-monitoring");

@@ -99,13 +99,7 @@ impl Fleet {
 
 fn channel(id: &str) -> NotificationChannel {
     let topic = SnsSettings { topic_arn: TOPIC.parse().unwrap(), format: MessageFormat::Text, formats: [].into() };
-    NotificationChannel {
-        id: id.to_owned(),
-        owners: Vec::new(),
-        threshold: None,
-        resolved: true,
-        kind: ChannelKind::Sns(topic),
-    }
+    NotificationChannel::new(id.to_owned(), ChannelKind::Sns(topic))
 }
 
 fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {
