@@ -26,10 +26,11 @@ use crate::{
     secret::Secret,
 };
 
-/// Timeout of one reply of the server. RFC 5321, section 4.5.3.2, allows minutes, which a run does not have.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Timeout of one mail, from the connection to the last reply.
-const MAIL_TIMEOUT: Duration = Duration::from_mins(2);
+/// Timeout of opening a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout of one mail, from the connection to the last reply. RFC 5321, section 4.5.3.2, allows minutes for each reply,
+/// which a run does not have.
+const MAIL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Client of a mail channel.
 #[derive(Debug)]
@@ -37,13 +38,20 @@ pub struct EmailNotifier {
     id: String,
     settings: EmailSettings,
     aws: Arc<Aws>,
+    timeout: Duration,
 }
 
 impl EmailNotifier {
     /// The channel with the ledger id `id`. A password in Secrets Manager is fetched with the first message.
     #[must_use]
     pub fn new(id: String, settings: EmailSettings, aws: Arc<Aws>) -> Self {
-        Self { id, settings, aws }
+        Self { id, settings, aws, timeout: MAIL_TIMEOUT }
+    }
+
+    /// With another timeout of one mail.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 
     async fn one(&self, message: &Message) -> DeliveryOutcome {
@@ -54,12 +62,12 @@ impl EmailNotifier {
         let mail = self.mail(message).map_err(DeliveryError::for_entry)?;
         let transport = self.transport(password.as_ref())?;
         let server = &self.settings.host;
-        match tokio::time::timeout(MAIL_TIMEOUT, transport.send(mail)).await {
+        match tokio::time::timeout(self.timeout, transport.send(mail)).await {
             Ok(Ok(_)) => Ok(DeliveryReceipt { message_id: Some(self.mail_id(&message.dedup_key)) }),
             Ok(Err(error)) => Err(refusal::of_mail(server, &error, password.as_ref())),
             Err(_) => Err(DeliveryError {
                 may_have_arrived: true,
-                ..DeliveryError::for_target(format!("{server} did not answer within {} s", MAIL_TIMEOUT.as_secs()))
+                ..DeliveryError::for_target(format!("{server} did not answer within {} s", self.timeout.as_secs()))
             }),
         }
     }
@@ -77,7 +85,7 @@ impl EmailNotifier {
         };
         let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host);
         let hello = ClientId::Domain(self.settings.from.email.domain().to_owned());
-        let builder = builder.port(*port).tls(tls).timeout(Some(REPLY_TIMEOUT)).hello_name(hello);
+        let builder = builder.port(*port).tls(tls).timeout(Some(CONNECT_TIMEOUT)).hello_name(hello);
         Ok(match (login, password) {
             (Some(login), Some(password)) => {
                 builder.credentials(Credentials::new(login.user.clone(), password.reveal().to_owned())).build()

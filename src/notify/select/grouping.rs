@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use super::{
     Ledger, MessageContext, NotificationChannel, NotificationContext, NotifySettings, changes::AlertChange,
@@ -177,7 +177,7 @@ fn item(
     );
     item.previous_severity = first.previous_severity;
     item.ended.clone_from(&first.ended);
-    item.first_notified_at = since;
+    item.first_notified_at = since.map(|since| since.trunc_subsecs(0));
     if group.len() > 1 {
         let images = group.iter().filter_map(|change| ledger.alerts.get(&change.key));
         item.tags = images.filter_map(|alert| alert.subject.image.reference()?.tag.clone()).collect();
@@ -251,7 +251,8 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
         dedup_key: String::new(),
         kind,
         run_id: run_id.to_owned(),
-        at: now,
+        // Receivers have no use for nanoseconds, and some cannot read them.
+        at: now.trunc_subsecs(0),
         complete: true,
         owner: None,
         subscription_reason: String::new(),

@@ -1,6 +1,6 @@
 //! Self-monitoring alerts: which channels receive which, from the state of past runs. Reads no clock and does no I/O.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 
 use super::{
     SEVERITY, SelfMonitorSettings,
@@ -128,10 +128,10 @@ fn record(
         event: kind,
         trouble,
         runs,
-        since,
-        first_notified_at,
-        last_good_at: monitor.last_good_at,
-        last_report_at: monitor.last_report_at,
+        since: since.trunc_subsecs(0),
+        first_notified_at: first_notified_at.map(|at| at.trunc_subsecs(0)),
+        last_good_at: monitor.last_good_at.map(|at| at.trunc_subsecs(0)),
+        last_report_at: monitor.last_report_at.map(|at| at.trunc_subsecs(0)),
         errors: if kind == EventKind::Resolved { Vec::new() } else { monitor.errors.clone() },
         errors_left_out: if kind == EventKind::Resolved { 0 } else { monitor.errors_left_out },
     })

@@ -3,6 +3,7 @@
 mod company_bases;
 mod images;
 mod subjects;
+mod summaries;
 mod unseen;
 
 use chrono::{DateTime, Duration, Utc};
