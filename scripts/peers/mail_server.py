@@ -22,7 +22,9 @@ NUMBERS = itertools.count()
 def authenticate(server, session, envelope, mechanism, auth_data):
     """Accepts the one login."""
     expected = LoginPassword(USER.encode(), PASSWORD.encode())
-    return AuthResult(success=isinstance(auth_data, LoginPassword) and auth_data == expected)
+    is_expected = isinstance(auth_data, LoginPassword) and auth_data == expected
+    # What is not handled is answered with 535.
+    return AuthResult(success=is_expected, handled=is_expected)
 
 
 class Mailbox:
@@ -46,7 +48,8 @@ class Mailbox:
 
     async def handle_DATA(self, server, session, envelope):
         """Stores the mail."""
-        head = f"X-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\nX-Is-Encrypted: {session.ssl is not None}\r\n"
+        is_encrypted = server.transport.get_extra_info("sslcontext") is not None
+        head = f"X-Envelope-To: {', '.join(envelope.rcpt_tos)}\r\nX-Is-Encrypted: {is_encrypted}\r\n"
         file = pathlib.Path(FOLDER) / f"{next(NUMBERS):03}.eml"
         file.write_bytes(head.encode() + envelope.content)
         return "250 2.0.0 accepted"
@@ -62,8 +65,9 @@ def context():
 async def main():
     """Serves until it is ended."""
     is_wrapped = len(TLS) == 3
-    options = {"authenticator": authenticate, "auth_required": bool(TLS), "auth_require_tls": bool(TLS) and not is_wrapped}
-    if TLS and not is_wrapped:
+    is_starttls = bool(TLS) and not is_wrapped
+    options = {"authenticator": authenticate, "auth_required": bool(TLS), "auth_require_tls": is_starttls}
+    if is_starttls:
         options |= {"tls_context": context(), "require_starttls": True}
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(Mailbox(), hostname="localhost", **options),

@@ -2,7 +2,7 @@
 
 use super::{
     AlertItem, EventKind, Message, MessageKind, TextFormatter,
-    cause::by_cause,
+    cause::{by_cause, left_out},
     chatbot::{cut, overview},
     phrases, run_health_texts,
 };
@@ -67,7 +67,7 @@ impl MessageCard {
         let snooze = phrases::snooze(message, code);
         closing.extend(snooze.map(|command| format!("To snooze an alert for a week, unless it escalates: {command}")));
         closing.push(format!("You receive this because {}.", prose(&message.subscription_reason)));
-        let left_out = phrases::left_out(message, &message.items);
+        let left_out = left_out(message, &message.items);
         let more = (left_out > 0).then(|| format!("… and {left_out} more: {}", phrases::whole_list(message, code)));
         Self {
             title: cut(title, TITLE_CHARS),

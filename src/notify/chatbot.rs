@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{
-    AlertItem, EventKind, Message, MessageKind, TextFormatter, cause::by_cause, fitting::fitting, phrases,
-    run_health_texts,
+    AlertItem, EventKind, Message, MessageKind, TextFormatter,
+    cause::{by_cause, left_out},
+    fitting::fitting,
+    phrases, run_health_texts,
 };
 use crate::{
     image::{Arn, Digest},
@@ -122,7 +124,7 @@ fn description(message: &Message) -> String {
             lines.push(paragraph);
         }
     }
-    let left_out = phrases::left_out(message, shown);
+    let left_out = left_out(message, shown);
     if left_out > 0 {
         lines.push(cut(format!("… and {left_out} more: {}", phrases::whole_list(message, code)), LINE_CHARS));
     }

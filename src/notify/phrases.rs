@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    AlertItem, AlertSubject, EventKind, Message, MessageKind, TextFormatter, cause::by_cause, run_health_texts,
+    AlertItem, AlertSubject, EventKind, Message, MessageKind, TextFormatter, cause::unlisted, run_health_texts,
 };
 use crate::{
     inventory::DeploymentKind,
@@ -33,10 +33,10 @@ pub(super) fn headline(message: &Message) -> String {
             let resolved = message.resolved_count();
             match (open(message), message.items.first()) {
                 (0, _) => format!("{} resolved", format::count(resolved, "deployment")),
-                (1, Some(item)) if item.event != EventKind::Resolved && resolved == 0 => single(item),
-                (1, Some(item)) if item.event != EventKind::Resolved => {
-                    format!("{}, {resolved} resolved", single(item))
-                }
+                (1, Some(item)) if item.event != EventKind::Resolved => match resolved {
+                    0 => single(item),
+                    resolved => format!("{}, {resolved} resolved", single(item)),
+                },
                 _ => format!("{}: {}{}", events(message), subjects(message), worst(message)),
             }
         }
@@ -337,20 +337,6 @@ fn images(group: &[&AlertItem], copyable: TextFormatter) -> (String, &'static st
     let more = if count > names.len() { format!(" and {} more", count - names.len()) } else { String::new() };
     let images = names.into_iter().map(copyable).collect::<Vec<_>>().join(", ");
     (format!("{images}{more}"), if count == 1 { "it" } else { "them" })
-}
-
-/// Number of alerts of `message` that no paragraph mentions if the items `listed` have one. Paragraphs count those that are
-/// left out and share their cause.
-pub(super) fn left_out<'a>(message: &'a Message, listed: impl IntoIterator<Item = &'a AlertItem>) -> u64 {
-    let groups = by_cause(listed);
-    let mentioned: u64 = groups.iter().map(|group| group.len() as u64 + unlisted(group)).sum();
-    message.left_out.saturating_add(message.items.len() as u64).saturating_sub(mentioned)
-}
-
-/// Number of alerts like those of `group` that are left out of the message.
-fn unlisted(group: &[&AlertItem]) -> u64 {
-    let size = group.first().and_then(|item| item.group_size).unwrap_or_default();
-    size.saturating_sub(group.len() as u64)
 }
 
 /// The command that lists all open alerts.

@@ -6,7 +6,7 @@ use textwrap::{Options, WordSeparator, WordSplitter::NoHyphenation};
 
 use super::{
     AlertItem, EventKind, Message, MessageKind,
-    cause::by_cause,
+    cause::{by_cause, left_out},
     fitting::fitting,
     phrases::{self, clean},
     run_health_texts,
@@ -59,7 +59,7 @@ fn page(message: &Message) -> String {
     for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
         listed.extend(section(message, event, &mut lines));
     }
-    let left_out = phrases::left_out(message, listed);
+    let left_out = left_out(message, listed);
     if left_out > 0 {
         lines.push(String::new());
         let more = format!("… and {left_out} more: {}", phrases::whole_list(message, clean));

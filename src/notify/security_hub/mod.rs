@@ -48,9 +48,9 @@ impl SecurityHubNotifier {
     async fn import(&self, scope: &FindingScope, messages: &[&Message]) -> Vec<DeliveryOutcome> {
         let findings: Vec<_> = messages.iter().map(|message| finding::finding(message, scope)).collect();
         match self.import_all(scope, &findings).await {
-            Ok(rejected) => findings.iter().map(|finding| outcome(finding, &rejected)).collect(),
+            Ok(rejected) => findings.iter().map(|finding| outcome(scope, finding, &rejected)).collect(),
             // One account without Security Hub must not hold up the others.
-            Err(error) => vec![Err(refusal(scope, error)); findings.len()],
+            Err(error) => vec![Err(refusal(scope, &error)); findings.len()],
         }
     }
 
@@ -62,28 +62,32 @@ impl SecurityHubNotifier {
 }
 
 /// The outcome of `finding` in a call that rejected some.
-fn outcome(finding: &Value, rejected: &[RejectedFinding]) -> DeliveryOutcome {
+fn outcome(scope: &FindingScope, finding: &Value, rejected: &[RejectedFinding]) -> DeliveryOutcome {
     let id = finding["Id"].as_str().unwrap_or_default();
     match rejected.iter().find(|rejected| rejected.id == id) {
         None => Ok(DeliveryReceipt { message_id: Some(id.to_owned()) }),
         Some(RejectedFinding { error_code, error_message, .. }) => {
             let why = format!("Security Hub rejected {id}: {error_code}: {error_message}");
-            Err(DeliveryError::for_entry(sanitize(&why).into_owned()))
+            Err(DeliveryError::for_entry(sanitize(&format!("{why}{}", advice(scope, error_code))).into_owned()))
         }
     }
 }
 
-fn refusal(scope: &FindingScope, error: AwsError) -> DeliveryError {
-    let advice = match &error.message {
-        why if why.contains("not subscribed") || why.contains("InvalidAccessException") => {
-            format!("; enable Security Hub in account {}, region {}", scope.account, scope.region)
-        }
-        why if why.contains("AccessDenied") => {
-            format!("; allow securityhub:BatchImportFindings in account {}: see basewatch config iam", scope.account)
-        }
-        _ => String::new(),
-    };
-    DeliveryError::for_entry(format!("{}{advice}", error.message))
+fn refusal(scope: &FindingScope, error: &AwsError) -> DeliveryError {
+    DeliveryError::for_entry(format!("{}{}", error.message, advice(scope, &error.message)))
+}
+
+/// What to do about an error that contains the code `why`
+/// (<https://docs.aws.amazon.com/securityhub/latest/userguide/finding-update-batchimportfindings.html>).
+fn advice(scope: &FindingScope, why: &str) -> String {
+    let FindingScope { account, region } = scope;
+    if why.contains("InvalidAccess") {
+        return format!("; enable Security Hub in account {account}, region {region}");
+    }
+    if why.contains("AccessDenied") {
+        return format!("; allow securityhub:BatchImportFindings in account {account}: see basewatch config iam");
+    }
+    String::new()
 }
 
 impl DeliveryTarget<Message> for SecurityHubNotifier {

@@ -86,7 +86,7 @@ impl WebhookNotifier {
                 Ok(("application/json", body))
             }
             WebhookBody::Preset(preset) => {
-                Ok(("application/json", preset::body(*preset, message, &self.id, secret.map(Secret::reveal))))
+                Ok((preset::CONTENT_TYPE, preset::body(*preset, message, &self.id, secret.map(Secret::reveal))))
             }
         }
     }

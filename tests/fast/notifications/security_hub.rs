@@ -150,14 +150,17 @@ async fn each_account_and_region_gets_its_findings_in_one_signed_call() {
 #[tokio::test]
 async fn a_rejected_finding_is_retried_alone() {
     let server = Toxic::start(|request| {
-        let rejected = json!({ "Id": findings(request)[1]["Id"], "ErrorCode": "InvalidInput", "ErrorMessage": "no" });
+        let rejected = json!({ "Id": findings(request)[1]["Id"], "ErrorCode": "InvalidAccess", "ErrorMessage": "no" });
         Reply::json(&json!({ "FailedCount": 1, "SuccessCount": 2, "FailedFindings": [rejected] }))
     });
     let messages = ["orders", "cart", "index"].map(|name| one(messages::stale(name)));
     let outcomes = delivered(&server, &messages).await;
     assert!(outcomes[0].is_ok() && outcomes[2].is_ok(), "{outcomes:?}");
     let error = outcomes[1].as_ref().unwrap_err();
-    assert!(error.is_about_entry && error.why.contains("InvalidInput: no"), "{error:?}");
+    assert!(
+        error.is_about_entry && error.why.contains("InvalidAccess: no; enable Security Hub in account"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

@@ -96,6 +96,8 @@ fn no_message_exceeds_the_limits_of_a_service_and_no_alert_is_omitted_silently()
     for message in all {
         let chars = |text: &Value| text.as_str().unwrap().chars().count();
         let slack = body(WebhookPreset::Slack, &message);
+        let length: usize = texts("", &slack).iter().map(|(_, text)| text.chars().count()).sum();
+        assert!(length <= 13_000, "{length}");
         let blocks = slack["blocks"].as_array().unwrap();
         assert!(blocks.len() <= 50, "{}", blocks.len());
         for block in blocks {
@@ -192,6 +194,7 @@ async fn pagerduty_gets_the_key_in_the_event_and_nothing_shows_it() {
     assert_eq!(receipt.message_id.as_deref(), Some("basewatch alert 1"));
     let request = &server.log()[0];
     let event: Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!(request.header("content-type"), Some("application/json; charset=utf-8"));
     assert_eq!((event["routing_key"].as_str(), request.header("webhook-signature")), (Some(KEY), None));
     // The service repeats the event in its error.
     let echoing = Toxic::start(|request| Reply::new(400, request.body.clone()));

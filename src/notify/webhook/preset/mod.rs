@@ -10,6 +10,10 @@ use serde_json::Value;
 use super::super::{Message, WebhookPreset};
 use crate::{report::json, secret::Secret, webhook::WebhookResponse};
 
+/// The media type of all bodies. Without the character set, Teams converts a body to UTF-16, which counts twice
+/// (<https://stackoverflow.com/questions/78034694>).
+pub(super) const CONTENT_TYPE: &str = "application/json; charset=utf-8";
+
 /// The body of `message` for the service, within its limits. `channel` is the id of the channel, `key` the integration key
 /// of `PagerDuty`.
 pub(super) fn body(preset: WebhookPreset, message: &Message, channel: &str, key: Option<&str>) -> String {

@@ -20,9 +20,9 @@ const MAX_BLOCKS: usize = 50;
 /// Maximum length of the text of a section, in characters
 /// (<https://docs.slack.dev/reference/block-kit/blocks/section-block>).
 const SECTION_CHARS: usize = 3000;
-/// Maximum length of all texts, in characters. Longer messages are truncated
-/// (<https://docs.slack.dev/changelog/2018-truncating-really-long-messages>).
-const MESSAGE_CHARS: usize = 40_000;
+/// Maximum length of all texts, in characters. The documented limit is 40,000, but from about 13,000 on Slack answers
+/// `msg_blocks_too_long` (<https://github.com/slackapi/bolt-js/issues/2509>).
+const MESSAGE_CHARS: usize = 12_000;
 
 /// Slack interprets `&`, `<` and `>` even in code; mentions and links need `<`.
 const MARKUP: CardMarkup = CardMarkup { prose: chatbot::plain, code: chatbot::code };
