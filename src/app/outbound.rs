@@ -8,7 +8,7 @@ use crate::{
     aws::Aws,
     config::Settings,
     http::RequestCounter,
-    notify::{ChannelKind, Notifier, SnsNotifier, WebhookNotifier},
+    notify::{ChannelKind, EmailNotifier, Notifier, SecurityHubNotifier, SnsNotifier, WebhookNotifier},
     webhook::{self, WebhookClient},
 };
 
@@ -40,6 +40,8 @@ impl OutboundClients {
                 ChannelKind::Webhook(webhook) => {
                     Arc::new(WebhookNotifier::new(id.clone(), webhook, Arc::clone(&webhooks), Arc::clone(aws)))
                 }
+                ChannelKind::Email(email) => Arc::new(EmailNotifier::new(id.clone(), email, Arc::clone(aws))),
+                ChannelKind::SecurityHub => Arc::new(SecurityHubNotifier::new(Arc::clone(aws))),
             };
             notifiers.insert(id, notifier);
         }

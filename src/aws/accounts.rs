@@ -275,7 +275,7 @@ impl Aws {
     /// # Errors
     ///
     /// If the request failed temporarily.
-    async fn own_account(&self) -> Result<Option<AccountId>, AwsError> {
+    pub(crate) async fn own_account(&self) -> Result<Option<AccountId>, AwsError> {
         let request = || async {
             let response = self.own().await.sts().get_caller_identity().send().await;
             match response.map_err(|error| AwsError::from_sdk("sts:GetCallerIdentity", &error)) {

@@ -12,6 +12,7 @@ mod probe;
 mod profiles;
 mod referrers;
 mod secrets;
+mod security_hub;
 mod session;
 mod throttling;
 mod variables;
@@ -32,6 +33,7 @@ use tokio::sync::OnceCell;
 pub use accounts::{AccountError, AccountSelection, AccountSessions, AccountSettings, RoleTemplate};
 pub use error::AwsError;
 pub(crate) use lambda::LambdaClient;
+pub(crate) use security_hub::RejectedFinding;
 pub use session::AwsSession;
 pub use variables::unusable_variables;
 

@@ -88,6 +88,15 @@ impl AwsSession {
         &self.config
     }
 
+    pub(super) fn partition(&self) -> AwsPartition {
+        self.partition
+    }
+
+    /// Counts the requests of a client of `service`.
+    pub(super) fn counting(&self, service: &'static str) -> CountingInterceptor {
+        CountingInterceptor::new(service, Arc::clone(&self.requests))
+    }
+
     /// Private ECR in `region`.
     pub(crate) fn ecr(&self, region: &str) -> aws_sdk_ecr::Client {
         get_or_create(&self.clients.ecr, region, || client!(self, region, aws_sdk_ecr, "ecr"))

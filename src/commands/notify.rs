@@ -44,7 +44,7 @@ pub async fn test(settings: &Settings, args: &NotifyTestArgs) -> Result<ExitStat
 fn selected<'a>(settings: &'a Settings, args: &NotifyTestArgs) -> Result<Vec<&'a NotificationChannel>> {
     let channels = &settings.notify.channels;
     if channels.is_empty() {
-        bail!("no notification channel is configured: add [[notify.sns]] or [[notify.webhook]]");
+        bail!("no notification channel is configured: add [[notify.email]], [[notify.webhook]] or [[notify.sns]]");
     }
     let known = || channels.iter().map(|channel| channel.id.as_str()).collect::<Vec<_>>().join(", ");
     for name in &args.channels {

@@ -32,7 +32,7 @@ impl Settings {
     pub fn topic_arns(&self) -> impl Iterator<Item = &Arn> {
         self.notify.channels.iter().filter_map(|channel| match &channel.kind {
             ChannelKind::Sns(topic) => Some(&topic.topic_arn),
-            ChannelKind::Webhook(_) => None,
+            _ => None,
         })
     }
 
@@ -46,12 +46,9 @@ impl Settings {
 
     /// The secrets of channels, build services, heartbeats and `serve`.
     pub fn secret_sources(&self) -> impl Iterator<Item = &SecretSource> {
-        let webhooks = self.notify.channels.iter().filter_map(|channel| match &channel.kind {
-            ChannelKind::Webhook(webhook) => webhook.secret.as_ref(),
-            ChannelKind::Sns(_) => None,
-        });
+        let channels = self.notify.channels.iter().flat_map(|channel| channel.kind.secrets());
         let rebuilds = self.rebuild.rules.iter().filter_map(|rule| rule.secret.as_ref());
         let watch = self.watch.heartbeat.iter().chain(&self.watch.heartbeat_fail);
-        webhooks.chain(rebuilds).chain(watch).chain(&self.serve.token)
+        channels.chain(rebuilds).chain(watch).chain(&self.serve.token)
     }
 }

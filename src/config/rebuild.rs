@@ -9,14 +9,15 @@ use super::{
     check::ConfigValidator,
     notify::{RawSignature, name},
     policy::RawSeverity,
-    secret::{RawSecretSource, source},
+    secret::{RawSecretSource, RawUrl, source, url},
     tree::KeyPath,
-    values::{DurationText, webhook_url},
+    values::DurationText,
 };
 use crate::{
     glob::Glob,
     judge::Severity,
     rebuild::{RebuildPreset, RebuildRule, RebuildSettings, presets},
+    secret::{Secret, SecretSource},
     webhook::SignatureScheme,
 };
 
@@ -48,9 +49,9 @@ pub(super) struct RawRebuild {
     /// The service and the form of the request.
     #[schemars(required)]
     preset: Option<RawPreset>,
-    /// URL of the request. Treated as a secret and never logged.
+    /// URL of the request, or a reference to a secret that holds it, in a variable or file. Never logged.
     #[schemars(required, example = &"https://api.github.com/repos/acme/orders/dispatches")]
-    url: Option<String>,
+    url: Option<RawUrl>,
     /// Token of GitHub, GitLab or TeamCity, or signing secret of a CloudEvent.
     secret: Option<RawSecretSource>,
     /// How a CloudEvent is authenticated.
@@ -124,7 +125,7 @@ fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Opti
         check.refuse(&at.key("repositories"), "is empty: write patterns, as in [\"orders\", \"team-a/*\"]");
     }
     let repositories = check.each(&at.key("repositories"), texts, str::parse::<Glob>);
-    let url = raw.url.as_ref().and_then(|text| check.accept(&at.key("url"), webhook_url(text)));
+    let url = raw.url.as_ref().and_then(|raw| rule_url(raw, &at.key("url"), check));
     let secret = raw.secret.as_ref().and_then(|raw| source(raw, &at.key("secret"), check));
     let name = match &raw.name {
         Some(text) => check.accept(&at.key("name"), name(text)),
@@ -134,7 +135,7 @@ fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Opti
         name: name?,
         repositories,
         preset: raw.preset?.into(),
-        url: url?.1,
+        url: url?,
         secret,
         signature: raw.signature.map(SignatureScheme::from).unwrap_or_default(),
         git_ref: raw.r#ref.clone(),
@@ -142,6 +143,17 @@ fn rule(raw: &RawRebuild, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Opti
         inputs: raw.inputs.clone().unwrap_or_default(),
         template: raw.template.clone(),
     })
+}
+
+/// The URL of a rule, which each preset checks now.
+fn rule_url(raw: &RawUrl, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<Secret> {
+    match url(raw, at, check)?.url {
+        SecretSource::Here(url) => Some(url),
+        SecretSource::SecretsManager { .. } => {
+            let why = "is read before the first run: write { env = \"NAME\" } or { file = \"PATH\" }";
+            check.accept(at, Err(why))
+        }
+    }
 }
 
 impl From<RawPreset> for RebuildPreset {

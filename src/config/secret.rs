@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{check::ConfigValidator, tree::KeyPath};
+use super::{check::ConfigValidator, tree::KeyPath, values::webhook_url};
 use crate::{
     image::{Arn, ArnParts},
     secret::{Secret, SecretSource},
@@ -60,6 +60,38 @@ pub(super) fn source(raw: &RawSecretSource, at: &KeyPath, check: &mut ConfigVali
         (None, None, Some(arn)) => check.accept(&at.key("secretsmanager"), secrets_manager(arn)),
         _ => check.accept(at, Err(format!("needs exactly one source: {HOW} or {{ secretsmanager = \"ARN\" }}"))),
     }
+}
+
+/// A URL, or a reference to a secret that holds it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "a URL, { env = \"NAME\" }, { file = \"PATH\" } or { secretsmanager = \"ARN\" }")]
+pub(super) enum RawUrl {
+    /// The URL itself.
+    Text(String),
+    /// Where it is.
+    Secret(RawSecretSource),
+}
+
+/// The URL of a webhook.
+pub(super) struct SecretUrl {
+    /// The host, with the port if the URL has one; `None` if the URL is read later.
+    pub(super) host: Option<String>,
+    /// Where the URL is.
+    pub(super) url: SecretSource,
+}
+
+/// The URL of a webhook that `raw` holds or refers to. A URL in a variable or file is validated now.
+pub(super) fn url(raw: &RawUrl, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<SecretUrl> {
+    let source = match raw {
+        RawUrl::Text(text) => SecretSource::Here(Secret::new(text.clone())),
+        RawUrl::Secret(raw) => source(raw, at, check)?,
+    };
+    let host = match &source {
+        SecretSource::Here(secret) => Some(check.accept(at, webhook_url(secret.reveal()))?.0),
+        SecretSource::SecretsManager { .. } => None,
+    };
+    Some(SecretUrl { host, url: source })
 }
 
 /// `ARN` or `ARN#KEY`.

@@ -66,9 +66,21 @@ impl ConfigSchema {
         name.map_or(schema, |name| &self.schema["$defs"][name])
     }
 
+    /// The alternative of `schema` that has the type of `value`; `schema` itself if there is none.
+    fn variant<'a>(&'a self, schema: &'a Json, value: &ConfigValue) -> &'a Json {
+        let type_name = match value {
+            ConfigValue::Table(_) => "object",
+            ConfigValue::Text(_) => "string",
+            ConfigValue::Boolean(_) => "boolean",
+            _ => return schema,
+        };
+        let mut variants = schema["anyOf"].as_array().into_iter().flatten().map(|variant| self.target(variant));
+        variants.find(|variant| kind(variant) == type_name).unwrap_or(schema)
+    }
+
     /// Removes what is wrong inside `node`. Returns whether `node` itself matches the schema.
     fn holds(&self, schema: &Json, node: &mut ConfigNode, path: &KeyPath, problems: &mut Vec<ConfigProblem>) -> bool {
-        let target = self.target(schema);
+        let target = self.variant(self.target(schema), &node.value);
         let mut refuse = |message: String| {
             problems.push(ConfigProblem { origin: node.origin.clone(), path: path.clone(), message });
             false
@@ -87,7 +99,7 @@ impl ConfigSchema {
                 }
                 true
             }
-            ("string", ConfigValue::Text(text)) => {
+            ("string", ConfigValue::Text(text)) if target["anyOf"].is_null() => {
                 let allowed_values = allowed_values(target);
                 allowed_values.is_empty() || allowed_values.contains(&text.as_str()) || {
                     let hint = did_you_mean(text, allowed_values.iter().copied());

@@ -168,7 +168,8 @@ fn authority_host(authority: &str) -> Option<&str> {
     (is_named && has_port).then_some(host)
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether `host` is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
     AddressScope::from_host(host) == AddressScope::Loopback
 }
 

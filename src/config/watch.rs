@@ -10,7 +10,7 @@ use super::{
     values::webhook_url,
 };
 use crate::{
-    notify::{NotifySettings, SelfMonitorSettings},
+    notify::{NotificationChannel, NotifySettings, SelfMonitorSettings},
     secret::SecretSource,
 };
 
@@ -36,8 +36,10 @@ pub(super) fn validate(
 ) -> SelfMonitorSettings {
     let channels = raw.channels.as_deref().unwrap_or_default();
     let known = |name: &str| {
-        let is_known = notify.channels.iter().any(|channel| channel.id == name);
-        let why = || format!("{name:?} is not a channel: write the name of a [[notify.sns]] or [[notify.webhook]]");
+        let is_it = |channel: &NotificationChannel| channel.id == name && channel.kind.can_report_runs();
+        let is_known = notify.channels.iter().any(is_it);
+        let why =
+            || format!("{name:?} is not a channel for messages about runs: write the name of a topic, webhook or mail");
         is_known.then(|| name.to_owned()).ok_or_else(why)
     };
     SelfMonitorSettings {

@@ -5,7 +5,7 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use super::AlertItem;
+use super::{AlertItem, Message};
 use crate::judge::Action;
 
 /// Groups items with the same text, in order of first occurrence.
@@ -22,11 +22,25 @@ pub(super) fn by_cause<'a>(items: impl IntoIterator<Item = &'a AlertItem>) -> Ve
     groups
 }
 
-/// A hash that items of one paragraph share.
-pub(super) fn fingerprint(item: &AlertItem) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    cause(item).hash(&mut hasher);
-    hasher.finish()
+/// Number of alerts of `message` that no paragraph mentions if the items `listed` have one. Paragraphs count those that are
+/// left out and share their cause.
+pub(super) fn left_out<'a>(message: &'a Message, listed: impl IntoIterator<Item = &'a AlertItem>) -> u64 {
+    let groups = by_cause(listed);
+    let mentioned: u64 = groups.iter().map(|group| group.len() as u64 + unlisted(group)).sum();
+    message.left_out.saturating_add(message.items.len() as u64).saturating_sub(mentioned)
+}
+
+/// Number of alerts like those of `group` that are left out of the message.
+pub(super) fn unlisted(group: &[&AlertItem]) -> u64 {
+    let size = group.first().and_then(|item| item.group_size).unwrap_or_default();
+    size.saturating_sub(group.len() as u64)
+}
+
+/// A hash of what [`by_cause`] groups by, for items that are not kept.
+pub(super) fn cause_hash(item: &AlertItem) -> u64 {
+    let mut hash = DefaultHasher::new();
+    cause(item).hash(&mut hash);
+    hash.finish()
 }
 
 /// Everything a message says about an item except its name and location.

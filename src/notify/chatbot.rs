@@ -6,7 +6,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{AlertItem, EventKind, Message, MessageKind, cause::by_cause, fitting::fitting, phrases, run_health_texts};
+use super::{
+    AlertItem, EventKind, Message, MessageKind, TextFormatter,
+    cause::{by_cause, left_out},
+    fitting::fitting,
+    phrases, run_health_texts,
+};
 use crate::{
     image::{Arn, Digest},
     judge::Action,
@@ -80,7 +85,7 @@ fn title(message: &Message) -> String {
 }
 
 /// Messages of one owner go into one thread.
-fn thread(message: &Message) -> String {
+pub(super) fn thread(message: &Message) -> String {
     let topic = match message.kind {
         MessageKind::Test => "test",
         MessageKind::Watch => "watch",
@@ -94,7 +99,7 @@ fn thread(message: &Message) -> String {
 fn description(message: &Message) -> String {
     let mut first = vec![plain(&phrases::as_of(message))];
     first.extend(self_monitoring(message));
-    first.extend(overview(message));
+    first.extend(overview(message, plain));
     let mut last = Vec::new();
     if let Some(command) = phrases::snooze(message, code) {
         last.push(format!("To snooze an alert for a week, unless it escalates: {command}"));
@@ -103,7 +108,7 @@ fn description(message: &Message) -> String {
     // Room for the number of omitted items and the report, below.
     let mut room = DESCRIPTION_CHARS - 2 * LINE_CHARS;
     room = room.saturating_sub(first.iter().chain(&last).map(|line| line.chars().count() + 1).sum());
-    let (mut lines, mut shown, mut count) = (first, 0, 0);
+    let (mut lines, mut shown, mut count) = (first, Vec::new(), 0);
     for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
         let mut heading = Some(format!("\n*{}*", phrases::title(message.kind, event)));
         for group in by_cause(message.items.iter().filter(|item| item.event == event)) {
@@ -114,12 +119,12 @@ fn description(message: &Message) -> String {
             }
             room -= needed;
             count += 1;
-            shown += group.len();
+            shown.extend(group);
             lines.extend(heading.take());
             lines.push(paragraph);
         }
     }
-    let left_out = message.left_out.saturating_add((message.items.len() - shown) as u64);
+    let left_out = left_out(message, shown);
     if left_out > 0 {
         lines.push(cut(format!("… and {left_out} more: {}", phrases::whole_list(message, code)), LINE_CHARS));
     }
@@ -140,7 +145,7 @@ fn self_monitoring(message: &Message) -> Vec<String> {
 }
 
 /// A backlog by verdict, and the owners of a message that covers several.
-fn overview(message: &Message) -> Vec<String> {
+pub(super) fn overview(message: &Message, prose: TextFormatter) -> Vec<String> {
     let mut lines = Vec::new();
     if message.kind == MessageKind::Backlog {
         lines.push(format!("By verdict: {}.", phrases::verdicts(message)));
@@ -149,7 +154,7 @@ fn overview(message: &Message) -> Vec<String> {
     if owners.is_empty() {
         return lines;
     }
-    let name = |owner: &str| if owner.is_empty() { "no owner".to_owned() } else { cut(plain(owner), 50) };
+    let name = |owner: &str| if owner.is_empty() { "no owner".to_owned() } else { cut(prose(owner), 50) };
     let mut names: Vec<_> = owners.into_iter().map(|(owner, count)| format!("{} {count}", name(owner))).collect();
     if more > 0 {
         names.push(format!("and {more} more owners"));
@@ -201,13 +206,13 @@ fn keywords(message: &Message) -> Vec<String> {
 
 /// Text from outside as prose without markup: no emphasis, link or mention. Words that could be markup are rendered as code,
 /// which neither Slack nor Teams interprets.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let text = sanitize(text);
     let words = text.split(' ').map(|word| if is_markup(word) { code(word) } else { word.to_owned() });
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn is_markup(word: &str) -> bool {
+pub(super) fn is_markup(word: &str) -> bool {
     let is_inside = |(index, _): (usize, &str)| {
         let is_letter = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
         is_letter(word[..index].chars().next_back()) && is_letter(word[index + 1..].chars().next())
@@ -222,7 +227,7 @@ fn is_markup(word: &str) -> bool {
 
 /// Text from outside as code, which can be copied and is not interpreted. Slack requires `&`, `<` and `>` to be escaped even
 /// there (<https://docs.slack.dev/messaging/formatting-message-text>).
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let mut shown = String::from("`");
     for character in sanitize(text).chars() {
         match character {
@@ -239,7 +244,7 @@ fn code(text: &str) -> String {
 }
 
 /// At most `most` characters of `text`. Cut code is closed.
-fn cut(text: String, most: usize) -> String {
+pub(super) fn cut(text: String, most: usize) -> String {
     if text.chars().count() <= most {
         return text;
     }

@@ -81,6 +81,7 @@ impl AlertItem {
             first_notified_at: None,
             ended: None,
             rebuild: None,
+            group_size: None,
         }
     }
 }

@@ -34,6 +34,9 @@ pub struct Ledger {
     /// When the first notifications of each channel were planned, by id. From then on it is notified of changes.
     #[serde(default)]
     pub channels: BTreeMap<String, DateTime<Utc>>,
+    /// When the last scheduled summary of each channel was due, by id; for a new channel, when it was first seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub summaries: BTreeMap<String, DateTime<Utc>>,
     /// Rebuilds that are due or were requested, by key.
     #[serde(default)]
     pub rebuilds: BTreeMap<String, Rebuild>,
@@ -54,8 +57,13 @@ impl StoredDocument for Ledger {
     }
 
     fn without_entries(&self) -> impl Serialize {
-        let (last_run, channels) = (self.last_run.clone(), self.channels.clone());
-        Self { generation: self.generation, last_run, channels, ..Self::default() }
+        Self {
+            generation: self.generation,
+            last_run: self.last_run.clone(),
+            channels: self.channels.clone(),
+            summaries: self.summaries.clone(),
+            ..Self::default()
+        }
     }
 
     fn add_entry(&mut self, json: &[u8], texts: &mut SharedTexts) -> serde_json::Result<()> {

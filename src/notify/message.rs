@@ -194,6 +194,9 @@ pub struct AlertItem {
     /// The outcome of a rebuild request, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<String>,
+    /// Number of alerts of the message that share its cause, including those that are left out; absent if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_size: Option<u64>,
 }
 
 impl EventKind {

@@ -5,10 +5,12 @@
 mod aspect;
 mod body;
 mod by_channel;
+mod card;
 mod cause;
 mod chatbot;
 mod details;
 mod due_messages;
+mod email;
 mod fitting;
 mod item;
 mod json;
@@ -19,6 +21,7 @@ mod message;
 mod phrases;
 pub mod run_health;
 mod run_health_texts;
+mod security_hub;
 pub mod select;
 pub mod self_monitor;
 mod settings;
@@ -35,16 +38,18 @@ use serde::{Deserialize, Serialize};
 pub use by_channel::ByChannel;
 pub use details::AlertDetails;
 pub use due_messages::{deliver, due};
+pub use email::EmailNotifier;
 pub use ledger::{
     Alert, AlertEvent, AlertState, DeliveryHistory, FindingSnapshot, Ledger, OutboxEntry, RecordedRun, Snooze,
 };
 pub use ledger_session::{LedgerSession, read};
 pub use lookup::{LookupError, find};
 pub use message::{AlertItem, EventKind, Message, MessageKind, SCHEMA, SelfMonitorFields};
+pub use security_hub::SecurityHubNotifier;
 pub use self_monitor::SelfMonitorSettings;
 pub use settings::{
-    ChannelKind, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SnsSettings, WebhookBody,
-    WebhookSettings,
+    ChannelKind, EmailSettings, MessageFormat, NotificationChannel, NotifySettings, QuietHours, SmtpEncryption,
+    SmtpLogin, SnsSettings, SummarySchedule, WebhookBody, WebhookPreset, WebhookSettings,
 };
 pub use shown::shown;
 pub use sns::SnsNotifier;
@@ -65,7 +70,7 @@ pub struct MessagePreview {
     pub body: String,
 }
 
-/// A client of one notification channel: `SnsNotifier` or `WebhookNotifier`.
+/// A client of one notification channel: an SNS topic, a webhook, mail, or Security Hub.
 pub trait Notifier: DeliveryTarget<Message> {
     /// `message` as it would be sent. Sends nothing.
     fn preview(&self, message: &Message) -> MessagePreview;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::{AlertItem, AlertSubject, EventKind, Message, MessageKind, TextFormatter, run_health_texts};
+use super::{
+    AlertItem, AlertSubject, EventKind, Message, MessageKind, TextFormatter, cause::unlisted, run_health_texts,
+};
 use crate::{
     inventory::DeploymentKind,
     judge::{Action, ReasonCode, Severity},
@@ -17,7 +19,7 @@ pub(super) const MAX_NAMES: usize = 8;
 /// Maximum number of repositories named in advice.
 const MAX_REPOSITORIES: usize = 3;
 
-/// The message in a few words, without the owner: `3 deployments on outdated bases (1 critical), 2 resolved`.
+/// The message in a few words, without the owner: `2 new, 34 reminders: deployments on outdated bases (1 critical)`.
 pub(super) fn headline(message: &Message) -> String {
     match message.kind {
         MessageKind::Watch => message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), run_health_texts::headline),
@@ -29,15 +31,13 @@ pub(super) fn headline(message: &Message) -> String {
         MessageKind::Backlog => format!("backlog of {}{}", what(message), worst(message)),
         MessageKind::Findings => {
             let resolved = message.resolved_count();
-            let open = open(message);
-            let affected = match (open, message.items.first()) {
-                (1, Some(item)) if item.event != EventKind::Resolved => single(item),
-                _ => format!("{}{}", what(message), worst(message)),
-            };
-            match (open, resolved) {
-                (0, resolved) => format!("{} resolved", format::count(resolved, "deployment")),
-                (_, 0) => affected,
-                (_, resolved) => format!("{affected}, {resolved} resolved"),
+            match (open(message), message.items.first()) {
+                (0, _) => format!("{} resolved", format::count(resolved, "deployment")),
+                (1, Some(item)) if item.event != EventKind::Resolved => match resolved {
+                    0 => single(item),
+                    resolved => format!("{}, {resolved} resolved", single(item)),
+                },
+                _ => format!("{}: {}{}", events(message), subjects(message), worst(message)),
             }
         }
     }
@@ -57,6 +57,27 @@ fn what(message: &Message) -> String {
     }
 }
 
+/// The open alerts by subject, whose number the events say: `deployments on outdated bases, 2 to restore or repair`.
+fn subjects(message: &Message) -> String {
+    let workloads = message.workload_count();
+    match (open(message).saturating_sub(workloads), workloads) {
+        (_, 0) => "deployments on outdated bases".to_owned(),
+        (0, _) => "deployments to restore or repair".to_owned(),
+        (_, workloads) => format!("deployments on outdated bases, {workloads} to restore or repair"),
+    }
+}
+
+/// The alerts by event: `2 new, 1 worse, 34 reminders, 1 resolved`.
+fn events(message: &Message) -> String {
+    let parts = message.events.iter().map(|(event, count)| match event {
+        EventKind::Triggered => format!("{count} new"),
+        EventKind::Escalated => format!("{count} worse"),
+        EventKind::Reminded => format::count(*count, "reminder"),
+        EventKind::Resolved => format!("{count} resolved"),
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
 /// `orders:live on a base 90 days old (critical, was high)`.
 fn single(item: &AlertItem) -> String {
     let name: String = clean(&name(item)).chars().take(40).collect();
@@ -73,15 +94,13 @@ fn single(item: &AlertItem) -> String {
     format!("{name} {still}{what} ({}{was})", item.severity.as_str())
 }
 
-/// The message in a sentence: `2 new, 1 escalated, 12 still open, 1 resolved (1 critical, 14 high)`.
+/// The message in a sentence: `2 new, 1 worse, 12 reminders, 1 resolved (1 critical, 14 high)`.
 pub(super) fn summary(message: &Message) -> String {
     match message.kind {
         MessageKind::Findings if message.count() <= 1 => headline(message),
         MessageKind::Findings => {
-            let parts: Vec<_> =
-                message.events.iter().map(|(event, count)| format!("{count} {}", word(*event))).collect();
-            let severities = severities(message);
-            if severities.is_empty() { parts.join(", ") } else { format!("{} ({severities})", parts.join(", ")) }
+            let (events, severities) = (events(message), severities(message));
+            if severities.is_empty() { events } else { format!("{events} ({severities})") }
         }
         MessageKind::Backlog => {
             format!("backlog of {} ({})", what(message), severities(message))
@@ -115,15 +134,6 @@ pub(super) fn title(kind: MessageKind, event: EventKind) -> &'static str {
         (_, EventKind::Escalated) => "Escalated",
         (_, EventKind::Reminded) => "Still open",
         (_, EventKind::Resolved) => "Resolved",
-    }
-}
-
-fn word(event: EventKind) -> &'static str {
-    match event {
-        EventKind::Triggered => "new",
-        EventKind::Escalated => "escalated",
-        EventKind::Reminded => "still open",
-        EventKind::Resolved => "resolved",
     }
 }
 
@@ -169,6 +179,10 @@ pub(super) fn locations(group: &[&AlertItem], copyable: TextFormatter) -> String
     let mut locations: Vec<_> = locations.collect();
     if elsewhere > 0 {
         locations.push(format!("and {elsewhere} more elsewhere"));
+    }
+    let unlisted = unlisted(group);
+    if unlisted > 0 {
+        locations.push(format!("and {unlisted} more like {}", if group.len() == 1 { "it" } else { "them" }));
     }
     locations.join(", ")
 }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Datelike as _, NaiveTime, Utc, Weekday};
+use lettre::message::Mailbox;
 
-use crate::{glob::Glob, image::Arn, judge::Severity, secret::SecretSource};
+use crate::{glob::Glob, image::Arn, judge::Severity, schedule::Timetable, secret::SecretSource};
 
 /// Which channels are notified of which findings, and when.
 #[derive(Clone, Debug)]
@@ -87,16 +88,33 @@ pub struct NotificationChannel {
     pub threshold: Option<Severity>,
     /// Whether it is notified of resolved alerts.
     pub resolved: bool,
+    /// When it receives one message about all owners instead of one message for each; `None`: never.
+    pub summary: Option<SummarySchedule>,
     /// Kind and destination.
     pub kind: ChannelKind,
 }
 
 impl NotificationChannel {
+    /// A channel that receives everything, in a message for each owner.
+    #[must_use]
+    pub fn new(id: String, kind: ChannelKind) -> Self {
+        Self { id, owners: Vec::new(), threshold: None, resolved: true, summary: None, kind }
+    }
+
     /// Whether it receives findings of `owner`.
     #[must_use]
     pub fn is_for(&self, owner: Option<&str>) -> bool {
         self.owners.is_empty() || owner.is_some_and(|owner| self.owners.iter().any(|glob| glob.matches(owner)))
     }
+}
+
+/// When a channel receives a summary.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SummarySchedule {
+    /// After each run.
+    EveryRun,
+    /// After the first run that is due by a schedule. Until then, changes wait.
+    Scheduled(Timetable),
 }
 
 /// Kind and destination of a channel.
@@ -106,6 +124,50 @@ pub enum ChannelKind {
     Sns(SnsSettings),
     /// A webhook.
     Webhook(WebhookSettings),
+    /// Mail over SMTP.
+    Email(EmailSettings),
+    /// AWS Security Hub, in the account and region of each deployment.
+    SecurityHub,
+}
+
+impl ChannelKind {
+    /// Whether it stores the state of each alert, so that each message is about one alert: an incident in `PagerDuty` or
+    /// a finding in Security Hub.
+    #[must_use]
+    pub fn tracks_alerts(&self) -> bool {
+        match self {
+            Self::Webhook(webhook) => webhook.body == WebhookBody::Preset(WebhookPreset::PagerDuty),
+            Self::SecurityHub => true,
+            Self::Sns(_) | Self::Email(_) => false,
+        }
+    }
+
+    /// Whether it takes messages about the runs of basewatch, which concern no account.
+    #[must_use]
+    pub fn can_report_runs(&self) -> bool {
+        !matches!(self, Self::SecurityHub)
+    }
+
+    /// What receives the messages, in the words of their last line: `this topic`.
+    #[must_use]
+    pub fn recipient(&self) -> &'static str {
+        match self {
+            Self::Sns(_) => "this topic",
+            Self::Webhook(_) => "this webhook",
+            Self::Email(_) => "this address",
+            Self::SecurityHub => "this account",
+        }
+    }
+
+    /// The secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretSource> {
+        let (url, secret) = match self {
+            Self::Webhook(webhook) => (Some(&webhook.url), webhook.secret.as_ref()),
+            Self::Email(email) => (None, email.login.as_ref().map(|login| &login.password)),
+            Self::Sns(_) | Self::SecurityHub => (None, None),
+        };
+        url.into_iter().chain(secret)
+    }
 }
 
 /// An SNS topic.
@@ -132,10 +194,10 @@ impl SnsSettings {
 #[derive(Clone)]
 pub struct WebhookSettings {
     /// The destination. A secret, because many webhooks are authenticated by their URL alone.
-    pub url: crate::secret::Secret,
+    pub url: SecretSource,
     /// The format of messages.
     pub body: WebhookBody,
-    /// The secret that signs messages.
+    /// The secret that signs messages; for `PagerDuty`, the integration key.
     pub secret: Option<SecretSource>,
     /// How messages are signed.
     pub signature: crate::webhook::SignatureScheme,
@@ -160,6 +222,59 @@ pub enum WebhookBody {
     Format(MessageFormat),
     /// A template over the message. Every value is rendered as JSON.
     Template(String),
+    /// What a service expects.
+    Preset(WebhookPreset),
+}
+
+/// A service with a format of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookPreset {
+    /// An incoming webhook of Slack.
+    Slack,
+    /// A workflow of Microsoft Teams that starts when a webhook request is received.
+    Teams,
+    /// A webhook of a Discord channel.
+    Discord,
+    /// The Events API v2 of `PagerDuty`.
+    PagerDuty,
+}
+
+/// Mail over SMTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailSettings {
+    /// The mail server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How the connection is encrypted.
+    pub encryption: SmtpEncryption,
+    /// The login, if the server requires one.
+    pub login: Option<SmtpLogin>,
+    /// The sender, with or without a display name.
+    pub from: Mailbox,
+    /// The recipients.
+    pub to: Vec<Mailbox>,
+}
+
+/// A login at a mail server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmtpLogin {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: SecretSource,
+}
+
+/// Encryption of a connection to a mail server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SmtpEncryption {
+    /// Required after the greeting (RFC 3207).
+    #[default]
+    StartTls,
+    /// From the first byte (RFC 8314).
+    Tls,
+    /// None; for a mail server on the same machine only.
+    None,
 }
 
 /// Format of a message.

@@ -10,7 +10,7 @@ const TEXT_BYTES: usize = 16 * 1024;
 /// Fields that are absent from the JSON if empty. Templates see them as null.
 const OPTIONAL: [&str; 3] = ["owner", "report", "watch"];
 /// The same for items.
-const OPTIONAL_OF_ITEM: [&str; 17] = [
+const OPTIONAL_OF_ITEM: [&str; 18] = [
     "account",
     "age_days",
     "arn",
@@ -21,6 +21,7 @@ const OPTIONAL_OF_ITEM: [&str; 17] = [
     "ended",
     "first_notified_at",
     "group",
+    "group_size",
     "line",
     "owner",
     "previous_severity",

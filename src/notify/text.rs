@@ -6,7 +6,7 @@ use textwrap::{Options, WordSeparator, WordSplitter::NoHyphenation};
 
 use super::{
     AlertItem, EventKind, Message, MessageKind,
-    cause::by_cause,
+    cause::{by_cause, left_out},
     fitting::fitting,
     phrases::{self, clean},
     run_health_texts,
@@ -60,13 +60,14 @@ fn page(message: &Message) -> String {
     lines.extend(wrapped(&capitalized(&format!("{whose}{}.", phrases::summary(message))), "", ""));
     lines.extend(wrapped(&phrases::as_of(message), "", ""));
     self_monitoring(message, &mut lines);
-    let mut left_out = message.left_out;
+    let mut listed = Vec::new();
     if message.kind == MessageKind::Backlog {
         overview(message, &mut lines);
     }
     for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
-        left_out += section(message, event, &mut lines);
+        listed.extend(section(message, event, &mut lines));
     }
+    let left_out = left_out(message, listed);
     if left_out > 0 {
         lines.push(String::new());
         let more = format!("… and {left_out} more: {}", phrases::whole_list(message, clean));
@@ -127,13 +128,12 @@ fn closing(message: &Message, lines: &mut Vec<String>) {
     lines.extend(wrapped(&format!("You receive this because {}.", clean(&message.subscription_reason)), "", ""));
 }
 
-/// Adds the items of `event`. Returns the number that did not fit.
-fn section(message: &Message, event: EventKind, lines: &mut Vec<String>) -> u64 {
-    let items: Vec<_> = message.items.iter().filter(|item| item.event == event).collect();
-    let most = if message.kind == MessageKind::Backlog { MAX_BACKLOG_ITEMS } else { items.len() };
-    let (shown, rest) = items.split_at(most.min(items.len()));
+/// Adds the items of `event`. Returns those that fit.
+fn section<'a>(message: &'a Message, event: EventKind, lines: &mut Vec<String>) -> Vec<&'a AlertItem> {
+    let most = if message.kind == MessageKind::Backlog { MAX_BACKLOG_ITEMS } else { message.items.len() };
+    let shown: Vec<_> = message.items.iter().filter(|item| item.event == event).take(most).collect();
     if shown.is_empty() {
-        return rest.len() as u64;
+        return shown;
     }
     lines.push(String::new());
     lines.push(phrases::title(message.kind, event).to_uppercase());
@@ -143,7 +143,7 @@ fn section(message: &Message, event: EventKind, lines: &mut Vec<String>) -> u64 
         }
         paragraph(message, group, lines);
     }
-    rest.len() as u64
+    shown
 }
 
 fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {

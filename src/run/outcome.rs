@@ -41,7 +41,7 @@ pub struct RunReport {
     pub notes: Vec<Note>,
     /// Attempted messages; in a dry run, those that would be sent.
     pub messages: Vec<MessageOutcome>,
-    /// Number of changes held until the end of the quiet hours.
+    /// Number of changes held until the end of the quiet hours or the next scheduled summary.
     pub findings_waiting: u64,
     /// Number of messages that wait: for the end of the quiet hours, or for a channel that is down.
     pub waiting: u64,

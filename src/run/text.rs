@@ -39,7 +39,7 @@ pub(super) fn render(outcome: &RunReport, style: &RenderOptions) -> String {
     }
     if outcome.findings_waiting > 0 {
         let what = format::count(outcome.findings_waiting, "change");
-        page.entry(INDENT, "waiting", format!("{what}, until the quiet hours end"));
+        page.entry(INDENT, "waiting", format!("{what}, until the quiet hours end or the next summary"));
     }
     if outcome.waiting > 0 {
         page.entry(INDENT, "waiting", format!("{}, for a later run", format::count(outcome.waiting, "message")));

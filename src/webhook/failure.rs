@@ -1,6 +1,9 @@
 //! What error responses and failed attempts mean for a call.
 
+use std::time::Duration;
+
 use reqwest::{StatusCode, header::RETRY_AFTER};
+use serde_json::Value;
 
 use super::WebhookError;
 use crate::http::{self, HttpResponse, Redactor, is_used_up};
@@ -32,7 +35,8 @@ pub(super) fn refused(host: &str, response: &HttpResponse, hidden: &Redactor) ->
 
 /// The error for a call that failed in all attempts.
 pub(super) fn failed(host: &str, error: &http::Error, hidden: &Redactor) -> WebhookError {
-    let (retry_after, may_have_arrived) = (error.retry_after(), error.may_have_arrived());
+    let retry_after = error.retry_after().or_else(|| retry_after_in_body(error));
+    let may_have_arrived = error.may_have_arrived();
     let error = match error {
         http::Error::Refused(response) => refused(host, response, hidden),
         http::Error::Suspended { cause, rest } if cause.retry_after().is_some() => {
@@ -43,6 +47,15 @@ pub(super) fn failed(host: &str, error: &http::Error, hidden: &Redactor) -> Webh
         error => unsent(format!("{host} {error}")),
     };
     WebhookError { retry_after, may_have_arrived, ..error }
+}
+
+/// The wait that a 429 requests in its body, as Discord does
+/// (<https://docs.discord.com/developers/topics/rate-limits#exceeding-a-rate-limit>).
+fn retry_after_in_body(error: &http::Error) -> Option<Duration> {
+    let http::Error::Refused(response) = error else { return None };
+    let body: Option<Value> = serde_json::from_slice(&response.body).ok();
+    let body = body.filter(|_| response.status == StatusCode::TOO_MANY_REQUESTS)?;
+    Duration::try_from_secs_f64(body["retry_after"].as_f64()?).ok()
 }
 
 /// The response body as one readable line without secrets; empty for HTML.

@@ -46,11 +46,8 @@ impl Rig {
             formats: BTreeMap::new(),
         };
         self.settings.notify.channels.push(NotificationChannel {
-            id: id.to_owned(),
             owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
-            threshold: None,
-            resolved: true,
-            kind: ChannelKind::Sns(topic),
+            ..NotificationChannel::new(id.to_owned(), ChannelKind::Sns(topic))
         });
         self.mailboxes.push(Mailbox::new(id));
     }

@@ -2,8 +2,14 @@
 
 use serde_json::Value;
 
-/// Further permissions of basewatch's own role, for `[accounts]` and topics, and calls allowed without permission.
-const BESIDES: [&str; 4] = ["sts:AssumeRole", "organizations:ListAccounts", "sns:Publish", "sts:GetCallerIdentity"];
+/// Further permissions of basewatch's own role, for `[accounts]`, topics and Security Hub, and calls allowed without permission.
+const BESIDES: [&str; 5] = [
+    "sts:AssumeRole",
+    "organizations:ListAccounts",
+    "sns:Publish",
+    "securityhub:BatchImportFindings",
+    "sts:GetCallerIdentity",
+];
 
 /// Fails unless the policies allow `action`, such as `ecr:DescribeImages`.
 pub fn assert_allowed(action: &str) {

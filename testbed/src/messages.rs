@@ -69,6 +69,7 @@ pub fn stale(name: &str) -> AlertItem {
         first_notified_at: None,
         ended: None,
         rebuild: None,
+        group_size: None,
     }
 }
 

@@ -264,6 +264,31 @@ pub fn token_server(certificate: &Certificate) -> Peer {
     Peer::start(command, folder(), "listening on ")
 }
 
+/// Starts a mail server. With a certificate it requires the login of [`USER`] and encryption: from the first byte if
+/// `is_wrapped`, else by STARTTLS.
+pub fn mail_server(certificate: Option<(&Certificate, bool)>) -> Peer {
+    let mut command = python("python");
+    command.arg(repository().join("scripts/peers/mail_server.py")).args([".", USER, PASSWORD]);
+    if let Some((certificate, is_wrapped)) = certificate {
+        command.args([&certificate.chain, &certificate.key]).args(is_wrapped.then_some("tls"));
+    }
+    Peer::start(command, folder(), "listening on ")
+}
+
+/// The mails that `server` accepted, as Python's parser reads them: `headers`, `parts` by media type, and `defects`.
+pub fn mails(server: &Peer) -> Vec<serde_json::Value> {
+    let program = repository().join("scripts/peers/read_mails.py");
+    serde_json::from_str(&run_python(&[&program, server.folder()])).expect("a list of mails")
+}
+
+/// The findings of `account` that Security Hub of `moto` has in `region`, which must follow the API model of AWS.
+pub fn security_hub_findings(moto: &Peer, region: &str, account: &str) -> Vec<serde_json::Value> {
+    let program = repository().join("scripts/peers/read_findings.py");
+    let endpoint = moto.http();
+    let arguments = [&program, Path::new(&endpoint), Path::new(region), Path::new(account)];
+    serde_json::from_str(&run_python(&arguments)).expect("a list of findings")
+}
+
 const TOKEN_ISSUER: &str = "issuer.test";
 const TOKEN_SERVICE: &str = "registry.test";
 

@@ -43,11 +43,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ("outbox", &["image", "store"]),
     // Requests builds through webhooks. The host of a registry contains the account of a repository.
     ("rebuild", &["glob", "image", "inventory", "judge", "report", "outbox", "secret", "registry", "webhook"]),
-    // Sends messages to topics and webhooks; the ledger records rebuilds too.
+    // Sends messages to topics and webhooks; the ledger records rebuilds too. A summary may have a schedule.
     (
         "notify",
         &[
             "glob",
+            "schedule",
             "image",
             "inventory",
             "judge",

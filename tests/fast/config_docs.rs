@@ -184,6 +184,12 @@ fn target<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
 /// The type of a key, for the reference page.
 fn kind(schema: &Value, property: &Value) -> String {
     let target = target(schema, property);
+    if let Some(variants) = target["anyOf"].as_array() {
+        let is_secret = |variant: &Value| is_secret(self::target(schema, variant));
+        let kinds =
+            variants.iter().map(|variant| if is_secret(variant) { "secret".to_owned() } else { kind(schema, variant) });
+        return kinds.collect::<Vec<_>>().join(" or ");
+    }
     let words = target["enum"].as_array().into_iter().flatten();
     let documented = target["oneOf"].as_array().into_iter().flatten().map(|one| &one["const"]);
     let words: Vec<_> = words.chain(documented).filter_map(Value::as_str).map(|word| format!("`{word}`")).collect();
@@ -276,8 +282,8 @@ in a shell. A missing pattern matches everything.
 - **Environment variables** are listed with the keys that they set. Separate list elements with commas. An unknown
 variable that starts with `BASEWATCH_` is an error. `BASEWATCH_LOG` is the log filter (`info`, `warn,basewatch=debug`),
 and `BASEWATCH_LOG_FORMAT=json` writes log lines as JSON.
-- **Secrets** are references: `{ env = \"HOOK_SECRET\" }`, `{ file = \"./hook-secret\" }`, or, except for `external_id` and
-`password`, `{ secretsmanager = \"ARN\" }` for AWS Secrets Manager. Append `#KEY` to the ARN for one key of a JSON secret.
+- **Secrets** are references: `{ env = \"HOOK_SECRET\" }`, `{ file = \"./hook-secret\" }`, or, except for `external_id`, the
+`password` of a registry and the `url` of a rebuild, `{ secretsmanager = \"ARN\" }` for AWS Secrets Manager. Append `#KEY` to the ARN for one key of a JSON secret.
 Leading and trailing white space is removed; other control characters are an error. Names of secret variables must not
 start with `BASEWATCH_`.
 ";

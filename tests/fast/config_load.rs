@@ -10,6 +10,7 @@ use basewatch::{
     image::AwsPartition,
     inventory::{DeploymentKind, ImageSource, InventoryFilter, RegionSelection},
     judge::{PolicySubject, ReasonCode, Severity, Verdict},
+    notify::{ChannelKind, SummarySchedule},
     registry::AuthSettings,
     release_catalog::CatalogSource,
     secret::{Secret, SecretSource},
@@ -541,18 +542,25 @@ fn the_example_sets_the_defaults() {
 
 #[test]
 fn the_example_loads_with_all_keys_uncommented() {
-    let variables =
-        ["REGISTRY_PASSWORD", "AUDIT_EXTERNAL_ID", "HOOK_SECRET", "DASHBOARD_TOKEN", "GITHUB_TOKEN", "BUILDS_SECRET"];
+    let variables = [
+        "REGISTRY_PASSWORD",
+        "AUDIT_EXTERNAL_ID",
+        "HOOK_SECRET",
+        "DASHBOARD_TOKEN",
+        "GITHUB_TOKEN",
+        "BUILDS_SECRET",
+        "SMTP_PASSWORD",
+    ];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
     let beat = "https://beats.example.com/0d338dcc";
-    let case = case.with("HEARTBEAT_URL", beat);
+    let case = case.with("HEARTBEAT_URL", beat).with("HOOK_URL", "https://hooks.example.com/s3cret");
     fs::write(case.folder.path().join("heartbeat-fail"), format!("{beat}/fail\n")).expect("a writable folder");
     for file in ["ca.pem", "password", "hook-secret", "trigger-token"] {
         fs::write(case.folder.path().join(file), "x\n").expect("a writable folder");
     }
     let settings = case.loaded().settings;
     assert_eq!((settings.ecr.len(), settings.images.len(), settings.network.hosts.len()), (1, 2, 3));
-    assert_eq!((settings.notify.channels.len(), settings.rebuild.rules.len()), (4, 4));
+    assert_eq!((settings.notify.channels.len(), settings.rebuild.rules.len()), (7, 4));
     assert_eq!((settings.policy.overrides.len(), settings.policy.exemptions.len()), (1, 1));
     assert!(settings.policy.redeploy[0].admits("main-7"));
     assert!(settings.watch.heartbeat.is_some() && settings.watch.heartbeat_fail.is_some());
@@ -612,6 +620,70 @@ fn a_configuration_of_notifications_is_loaded() {
     assert_eq!(in_bucket.loaded().settings.store.expect("a store").to_string(), "s3://bucket/prefix");
 }
 
+const SECRET_ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf";
+
+const MAIL: &str =
+    "[[notify.email]]\nhost = \"smtp.example.com\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\n";
+
+#[test]
+fn the_url_of_a_webhook_may_be_a_secret() {
+    let file = r#"
+[[notify.webhook]]
+url = { env = "CHAT_URL" }
+preset = "slack"
+
+[[notify.webhook]]
+name = "later"
+url = { secretsmanager = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-AbCdEf#url" }
+
+[[notify.webhook]]
+preset = "pagerduty"
+secret = { env = "PAGERDUTY_KEY" }
+
+[[rebuild]]
+repositories = ["orders"]
+preset = "cloudevents"
+url = { env = "CHAT_URL" }
+"#;
+    let case = Case::of(file).with("CHAT_URL", "https://hooks.example.com/hunter2\n").with("PAGERDUTY_KEY", "hunter3");
+    let settings = case.loaded().settings;
+    let ids: Vec<_> = settings.notify.channels.iter().map(|channel| channel.id.as_str()).collect();
+    assert_eq!(ids, ["hooks.example.com", "later", "pagerduty"]);
+    assert_eq!(settings.rebuild.rules[0].url.reveal(), "https://hooks.example.com/hunter2");
+    assert_eq!(settings.secret_arns().count(), 1, "the permission to read it is in the policy");
+    let shown = format!("{settings:?}");
+    assert!(["hunter2", "hunter3"].iter().all(|secret| !shown.contains(secret)), "{shown}");
+    for (wrong, why) in [("http://hooks.example.com/hunter2", "write https://"), ("hunter2", "is not a webhook URL")] {
+        let problems = Case::of(file).with("CHAT_URL", wrong).with("PAGERDUTY_KEY", "x").problems();
+        assert!(problems.contains(why) && !problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
+fn mail_security_hub_and_summaries_are_loaded() {
+    let file = format!(
+        "time_zone = \"Europe/Berlin\"\n{MAIL}user = \"x\"\npassword = {{ env = \"SMTP_PASSWORD\" }}\nsummary = true\n\
+         [[notify.email]]\nname = \"weekly\"\nhost = \"127.0.0.1\"\nencryption = \"none\"\nfrom = \"Base Watch <a@example.com>\"\n\
+         to = [\"b@example.com\", \"c@example.com\"]\nsummary = \"0 8 * * mon\"\n\
+         [[notify.email]]\nhost = \"smtp.example.com\"\nencryption = \"tls\"\nfrom = \"a@example.com\"\nto = [\"d@example.com\"]\n\
+         summary = false\n[[notify.security_hub]]\nthreshold = \"high\"\n"
+    );
+    let settings = Case::of(&file).with("SMTP_PASSWORD", "hunter2").loaded().settings;
+    let channels = &settings.notify.channels;
+    let ids: Vec<_> = channels.iter().map(|channel| channel.id.as_str()).collect();
+    assert_eq!(ids, ["b@example.com", "weekly", "d@example.com", "security-hub"]);
+    let ports = channels.iter().filter_map(|channel| match &channel.kind {
+        ChannelKind::Email(email) => Some(email.port),
+        _ => None,
+    });
+    assert_eq!(ports.collect::<Vec<_>>(), [587, 25, 465]);
+    assert_eq!(channels[0].summary, Some(SummarySchedule::EveryRun));
+    let Some(SummarySchedule::Scheduled(timetable)) = &channels[1].summary else { panic!("{:?}", channels[1]) };
+    assert_eq!(timetable.to_string(), "0 8 * * mon (Europe/Berlin)");
+    assert!(channels[2].summary.is_none() && channels[3].summary.is_none());
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}
+
 #[test]
 fn problems_with_notifications_are_reported_with_a_fix() {
     let hook = "[[notify.webhook]]\nurl = \"https://hooks.example.com/hunter2\"\n";
@@ -639,6 +711,25 @@ fn problems_with_notifications_are_reported_with_a_fix() {
         (format!("{hook}owners = [\"[\"]"), "not a pattern"),
         (format!("{hook}headers = {{ \"webhook-id\" = \"hunter2\" }}"), "set by basewatch itself"),
         (format!("{hook}headers = {{ \"a b\" = \"hunter2\" }}"), "not a header name"),
+        ("[[notify.webhook]]\nname = \"x\"".to_owned(), "notify.webhook[0].url: missing"),
+        ("[[notify.webhook]]\nurl = 7".to_owned(), "expected a URL, { env ="),
+        (format!("[[notify.webhook]]\nurl = {{ secretsmanager = \"{SECRET_ARN}\" }}"), "write name ="),
+        (format!("{hook}preset = \"slack\"\nformat = \"text\""), "set one of them"),
+        (format!("{hook}preset = \"slack\"\ntemplate = \"{{}}\""), "set one of them"),
+        (format!("{hook}preset = \"pagerduty\""), "write the integration key"),
+        (
+            format!("{hook}preset = \"pagerduty\"\nsecret = {{ secretsmanager = \"{SECRET_ARN}\" }}\nsummary = true"),
+            "each alert is an incident of its own",
+        ),
+        (format!("{hook}summary = \"every monday\""), "notify.webhook[0].summary"),
+        (format!("{hook}summary = 7"), "expected true, false or a cron expression"),
+        (MAIL.replace("smtp.example.com", "smtp.example.com/x"), "is not a host name"),
+        (MAIL.replace("a@example.com", "a at example.com"), "is not a mail address"),
+        (MAIL.replace("[\"b@example.com\"]", "[]"), "is empty"),
+        (format!("{MAIL}encryption = \"none\""), "only for a mail server on the same machine"),
+        (format!("{MAIL}user = \"x\""), "set password as well"),
+        (format!("{MAIL}password = {{ secretsmanager = \"{SECRET_ARN}\" }}"), "set user as well"),
+        ("[[notify.security_hub]]\n[watch]\nchannels = [\"security-hub\"]".to_owned(), "not a channel for messages"),
         (rebuild.to_owned(), "ref"),
         (rebuild.replace("[\"x\"]", "[]"), "is empty"),
         (rebuild.replace("gitlab\"\n", "jenkins\"\n"), "cloudevents"),

@@ -136,8 +136,16 @@ fn every_complete_configuration_in_the_pages_is_valid() {
             let block = block.replace("/run/secrets/gitlab-trigger", &secret.to_string_lossy());
             fs::write(&file, &block).expect("a writable folder");
             let flags = config::CliOverrides { config: Some(file), ..config::CliOverrides::default() };
-            let secrets = ["AUDIT_EXTERNAL_ID", "HOOK_SECRET", "GITHUB_TOKEN", "HEARTBEAT_URL"];
-            let value = |name: &str| if name == "HEARTBEAT_URL" { "https://example.com/ping" } else { "x" };
+            let secrets = [
+                "AUDIT_EXTERNAL_ID",
+                "HOOK_SECRET",
+                "GITHUB_TOKEN",
+                "SMTP_PASSWORD",
+                "PAGERDUTY_KEY",
+                "HEARTBEAT_URL",
+                "HOOK_URL",
+            ];
+            let value = |name: &str| if name.ends_with("_URL") { "https://example.com/ping" } else { "x" };
             let secrets = secrets.into_iter().filter(|name| block.contains(name));
             let secrets = secrets.map(|name| (name.to_owned(), value(name).to_owned()));
             if let Err(problems) = config::load(&flags, &secrets.collect(), folder.path()) {

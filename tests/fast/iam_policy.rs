@@ -307,6 +307,23 @@ fn calls_are_found_regardless_of_formatting() {
 }
 
 #[test]
+fn security_hub_is_written_by_the_role_of_each_account() {
+    let hub = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]\n[[notify.security_hub]]\n";
+    let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]\n";
+    let expected = serde_json::json!({
+        "Sid": "SecurityHubImportFindings", "Effect": "Allow", "Action": ["securityhub:BatchImportFindings"],
+        "Resource": ["arn:aws:securityhub:eu-west-1:*:product/*/default"],
+    });
+    let has_it = |policy: IamPolicy| {
+        let document: Value = serde_json::from_str(&pretty(&policy)).unwrap();
+        document["Statement"].as_array().unwrap().contains(&expected)
+    };
+    assert!(has_it(reading(&settings(hub))) && has_it(reading(&settings(&format!("{role}{hub}")))));
+    assert!(has_it(running(&settings(&format!("{role}{hub}")))), "for tests and bases, in its own account");
+    assert!(!has_it(reading(&everything(""))), "only if it is configured");
+}
+
+#[test]
 fn write_permissions_are_limited_to_configured_resources() {
     let role = "[accounts]\nrole = \"arn:aws:iam::{account}:role/x\"\nids = [\"123456789012\"]";
     let lambda = "[[inventory.lambda]]\nregions = [\"eu-west-1\"]";

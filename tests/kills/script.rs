@@ -14,7 +14,7 @@ use basewatch::{
     registry::NetworkSettings,
     report::{Report, Summary},
     run,
-    secret::Secret,
+    secret::{Secret, SecretSource},
     store::{Catalog, Retention, Store},
     webhook::{self, SignatureScheme, WebhookCall, WebhookClient},
 };
@@ -125,18 +125,16 @@ pub(crate) fn report(day: usize, is_second: bool) -> Report {
 
 /// A webhook at `url` for `owners`.
 pub(crate) fn channel(id: &str, owners: &[&str], url: String) -> NotificationChannel {
+    let webhook = WebhookSettings {
+        url: SecretSource::Here(Secret::new(url)),
+        body: WebhookBody::Format(MessageFormat::Json),
+        secret: None,
+        signature: SignatureScheme::default(),
+        headers: BTreeMap::new(),
+    };
     NotificationChannel {
-        id: id.to_owned(),
         owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
-        threshold: None,
-        resolved: true,
-        kind: ChannelKind::Webhook(WebhookSettings {
-            url: Secret::new(url),
-            body: WebhookBody::Format(MessageFormat::Json),
-            secret: None,
-            signature: SignatureScheme::default(),
-            headers: BTreeMap::new(),
-        }),
+        ..NotificationChannel::new(id.to_owned(), ChannelKind::Webhook(webhook))
     }
 }
 

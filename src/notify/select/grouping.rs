@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 
 use super::{
     Ledger, MessageContext, NotificationChannel, NotificationContext, NotifySettings, changes::AlertChange,
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     image::Digest,
     judge::Severity,
-    notify::{AlertItem, AlertKey, AlertSubject, ChannelKind, EventKind, Message, MessageKind, SCHEMA, cause},
+    notify::{AlertItem, AlertKey, AlertSubject, EventKind, Message, MessageKind, SCHEMA, cause::cause_hash},
     rebuild,
 };
 
@@ -27,7 +27,8 @@ type OwnerChanges<'a> = (Option<String>, Vec<AlertChange<'a>>);
 /// A message with the keys of its alerts, each with the id of its group, if it has one.
 pub(super) type PlannedMessage = (Message, Vec<(AlertKey, Option<Arc<str>>)>);
 
-/// The messages about `changes`: one per owner, or a single one for a backlog.
+/// The messages about `changes`: one per owner, or a single one for a backlog or a summary, or one per alert for a channel
+/// that tracks them.
 pub(super) fn messages(
     changes: Vec<AlertChange<'_>>,
     channel: &NotificationChannel,
@@ -39,8 +40,12 @@ pub(super) fn messages(
     if changes.is_empty() {
         return Vec::new();
     }
-    let (kind, groups) = if is_backlog {
+    let (kind, groups) = if channel.kind.tracks_alerts() {
+        (MessageKind::Findings, by_alert(changes, ledger))
+    } else if is_backlog {
         (MessageKind::Backlog, vec![(None, changes)])
+    } else if channel.summary.is_some() {
+        (MessageKind::Findings, vec![(only_owner(&changes, ledger), changes)])
     } else {
         (MessageKind::Findings, capped(by_owner(changes, ledger), settings.max_messages))
     };
@@ -50,12 +55,28 @@ pub(super) fn messages(
         .collect()
 }
 
+/// One group per alert, the most severe first.
+fn by_alert<'a>(mut changes: Vec<AlertChange<'a>>, ledger: &Ledger) -> Vec<OwnerChanges<'a>> {
+    changes.sort_by_key(|change| Reverse(change.urgency()));
+    changes.into_iter().map(|change| (owner(&change, ledger), vec![change])).collect()
+}
+
+/// The owner of all `changes`, if they have one and the same.
+fn only_owner(changes: &[AlertChange<'_>], ledger: &Ledger) -> Option<String> {
+    let mut owners = changes.iter().map(|change| owner(change, ledger));
+    let first = owners.next()?;
+    if owners.all(|owner| owner == first) { first } else { None }
+}
+
+fn owner(change: &AlertChange<'_>, ledger: &Ledger) -> Option<String> {
+    ledger.alerts.get(&change.key).and_then(|alert| alert.subject.owner.clone())
+}
+
 /// One group per owner, the most severe first.
 fn by_owner<'a>(changes: Vec<AlertChange<'a>>, ledger: &Ledger) -> Vec<OwnerChanges<'a>> {
     let mut groups: BTreeMap<Option<String>, Vec<AlertChange<'a>>> = BTreeMap::new();
     for change in changes {
-        let owner = ledger.alerts.get(&change.key).and_then(|alert| alert.subject.owner.clone());
-        groups.entry(owner).or_default().push(change);
+        groups.entry(owner(&change, ledger)).or_default().push(change);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(_, changes)| Reverse(changes.iter().map(AlertChange::urgency).max()));
@@ -95,14 +116,16 @@ fn message(
     let mut parts = Vec::new();
     let mut owners = BTreeMap::new();
     let (mut paragraphs, mut listed) = (ParagraphAlerts::default(), Vec::new());
+    let mut group_sizes: HashMap<u64, u64> = HashMap::new();
     for group in by_image(changes, ledger) {
         let Some((item, part)) = item(&group, channel, ledger, message_context.at) else { continue };
         parts.push(part);
         *owners.entry(item.owner.clone().unwrap_or_default()).or_default() += 1;
         count(&mut message, &item, group[0].severity);
+        *group_sizes.entry(cause_hash(&item)).or_default() += 1;
         if item.event != EventKind::Resolved {
             // Also of alerts that are left out below: an id stands for them too.
-            paragraphs.add(cause::fingerprint(&item), group.iter().map(|change| change.key.clone()));
+            paragraphs.add(cause_hash(&item), group.iter().map(|change| change.key.clone()));
         }
         if message.items.len() < settings.max_items {
             message.items.push(item);
@@ -114,6 +137,7 @@ fn message(
     let groups = paragraphs.group_ids(&channel.id, ledger);
     for (item, key) in message.items.iter_mut().zip(&listed) {
         item.group = groups.get(key).map(ToString::to_string);
+        item.group_size = group_sizes.get(&cause_hash(item)).copied().filter(|size| *size > 1);
     }
     if owners.len() > 1 {
         message.owners = owners;
@@ -169,7 +193,7 @@ fn item(
     );
     item.previous_severity = first.previous_severity;
     item.ended.clone_from(&first.ended);
-    item.first_notified_at = since;
+    item.first_notified_at = since.map(|since| since.trunc_subsecs(0));
     if group.len() > 1 {
         let images = group.iter().filter_map(|change| ledger.alerts.get(&change.key));
         item.tags = images.filter_map(|alert| alert.subject.image.reference()?.tag.clone()).collect();
@@ -209,7 +233,7 @@ fn count(message: &mut Message, item: &AlertItem, severity: Severity) {
     name(&mut message.repositories, Some(&item.repository));
 }
 
-/// The message to `channel` about rebuilds of one owner.
+/// The message to `channel` about the rebuilds of `notices`.
 pub(super) fn rebuild_message(
     notices: &rebuild::OwnerNotices,
     channel: &NotificationChannel,
@@ -243,7 +267,8 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
         dedup_key: String::new(),
         kind,
         run_id: run_id.to_owned(),
-        at: now,
+        // Receivers have no use for nanoseconds, and some cannot read them.
+        at: now.trunc_subsecs(0),
         complete: true,
         owner: None,
         subscription_reason: String::new(),
@@ -265,10 +290,7 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
 
 /// Why `channel` receives messages, for people.
 pub(super) fn subscription_reason(channel: &NotificationChannel) -> String {
-    let what = match channel.kind {
-        ChannelKind::Sns(_) => "this topic",
-        ChannelKind::Webhook(_) => "this webhook",
-    };
+    let what = channel.kind.recipient();
     let owners: Vec<_> = channel.owners.iter().map(crate::glob::Glob::as_str).collect();
     let whose = if owners.is_empty() { "all owners".to_owned() } else { owners.join(", ") };
     let least = channel.threshold.map(|least| format!(", severity {} or higher", least.as_str())).unwrap_or_default();

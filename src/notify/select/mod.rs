@@ -10,7 +10,7 @@ mod part;
 mod tests;
 mod upkeep;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 
@@ -28,6 +28,7 @@ pub use self::{
 };
 use super::{
     AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
+    SummarySchedule,
 };
 use crate::{judge::Severity, outbox::DeliveryState, rebuild, report::Report};
 
@@ -49,7 +50,7 @@ impl NotificationContext<'_> {
 /// Result of planning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertPlan {
-    /// Number of changes held until the end of the quiet hours.
+    /// Number of changes held until the end of the quiet hours or the next scheduled summary.
     pub waiting: usize,
     /// Number of changes covered by an earlier message about another tag of the same image.
     pub joined: usize,
@@ -87,7 +88,11 @@ fn plan_for(
 ) {
     let now = context.now();
     let all = changes(channel, ledger, context.report, settings);
-    let (all, joined) = images::join(all, channel, ledger, now);
+    if !is_summary_due(channel, ledger, settings, now) {
+        planned.waiting += all.len();
+        return;
+    }
+    let (all, joined) = joined(all, channel, ledger, now);
     planned.joined += joined;
     let (due, waiting) = split_by_quiet_hours(all, settings, now);
     planned.waiting += waiting.len();
@@ -98,6 +103,36 @@ fn plan_for(
     if is_new && waiting.is_empty() {
         ledger.channels.insert(channel.id.clone(), now);
     }
+}
+
+/// Whether `channel` is notified now: unless it receives scheduled summaries, it always is. Records that a summary was due.
+///
+/// A new channel waits for its first one. Quiet hours hold a summary as a whole.
+fn is_summary_due(
+    channel: &NotificationChannel,
+    ledger: &mut Ledger,
+    settings: &NotifySettings,
+    now: DateTime<Utc>,
+) -> bool {
+    let Some(SummarySchedule::Scheduled(timetable)) = &channel.summary else { return true };
+    let last = ledger.summaries.entry(channel.id.clone()).or_insert(now);
+    let is_quiet = settings.quiet_hours.as_ref().is_some_and(|hours| hours.hold(now));
+    let is_due = !is_quiet && timetable.has_missed(*last, now);
+    if is_due {
+        *last = now;
+    }
+    is_due
+}
+
+/// `changes` without those that an earlier message about another tag of the same image covers, and the number of these. A
+/// channel that tracks alerts has one for each tag.
+fn joined<'a>(
+    changes: Vec<AlertChange<'a>>,
+    channel: &NotificationChannel,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> (Vec<AlertChange<'a>>, usize) {
+    if channel.kind.tracks_alerts() { (changes, 0) } else { images::join(changes, channel, ledger, now) }
 }
 
 /// Splits changes into those that may be sent at `now` and those that wait for the end of the quiet hours.
@@ -176,18 +211,37 @@ pub fn notify_of_rebuilds(
     context: NotificationContext<'_>,
     settings: &NotifySettings,
 ) {
-    for of_owner in notices {
-        let is_for = |channel: &&NotificationChannel| channel.is_for(of_owner.owner.as_deref());
-        for channel in settings.channels.iter().filter(is_for) {
-            let mut of_channel = of_owner.clone();
-            of_channel.rebuilds.retain(|rebuild| rebuild.severity >= threshold(channel, settings));
-            if of_channel.rebuilds.is_empty() {
-                continue;
-            }
-            let message = grouping::rebuild_message(&of_channel, channel, context, settings.max_items);
+    for channel in settings.channels.iter().filter(|channel| !channel.kind.tracks_alerts()) {
+        let of_channel = notices.iter().filter(|notices| channel.is_for(notices.owner.as_deref())).cloned();
+        let mut of_channel: Vec<_> = of_channel.collect();
+        for of_owner in &mut of_channel {
+            of_owner.rebuilds.retain(|rebuild| rebuild.severity >= threshold(channel, settings));
+        }
+        of_channel.retain(|of_owner| !of_owner.rebuilds.is_empty());
+        if channel.summary.is_some() {
+            of_channel = summarized(of_channel);
+        }
+        for of_owner in of_channel {
+            let message = grouping::rebuild_message(&of_owner, channel, context, settings.max_items);
             enqueue(ledger, &channel.id, (message, Vec::new()), context.now());
+            if let (Some(SummarySchedule::Scheduled(timetable)), Some(entry)) =
+                (&channel.summary, ledger.outbox.last_mut())
+            {
+                entry.delivery.not_before = timetable.next(context.now());
+            }
         }
     }
+}
+
+/// The notices of all owners as those of one, each rebuild once.
+fn summarized(mut by_owner: Vec<rebuild::OwnerNotices>) -> Vec<rebuild::OwnerNotices> {
+    if by_owner.len() < 2 {
+        return by_owner;
+    }
+    let mut known = BTreeSet::new();
+    let all = by_owner.drain(..).flat_map(|of_owner| of_owner.rebuilds);
+    let rebuilds = all.filter(|rebuild| known.insert(rebuild.dedup_key.clone())).collect();
+    vec![rebuild::OwnerNotices { owner: None, rebuilds }]
 }
 
 /// Adds a message to the outbox.

@@ -1,9 +1,9 @@
 //! Alerts of a partial audit between two runs, such as of a pushed image.
 
 use super::{
-    AlertPlan, EventKind, Ledger, NotificationContext, NotifySettings,
+    AlertPlan, EventKind, Ledger, NotificationChannel, NotificationContext, NotifySettings, SummarySchedule,
     changes::{AlertChange, changes_of_findings},
-    images, notify_channel, split_by_quiet_hours, upkeep,
+    joined, notify_channel, split_by_quiet_hours, upkeep,
 };
 use crate::{judge::Verdict, notify::AlertSubject};
 
@@ -11,7 +11,7 @@ use crate::{judge::Verdict, notify::AlertSubject};
 /// lists these findings.
 ///
 /// Absent findings are ignored. A partial audit does not count as a run, nor as the first contact with a channel: a new
-/// channel still gets one summary later. Changes held by quiet hours are left to the next run.
+/// channel still gets one summary later. Changes held by quiet hours or for a scheduled summary are left to the next run.
 pub fn plan_part(
     ledger: &mut Ledger,
     context: NotificationContext<'_>,
@@ -23,10 +23,11 @@ pub fn plan_part(
     let context = NotificationContext { report: &report, ..context };
     upkeep::observe_findings(ledger, context.report, settings, is_unlisted);
     let mut planned = AlertPlan::default();
-    for channel in &settings.channels {
+    let is_scheduled = |channel: &&NotificationChannel| matches!(channel.summary, Some(SummarySchedule::Scheduled(_)));
+    for channel in settings.channels.iter().filter(|channel| !is_scheduled(channel)) {
         let mut all = changes_of_findings(channel, ledger, context.report, settings);
         all.retain(is_reportable);
-        let (all, joined) = images::join(all, channel, ledger, context.now());
+        let (all, joined) = joined(all, channel, ledger, context.now());
         planned.joined += joined;
         let (due, waiting) = split_by_quiet_hours(all, settings, context.now());
         planned.waiting += waiting.len();

@@ -1,6 +1,6 @@
 //! Self-monitoring alerts: which channels receive which, from the state of past runs. Reads no clock and does no I/O.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, SubsecRound as _, Utc};
 
 use super::{
     SEVERITY, SelfMonitorSettings,
@@ -9,8 +9,8 @@ use super::{
 use crate::{
     judge::Severity,
     notify::{
-        AlertEvent, ChannelKind, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings,
-        OutboxEntry, SelfMonitorFields,
+        AlertEvent, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
+        SelfMonitorFields,
         run_health::RunHealth,
         select::{blank_message, is_reminder_due, message_key, threshold},
     },
@@ -27,7 +27,7 @@ pub fn addressed<'a>(
     settings: &'a NotifySettings,
     monitor_settings: &SelfMonitorSettings,
 ) -> Vec<&'a NotificationChannel> {
-    let channels = || settings.channels.iter();
+    let channels = || settings.channels.iter().filter(|channel| channel.kind.can_report_runs());
     if !monitor_settings.channels.is_empty() {
         return channels().filter(|channel| monitor_settings.channels.contains(&channel.id)).collect();
     }
@@ -127,10 +127,10 @@ fn record(
         event: kind,
         trouble,
         runs,
-        since,
-        first_notified_at,
-        last_good_at: monitor.last_good_at,
-        last_report_at: monitor.last_report_at,
+        since: since.trunc_subsecs(0),
+        first_notified_at: first_notified_at.map(|at| at.trunc_subsecs(0)),
+        last_good_at: monitor.last_good_at.map(|at| at.trunc_subsecs(0)),
+        last_report_at: monitor.last_report_at.map(|at| at.trunc_subsecs(0)),
         errors: if kind == EventKind::Resolved { Vec::new() } else { monitor.errors.clone() },
         errors_left_out: if kind == EventKind::Resolved { 0 } else { monitor.errors_left_out },
     })
@@ -152,10 +152,7 @@ fn message(
     now: DateTime<Utc>,
 ) -> Message {
     let is_over = fields.event == EventKind::Resolved;
-    let what = match channel.kind {
-        ChannelKind::Sns(_) => "this topic",
-        ChannelKind::Webhook(_) => "this webhook",
-    };
+    let what = channel.kind.recipient();
     let mut message = blank_message(MessageKind::Watch, run_id, now);
     message.complete = is_over;
     message.subscription_reason = format!("{what} is subscribed to self-monitoring");

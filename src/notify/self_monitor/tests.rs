@@ -28,7 +28,7 @@ struct Bench {
 fn channel(id: &str) -> NotificationChannel {
     let topic_arn = "arn:aws:sns:eu-west-1:123456789012:x".parse().unwrap();
     let kind = ChannelKind::Sns(SnsSettings { topic_arn, format: MessageFormat::Text, formats: [].into() });
-    NotificationChannel { id: id.to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind }
+    NotificationChannel::new(id.to_owned(), kind)
 }
 
 impl Bench {

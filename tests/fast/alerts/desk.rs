@@ -46,13 +46,7 @@ impl Desk {
             format: MessageFormat::Text,
             formats: BTreeMap::new(),
         };
-        self.settings.channels.push(NotificationChannel {
-            id: id.clone(),
-            owners: Vec::new(),
-            threshold: None,
-            resolved: true,
-            kind: ChannelKind::Sns(topic),
-        });
+        self.settings.channels.push(NotificationChannel::new(id.clone(), ChannelKind::Sns(topic)));
         self.notifiers.insert(id, Arc::clone(mailbox) as Arc<dyn Notifier>);
         self
     }

@@ -5,6 +5,7 @@
 mod formats;
 mod limits;
 mod schema;
+mod security_hub;
 mod sns;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -32,7 +32,7 @@ use testbed::{
 
 fn webhook(url: &str, body: WebhookBody) -> WebhookSettings {
     WebhookSettings {
-        url: Secret::new(url.to_owned()),
+        url: SecretSource::Here(Secret::new(url.to_owned())),
         body,
         secret: Some(SecretSource::Here(Secret::new("hush".to_owned()))),
         signature: SignatureScheme::StandardWebhooks,
@@ -71,8 +71,7 @@ fn report(now: DateTime<Utc>, owners: &[&str]) -> Report {
 
 fn settings() -> NotifySettings {
     let kind = ChannelKind::Webhook(webhook("http://127.0.0.1:1", WebhookBody::Format(MessageFormat::Json)));
-    let channel =
-        NotificationChannel { id: "hook".to_owned(), owners: Vec::new(), threshold: None, resolved: true, kind };
+    let channel = NotificationChannel::new("hook".to_owned(), kind);
     NotifySettings { channels: vec![channel], ..NotifySettings::default() }
 }
 

@@ -6,6 +6,7 @@ mod calls;
 mod faults;
 mod messages;
 mod page;
+mod presets;
 mod program;
 mod repeats;
 mod secrecy;

@@ -15,6 +15,7 @@ use crate::{
     glob::{Glob, has_wildcards},
     image::{AwsPartition, Region, Repository},
     inventory::{ImageSource, RegionSelection},
+    notify::ChannelKind,
     registry::{AuthSettings, EcrHost},
 };
 
@@ -57,6 +58,7 @@ pub fn reading(settings: &Settings) -> IamPolicy {
         needs.login(),
         needs.caches(),
         needs.regions_listed(),
+        needs.findings_imported(),
     ];
     IamPolicy::new(read.into_iter().chain(own.into_iter().flatten().flatten()))
 }
@@ -78,7 +80,9 @@ pub fn running(settings: &Settings) -> IamPolicy {
             (IamStatement { condition, ..assume(vec![role("*")]) }, Some(all))
         }
     };
-    let read = [Some(assume), lists, public_token(settings)];
+    // Tests, and findings about bases, go to basewatch's own account.
+    let findings = RequiredPermissions::new(settings).findings_imported();
+    let read = [Some(assume), lists, public_token(settings), findings];
     IamPolicy::new(read.into_iter().chain(own))
 }
 
@@ -204,6 +208,15 @@ impl<'a> RequiredPermissions<'a> {
         let regions = self.settings.regions();
         let actions = ["ecr:DescribePullThroughCacheRules"];
         is_needed.then(|| Self::in_regions("EcrReadPullThroughCacheRules", &actions, &regions))
+    }
+
+    /// Findings in Security Hub, in the account of each deployment.
+    fn findings_imported(&self) -> Option<IamStatement> {
+        let mut channels = self.settings.notify.channels.iter();
+        let is_needed = channels.any(|channel| matches!(channel.kind, ChannelKind::SecurityHub));
+        let regions = self.settings.regions();
+        let arns = self.arns("securityhub", &regions, "product/*/default");
+        is_needed.then(|| statement("SecurityHubImportFindings", &["securityhub:BatchImportFindings"], arns))
     }
 
     fn regions_listed(&self) -> Option<IamStatement> {

@@ -4,6 +4,7 @@ mod company_bases;
 mod group_ids;
 mod images;
 mod subjects;
+mod summaries;
 mod unseen;
 
 use chrono::{DateTime, Duration, Utc};
@@ -100,13 +101,7 @@ impl Fleet {
 
 fn channel(id: &str) -> NotificationChannel {
     let topic = SnsSettings { topic_arn: TOPIC.parse().unwrap(), format: MessageFormat::Text, formats: [].into() };
-    NotificationChannel {
-        id: id.to_owned(),
-        owners: Vec::new(),
-        threshold: None,
-        resolved: true,
-        kind: ChannelKind::Sns(topic),
-    }
+    NotificationChannel::new(id.to_owned(), ChannelKind::Sns(topic))
 }
 
 fn finding(name: &str, severity: &str, owner: Option<&str>) -> Finding {

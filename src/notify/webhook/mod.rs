@@ -1,5 +1,7 @@
 //! The webhook channel: one call per message.
 
+mod preset;
+
 use std::sync::Arc;
 
 use chrono::Utc;
@@ -36,18 +38,34 @@ impl WebhookNotifier {
 
     async fn one(&self, message: &Message) -> DeliveryOutcome {
         let call = self.call(message).await?;
-        Ok(receipt(&self.webhooks.call(&call).await?))
+        let response = self.webhooks.call(&call).await?;
+        let refusal = match self.settings.body {
+            WebhookBody::Preset(preset) => preset::refusal(preset, &response),
+            WebhookBody::Format(_) | WebhookBody::Template(_) => None,
+        };
+        match refusal {
+            Some(why) => Err(DeliveryError::for_target(format!("{} {why}", self.id))),
+            None => Ok(receipt(&response)),
+        }
     }
 
     async fn call(&self, message: &Message) -> Result<WebhookCall, DeliveryError> {
-        let signing = match &self.settings.secret {
-            Some(source) => Some((self.settings.signature, self.aws.secret(source).await?)),
+        let url = self.aws.secret(&self.settings.url).await?;
+        let secret = match &self.settings.secret {
+            Some(source) => Some(self.aws.secret(source).await?),
             None => None,
         };
-        let (content_type, body) = self.body(message).map_err(DeliveryError::for_entry)?;
+        let (content_type, body) = self.body(message, secret.as_ref()).map_err(DeliveryError::for_entry)?;
         let headers = self.settings.headers.iter();
+        let (url, signing) = match self.settings.body {
+            WebhookBody::Preset(preset) => {
+                (preset::address(preset, url), secret.filter(|_| !preset::is_key_in_body(preset)))
+            }
+            WebhookBody::Format(_) | WebhookBody::Template(_) => (url, secret),
+        };
+        let signing = signing.map(|secret| (self.settings.signature, secret));
         Ok(WebhookCall {
-            url: self.settings.url.clone(),
+            url,
             headers: headers.map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
             content_type: content_type.to_owned(),
             body: body.into_bytes(),
@@ -59,12 +77,16 @@ impl WebhookNotifier {
         })
     }
 
-    fn body(&self, message: &Message) -> Result<(&'static str, String), String> {
+    /// The media type and the body, which may contain `secret`.
+    fn body(&self, message: &Message, secret: Option<&Secret>) -> Result<(&'static str, String), String> {
         match &self.settings.body {
             WebhookBody::Format(format) => Ok((body::content_type(*format), body::render(message, *format))),
             WebhookBody::Template(text) => {
                 let body = filled(text, message).map_err(|why| format!("the template of {}: {why}", self.id))?;
                 Ok(("application/json", body))
+            }
+            WebhookBody::Preset(preset) => {
+                Ok((preset::CONTENT_TYPE, preset::body(*preset, message, &self.id, secret.map(Secret::reveal))))
             }
         }
     }
@@ -101,7 +123,7 @@ impl DeliveryTarget<Message> for WebhookNotifier {
 
 impl Notifier for WebhookNotifier {
     fn preview(&self, message: &Message) -> MessagePreview {
-        let body = self.body(message).map_or_else(|why| why, |(_, body)| body);
+        let body = self.body(message, None).map_or_else(|why| why, |(_, body)| body);
         MessagePreview { to: format!("webhook {}", self.id), subject: None, body }
     }
 }
@@ -114,7 +136,7 @@ fn receipt(response: &WebhookResponse) -> DeliveryReceipt {
         Value::Number(id) => Some(id.to_string()),
         _ => None,
     };
-    let given = ["id", "message_id", "messageId"].iter().find_map(|name| text(body.get(name)?));
+    let given = ["id", "message_id", "messageId", "dedup_key"].iter().find_map(|name| text(body.get(name)?));
     let id = given.or_else(|| response.request_id.clone());
     DeliveryReceipt { message_id: id.map(|id| sanitize(&id).chars().take(ID_CHARS).collect()) }
 }
