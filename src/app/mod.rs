@@ -29,5 +29,5 @@ pub(crate) use self::{
     inventories::aws_scope,
     load_config::loaded_as,
     progress_bar::RunProgressBar,
-    stored_report::{latest_report, record_report},
+    stored_report::{latest_report, record_report, report_outline},
 };

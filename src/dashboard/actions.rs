@@ -152,6 +152,35 @@ impl ActionItem {
     }
 }
 
+/// What to do about one deployment, and what one copies to do it.
+pub(super) struct TaskText {
+    pub(super) text: String,
+    /// A reference or a command; empty if there is none.
+    pub(super) copied: String,
+}
+
+/// What to do about `finding`; `None` if nothing.
+pub(super) fn task(finding: &Finding) -> Option<TaskText> {
+    let is_open = finding.action != Action::None || finding.awaited_base().is_some();
+    is_open.then(|| TaskText { text: sentence(finding), copied: copied(finding) })
+}
+
+/// What one copies to do the action for `finding`: a pinned reference or a command.
+fn copied(finding: &Finding) -> String {
+    let text = match finding.action {
+        Action::Rebuild => finding.current.as_ref().map(CurrentRelease::build_on_pinned),
+        Action::Redeploy => finding.replacement.as_ref().map(|image| image.reference.to_string()),
+        Action::Restore => Some(finding.image.reference.to_string()),
+        Action::Investigate => Some(explain(&finding.image.reference)),
+        Action::None => {
+            let current = finding.awaited_base().and_then(|(_, link)| link.current.as_ref());
+            current.map(CurrentRelease::build_on_pinned)
+        }
+        Action::Upgrade | Action::Repair => None,
+    };
+    text.map(|text| shown(&text)).unwrap_or_default()
+}
+
 /// The action for `finding` as a sentence.
 fn sentence(finding: &Finding) -> String {
     let reference = shown(&finding.image.reference);

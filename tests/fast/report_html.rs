@@ -48,7 +48,11 @@ fn the_sample_as_it_is_served() {
     let query = FindingQuery::parse([("verdict", "stale"), ("owner", "-"), ("sort", "-age"), ("limit", "3")]).unwrap();
     let next_run_at = Some(sample::now() + chrono::TimeDelta::hours(18));
     let failed_run = Some(FailedRun { at: sample::now(), message: "the store cannot be reached" });
-    let mode = PageMode::Served(ServerActivity { running_since: Some(sample::now()), failed_run });
+    let mode = PageMode::Served(ServerActivity {
+        running_since: Some(sample::now()),
+        failed_run,
+        ..ServerActivity::default()
+    });
     let trend = company_report::trend(&report);
     let view = DashboardView {
         next_run_at,
@@ -85,7 +89,7 @@ fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let planned = dashboard::waiting(ServerActivity::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
     assert!(planned.contains("in 30 minutes"), "{planned}");
     let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
-    let failed = dashboard::waiting(ServerActivity { running_since: None, failed_run }, now, None);
+    let failed = dashboard::waiting(ServerActivity { failed_run, ..ServerActivity::default() }, now, None);
     assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
     let error = FindingQuery::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
     let refused = dashboard::bad_request(&error);
