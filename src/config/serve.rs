@@ -11,6 +11,7 @@ use super::{
     check::ConfigValidator,
     secret::{RawSecretSource, source},
     tree::KeyPath,
+    values::endpoint,
 };
 use crate::{schedule::Timetable, secret::SecretSource};
 
@@ -110,18 +111,12 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address with a port: write it as in \"127.0.0.1:8080\""))
 }
 
-/// A URL that paths can be appended to.
-fn public_url(text: &str) -> Result<String, String> {
-    let refusal = || {
-        format!(
-            "{text:?} is not the address of a dashboard: write it as in \"https://basewatch.example.com\", \
-             without query, fragment and user"
-        )
-    };
-    let url: reqwest::Url = text.parse().map_err(|_| refusal())?;
-    let is_bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host() && url.password().is_none();
-    if is_bare && is_web { Ok(url.as_str().trim_end_matches('/').to_owned()) } else { Err(refusal()) }
+/// A URL that paths can be appended to. The error does not quote the text, which may contain a password.
+fn public_url(text: &str) -> Result<String, &'static str> {
+    endpoint(text, true).map_err(|_| {
+        "is not the address of a dashboard: write it as in \"https://basewatch.example.com\", without user, query and \
+         fragment"
+    })
 }
 
 fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<ProxySettings> {

@@ -154,7 +154,7 @@ impl ChangeRow {
             owner: known.and_then(|finding| finding.owner.as_deref()).map_or_else(|| format::NOTHING.to_owned(), shown),
             was: change.was.map(|finding| VerdictStyle::new(finding.verdict)),
             is: change.is.map(|finding| VerdictStyle::new(finding.verdict)),
-            image: known.map(|finding| shown(super::actions::without_registry(&finding.image))).unwrap_or_default(),
+            image: known.map(|finding| shown(super::task::without_registry(&finding.image))).unwrap_or_default(),
         }
     }
 }

@@ -137,9 +137,9 @@
     const [line, release, reasons] = kinds?.causes[cause] ?? ['', '', []];
     const [kind, account, region, registry] = kinds?.places[node.dataset.p] ?? [];
     const nothing = (value, otherwise) => (value === '–' ? otherwise : value);
-    const image = small(0);
     const days = (value) => { const found = /(\d+) d/.exec(value); return found ? Number(found[1]) : -1; };
-    const name = text(0).slice(0, text(0).length - image.length).trim();
+    const name = text(0).slice(0, text(0).length - small(0).length).trim();
+    const image = small(0) || name.split(' ')[0];
     facts = {
       node, name, registry, line, release, reason: reasons, kind, account, region, base: text(3),
       image: registry ? `${registry}/${image}` : image,

@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use super::{
     AlertView, DashboardView,
-    actions::{self, TaskText},
+    task::{self, TaskText},
     alerts::AlertDetails,
     frame, links,
     row::{DeploymentDetails, FindingRow, VerdictDetails},
@@ -86,7 +86,7 @@ pub fn deployment_page(view: &DashboardView<'_>, id: &str) -> Option<String> {
         line: line.map(|line| (shown(format::short_name(line)), links::line(line))),
         consoles: console::links(finding),
         urgency: urgency(finding.severity),
-        task: actions::task(finding),
+        task: task::task(finding),
         why: VerdictDetails::served(finding),
         own: DeploymentDetails::new(finding),
         chain: finding.base.iter().flat_map(|base| &base.chain).map(ChainRow::new).collect(),
@@ -142,7 +142,7 @@ impl HistoryState {
         Self {
             style: VerdictStyle::new(finding.verdict),
             severity: finding.severity.as_str(),
-            image: shown(actions::without_registry(&finding.image)),
+            image: shown(task::without_registry(&finding.image)),
             release: finding.release.as_deref().map_or_else(|| format::NOTHING.to_owned(), shown),
         }
     }

@@ -19,6 +19,7 @@ mod problems;
 mod row;
 mod sign_in;
 mod status;
+mod task;
 mod timeline;
 mod trend;
 mod verdict_style;

@@ -4,7 +4,7 @@ use askama::{Template, filters::HtmlSafe};
 
 use super::{
     PageMode,
-    actions::{explain, without_registry},
+    task::{explain, without_registry},
     links,
     verdict_style::{VerdictStyle, shown, shown_or, urgency},
 };
@@ -43,7 +43,10 @@ impl FindingRow {
             anchor: links::anchor(finding),
             name: shown(&format::deployment_name(deployment)),
             qualifier: shown(qualifier.trim()),
-            image: shown(without_registry(&finding.image.reference)),
+            image: match without_registry(&finding.image.reference) {
+                image if image == format::deployment_name(deployment) => String::new(),
+                image => shown(image),
+            },
             style: VerdictStyle::new(finding.verdict),
             severity: finding.severity.as_str(),
             owner: shown_or(deployment.owner.as_deref(), format::NOTHING).into_owned(),

@@ -80,6 +80,7 @@ impl AlertItem {
             first_notified_at: None,
             ended: None,
             rebuild: None,
+            page: None,
         }
     }
 }

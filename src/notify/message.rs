@@ -72,6 +72,9 @@ pub struct Message {
     /// Location of the full report of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
+    /// URL of the page of the dashboard about it, if `serve.public_url` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// What a message is about.
@@ -190,6 +193,9 @@ pub struct AlertItem {
     /// The outcome of a rebuild request, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebuild: Option<String>,
+    /// URL of the page of the deployment on the dashboard, if `serve.public_url` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 impl EventKind {

@@ -14,6 +14,7 @@ mod json;
 mod ledger;
 mod ledger_session;
 mod message;
+mod page_links;
 mod phrases;
 pub mod run_health;
 mod run_health_texts;

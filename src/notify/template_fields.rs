@@ -8,9 +8,9 @@ use super::{Message, text};
 const TEXT_BYTES: usize = 16 * 1024;
 
 /// Fields that are absent from the JSON if empty. Templates see them as null.
-const OPTIONAL: [&str; 3] = ["owner", "report", "watch"];
+const OPTIONAL: [&str; 4] = ["owner", "page", "report", "watch"];
 /// The same for items.
-const OPTIONAL_OF_ITEM: [&str; 16] = [
+const OPTIONAL_OF_ITEM: [&str; 17] = [
     "account",
     "age_days",
     "arn",
@@ -22,6 +22,7 @@ const OPTIONAL_OF_ITEM: [&str; 16] = [
     "first_notified_at",
     "line",
     "owner",
+    "page",
     "previous_severity",
     "rebuild",
     "region",

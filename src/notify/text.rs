@@ -112,6 +112,9 @@ fn closing(message: &Message, lines: &mut Vec<String>) {
     if let Some(report) = &message.report {
         lines.extend(wrapped(&clean(report), "Report:   ", "          "));
     }
+    if let Some(page) = &message.page {
+        lines.extend(wrapped(&clean(page), "Page:     ", "          "));
+    }
     if let Some(command) = phrases::snooze(message, clean) {
         lines.push("To snooze an alert for a week, unless it escalates:".to_owned());
         lines.push(format!("  {command}"));
@@ -163,6 +166,10 @@ fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {
         && let Some(first) = item.first_notified_at
     {
         entry("since", &format!("{} (first notification)", first.format("%F")));
+    }
+    // Otherwise, the closing lines link to it.
+    if let Some(page) = item.page.as_deref().filter(|_| group.len() == 1 && item.page != message.page) {
+        entry("page", &clean(page));
     }
     let ids: Vec<_> = group.iter().take(phrases::MAX_NAMES).map(|item| clean(&item.alert)).collect();
     let more = group.len().saturating_sub(ids.len());

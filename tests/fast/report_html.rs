@@ -133,8 +133,10 @@ fn links_stay_within_the_page_and_the_api() {
     let query = FindingQuery { text: HOSTILE.to_owned(), ..FindingQuery::default() };
     for page in [dashboard::render(&report), dashboard::page(&served(&report, &trend, &query))] {
         for link in values(&page, "href").into_iter().chain(values(&page, "action")) {
-            let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"];
-            assert!(is_own.iter().any(|start| link.starts_with(start)), "{link}");
+            let pages = ["/owners/", "/lines/", "/deployments/", "/alerts", "/docs/verdicts"];
+            let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"].into_iter().chain(pages);
+            let mut is_own = is_own.chain((link == "/").then_some("/"));
+            assert!(is_own.any(|start| link.starts_with(start)), "{link}");
         }
         for source in values(&page, "src") {
             assert!(source.starts_with("/assets/"), "{source}");

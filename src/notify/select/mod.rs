@@ -27,6 +27,7 @@ pub use self::{
 };
 use super::{
     AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
+    page_links,
 };
 use crate::{judge::Severity, outbox::DeliveryState, rebuild, report::Report};
 
@@ -130,7 +131,7 @@ fn notify_channel(
         report_location: context.report_location,
     };
     for (message, alerts) in messages(sent, channel, ledger, message_context, settings, is_backlog) {
-        enqueue(ledger, &channel.id, message, alerts, now);
+        enqueue(ledger, &channel.id, message, alerts, settings, now);
     }
 }
 
@@ -157,7 +158,7 @@ pub fn resend(
             change.record(&channel.id, ledger, now);
         }
         for (message, alerts) in messages(again, channel, ledger, message_context, settings, false) {
-            enqueue(ledger, &channel.id, message, alerts, now);
+            enqueue(ledger, &channel.id, message, alerts, settings, now);
             count += 1;
             // Someone expects an attempt now, whatever the channel waits for.
             for entry in ledger.outbox.iter_mut().filter(|entry| entry.channel == channel.id) {
@@ -184,13 +185,21 @@ pub fn notify_of_rebuilds(
                 continue;
             }
             let message = grouping::rebuild_message(&of_channel, channel, context, settings.max_items);
-            enqueue(ledger, &channel.id, message, Vec::new(), context.now());
+            enqueue(ledger, &channel.id, message, Vec::new(), settings, context.now());
         }
     }
 }
 
-/// Adds `message` to the outbox.
-fn enqueue(ledger: &mut Ledger, channel: &str, message: Message, alerts: Vec<AlertKey>, now: DateTime<Utc>) {
+/// Adds `message` to the outbox, with links to the dashboard.
+fn enqueue(
+    ledger: &mut Ledger,
+    channel: &str,
+    mut message: Message,
+    alerts: Vec<AlertKey>,
+    settings: &NotifySettings,
+    now: DateTime<Utc>,
+) {
+    page_links::add(&mut message, settings.dashboard.as_deref());
     mark(ledger, channel, &alerts, &message.dedup_key);
     ledger.outbox.push(OutboxEntry { channel: channel.to_owned(), message, alerts, delivery: DeliveryState::new(now) });
 }
