@@ -37,6 +37,7 @@ pub(crate) mod style;
 mod subject;
 mod summary;
 pub mod table;
+mod to_do;
 
 use std::collections::BTreeMap;
 
@@ -71,6 +72,7 @@ pub use search_budget::SearchBudget;
 pub use style::RenderOptions;
 pub use subject::{FindingSubjects, SubjectFields};
 pub use summary::{AgeDistribution, Summary};
+pub use to_do::{ToDoDetail, ToDoItem, ToDoList, ToDoStep, UnlistedItems, WorkCount};
 
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "basewatch.report/v1";
