@@ -7,10 +7,10 @@ use chrono::NaiveDate;
 
 use super::{
     AlertView, DashboardView,
-    task::{self, TaskText},
     alerts::AlertDetails,
     frame, links,
     row::{DeploymentDetails, FindingRow, VerdictDetails},
+    task::{self, TaskText},
     verdict_style::{VerdictStyle, shown, urgency},
 };
 use crate::report::{

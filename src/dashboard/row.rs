@@ -3,9 +3,8 @@
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
-    PageMode,
+    PageMode, links,
     task::{explain, without_registry},
-    links,
     verdict_style::{VerdictStyle, shown, shown_or, urgency},
 };
 use crate::{

@@ -91,7 +91,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "get": operation("history", "Daily results of the last runs", &[days(), conditional()], &history),
         },
         "/api/v1/status": { "get": operation("status", "Status of runs", &[], &with(guarded.clone(), &status)) },
-        "/api/v1/audit": { "post": operation("audit", "Request a run", &[], &with(guarded.clone(), &requested)) },
+        "/api/v1/audit": { "post": operation("audit", "Request a run; needs serve.write_token, if configured", &[], &with(guarded.clone(), &requested)) },
         "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
         "/metrics": { "get": plain("metrics", "Metrics in OpenMetrics format", "application/openmetrics-text") },
         "/healthz": { "get": health("healthz", "Liveness check", &ready) },

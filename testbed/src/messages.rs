@@ -68,6 +68,7 @@ pub fn stale(name: &str) -> AlertItem {
         first_notified_at: None,
         ended: None,
         rebuild: None,
+        page: None,
     }
 }
 

@@ -541,8 +541,15 @@ fn the_example_sets_the_defaults() {
 
 #[test]
 fn the_example_loads_with_all_keys_uncommented() {
-    let variables =
-        ["REGISTRY_PASSWORD", "AUDIT_EXTERNAL_ID", "HOOK_SECRET", "DASHBOARD_TOKEN", "GITHUB_TOKEN", "BUILDS_SECRET"];
+    let variables = [
+        "REGISTRY_PASSWORD",
+        "AUDIT_EXTERNAL_ID",
+        "HOOK_SECRET",
+        "DASHBOARD_TOKEN",
+        "DASHBOARD_WRITE_TOKEN",
+        "GITHUB_TOKEN",
+        "BUILDS_SECRET",
+    ];
     let case = variables.iter().fold(Case::of(&switched_on(EXAMPLE)), |case, name| case.with(name, "x"));
     let beat = "https://beats.example.com/0d338dcc";
     let case = case.with("HEARTBEAT_URL", beat);
