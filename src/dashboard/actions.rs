@@ -9,7 +9,7 @@ use super::{
     task::explain,
     verdict_style::{VerdictStyle, counted, more, shown, urgency},
 };
-use crate::report::{Finding, Report, ToDoItem, ToDoList, ToDoStep, format};
+use crate::report::{CurrentRelease, Finding, Report, ToDoItem, ToDoList, ToDoStep, format};
 
 /// Maximum number of steps, as in the other formats.
 const MOST_STEPS: usize = 10;
@@ -91,7 +91,7 @@ fn sentence(item: &ToDoItem<'_>) -> String {
     match &item.step {
         ToDoStep::Rebuild { .. } => {
             let current = item.findings[0].current.as_ref();
-            let on = named(current.map(|current| &*current.reference), "the current release of the base");
+            let on = named(current.map(CurrentRelease::build_on), "the current release of the base");
             let release = current.and_then(|current| current.release.as_deref());
             let release = release.map(|release| format!(" (now {})", shown(release))).unwrap_or_default();
             format!("Rebuild {work} on {on}{release} and deploy {them}")

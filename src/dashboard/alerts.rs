@@ -1,13 +1,16 @@
 //! The alerts of the ledger: the page that lists the open ones, the page of one alert, and its form to snooze it.
 
+use std::collections::HashSet;
+
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Utc};
 
 use super::{
-    AlertView, DashboardView, WriteAccess, frame, links,
+    AlertView, DashboardView, NotifiedEvent, PageMode, PageScope, ServerActivity, WriteAccess, frame, links,
+    owners::owner_name,
     verdict_style::{VerdictStyle, counted, more, shown, shown_or},
 };
-use crate::report::format;
+use crate::report::{format, query::NO_OWNER};
 
 /// Maximum number of alerts to list.
 const MOST: usize = 300;
@@ -82,7 +85,7 @@ impl AlertDetails {
 }
 
 impl EventEntry {
-    fn new(event: &super::NotifiedEvent) -> Self {
+    fn new(event: &NotifiedEvent) -> Self {
         let sent = match event.sent_at {
             None => "not delivered yet".to_owned(),
             Some(at) if at == event.due_at => "delivered".to_owned(),
@@ -114,20 +117,20 @@ impl HtmlSafe for AlertCounts {}
 
 impl AlertCounts {
     /// The numbers of the alerts of `view` that are about its findings.
-    pub(super) fn new(view: &DashboardView<'_>, scope: super::PageScope<'_>) -> Self {
+    pub(super) fn new(view: &DashboardView<'_>, scope: PageScope<'_>) -> Self {
         let owner = match scope {
-            super::PageScope::Owner(owner) => Some(owner),
+            PageScope::Owner(owner) => Some(owner),
             _ => None,
         };
-        let alerts: Vec<_> = match scope {
-            super::PageScope::Line(_) => {
-                let ids: std::collections::HashSet<_> =
-                    view.report.findings.iter().map(|finding| finding.id.as_str()).collect();
-                let is_in = |alert: &&AlertView| ids.contains(alert.finding.as_str());
-                view.mode.served().alerts.iter().filter(is_in).collect()
-            }
-            _ => view.mode.served().alerts.iter().filter(|alert| is_of(alert, owner)).collect(),
+        let ids: HashSet<_> = match scope {
+            PageScope::Line(_) => view.report.findings.iter().map(|finding| finding.id.as_str()).collect(),
+            _ => HashSet::new(),
         };
+        let is_in = |alert: &&AlertView| match scope {
+            PageScope::Line(_) => ids.contains(alert.finding.as_str()),
+            _ => is_of(alert, owner),
+        };
+        let alerts: Vec<_> = view.mode.served().alerts.iter().filter(is_in).collect();
         let open = alerts.iter().filter(|alert| alert.is_open).count() as u64;
         Self {
             open,
@@ -144,7 +147,7 @@ impl AlertCounts {
 
 /// Whether the alert is of `owner`; `-` for no owner.
 fn is_of(alert: &AlertView, owner: Option<&str>) -> bool {
-    owner.is_none_or(|owner| alert.owner.as_deref().unwrap_or(crate::report::query::NO_OWNER) == owner)
+    owner.is_none_or(|owner| alert.owner.as_deref().unwrap_or(NO_OWNER) == owner)
 }
 
 /// The page that lists open and snoozed alerts.
@@ -152,14 +155,14 @@ fn is_of(alert: &AlertView, owner: Option<&str>) -> bool {
 #[template(path = "alerts_page.html")]
 struct AlertsPage {
     title: String,
-    rows: Vec<AlertRow>,
+    rows: Vec<ListedAlert>,
     rest: String,
     can_sign_in: bool,
 }
 
 impl HtmlSafe for AlertsPage {}
 
-struct AlertRow {
+struct ListedAlert {
     name: String,
     id: String,
     link: String,
@@ -172,7 +175,7 @@ struct AlertRow {
     snooze: String,
 }
 
-impl AlertRow {
+impl ListedAlert {
     fn new(alert: &AlertView) -> Self {
         let day =
             |at: Option<DateTime<Utc>>| at.map_or_else(|| format::NOTHING.to_owned(), |at| at.date_naive().to_string());
@@ -194,23 +197,23 @@ impl AlertRow {
 
 /// Renders the list of open and snoozed alerts, of all owners or of one; `-` for no owner.
 #[must_use]
-pub fn alerts_page(served: super::ServerActivity<'_>, owner: Option<&str>) -> String {
+pub fn alerts_page(served: ServerActivity<'_>, owner: Option<&str>) -> String {
     let is_listed = |alert: &&AlertView| (alert.is_open || alert.snooze.is_some()) && is_of(alert, owner);
     let listed: Vec<_> = served.alerts.iter().filter(is_listed).collect();
     let rest = listed.len().saturating_sub(MOST);
-    let whose = owner.map(|owner| format!("{}: ", shown(super::owners::owner_name(owner)))).unwrap_or_default();
+    let whose = owner.map(|owner| format!("{}: ", shown(owner_name(owner)))).unwrap_or_default();
     let open = listed.iter().filter(|alert| alert.is_open).count() as u64;
     let title = format!("{whose}{}", counted(open, "open alert"));
     let page = AlertsPage {
         title: title.clone(),
-        rows: listed.iter().take(MOST).map(|alert| AlertRow::new(alert)).collect(),
+        rows: listed.iter().take(MOST).map(|alert| ListedAlert::new(alert)).collect(),
         rest: match rest {
             0 => String::new(),
             _ => format!("And {}: basewatch alerts list.", more(rest, "alert")),
         },
         can_sign_in: matches!(served.access, WriteAccess::SignedOut),
     };
-    frame::page(&frame::FrameOptions::of_page(&title, super::PageMode::Served(served)), page)
+    frame::page(&frame::FrameOptions::of_page(&title, PageMode::Served(served)), page)
 }
 
 /// The page of one alert.
@@ -227,7 +230,7 @@ impl HtmlSafe for AlertPage {}
 
 /// Renders the alert with the ID `id`; `None` if there is none.
 #[must_use]
-pub fn alert_page(served: super::ServerActivity<'_>, id: &str) -> Option<String> {
+pub fn alert_page(served: ServerActivity<'_>, id: &str) -> Option<String> {
     let alert = served.alerts.iter().find(|alert| alert.id == id)?;
     let title = format!("Alert about the {} of {}", alert.about, shown(&alert.name));
     let page = AlertPage {
@@ -236,5 +239,5 @@ pub fn alert_page(served: super::ServerActivity<'_>, id: &str) -> Option<String>
         owner: alert.owner.as_deref().map(|owner| (shown(owner), links::owner(owner))),
         details: AlertDetails::new(alert, served.access),
     };
-    Some(frame::page(&frame::FrameOptions::of_page(&title, super::PageMode::Served(served)), page))
+    Some(frame::page(&frame::FrameOptions::of_page(&title, PageMode::Served(served)), page))
 }

@@ -7,6 +7,8 @@ use chrono::{Days, NaiveDate};
 
 use super::{
     DashboardView, PageScope, frame, links,
+    owners::owner_name,
+    task::without_registry,
     verdict_style::{VerdictStyle, grouped, more, shown},
 };
 use crate::report::{ChangedFinding, ReportChanges, ReportOutline, format};
@@ -117,7 +119,7 @@ pub fn changes_page(view: &DashboardView<'_>, scope: PageScope<'_>, date: NaiveD
     let changes = ReportChanges::between(&then, &now);
     let whose = match scope {
         PageScope::Fleet => String::new(),
-        PageScope::Owner(owner) => format!("{}: ", shown(super::owners::owner_name(owner))),
+        PageScope::Owner(owner) => format!("{}: ", shown(owner_name(owner))),
         PageScope::Line(line) => format!("{}: ", shown(format::short_name(line))),
     };
     let title = format!("{whose}changes since {date}");
@@ -154,7 +156,7 @@ impl ChangeRow {
             owner: known.and_then(|finding| finding.owner.as_deref()).map_or_else(|| format::NOTHING.to_owned(), shown),
             was: change.was.map(|finding| VerdictStyle::new(finding.verdict)),
             is: change.is.map(|finding| VerdictStyle::new(finding.verdict)),
-            image: known.map(|finding| shown(super::task::without_registry(&finding.image))).unwrap_or_default(),
+            image: known.map(|finding| shown(without_registry(&finding.image))).unwrap_or_default(),
         }
     }
 }

@@ -150,8 +150,12 @@ fn is_mostly_unknown(view: &DashboardView<'_>, scope: PageScope<'_>) -> bool {
 }
 
 fn headline(view: &DashboardView<'_>, scope: PageScope<'_>) -> String {
-    let whose = scope_title(scope).map(|(_, name)| format!("{name}: ")).unwrap_or_default();
-    format!("{whose}{}", outdated(view))
+    let outdated = outdated(view);
+    match scope_title(scope) {
+        // A sentence begins with the name then.
+        Some((_, name)) => format!("{name}: {}{}", outdated[..1].to_lowercase(), &outdated[1..]),
+        None => outdated,
+    }
 }
 
 /// How many deployments are built on an outdated base.

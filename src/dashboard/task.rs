@@ -55,7 +55,8 @@ fn sentence(finding: &Finding) -> String {
         Action::Upgrade => {
             let runtime =
                 shown_or(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "a deprecated runtime");
-            format!("Move {name} from {runtime} to a supported runtime")
+            let to = finding.runtime.as_ref().and_then(|runtime| runtime.upgrade_to.as_deref());
+            format!("Upgrade {name} from {runtime} to {}", shown_or(to, "a supported runtime"))
         }
         Action::Restore => format!("Push {reference} again, or restore it from the archive"),
         Action::Repair => {

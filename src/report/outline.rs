@@ -136,7 +136,7 @@ struct StoredOutline {
 struct StoredFinding {
     id: String,
     deployment: DeploymentFields,
-    image: StoredImage,
+    image: StoredReference,
     base: Option<StoredBase>,
     verdict: Verdict,
     severity: Severity,
@@ -146,7 +146,7 @@ struct StoredFinding {
 }
 
 #[derive(Deserialize)]
-struct StoredImage {
+struct StoredReference {
     reference: String,
 }
 

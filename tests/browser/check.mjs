@@ -189,6 +189,7 @@ const filtering = async () => {
   await page.evaluate(() => { globalThis.isSame = true; });
   await page.locator('#by-verdict').scrollIntoViewIfNeeded();
   const before = await page.textContent('#tally');
+  await page.locator('#by-verdict').focus();
   const place = await page.evaluate(() => scrollY);
   await page.selectOption('#by-verdict', 'stale');
   await page.waitForSelector('#chips a');
