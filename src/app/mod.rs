@@ -31,5 +31,5 @@ pub(crate) use self::{
     load_config::loaded_as,
     online_checks::{CheckOutcome, OnlineCheck, check_online},
     progress_bar::RunProgressBar,
-    stored_report::{latest_report, record_report},
+    stored_report::{latest_report, record_report, report_outline},
 };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
-    report::{Report, SCHEMA, json},
+    report::{Report, ReportOutline, SCHEMA, json},
     store::{self, Error, HistoryDay, Retention, Store},
 };
 
@@ -41,4 +41,13 @@ pub(crate) async fn latest_report(store: &dyn Store) -> store::Result<Option<Rep
     };
     let latest = store::latest(store, SCHEMA, add).await?;
     Ok(latest.map(|report| Report { parts: Vec::new(), ..report }))
+}
+
+/// The outline of the last report of `day`; `None` if it is not kept.
+///
+/// # Errors
+///
+/// Those of [`latest_report`].
+pub(crate) async fn report_outline(store: &dyn Store, day: &HistoryDay) -> store::Result<Option<ReportOutline>> {
+    store::dated(store, (day.at, &day.run_id), SCHEMA, ReportOutline::add_finding).await
 }

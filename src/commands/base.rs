@@ -73,8 +73,10 @@ pub async fn report(
     }
     let known = family.clone().or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));
     report.runtime = known.and_then(|family| {
-        let runtime = settings.policy.calendar.runtime(&reference.repository, &family)?;
-        Some(RuntimeFields::new(runtime, runtime.status(instants.now, settings.policy.thresholds.runtime_warning)))
+        let policy = &settings.policy;
+        let warning = policy.thresholds.runtime_warning;
+        let support = policy.calendar.support(&reference.repository, &family, instants.now, warning)?;
+        Some(RuntimeFields::new(&support))
     });
     if has_history {
         let family = family.or_else(|| Some(LambdaTag::parse(reference.tag.as_deref()?)?.family));

@@ -251,6 +251,7 @@ fn validate(raw: &RawConfig, check: &mut ConfigValidator<'_>) -> Settings {
         releases: catalog::releases(section!(catalog), &at("catalog"), check),
         concurrency: Concurrency::default(),
     };
+    settings.notify.dashboard.clone_from(&settings.serve.public_url);
     settings.allow_images();
     settings
 }

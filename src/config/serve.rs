@@ -11,6 +11,7 @@ use super::{
     check::ConfigValidator,
     secret::{RawSecretSource, source},
     tree::KeyPath,
+    values::endpoint,
 };
 use crate::{schedule::Timetable, secret::SecretSource};
 
@@ -28,6 +29,12 @@ pub(super) struct RawServe {
     token: Option<RawSecretSource>,
     /// A reverse proxy that authenticates users.
     proxy: Option<RawProxy>,
+    /// Token for starting runs and snoozing alerts on the dashboard, and for `POST /api/v1/audit`. It also grants what
+    /// `token` does. Without it, the dashboard is read-only.
+    write_token: Option<RawSecretSource>,
+    /// Address of the dashboard for people. If set, each message links to its page there.
+    #[schemars(example = &"https://basewatch.example.com")]
+    public_url: Option<String>,
 }
 
 /// A reverse proxy that authenticates users.
@@ -53,6 +60,10 @@ pub struct ServeSettings {
     pub token: Option<SecretSource>,
     /// A reverse proxy that authenticates users.
     pub proxy: Option<ProxySettings>,
+    /// The token for writing; `None` if nobody may write.
+    pub write_token: Option<SecretSource>,
+    /// The URL of the dashboard for people, without a slash at the end.
+    pub public_url: Option<String>,
 }
 
 /// A reverse proxy that authenticates users.
@@ -69,7 +80,8 @@ const SCHEDULE: &str = "0 6 * * *";
 impl Default for ServeSettings {
     fn default() -> Self {
         let timetable = Timetable::new(SCHEDULE, Tz::UTC).expect("six in the morning comes");
-        Self { timetable, listen: SocketAddr::from(([127, 0, 0, 1], 8080)), token: None, proxy: None }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8080));
+        Self { timetable, listen, token: None, proxy: None, write_token: None, public_url: None }
     }
 }
 
@@ -83,6 +95,8 @@ pub(super) fn validate(raw: &RawServe, zone: Tz, at: &KeyPath, check: &mut Confi
         listen: listen.unwrap_or(standard.listen),
         token: raw.token.as_ref().and_then(|token| source(token, &at.key("token"), check)),
         proxy: raw.proxy.as_ref().and_then(|raw| proxy(raw, &at.key("proxy"), check)),
+        write_token: raw.write_token.as_ref().and_then(|token| source(token, &at.key("write_token"), check)),
+        public_url: raw.public_url.as_deref().and_then(|text| check.accept(&at.key("public_url"), public_url(text))),
     };
     if !settings.listen.ip().is_loopback() && raw.token.is_none() && raw.proxy.is_none() {
         check.refuse(
@@ -95,6 +109,14 @@ pub(super) fn validate(raw: &RawServe, zone: Tz, at: &KeyPath, check: &mut Confi
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address with a port: write it as in \"127.0.0.1:8080\""))
+}
+
+/// A URL that paths can be appended to. The error does not quote the text, which may contain a password.
+fn public_url(text: &str) -> Result<String, &'static str> {
+    endpoint(text, true).map_err(|_| {
+        "is not the address of a dashboard: write it as in \"https://basewatch.example.com\", without user, query and \
+         fragment"
+    })
 }
 
 fn proxy(raw: &RawProxy, at: &KeyPath, check: &mut ConfigValidator<'_>) -> Option<ProxySettings> {

@@ -1,33 +1,29 @@
-//! The list of recommended actions: one item per action, regardless of the number of deployments.
+//! The list of recommended actions: one item per step, with what one copies to do it.
 
-use std::{cmp::Reverse, collections::BTreeSet, collections::HashMap};
+use std::collections::BTreeSet;
 
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
     links,
-    verdict_style::{VerdictStyle, counted, more, shown, shown_or, urgency},
+    task::explain,
+    verdict_style::{VerdictStyle, counted, more, shown, urgency},
 };
-use crate::{
-    judge::{Action, Severity},
-    report::{CurrentRelease, Finding, Report, format},
-};
+use crate::report::{CurrentRelease, Finding, Report, ToDoItem, ToDoList, ToDoStep, format};
 
-/// The number of actions shown initially.
-const FIRST: usize = 6;
-/// Maximum number of actions.
-const MOST: usize = 60;
-/// Maximum number of owners to list per action.
-const MOST_OWNERS: usize = 3;
+/// Maximum number of steps, as in the other formats.
+const MOST_STEPS: usize = 10;
+/// Maximum number of owners to list per step, and of images or codes with their deployments.
+const NAMED: usize = 3;
+/// Maximum number of release lines that a link filters by.
+const MOST_LINES: usize = 5;
 
 /// The list of actions, most urgent first.
 #[derive(Template)]
 #[template(path = "actions.html")]
 pub(super) struct ActionList {
-    first: Vec<ActionItem>,
-    others: Vec<ActionItem>,
-    others_title: String,
-    rest: String,
+    items: Vec<ActionItem>,
+    rest: Vec<String>,
 }
 
 impl HtmlSafe for ActionList {}
@@ -38,6 +34,9 @@ struct ActionItem {
     style: VerdictStyle,
     urgency: &'static str,
     text: String,
+    /// What one copies, with the deployments that it is for.
+    copied: Vec<(String, String)>,
+    more: String,
     count: String,
     owners: String,
     link: String,
@@ -45,203 +44,120 @@ struct ActionItem {
 
 impl HtmlSafe for ActionItem {}
 
-/// The key that findings with the same action share.
-#[derive(PartialEq, Eq, Hash)]
-struct ActionKey<'a> {
-    action: Action,
-    subject: &'a str,
-    towards: Option<&'a str>,
-}
-
-impl<'a> ActionKey<'a> {
-    fn new(finding: &'a Finding) -> Self {
-        let reference = finding.image.reference.as_str();
-        let (subject, towards) = match finding.action {
-            Action::Redeploy => {
-                (repository(reference), finding.replacement.as_ref().map(|image| image.reference.as_str()))
-            }
-            Action::Restore => (reference, None),
-            Action::Repair => (repository(reference), finding.deployment.state_reason_code.as_deref()),
-            Action::Upgrade => (repository(reference), finding.runtime.as_ref().map(|runtime| runtime.name.as_str())),
-            Action::Investigate => (repository(reference), finding.reasons.first().map(|reason| reason.code.as_str())),
-            Action::None if finding.awaited_base().is_some() => {
-                let awaited = finding.awaited_base();
-                let outer = awaited.map_or(reference, |(outer, _)| outer.reference.as_str());
-                (repository(outer), awaited.and_then(|(_, link)| link.base.line.as_deref()))
-            }
-            Action::Rebuild | Action::None => {
-                (repository(reference), finding.current.as_ref().map(CurrentRelease::build_on))
-            }
-        };
-        Self { action: finding.action, subject, towards }
-    }
-}
-
-/// Findings with the same action.
-struct ActionGroup<'a> {
-    worst: &'a Finding,
-    count: u64,
-    owners: BTreeSet<&'a str>,
-}
-
 impl ActionList {
     pub(super) fn new(report: &Report) -> Self {
-        let is_open = |finding: &&Finding| {
-            (finding.action != Action::None || finding.awaited_base().is_some()) && finding.exemption.is_none()
-        };
-        let can_wait = |finding: &&Finding| finding.severity <= Severity::Info;
-        let waiting = report.findings.iter().filter(is_open).filter(can_wait).count();
-        let urgent = report.findings.iter().filter(is_open).filter(|finding| !can_wait(finding));
-        let groups = groups(urgent);
-        let beyond = groups.len().saturating_sub(MOST);
-        let mut first: Vec<_> = groups.iter().take(MOST).map(ActionItem::new).collect();
-        let others = first.split_off(first.len().min(FIRST));
-        let mut rest = Vec::new();
-        if beyond > 0 {
-            rest.push(format!("And {}: filter the findings by action.", more(beyond, "action")));
-        }
-        if waiting > 0 {
-            rest.push(format!(
-                "{} can wait, because the grace period has not ended.",
-                counted(waiting as u64, "deployment")
-            ));
-        }
-        Self { first, others_title: more(others.len(), "action"), others, rest: rest.join(" ") }
+        let to_do = ToDoList::new(&report.findings);
+        let (items, unlisted) = to_do.first(MOST_STEPS);
+        let unlisted = unlisted.iter().map(|items| format!("And {}.", format::unlisted(items)));
+        let waiting = format::waiting(&to_do).map(|waiting| format!("{waiting}."));
+        Self { items: items.into_iter().map(ActionItem::new).collect(), rest: unlisted.chain(waiting).collect() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.rest.is_empty()
+        self.items.is_empty() && self.rest.is_empty()
     }
-}
-
-fn groups<'a>(findings: impl Iterator<Item = &'a Finding>) -> Vec<ActionGroup<'a>> {
-    let mut groups: Vec<ActionGroup<'a>> = Vec::new();
-    let mut indexes = HashMap::new();
-    for finding in findings {
-        let index = *indexes.entry(ActionKey::new(finding)).or_insert(groups.len());
-        if index == groups.len() {
-            groups.push(ActionGroup { worst: finding, count: 0, owners: BTreeSet::new() });
-        }
-        groups[index].count += 1;
-        groups[index].owners.extend(finding.deployment.owner.as_deref());
-    }
-    groups.sort_by_key(|group| Reverse((group.worst.severity, group.count)));
-    groups
 }
 
 impl ActionItem {
-    fn new(group: &ActionGroup<'_>) -> Self {
-        let finding = group.worst;
-        let mut owners: Vec<_> = group.owners.iter().take(MOST_OWNERS).map(|owner| shown(owner)).collect();
-        if group.owners.len() > MOST_OWNERS {
-            owners.push(more(group.owners.len() - MOST_OWNERS, "owner"));
+    fn new(item: &ToDoItem<'_>) -> Self {
+        let worst = item.findings.iter().max_by_key(|finding| finding.severity).copied().unwrap_or(item.findings[0]);
+        let owners: BTreeSet<_> =
+            item.findings.iter().filter_map(|finding| finding.deployment.owner.as_deref()).collect();
+        let mut named: Vec<_> = owners.iter().take(NAMED).map(|owner| shown(owner)).collect();
+        if owners.len() > NAMED {
+            named.push(more(owners.len() - NAMED, "owner"));
         }
-        let image = match finding.action {
-            Action::Restore => finding.image.reference.as_str(),
-            Action::None => finding.awaited_base().map_or("", |(outer, _)| repository(&outer.reference)),
-            _ => repository(&finding.image.reference),
-        };
+        let (copied, rest) = copied(item);
         Self {
-            style: VerdictStyle::new(finding.verdict),
-            urgency: urgency(finding.severity),
-            text: sentence(finding),
-            count: counted(group.count, "deployment"),
-            owners: owners.join(", "),
-            link: links::only_all([("action", finding.action.as_str()), ("q", image)]),
+            style: VerdictStyle::new(worst.verdict),
+            urgency: urgency(item.severity()),
+            text: sentence(item),
+            copied,
+            more: if rest == 0 { String::new() } else { format!("And {}.", more(rest, "image")) },
+            count: counted(item.findings.len() as u64, "deployment"),
+            owners: named.join(", "),
+            link: link(item),
         }
     }
 }
 
-/// The action for `finding` as a sentence.
-fn sentence(finding: &Finding) -> String {
-    let reference = shown(&finding.image.reference);
-    let name = shown(without_registry(repository(&finding.image.reference)));
-    match finding.action {
-        Action::Rebuild => match &finding.current {
-            Some(current) => {
-                let now = current.release.as_deref().map(|release| format!(" (now {})", shown(release)));
-                format!("Rebuild {name} on {}{} and deploy it", shown(current.build_on()), now.unwrap_or_default())
-            }
-            None => format!("Rebuild {name} on the current base and deploy it"),
-        },
-        Action::Redeploy => {
-            let better =
-                shown_or(finding.replacement.as_ref().map(|image| image.reference.as_str()), "the newer image");
-            format!("Deploy {better} to {}", shown(&format::deployment_name(&finding.deployment)))
+/// The step as a sentence.
+fn sentence(item: &ToDoItem<'_>) -> String {
+    let work = format::work(item.work());
+    let them = if item.work().number == 1 { "it" } else { "them" };
+    let named = |name: Option<&str>, otherwise: &str| {
+        name.map_or_else(|| otherwise.to_owned(), |name| shown(format::short_name(name)))
+    };
+    match &item.step {
+        ToDoStep::Rebuild { .. } => {
+            let current = item.findings[0].current.as_ref();
+            let on = named(current.map(CurrentRelease::build_on), "the current release of the base");
+            let release = current.and_then(|current| current.release.as_deref());
+            let release = release.map(|release| format!(" (now {})", shown(release))).unwrap_or_default();
+            format!("Rebuild {work} on {on}{release} and deploy {them}")
         }
-        Action::Upgrade => {
-            let runtime =
-                shown_or(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "a deprecated runtime");
-            format!("Move {name} from {runtime} to a supported runtime")
+        ToDoStep::RebuildBase { base, on } => {
+            let on = named(*on, "the current release of its base");
+            format!("Rebuild the base {} on {on} first, for {work}", shown(base))
         }
-        Action::Restore => format!("Push {reference} again, or restore it from the archive"),
-        Action::Repair => {
-            let code = shown_or(finding.deployment.state_reason_code.as_deref(), "unknown reason");
-            format!("Repair the functions with image {name}, which cannot be invoked ({code})")
+        ToDoStep::Upgrade { from, to } => {
+            format!("Upgrade {work} from {} to {}", named(*from, "the runtime"), named(*to, "a supported runtime"))
         }
-        Action::None if finding.awaited_base().is_some() => {
-            let awaited = finding.awaited_base().map(|(outer, link)| {
-                let outer = shown(without_registry(repository(&outer.reference)));
-                format!("Rebuild the base {outer} on {}", shown_or(link.base.line.as_deref(), "its current base"))
+        ToDoStep::Restore => format!("Push or restore {work} that {} missing, or deploy others", are(item)),
+        ToDoStep::Redeploy => format!("Redeploy {work} with newer images from the repository"),
+        ToDoStep::Repair => format!("Repair {work} that cannot be invoked"),
+        ToDoStep::Investigate => format!("Find out why the base of {work} is unknown"),
+    }
+}
+
+fn are(item: &ToDoItem<'_>) -> &'static str {
+    if item.work().number == 1 { "is" } else { "are" }
+}
+
+/// What one copies to do the step: pinned references and commands, each with the deployments that it is for; and the
+/// number of those that are not listed.
+fn copied(item: &ToDoItem<'_>) -> (Vec<(String, String)>, usize) {
+    let all = |text: String| (vec![(shown(&text), String::new())], 0);
+    let details = item.details();
+    match &item.step {
+        ToDoStep::Rebuild { on: Some(on) } => all(on.clone()),
+        ToDoStep::RebuildBase { .. } => {
+            let current = item.findings[0].awaited_base().and_then(|(_, link)| link.current.as_ref());
+            current.map_or_else(|| (Vec::new(), 0), |current| all(current.build_on_pinned()))
+        }
+        ToDoStep::Restore | ToDoStep::Redeploy => {
+            let listed = details.iter().filter_map(|detail| Some((shown(detail.object?), names(&detail.findings))));
+            (listed.take(NAMED).collect(), details.len().saturating_sub(NAMED))
+        }
+        ToDoStep::Investigate => {
+            let listed = details.iter().map(|detail| {
+                let finding = detail.findings[0];
+                let code = shown(detail.object.unwrap_or_default());
+                (explain(&finding.image.reference), format!("{code}: {}", names(&detail.findings)))
             });
-            awaited.unwrap_or_default()
+            (listed.take(NAMED).collect(), 0)
         }
-        Action::Investigate | Action::None => {
-            let reason = shown_or(finding.reasons.first().map(|reason| reason.code.as_str()), "unknown");
-            format!("Investigate {name} ({reason}). Run {}", explain(&finding.image.reference))
-        }
+        ToDoStep::Rebuild { on: None } | ToDoStep::Upgrade { .. } | ToDoStep::Repair => (Vec::new(), 0),
     }
 }
 
-/// The `explain` command for an image, safe for shells.
-pub(super) fn explain(reference: &str) -> String {
-    // Only characters without a special meaning in shells.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
-    let is_safe = !reference.is_empty() && reference.chars().all(is_plain) && !reference.starts_with('-');
-    format!("basewatch explain {}", if is_safe { reference } else { "IMAGE" })
+/// `orders:live, orders and 3 more deployments`.
+fn names(findings: &[&Finding]) -> String {
+    let named: Vec<_> =
+        findings.iter().take(NAMED).map(|finding| shown(&format::deployment_name(&finding.deployment))).collect();
+    let rest = match findings.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        rest => format!(" and {}", more(rest, "deployment")),
+    };
+    format!("{}{rest}", named.join(", "))
 }
 
-/// A reference without tag and digest.
-fn repository(reference: &str) -> &str {
-    let name = reference.split('@').next().unwrap_or(reference);
-    match name.rsplit_once(':') {
-        // A colon before the last slash is a port.
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
-    }
-}
-
-/// A reference without the registry, which has a dot or a port.
-pub(super) fn without_registry(reference: &str) -> &str {
-    match reference.split_once('/') {
-        Some((host, rest)) if host.contains(['.', ':']) => rest,
-        _ => reference,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repository_is_a_reference_without_tag_and_digest() {
-        let table = [
-            ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/shop/orders:421", "shop/orders"),
-            ("127.0.0.1:5000/orders@sha256:abc", "orders"),
-            ("127.0.0.1:5000/orders:1@sha256:abc", "orders"),
-            ("orders", "orders"),
-            ("shop/orders:1", "shop/orders"),
-        ];
-        for (reference, name) in table {
-            assert_eq!(without_registry(repository(reference)), name, "{reference}");
-        }
-    }
-
-    #[test]
-    fn the_explain_command_is_safe_for_a_shell() {
-        assert_eq!(explain("registry.example/a:1"), "basewatch explain registry.example/a:1");
-        for hostile in ["a;rm -rf /", "$(id)", "-x", "", "a b", "a\n"] {
-            assert_eq!(explain(hostile), "basewatch explain IMAGE");
-        }
-    }
+/// The findings of the step, as closely as filters select them.
+fn link(item: &ToDoItem<'_>) -> String {
+    let lines: BTreeSet<_> =
+        item.findings.iter().filter_map(|finding| finding.base.as_ref()?.line.as_deref()).collect();
+    let is_by_line =
+        matches!(item.step, ToDoStep::Rebuild { .. } | ToDoStep::RebuildBase { .. } | ToDoStep::Upgrade { .. });
+    let lines = lines.into_iter().filter(|_| is_by_line).take(MOST_LINES).map(|line| ("line", line));
+    links::only_all([("action", item.findings[0].action.as_str())].into_iter().chain(lines))
 }

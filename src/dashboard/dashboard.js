@@ -1,5 +1,5 @@
-// Progressive enhancement of the dashboard: search while typing, copy buttons, keyboard shortcuts and a stored theme. In
-// a self-contained file also filtering, sorting and saving. Everything else works without scripts.
+// Progressive enhancement of the dashboard: filters that apply at once, copy buttons, keyboard shortcuts and a stored
+// theme. In a self-contained file also filtering, sorting, paging and saving. Everything else works without scripts.
 'use strict';
 
 (() => {
@@ -137,9 +137,9 @@
     const [line, release, reasons] = kinds?.causes[cause] ?? ['', '', []];
     const [kind, account, region, registry] = kinds?.places[node.dataset.p] ?? [];
     const nothing = (value, otherwise) => (value === '–' ? otherwise : value);
-    const image = small(0);
     const days = (value) => { const found = /(\d+) d/.exec(value); return found ? Number(found[1]) : -1; };
-    const name = text(0).slice(0, text(0).length - image.length).trim();
+    const name = text(0).slice(0, text(0).length - small(0).length).trim();
+    const image = small(0) || name.split(' ')[0];
     facts = {
       node, name, registry, line, release, reason: reasons, kind, account, region, base: text(3),
       image: registry ? `${registry}/${image}` : image,
@@ -152,30 +152,79 @@
     return facts;
   };
 
-  // ---- Served pages: search the current page while typing
+  // ---- Served pages: filter, sort and page without leaving the page
 
-  const searchPage = () => {
-    const field = find('#q');
-    const tally = find('#tally');
-    const said = tally.textContent;
-    const asked = field.value.trim();
-    field.addEventListener('input', () => {
-      const wanted = words(field.value);
-      const isAsked = field.value.trim() === asked || !wanted.length;
-      let count = 0;
-      const blocks = all('#list tbody');
-      for (const block of blocks) {
-        block.hidden = !isAsked && !wanted.every((word) => block.textContent.toLowerCase().includes(word));
-        count += block.hidden ? 0 : 1;
-      }
-      tally.textContent = isAsked ? said : `${grouped(count)} of ${grouped(blocks.length)} on this page; press Enter to search all`;
+  // The parts of the findings that a query changes.
+  const PARTS = ['downloads', 'filters', 'chips', 'results'];
+
+  const servedTable = () => {
+    let latest = 0;
+    let shown = location.search;
+
+    const swap = (fresh) => {
+      const active = document.activeElement;
+      const typed = active.id === 'q' ? { value: active.value, at: active.selectionStart } : null;
+      const part = active.closest(PARTS.map((id) => `#${id}`).join(', '));
+      for (const id of PARTS) find(`#${id}`).replaceWith(find(`#${id}`, fresh));
+      find('#tally').textContent = find('#tally', fresh).textContent;
+      const again = part && ((active.id && find(`#${active.id}`)) || find('#results'));
+      again?.focus({ preventScroll: true });
+      if (typed) { again.value = typed.value; again.setSelectionRange(typed.at, typed.at); }
+    };
+
+    const load = async (address, isTyped) => {
+      latest += 1;
+      const number = latest;
+      const url = new URL(address, location.href);
+      url.hash = '';
+      let fresh = null;
+      try {
+        const response = await fetch(url);
+        if (response.ok) fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
+      } catch { /* the browser shows why it cannot be loaded */ }
+      if (number !== latest) return;
+      if (!fresh || !find('#results', fresh)) { location.assign(url); return; }
+      swap(fresh);
+      shown = url.search;
+      if (url.href !== location.href) history[isTyped ? 'replaceState' : 'pushState'](null, '', url.pathname + url.search);
+    };
+
+    // Without empty fields, for short addresses.
+    const read = () => {
+      const chosen = new URLSearchParams([...new FormData(find('#filters'))].filter(([, value]) => value));
+      return location.pathname + (chosen.size ? `?${chosen}` : '');
+    };
+
+    document.addEventListener('submit', (event) => {
+      if (event.target.id === 'filters') { event.preventDefault(); load(read(), false); }
     });
+    document.addEventListener('change', (event) => {
+      if (event.target.closest('#filters') && event.target.id !== 'q') load(read(), false);
+    });
+    let due = 0;
+    document.addEventListener('input', (event) => {
+      if (event.target.id !== 'q') return;
+      clearTimeout(due);
+      due = setTimeout(() => load(read(), true), 200);
+    });
+    document.addEventListener('click', (event) => {
+      const link = event.target.closest('a');
+      const href = link?.getAttribute('href') ?? '';
+      if (!href.startsWith('?') || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const isNear = link.closest('#chips, #list thead');
+      load(location.pathname + (href.split('#')[0].length > 1 ? href.split('#')[0] : ''), false)
+        .then(() => { if (!isNear) find('#findings').scrollIntoView(); });
+    });
+    addEventListener('popstate', () => { if (location.search !== shown) load(location.href, true); });
   };
 
   // ---- Self-contained files: filter, sort and save
 
   const FILTERS = ['verdict', 'severity', 'action', 'owner', 'account', 'region', 'kind', 'line', 'release', 'reason'];
-  const BLOCK = 100;
+  const PAGE = 100;
+  const WORST = '-severity';
+  let reveal = () => {};
   const SEVERITIES = ['none', 'info', 'low', 'medium', 'high', 'critical'];
 
   const fileTable = () => {
@@ -190,15 +239,54 @@
     let query = new URLSearchParams(location.search);
     let shown = items;
 
-    const usual = { severity: 'descending', age: 'descending', behind: 'descending', name: 'ascending', owner: 'ascending' };
     const text = (one, other) => (one < other ? -1 : Number(one > other));
+    // Ascending. What is unknown is last in either order.
     const orders = {
-      age: (one, other) => other.age - one.age,
-      behind: (one, other) => other.behind - one.behind,
+      age: (one, other) => one.age - other.age,
+      behind: (one, other) => one.behind - other.behind,
       name: (one, other) => text(one.name, other.name),
-      owner: (one, other) => (one.owner === '-') - (other.owner === '-') || text(one.owner, other.owner),
-      severity: (one, other) => one.isExempted - other.isExempted
-        || SEVERITIES.indexOf(other.severity) - SEVERITIES.indexOf(one.severity),
+      owner: (one, other) => text(one.owner, other.owner),
+      severity: (one, other) => SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity)
+        || other.isExempted - one.isExempted,
+    };
+    const isUnknown = { age: (item) => item.age < 0, behind: (item) => item.behind < 0, owner: (item) => item.owner === '-' };
+
+    const sorted = (nodes, sort) => {
+      const isDescending = sort.startsWith('-');
+      const by = sort.replace('-', '');
+      if (sort === WORST || !orders[by]) return nodes;
+      const unknown = isUnknown[by] ?? (() => false);
+      return nodes.map(facts).sort((one, other) => unknown(one) - unknown(other)
+        || (isDescending ? orders[by](other, one) : orders[by](one, other))).map((item) => item.node);
+    };
+
+    // Links to the first, the adjacent and the last pages.
+    const pages = (offset) => {
+      const list = make('ul');
+      const last = Math.floor((shown.length - 1) / PAGE);
+      const here = Math.floor(offset / PAGE);
+      const to = (page, title) => {
+        const asked = new URLSearchParams(query);
+        if (page) asked.set('offset', page * PAGE); else asked.delete('offset');
+        const node = page === here || page < 0 || page > last ? make('span', { textContent: title })
+          : make('a', { href: `?${asked}#findings`, textContent: title });
+        if (page === here) node.setAttribute('aria-current', 'page');
+        list.append(make('li', {}, node));
+      };
+      to(here - 1, 'Previous');
+      let before = -1;
+      for (let page = 0; page <= last; page += 1) {
+        if (page && page < last && Math.abs(page - here) > 2) continue;
+        if (page > before + 1) list.append(make('li', {}, make('span', { textContent: '…' })));
+        to(page, grouped(page + 1));
+        before = page;
+      }
+      to(here + 1, 'Next');
+      find('.pages')?.remove();
+      if (last < 1) return;
+      const nav = make('nav', { className: 'pages' }, list);
+      nav.setAttribute('aria-label', 'Pages of findings');
+      table.after(nav);
     };
 
     const chips = () => {
@@ -215,9 +303,7 @@
     };
 
     const show = () => {
-      const sort = query.get('sort') || 'severity';
-      const isReversed = sort.startsWith('-');
-      const by = isReversed ? sort.slice(1) : sort;
+      const sort = query.get('sort') || WORST;
       const wanted = FILTERS.map((name) => [name, query.getAll(name).filter(Boolean)]).filter(([, values]) => values.length);
       const searched = words(query.get('q') ?? '');
       const admits = (item) => wanted.every(([name, values]) => (name === 'reason'
@@ -230,22 +316,28 @@
           return admits(item) && searched.every((word) => item.text.includes(word));
         });
       }
-      if (sort !== 'severity' && orders[by]) {
-        shown = shown.map(facts).sort(orders[by]).map((item) => item.node);
-        if (isReversed) shown.reverse();
-      }
-      const blocks = [];
-      if (isCompact) {
-        for (let at = 0; at < shown.length; at += BLOCK) blocks.push(make('tbody', {}, ...shown.slice(at, at + BLOCK)));
-      } else blocks.push(...shown);
-      table.replaceChildren(caption, head, ...blocks);
+      shown = sorted(shown, sort);
+      const offset = Math.min(Number(query.get('offset')) || 0, Math.max(0, Math.floor((shown.length - 1) / PAGE) * PAGE));
+      const page = shown.slice(offset, offset + PAGE);
+      table.replaceChildren(caption, head, ...(isCompact ? [make('tbody', {}, ...page)] : page));
       for (const link of all('[data-sort]', head)) {
-        const order = usual[link.dataset.sort];
-        const other = order === 'ascending' ? 'descending' : 'ascending';
-        link.parentElement.setAttribute('aria-sort', link.dataset.sort !== by ? 'none' : (isReversed ? other : order));
+        const isThis = link.dataset.sort.replace('-', '') === sort.replace('-', '');
+        link.parentElement.setAttribute('aria-sort', isThis ? (sort.startsWith('-') ? 'descending' : 'ascending') : 'none');
       }
-      find('#tally').textContent = isAll ? counted(items.length, 'finding') : `${grouped(shown.length)} of ${counted(items.length, 'finding')}`;
+      const total = isAll ? counted(items.length, 'finding') : `${grouped(shown.length)} of ${counted(items.length, 'finding')}`;
+      const part = shown.length > PAGE ? `; showing ${grouped(offset + 1)} to ${grouped(offset + page.length)}` : '';
+      find('#tally').textContent = total + part;
+      pages(offset);
       chips();
+    };
+
+    // Shows the page with the row of an address.
+    reveal = (hash) => {
+      const at = items.findIndex((node) => `#${node.id}` === hash);
+      if (at < 0 || items[at].isConnected) return;
+      query = new URLSearchParams(at < PAGE ? [] : [['offset', Math.floor(at / PAGE) * PAGE]]);
+      fill();
+      show();
     };
 
     const fill = () => {
@@ -258,14 +350,14 @@
     const ask = (asked, isTyped) => {
       query = asked;
       // Some browsers do not allow files to change the URL.
-      try { history[isTyped ? 'replaceState' : 'pushState'](null, '', `?${query}`); } catch { /* the page is still correct */ }
+      try { history[isTyped ? 'replaceState' : 'pushState'](null, '', query.size ? `?${query}` : location.pathname); } catch { /* the page is still correct */ }
       show();
     };
 
     const read = () => {
       // Keep filters that are not in the form.
       const names = new Set(all('[name]', form).map((field) => field.name));
-      const kept = [...query].filter(([name]) => !names.has(name) || query.getAll(name).length > 1);
+      const kept = [...query].filter(([name]) => (!names.has(name) && name !== 'offset') || query.getAll(name).length > 1);
       const chosen = [...new FormData(form)].filter(([name, value]) => value && !(query.getAll(name).length > 1));
       return new URLSearchParams([...kept, ...chosen]);
     };
@@ -285,7 +377,9 @@
       const by = link.dataset?.sort;
       if (by) {
         const asked = new URLSearchParams(query);
-        asked.set('sort', (query.get('sort') || 'severity') === by ? `-${by}` : by);
+        const other = by.startsWith('-') ? by.slice(1) : `-${by}`;
+        asked.set('sort', (query.get('sort') || WORST) === by ? other : by);
+        asked.delete('offset');
         ask(asked, false);
         return;
       }
@@ -294,7 +388,10 @@
       if (!link.closest('#chips')) find('#findings').scrollIntoView();
     });
     addEventListener('popstate', () => { query = new URLSearchParams(location.search); fill(); show(); });
-    if ([...query].length) { fill(); show(); }
+    fill();
+    show();
+    // A row shows its explanation.
+    if (find('#causes')) find('#causes').hidden = true;
     saving(() => shown.map(facts));
   };
 
@@ -343,7 +440,9 @@
   };
 
   const openTarget = () => {
-    const target = /^#f-[0-9a-f]+$/.test(location.hash) ? find(location.hash) : null;
+    if (!/^#f-[0-9a-f]+$/.test(location.hash)) return;
+    reveal(location.hash);
+    const target = find(location.hash);
     const details = target && find('details', target);
     if (details) details.open = true;
     target?.scrollIntoView({ block: 'center' });
@@ -352,10 +451,10 @@
   document.addEventListener('DOMContentLoaded', () => {
     tools();
     document.addEventListener('keydown', keys);
-    addCopiers(find('#next') ?? make('div'));
+    all('#next, #evidence').forEach(addCopiers);
     document.addEventListener('toggle', (event) => { if (event.target.open) addCopiers(event.target); }, true);
     if (document.body.dataset.mode === 'file') fileTable();
-    else if (find('#list')) searchPage();
+    else if (find('#results')) servedTable();
     find('#list')?.addEventListener('click', (event) => {
       const link = event.target.closest('a[href^="#w"]');
       if (link) { event.preventDefault(); unfold(link); }

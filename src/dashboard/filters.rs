@@ -54,7 +54,7 @@ const FIELDS: [(&str, &str, FilterValue); 8] = [
     ("severity", "Severity", |finding| Some(finding.severity.as_str())),
     ("action", "Action", |finding| Some(finding.action.as_str())),
     ("owner", "Owner", |finding| Some(finding.deployment.owner.as_deref().unwrap_or(NO_OWNER))),
-    ("line", "Base line", |finding| finding.base.as_ref()?.line.as_deref()),
+    ("line", "Release line", |finding| finding.base.as_ref()?.line.as_deref()),
     ("kind", "Kind", |finding| Some(finding.deployment.kind.as_str())),
     ("account", "Account", |finding| finding.deployment.account.as_deref()),
     ("region", "Region", |finding| finding.deployment.region.as_deref()),

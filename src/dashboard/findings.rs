@@ -7,15 +7,11 @@ use std::collections::HashMap;
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
-    DashboardView, filters, links,
+    DashboardView, PageScope, filters, links,
     row::{DeploymentDetails, FindingRow, VerdictDetails},
     verdict_style::{counted, grouped},
 };
-use crate::report::{
-    Finding, FindingQuery,
-    group::DeploymentNames,
-    query::{SortKey, SortOrder},
-};
+use crate::report::{Finding, FindingQuery, group::DeploymentNames, query::SortKey};
 
 /// The number of findings above which files are compact.
 const COMPACT_ABOVE: usize = 500;
@@ -76,7 +72,7 @@ struct PageLink {
 }
 
 impl<'a> FindingsTable<'a> {
-    pub(super) fn new(view: &DashboardView<'a>) -> Self {
+    pub(super) fn new(view: &DashboardView<'a>, scope: PageScope<'_>) -> Self {
         let all = view.query.select(&view.report.findings);
         let is_file = view.mode.is_file();
         let selected = if is_file { all.clone() } else { view.query.page(&all).to_vec() };
@@ -87,11 +83,11 @@ impl<'a> FindingsTable<'a> {
             let (why, location) = if is_file { kinds.number(finding) } else { (0, 0) };
             let details = || FindingDetails {
                 summary: VerdictDetails::summary(finding),
-                why: VerdictDetails::new(finding),
+                why: if is_file { VerdictDetails::new(finding) } else { VerdictDetails::served(finding) },
                 own: DeploymentDetails::new(finding),
             };
             TableEntry {
-                row: FindingRow::new(finding, &names.qualifier(finding)),
+                row: FindingRow::new(finding, &names.qualifier(finding), view.mode),
                 why,
                 location,
                 details: (!is_compact).then(details),
@@ -102,7 +98,7 @@ impl<'a> FindingsTable<'a> {
             is_file,
             is_compact,
             is_narrow: view.query.is_narrow(),
-            csv: links::csv(view.query),
+            csv: links::csv(view.query, scope),
             json: links::REPORT,
             filters: filters::FilterForm::new(view),
             tally: tally(view, all.len(), selected.len()),
@@ -184,20 +180,15 @@ fn columns(query: &FindingQuery) -> Vec<TableColumn> {
     let column = |(title, class, by): (&'static str, &'static str, Option<SortKey>)| TableColumn {
         title,
         class,
-        key: by.map(|by| SortOrder { by, is_reversed: false }.to_string()).unwrap_or_default(),
+        key: by.map(|by| by.first_order().to_string()).unwrap_or_default(),
         link: by.map(|by| links::findings(&links::sorted(query, by))),
-        order: by.map(|by| match (by == query.sort.by, is_rising(by) != query.sort.is_reversed) {
+        order: by.map(|by| match (by == query.sort.by, query.sort.is_descending) {
             (false, _) => "none",
-            (true, true) => "ascending",
-            (true, false) => "descending",
+            (true, false) => "ascending",
+            (true, true) => "descending",
         }),
     };
     columns.into_iter().map(column).collect()
-}
-
-/// Whether the default order is ascending.
-fn is_rising(by: SortKey) -> bool {
-    matches!(by, SortKey::Name | SortKey::Owner)
 }
 
 /// Links to the first, the adjacent and the last pages.

@@ -6,7 +6,7 @@ use askama::{Template, filters::HtmlSafe};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sha2::{Digest as _, Sha256};
 
-use super::links;
+use super::{PageMode, WriteAccess, links, verdict_style::shown};
 
 const STYLE: &str = include_str!("dashboard.css");
 const SCRIPT: &str = include_str!("dashboard.js");
@@ -14,7 +14,7 @@ const ICON: &str = include_str!("icon.svg");
 
 /// The `Content-Security-Policy` of served pages.
 pub const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-                          form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+                          connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A static file of served pages. Its name contains a hash of its content, so that it can be cached indefinitely.
 #[derive(Debug)]
@@ -56,18 +56,39 @@ static FILE_POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Renders a page with `body` and navigation links to `sections`, given by ID and title.
-pub(super) fn page<B: Template + HtmlSafe>(
-    is_file: bool,
-    title: &str,
-    sections: Vec<(&'static str, &'static str)>,
-    body: B,
-) -> String {
+/// What the frame shows around the content of a page.
+pub(super) struct FrameOptions<'a> {
+    pub(super) is_file: bool,
+    pub(super) title: &'a str,
+    /// Links with their titles.
+    pub(super) nav: Vec<(String, &'static str)>,
+    pub(super) access: WriteAccess<'a>,
+}
+
+impl<'a> FrameOptions<'a> {
+    /// A page besides the dashboard itself.
+    pub(super) fn of_page(title: &'a str, mode: PageMode<'a>) -> Self {
+        let nav = [("/", "All deployments"), links::ALERTS, links::DOCUMENTATION];
+        let nav = nav.map(|(link, title)| (link.to_owned(), title)).into();
+        Self { is_file: mode.is_file(), title, nav, access: mode.served().access }
+    }
+}
+
+/// Renders a page with `body`.
+pub(super) fn page<B: Template + HtmlSafe>(options: &FrameOptions<'_>, body: B) -> String {
     let [style, script, icon] = &*ASSETS;
+    let is_file = options.is_file;
+    let (user, csrf) = match options.access {
+        WriteAccess::SignedIn { name, csrf } => (shown(name), csrf),
+        _ => (String::new(), ""),
+    };
     let frame = PageFrame {
         is_file,
-        title,
-        sections,
+        title: options.title,
+        nav: &options.nav,
+        can_sign_in: matches!(options.access, WriteAccess::SignedOut),
+        user,
+        csrf,
         body,
         version: env!("CARGO_PKG_VERSION"),
         policy: &FILE_POLICY,
@@ -87,7 +108,10 @@ fn data_url(svg: &str) -> String {
 struct PageFrame<'a, B: Template + HtmlSafe> {
     is_file: bool,
     title: &'a str,
-    sections: Vec<(&'static str, &'static str)>,
+    nav: &'a [(String, &'static str)],
+    can_sign_in: bool,
+    user: String,
+    csrf: &'a str,
     body: B,
     version: &'a str,
     policy: &'a str,
@@ -108,9 +132,12 @@ mod tests {
     #[test]
     fn style_and_script_load_nothing() {
         for (name, text) in [("style", STYLE), ("script", SCRIPT)] {
-            for foreign in ["http:", "https:", "//cdn", "@import", "url(", "fetch(", "XMLHttpRequest", "eval("] {
+            for foreign in ["http:", "https:", "//cdn", "@import", "url(", "XMLHttpRequest", "eval("] {
                 assert!(!text.contains(foreign), "{name} has {foreign}");
             }
         }
+        // Its own pages, which the policy of served pages limits to the same origin and that of a file forbids.
+        assert_eq!(SCRIPT.matches("fetch(").count(), 1);
+        assert!(POLICY.contains("connect-src 'self'") && !FILE_POLICY.contains("connect-src"));
     }
 }

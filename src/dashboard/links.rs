@@ -1,11 +1,12 @@
 //! Links to this page with another query, and to the API.
 
-use std::fmt::Write as _;
-
+use chrono::NaiveDate;
 use sha2::{Digest as _, Sha256};
 
+use super::PageScope;
 use crate::report::{
     Finding, FindingQuery,
+    page_path::{self, encode},
     query::{SortKey, SortOrder},
 };
 
@@ -24,9 +25,55 @@ pub(super) fn only_all<'a>(filters: impl IntoIterator<Item = (&'a str, &'a str)>
     format!("?{}#findings", pairs(filters))
 }
 
-/// A link to all findings of `query` as CSV.
-pub(super) fn csv(query: &FindingQuery) -> String {
-    let query = FindingQuery { offset: 0, limit: None, ..query.clone() };
+/// The list of alerts, and its title.
+pub(super) const ALERTS: (&str, &str) = ("/alerts", "Alerts");
+/// The documentation, and its title.
+pub(super) const DOCUMENTATION: (&str, &str) = ("/docs/verdicts", "Verdicts and reasons");
+
+/// The page of an owner.
+pub(super) fn owner(owner: &str) -> String {
+    page_path::owner_page(Some(owner))
+}
+
+/// The page of a release line.
+pub(super) fn line(line: &str) -> String {
+    page_path::line_page(line)
+}
+
+/// The page of a deployment, by the ID of its finding.
+pub(super) fn deployment(finding_id: &str) -> String {
+    page_path::deployment_page(finding_id)
+}
+
+/// The page of an alert.
+pub(super) fn alert(id: &str) -> String {
+    page_path::alert_page(id)
+}
+
+/// The list of open alerts, of all owners or of one.
+pub(super) fn alerts(owner: Option<&str>) -> String {
+    match owner {
+        Some(owner) => format!("{}?{}", ALERTS.0, pairs([("owner", owner)])),
+        None => ALERTS.0.to_owned(),
+    }
+}
+
+/// The page of the changes since a day.
+pub(super) fn changes(since: NaiveDate, scope: PageScope<'_>) -> String {
+    let filter = scope.filter();
+    let query = pairs(filter.iter().map(|(name, value)| (*name, value.as_str())));
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("/changes/{since}{mark}{query}")
+}
+
+/// A link to all findings of `query` on a page as CSV.
+pub(super) fn csv(query: &FindingQuery, scope: PageScope<'_>) -> String {
+    let mut query = FindingQuery { offset: 0, limit: None, ..query.clone() };
+    match scope {
+        PageScope::Fleet => {}
+        PageScope::Owner(owner) => query.owners = [owner.to_owned()].into(),
+        PageScope::Line(line) => query.lines = [line.to_owned()].into(),
+    }
     let others = parameters(&query);
     let and = if others.is_empty() { "" } else { "&" };
     format!("/api/v1/findings?format=csv{and}{others}")
@@ -35,10 +82,11 @@ pub(super) fn csv(query: &FindingQuery) -> String {
 /// The path of the JSON report.
 pub(super) const REPORT: &str = "/api/v1/report";
 
-/// `query` sorted by `by`, or reversed if it already is, on the first page.
+/// `query` sorted by `by`, or in the other order if it already is, on the first page.
 pub(super) fn sorted(query: &FindingQuery, by: SortKey) -> FindingQuery {
-    let is_reversed = query.sort.by == by && !query.sort.is_reversed;
-    FindingQuery { sort: SortOrder { by, is_reversed }, offset: 0, ..query.clone() }
+    let first = by.first_order();
+    let sort = if query.sort == first { SortOrder { is_descending: !first.is_descending, ..first } } else { first };
+    FindingQuery { sort, offset: 0, ..query.clone() }
 }
 
 /// The anchor of a finding, derived from its ID.
@@ -61,19 +109,6 @@ fn pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     encoded.collect::<Vec<_>>().join("&")
 }
 
-/// Percent-encodes all characters except unreserved ones (RFC 3986) and `/:@`.
-fn encode(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,14 +122,17 @@ mod tests {
         };
         let link = findings(&query);
         assert_eq!(link, "?owner=a%26b%3Dc%20d%2B%22%3C%C3%A9&line=public.ecr.aws/lambda/java:21#findings");
-        assert_eq!(csv(&FindingQuery { offset: 100, ..FindingQuery::default() }), "/api/v1/findings?format=csv");
+        let query = FindingQuery { offset: 100, ..FindingQuery::default() };
+        assert_eq!(csv(&query, PageScope::Fleet), "/api/v1/findings?format=csv");
+        assert_eq!(csv(&query, PageScope::Owner("a b")), "/api/v1/findings?format=csv&owner=a%20b");
     }
 
     #[test]
     fn sorting_twice_reverses_the_order() {
         let once = sorted(&FindingQuery { offset: 200, ..FindingQuery::default() }, SortKey::Age);
-        assert_eq!((once.sort.to_string(), once.offset), ("age".to_owned(), 0));
-        assert_eq!(sorted(&once, SortKey::Age).sort.to_string(), "-age");
+        assert_eq!((once.sort.to_string(), once.offset), ("-age".to_owned(), 0), "oldest first");
+        assert_eq!(sorted(&once, SortKey::Age).sort.to_string(), "age");
         assert_eq!(sorted(&once, SortKey::Name).sort.to_string(), "name");
+        assert_eq!(sorted(&FindingQuery::default(), SortKey::Severity).sort.to_string(), "severity");
     }
 }

@@ -3,7 +3,12 @@
 use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, Utc};
 
-use super::{ServerActivity, frame, status::DisplayTime, verdict_style::shown};
+use super::{
+    PageMode, ServerActivity,
+    frame::{self, FrameOptions},
+    status::DisplayTime,
+    verdict_style::shown,
+};
 use crate::report::query::{PARAMETERS, QueryError};
 
 /// The page before the end of the first run, with the status of `serve`.
@@ -14,14 +19,22 @@ pub fn waiting(served: ServerActivity<'_>, now: DateTime<Utc>, next_run_at: Opti
         failed: served.failed_run.map(|run| (DisplayTime::new(run.at, now), shown(run.message))),
         next: next_run_at.map(|at| DisplayTime::new(at, now)),
     };
-    frame::page(false, "No run yet", Vec::new(), page)
+    frame::page(&FrameOptions::of_page("No run yet", PageMode::Served(served)), page)
 }
 
 /// The page for an invalid query, with the valid parameters.
 #[must_use]
 pub fn bad_request(error: &QueryError) -> String {
     let page = BadRequestPage { why: shown(&error.to_string()), parameters: &PARAMETERS };
-    frame::page(false, "Invalid query", Vec::new(), page)
+    frame::page(&FrameOptions::of_page("Invalid query", PageMode::Served(ServerActivity::default())), page)
+}
+
+/// A page with one message, such as that something does not exist.
+#[must_use]
+pub fn message_page(served: ServerActivity<'_>, title: &str, text: &str) -> String {
+    let title = shown(title);
+    let page = MessagePage { title: title.clone(), text: shown(text) };
+    frame::page(&FrameOptions::of_page(&title, PageMode::Served(served)), page)
 }
 
 #[derive(Template)]
@@ -33,6 +46,15 @@ struct WaitingPage {
 }
 
 impl HtmlSafe for WaitingPage {}
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage {
+    title: String,
+    text: String,
+}
+
+impl HtmlSafe for MessagePage {}
 
 #[derive(Template)]
 #[template(path = "bad_request.html")]

@@ -4,6 +4,10 @@
 //! templates escape them.
 
 mod actions;
+mod alerts;
+mod changes;
+mod deployment;
+mod documentation;
 mod embed;
 mod filters;
 mod findings;
@@ -13,92 +17,29 @@ mod message_pages;
 mod owners;
 mod problems;
 mod row;
+mod sign_in;
 mod status;
+mod task;
 mod timeline;
 mod trend;
 mod verdict_style;
-
-use std::collections::BTreeMap;
+mod view;
 
 use askama::Template;
-use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::{
-    judge::Verdict,
-    report::{FindingQuery, Report},
-};
+use crate::report::{FindingQuery, Report, ReportOutline};
 
+pub use alerts::{LONGEST_REASON, SNOOZE_DAYS, alert_page, alerts_page};
+pub use changes::changes_page;
+pub use deployment::deployment_page;
+pub use documentation::documentation_page;
 pub use frame::{POLICY, StaticAsset, assets};
-pub use message_pages::{bad_request, waiting};
-
-/// The content of the dashboard.
-#[derive(Clone, Copy, Debug)]
-pub struct DashboardView<'a> {
-    /// The last report.
-    pub report: &'a Report,
-    /// The history, oldest day first; the dashboard shows at most 90 days. If empty, the section is omitted.
-    pub trend: &'a [TrendDay],
-    /// The filters, order and page of findings.
-    pub query: &'a FindingQuery,
-    /// The current time, for relative times.
-    pub now: DateTime<Utc>,
-    /// The start of the next run; `None` if none is planned.
-    pub next_run_at: Option<DateTime<Utc>>,
-    /// Served or self-contained.
-    pub mode: PageMode<'a>,
-}
-
-/// Served or self-contained.
-#[derive(Clone, Copy, Debug)]
-pub enum PageMode<'a> {
-    /// Served by `serve`, with [`assets`] and the API.
-    Served(ServerActivity<'a>),
-    /// One file without external resources.
-    SelfContained,
-}
-
-/// The status of `serve`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ServerActivity<'a> {
-    /// The start of the current run; `None` if none is in progress.
-    pub running_since: Option<DateTime<Utc>>,
-    /// The last run, if it failed.
-    pub failed_run: Option<FailedRun<'a>>,
-}
-
-/// A run that failed.
-#[derive(Clone, Copy, Debug)]
-pub struct FailedRun<'a> {
-    /// The end of the run.
-    pub at: DateTime<Utc>,
-    /// The error message.
-    pub message: &'a str,
-}
-
-/// The results of the last run of a day.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrendDay {
-    /// The day, in UTC.
-    pub date: NaiveDate,
-    /// Whether the report was complete.
-    pub complete: bool,
-    /// The number of deployments.
-    pub deployments: u64,
-    /// The number of deployments by verdict, without zeros.
-    pub by_verdict: BTreeMap<Verdict, u64>,
-    /// The median base age in days; `None` if unknown.
-    pub age_p50_days: Option<u64>,
-    /// The 90th percentile of base ages in days; `None` if unknown.
-    pub age_p90_days: Option<u64>,
-    /// The number of alerts sent that day.
-    pub alerts_sent: u64,
-}
-
-impl PageMode<'_> {
-    fn is_file(self) -> bool {
-        matches!(self, Self::SelfContained)
-    }
-}
+pub use message_pages::{bad_request, message_page, waiting};
+pub use sign_in::{LONGEST_NAME, sign_in_page};
+pub use view::{
+    AlertView, ChannelView, DashboardView, FailedRun, NotifiedEvent, PageMode, PageScope, ServerActivity, SnoozeView,
+    TrendDay, WriteAccess,
+};
 
 /// Renders `report` as one self-contained file.
 #[must_use]
@@ -113,15 +54,45 @@ pub fn render(report: &Report) -> String {
     })
 }
 
-/// Renders the dashboard.
+/// Renders the dashboard of all deployments.
 #[must_use]
 pub fn page(view: &DashboardView<'_>) -> String {
-    let findings = findings::FindingsTable::new(view);
+    render_page(view, PageScope::Fleet)
+}
+
+/// Renders the dashboard of an owner or a release line; `None` if there are no such deployments.
+#[must_use]
+pub fn scoped_page(view: &DashboardView<'_>, scope: PageScope<'_>) -> Option<String> {
+    let report = view.report.narrowed(|finding| scope.has(finding));
+    if report.findings.is_empty() {
+        return None;
+    }
+    let trend: Vec<_> = view.mode.served().past.unwrap_or_default().iter().map(|past| trend_day(past, scope)).collect();
+    Some(render_page(&DashboardView { report: &report, trend: &trend, ..*view }, scope))
+}
+
+/// The counts of a stored report within `scope`.
+fn trend_day(past: &ReportOutline, scope: PageScope<'_>) -> TrendDay {
+    let past = scope.narrowed(past);
+    let mut day = TrendDay {
+        date: past.generated_at.date_naive(),
+        complete: past.complete,
+        deployments: past.findings.len() as u64,
+        ..TrendDay::default()
+    };
+    for finding in past.findings.values() {
+        *day.by_verdict.entry(finding.verdict).or_default() += 1;
+    }
+    day
+}
+
+fn render_page(view: &DashboardView<'_>, scope: PageScope<'_>) -> String {
+    let findings = findings::FindingsTable::new(view, scope);
     let embedded = embed::EmbeddedData::new(view, &findings);
     let body = DashboardBody {
-        status: status::StatusOverview::new(view),
-        owners: owners::OwnerList::new(view.report),
-        timeline: timeline::Timeline::new(view.report),
+        status: status::StatusOverview::new(view, scope),
+        owners: owners::OwnerList::new(view, scope),
+        timeline: timeline::Timeline::new(view, scope),
         next: actions::ActionList::new(view.report),
         trend: trend::TrendChart::new(view),
         problems: problems::ErrorsAndNotes::new(view.report),
@@ -129,7 +100,10 @@ pub fn page(view: &DashboardView<'_>) -> String {
         embedded,
     };
     let title = body.status.headline();
-    frame::page(view.mode.is_file(), &title, body.sections(), body)
+    let nav = body.nav(scope, view.mode);
+    let options =
+        frame::FrameOptions { is_file: view.mode.is_file(), title: &title, nav, access: view.mode.served().access };
+    frame::page(&options, body)
 }
 
 /// The sections of the dashboard, in order.
@@ -149,17 +123,20 @@ struct DashboardBody<'a> {
 impl askama::filters::HtmlSafe for DashboardBody<'_> {}
 
 impl DashboardBody<'_> {
-    /// The sections with content, for the navigation.
-    fn sections(&self) -> Vec<(&'static str, &'static str)> {
+    /// The sections with content and the other pages, for the navigation.
+    fn nav(&self, scope: PageScope<'_>, mode: PageMode<'_>) -> Vec<(String, &'static str)> {
         let sections = [
-            (true, "overview", "Overview"),
-            (!self.timeline.is_empty(), "lines", "Base lines"),
-            (!self.next.is_empty(), "next", "What to do"),
-            (!self.owners.is_empty(), "owners", "Owners"),
-            (!self.trend.is_empty(), "history", "History"),
-            (true, "findings", "Findings"),
-            (!self.problems.is_empty(), "problems", "Errors and notes"),
+            (true, "#overview", "Overview"),
+            (!self.timeline.is_empty(), "#lines", "Release lines"),
+            (!self.next.is_empty(), "#next", "What to do"),
+            (!self.owners.is_empty(), "#owners", "Owners"),
+            (!self.trend.is_empty(), "#history", "History"),
+            (true, "#findings", "Findings"),
+            (!self.problems.is_empty(), "#problems", "Errors and notes"),
         ];
-        sections.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, id, title)| (id, title)).collect()
+        let up = (scope != PageScope::Fleet).then_some(("/", "All deployments"));
+        let pages = [links::ALERTS, links::DOCUMENTATION].into_iter().filter(|_| !mode.is_file());
+        let sections = sections.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, id, title)| (id, title));
+        up.into_iter().chain(sections).chain(pages).map(|(link, title)| (link.to_owned(), title)).collect()
     }
 }

@@ -5,12 +5,12 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
-    links,
+    DashboardView, PageScope, links,
     verdict_style::{self, BarSegment, grouped, shown},
 };
 use crate::{
     judge::Verdict,
-    report::{Report, format, query::NO_OWNER},
+    report::{format, query::NO_OWNER},
 };
 
 /// The number of owners shown initially.
@@ -43,15 +43,26 @@ struct OwnerEntry {
 
 impl HtmlSafe for OwnerEntry {}
 
+/// The name of an owner; `no owner` for `-`.
+pub(super) fn owner_name(owner: &str) -> &str {
+    if owner == NO_OWNER { "no owner" } else { owner }
+}
+
 impl OwnerList {
-    pub(super) fn new(report: &Report) -> Self {
+    pub(super) fn new(view: &DashboardView<'_>, scope: PageScope<'_>) -> Self {
+        let report = view.report;
+        let has_pages = !view.mode.is_file() && scope == PageScope::Fleet;
         let mut by_owner: BTreeMap<&str, BTreeMap<Verdict, u64>> = BTreeMap::new();
         for finding in &report.findings {
             let owner = finding.deployment.owner.as_deref().unwrap_or(NO_OWNER);
             *by_owner.entry(owner).or_default().entry(finding.verdict).or_default() += 1;
         }
         // Without any known owner, the list is omitted.
-        by_owner = if by_owner.keys().eq([&NO_OWNER]) { BTreeMap::new() } else { by_owner };
+        by_owner = if by_owner.keys().eq([&NO_OWNER]) || matches!(scope, PageScope::Owner(_)) {
+            BTreeMap::new()
+        } else {
+            by_owner
+        };
         let old = |counts: &BTreeMap<Verdict, u64>| -> u64 {
             counts.iter().filter(|(verdict, _)| verdict_style::is_old(**verdict)).map(|(_, count)| count).sum()
         };
@@ -61,8 +72,8 @@ impl OwnerList {
         let shown_owners = owners.iter().take(MOST).map(|(name, counts)| {
             let all: u64 = counts.values().sum();
             OwnerEntry {
-                name: if *name == NO_OWNER { "no owner".to_owned() } else { shown(name) },
-                link: links::only("owner", name),
+                name: shown(owner_name(name)),
+                link: if has_pages { links::owner(name) } else { links::only("owner", name) },
                 old: grouped(old(counts)),
                 all: grouped(all),
                 tally: format::tally(counts.iter().map(|(verdict, count)| (*verdict, *count))),

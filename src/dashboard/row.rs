@@ -3,18 +3,20 @@
 use askama::{Template, filters::HtmlSafe};
 
 use super::{
-    actions::{explain, without_registry},
-    links,
+    PageMode, links,
+    task::{explain, without_registry},
     verdict_style::{VerdictStyle, shown, shown_or, urgency},
 };
 use crate::{
     judge::Action,
-    report::{CurrentRelease, Finding, format},
+    report::{CurrentRelease, Finding, format, page_path},
 };
 
 /// The cells of a finding's row.
 pub(super) struct FindingRow {
     pub(super) anchor: String,
+    /// The page of the deployment, or the anchor of the row.
+    pub(super) link: String,
     pub(super) name: String,
     pub(super) qualifier: String,
     pub(super) image: String,
@@ -30,13 +32,20 @@ pub(super) struct FindingRow {
 
 impl FindingRow {
     /// The row of `finding`; `qualifier` distinguishes deployments of the same name.
-    pub(super) fn new(finding: &Finding, qualifier: &str) -> Self {
+    pub(super) fn new(finding: &Finding, qualifier: &str, mode: PageMode<'_>) -> Self {
         let deployment = &finding.deployment;
         Self {
+            link: match mode {
+                PageMode::Served(_) => links::deployment(&finding.id),
+                PageMode::SelfContained => format!("#{}", links::anchor(finding)),
+            },
             anchor: links::anchor(finding),
             name: shown(&format::deployment_name(deployment)),
             qualifier: shown(qualifier.trim()),
-            image: shown(without_registry(&finding.image.reference)),
+            image: match without_registry(&finding.image.reference) {
+                image if image == format::deployment_name(deployment) => String::new(),
+                image => shown(image),
+            },
             style: VerdictStyle::new(finding.verdict),
             severity: finding.severity.as_str(),
             owner: shown_or(deployment.owner.as_deref(), format::NOTHING).into_owned(),
@@ -72,7 +81,8 @@ fn copied(name: &'static str, value: Option<impl AsRef<str>>) -> Option<DetailIt
 #[derive(Template)]
 #[template(path = "verdict_details.html")]
 pub(super) struct VerdictDetails {
-    reasons: Vec<(String, String)>,
+    /// The codes, the messages and the links to the documentation, which a file does not have.
+    reasons: Vec<(String, String, Option<String>)>,
     facts: Vec<DetailItem>,
 }
 
@@ -80,7 +90,7 @@ impl HtmlSafe for VerdictDetails {}
 
 impl VerdictDetails {
     pub(super) fn new(finding: &Finding) -> Self {
-        let reason = |reason: &crate::report::ReasonFields| (shown(&reason.code), shown(&reason.message));
+        let reason = |reason: &crate::report::ReasonFields| (shown(&reason.code), shown(&reason.message), None);
         let facts = [
             fact("Severity", Some(format!("{}: {}", finding.severity.as_str(), urgency(finding.severity)))),
             copied("Newer image", finding.replacement.as_ref().map(|image| &image.reference)),
@@ -101,6 +111,15 @@ impl VerdictDetails {
             fact("Exempted", finding.exemption.as_ref().map(format::exempted)),
         ];
         Self { reasons: finding.reasons.iter().map(reason).collect(), facts: facts.into_iter().flatten().collect() }
+    }
+
+    /// With links to the documentation of the reasons.
+    pub(super) fn served(finding: &Finding) -> Self {
+        let mut details = Self::new(finding);
+        for ((.., link), reason) in details.reasons.iter_mut().zip(&finding.reasons) {
+            *link = Some(page_path::reason_page(&reason.code));
+        }
+        details
     }
 
     /// The message of the first reason.

@@ -6,10 +6,14 @@ use askama::{Template, filters::HtmlSafe};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    DashboardView, PageMode, links,
+    DashboardView, PageMode, PageScope, WriteAccess,
+    alerts::AlertCounts,
+    changes::ChangeSummary,
+    links,
+    owners::owner_name,
     verdict_style::{self, BarSegment, VerdictStyle, counted, grouped, meaning, shown},
 };
-use crate::report::format;
+use crate::report::{Summary, format};
 
 /// The overview section.
 #[derive(Template)]
@@ -18,9 +22,12 @@ pub(super) struct StatusOverview {
     headline: String,
     most_unknown: Option<String>,
     complete: bool,
+    is_unknown: bool,
     has_errors: bool,
     gaps: String,
+    scope: Option<(&'static str, String)>,
     is_served: bool,
+    csrf: String,
     checked: DisplayTime,
     next: Option<DisplayTime>,
     running: Option<DisplayTime>,
@@ -29,6 +36,8 @@ pub(super) struct StatusOverview {
     parts: Vec<BarSegment>,
     bar: String,
     details: String,
+    changes: ChangeSummary,
+    alerts: AlertCounts,
 }
 
 impl HtmlSafe for StatusOverview {}
@@ -70,7 +79,7 @@ fn distance(from_now: TimeDelta) -> String {
 }
 
 impl StatusOverview {
-    pub(super) fn new(view: &DashboardView<'_>) -> Self {
+    pub(super) fn new(view: &DashboardView<'_>, scope: PageScope<'_>) -> Self {
         let report = view.report;
         let summary = &report.summary;
         let served = match view.mode {
@@ -94,12 +103,18 @@ impl StatusOverview {
         };
         let instant = |at| DisplayTime::new(at, view.now);
         Self {
-            headline: headline(view),
+            headline: headline(view, scope),
+            scope: scope_title(scope),
             most_unknown: report.most_unknown().map(|note| capitalized(&shown(&note.message))),
             complete: report.complete,
+            is_unknown: report.most_unknown().is_some() || is_mostly_unknown(view, scope),
             has_errors: errors > 0,
             gaps,
             is_served: served.is_some(),
+            csrf: match served.map(|served| served.access) {
+                Some(WriteAccess::SignedIn { csrf, .. }) => csrf.to_owned(),
+                _ => String::new(),
+            },
             checked: instant(report.generated_at),
             next: view.next_run_at.map(instant),
             running: served.and_then(|served| served.running_since).map(instant),
@@ -108,6 +123,8 @@ impl StatusOverview {
             parts: verdict_style::parts(&summary.by_verdict, summary.deployments),
             bar: format::tally(summary.by_verdict.iter().map(|(verdict, count)| (*verdict, *count))),
             details: details(view),
+            changes: ChangeSummary::new(view, scope),
+            alerts: AlertCounts::new(view, scope),
         }
     }
 
@@ -117,7 +134,32 @@ impl StatusOverview {
     }
 }
 
-fn headline(view: &DashboardView<'_>) -> String {
+/// What the page is about, besides all deployments: `Owner`, and its name.
+fn scope_title(scope: PageScope<'_>) -> Option<(&'static str, String)> {
+    match scope {
+        PageScope::Fleet => None,
+        PageScope::Owner(owner) => Some(("Owner", shown(owner_name(owner)))),
+        PageScope::Line(line) => Some(("Release line", shown(format::short_name(line)))),
+    }
+}
+
+/// Whether most deployments of a page about a part of the fleet have no verdict.
+fn is_mostly_unknown(view: &DashboardView<'_>, scope: PageScope<'_>) -> bool {
+    let Summary { judged, deployments, .. } = view.report.summary;
+    scope != PageScope::Fleet && judged.is_some_and(|judged| judged * 2 < deployments)
+}
+
+fn headline(view: &DashboardView<'_>, scope: PageScope<'_>) -> String {
+    let outdated = outdated(view);
+    match scope_title(scope) {
+        // A sentence begins with the name then.
+        Some((_, name)) => format!("{name}: {}{}", outdated[..1].to_lowercase(), &outdated[1..]),
+        None => outdated,
+    }
+}
+
+/// How many deployments are built on an outdated base.
+fn outdated(view: &DashboardView<'_>) -> String {
     let summary = &view.report.summary;
     let all = summary.deployments;
     let old: u64 =

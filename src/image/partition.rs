@@ -65,6 +65,21 @@ impl AwsPartition {
         self.domain
     }
 
+    /// The domain of its web console; `None` if that is not public.
+    ///
+    /// The console of a region is a subdomain, as the federation of the AWS CLI and the documentation of the partitions
+    /// name it.
+    #[must_use]
+    pub fn console_domain(self) -> Option<&'static str> {
+        match self.name {
+            "aws" => Some("console.aws.amazon.com"),
+            "aws-us-gov" => Some("console.amazonaws-us-gov.com"),
+            "aws-cn" => Some("console.amazonaws.cn"),
+            "aws-eusc" => Some("console.amazonaws-eusc.eu"),
+            _ => None,
+        }
+    }
+
     /// Whether it has ECR Public, which only the commercial partition has
     /// (<https://docs.aws.amazon.com/general/latest/gr/ecr-public.html>).
     #[must_use]

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Duration, Utc};
 
 use super::{
-    Action, JudgeInput, Judgement, LambdaRuntime, LinePosition, Policy, PolicySubject, Reason, ReasonCode,
-    RuntimeCalendar, RuntimeStatus, Severity, Thresholds, Verdict, identity, reasons,
+    Action, JudgeInput, Judgement, LinePosition, Policy, PolicySubject, Reason, ReasonCode, RuntimeCalendar,
+    RuntimeStatus, RuntimeSupport, Severity, Thresholds, Verdict, identity, reasons,
 };
 use crate::{
     identify::Identification,
@@ -51,11 +51,11 @@ fn identified(
     image: &ImageFacts,
     identification: Option<&Identification>,
     resolution: &Resolution,
-    runtime: Option<(LambdaRuntime, RuntimeStatus)>,
+    runtime: Option<RuntimeSupport>,
     thresholds: &Thresholds,
     now: DateTime<Utc>,
 ) -> Judgement {
-    let status = runtime.as_ref().map_or(RuntimeStatus::Supported, |(_, status)| *status);
+    let status = runtime.as_ref().map_or(RuntimeStatus::Supported, |support| support.status);
     let is_deprecated = matches!(status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked);
     let position = LinePosition::from_resolution(resolution, image);
     let over = |since: Option<DateTime<Utc>>, limit: Duration| since.is_some_and(|since| now - since > limit);
@@ -119,13 +119,12 @@ fn runtime(
     calendar: &RuntimeCalendar,
     thresholds: &Thresholds,
     now: DateTime<Utc>,
-) -> Option<(LambdaRuntime, RuntimeStatus)> {
+) -> Option<RuntimeSupport> {
     let (line, _) = resolution.line.as_ref()?;
     let release = resolution.base.release.as_ref();
     let tag = LambdaTag::parse(&line.tag);
     let family = release.or(tag.as_ref()).map_or(line.tag.as_str(), |tag| tag.family.as_str());
-    let runtime = calendar.runtime(&line.repository, family)?;
-    Some((runtime.clone(), runtime.status(now, thresholds.runtime_warning)))
+    calendar.support(&line.repository, family, now, thresholds.runtime_warning)
 }
 
 /// Whether every known release of the line is held.

@@ -1,6 +1,6 @@
 //! The judgement of one deployment: verdict, severity, action and reasons.
 
-use super::{Action, LambdaRuntime, LinePosition, Reason, RuntimeStatus, Severity, Verdict};
+use super::{Action, LinePosition, Reason, RuntimeSupport, Severity, Verdict};
 
 /// Verdict, severity, action and reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub struct Judgement {
     pub is_out_of_date: bool,
     /// Whether the line's runtime is past its deprecation date.
     pub is_deprecated: bool,
-    /// The Lambda runtime of the line and its support status.
-    pub runtime: Option<(LambdaRuntime, RuntimeStatus)>,
+    /// The Lambda runtime of the line and its support.
+    pub runtime: Option<RuntimeSupport>,
     /// The severity, after overrides.
     pub severity: Severity,
     /// What to do.

@@ -32,7 +32,7 @@ pub use line_position::LinePosition;
 pub use policy::{Policy, PolicyOverride, RedeployRule, Thresholds};
 pub use reason::{Reason, ReasonCode};
 pub use replacement::Replacement;
-pub use runtime::{LambdaRuntime, RuntimeCalendar, RuntimeStatus};
+pub use runtime::{LambdaRuntime, RuntimeCalendar, RuntimeStatus, RuntimeSupport};
 pub use scope::{PolicyScope, PolicySubject};
 pub use tag_shape::{TagSeries, TagShape};
 pub use verdict::{Action, Severity, Verdict};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{LambdaRuntime, LinePosition, Reason, ReasonCode, RuntimeStatus, Thresholds, identity};
+use super::{LambdaRuntime, LinePosition, Reason, ReasonCode, RuntimeStatus, RuntimeSupport, Thresholds, identity};
 use crate::{
     identify::Identification,
     image::ImageFacts,
@@ -20,7 +20,7 @@ pub(super) struct ReasonContext<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) line_position: LinePosition,
     pub(super) is_stale: bool,
-    pub(super) runtime: Option<&'a (LambdaRuntime, RuntimeStatus)>,
+    pub(super) runtime: Option<&'a RuntimeSupport>,
 }
 
 /// The reason of an image that could not be read.
@@ -114,7 +114,8 @@ fn position(facts: &ReasonContext<'_>) -> Option<Reason> {
 }
 
 fn ended(facts: &ReasonContext<'_>) -> Option<Reason> {
-    let (LambdaRuntime { name, deprecation_date, block_update_date }, status) = facts.runtime?;
+    let RuntimeSupport { runtime, status, .. } = facts.runtime?;
+    let LambdaRuntime { name, deprecation_date, block_update_date } = runtime;
     let deprecated = deprecation_date.map(|date| date.to_string()).unwrap_or_default();
     let (code, message) = match status {
         RuntimeStatus::Supported => return None,

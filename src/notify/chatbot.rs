@@ -105,8 +105,8 @@ fn description(message: &Message) -> String {
         last.push(format!("To snooze an alert for a week, unless it escalates: {command}"));
     }
     last.push(cut(format!("You receive this because {}.", plain(&message.subscription_reason)), LINE_CHARS));
-    // Room for the number of omitted items and the report, below.
-    let mut room = DESCRIPTION_CHARS - 2 * LINE_CHARS;
+    // Room for the number of omitted items, the report and the page, below.
+    let mut room = DESCRIPTION_CHARS - 3 * LINE_CHARS;
     room = room.saturating_sub(first.iter().chain(&last).map(|line| line.chars().count() + 1).sum());
     let (mut lines, mut shown, mut count) = (first, Vec::new(), 0);
     for event in [EventKind::Triggered, EventKind::Escalated, EventKind::Reminded, EventKind::Resolved] {
@@ -130,6 +130,10 @@ fn description(message: &Message) -> String {
     }
     if let Some(report) = &message.report {
         lines.push(cut(format!("\nReport: {}", code(report)), LINE_CHARS));
+    }
+    if let Some(page) = message.page.as_deref().filter(|page| page.chars().count() <= LINE_CHARS) {
+        // Not as code, so that it can be clicked. It is percent-encoded.
+        lines.push(format!("Page: {page}"));
     }
     lines.extend(last);
     cut(lines.join("\n"), DESCRIPTION_CHARS)

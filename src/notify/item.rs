@@ -82,6 +82,7 @@ impl AlertItem {
             ended: None,
             rebuild: None,
             group_size: None,
+            page: None,
         }
     }
 }

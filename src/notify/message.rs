@@ -72,6 +72,9 @@ pub struct Message {
     /// Location of the full report of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<String>,
+    /// URL of the page of the dashboard about it, if `serve.public_url` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 /// What a message is about.
@@ -197,6 +200,9 @@ pub struct AlertItem {
     /// Number of alerts of the message that share its cause, including those that are left out; absent if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_size: Option<u64>,
+    /// URL of the page of the deployment on the dashboard, if `serve.public_url` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<String>,
 }
 
 impl EventKind {

@@ -18,6 +18,7 @@ mod ledger;
 mod ledger_session;
 mod lookup;
 mod message;
+mod page_links;
 mod phrases;
 pub mod run_health;
 mod run_health_texts;

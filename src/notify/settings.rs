@@ -26,6 +26,8 @@ pub struct NotifySettings {
     pub keep_trying: Duration,
     /// The notification channels.
     pub channels: Vec<NotificationChannel>,
+    /// The URL of the dashboard for people, without a slash at the end; `None`: messages have no links to it.
+    pub dashboard: Option<String>,
 }
 
 impl Default for NotifySettings {
@@ -43,6 +45,7 @@ impl Default for NotifySettings {
             // Longer than holidays; findings of dropped messages trigger again.
             keep_trying: Duration::from_hours(14 * 24),
             channels: Vec::new(),
+            dashboard: None,
         }
     }
 }

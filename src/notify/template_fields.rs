@@ -8,9 +8,9 @@ use super::{Message, text};
 const TEXT_BYTES: usize = 16 * 1024;
 
 /// Fields that are absent from the JSON if empty. Templates see them as null.
-const OPTIONAL: [&str; 3] = ["owner", "report", "watch"];
+const OPTIONAL: [&str; 4] = ["owner", "page", "report", "watch"];
 /// The same for items.
-const OPTIONAL_OF_ITEM: [&str; 18] = [
+const OPTIONAL_OF_ITEM: [&str; 19] = [
     "account",
     "age_days",
     "arn",
@@ -24,6 +24,7 @@ const OPTIONAL_OF_ITEM: [&str; 18] = [
     "group_size",
     "line",
     "owner",
+    "page",
     "previous_severity",
     "rebuild",
     "region",

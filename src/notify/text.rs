@@ -121,6 +121,9 @@ fn closing(message: &Message, lines: &mut Vec<String>) {
     if let Some(report) = &message.report {
         lines.extend(wrapped(&clean(report), "Report:   ", "          "));
     }
+    if let Some(page) = &message.page {
+        lines.extend(wrapped(&clean(page), "Page:     ", "          "));
+    }
     if let Some(command) = phrases::snooze(message, clean) {
         lines.push("To snooze an alert for a week, unless it escalates:".to_owned());
         lines.push(format!("  {command}"));
@@ -171,6 +174,10 @@ fn paragraph(message: &Message, group: &[&AlertItem], lines: &mut Vec<String>) {
         && let Some(first) = item.first_notified_at
     {
         entry("since", &format!("{} (first notification)", first.format("%F")));
+    }
+    // Otherwise, the closing lines link to it.
+    if let Some(page) = item.page.as_deref().filter(|_| group.len() == 1 && item.page != message.page) {
+        entry("page", &clean(page));
     }
     entry(if item.group.is_some() { "alerts" } else { "alert" }, &clean(item.command_id()));
 }

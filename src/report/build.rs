@@ -13,7 +13,7 @@ use crate::{
     identify::IdentifiedBase,
     image::{AccountId, ErrorCode, MESSAGE_BYTES, Repository, clip},
     inventory::{AffectedScope, CollectionError, Deployment, ImageAvailability, ImageSource},
-    judge::{Action, ChainLink, Judgement, LambdaRuntime, LinePosition, Policy, PolicySubject, RuntimeStatus, Verdict},
+    judge::{Action, ChainLink, Judgement, LinePosition, Policy, PolicySubject, Verdict},
     resolve::Resolution,
 };
 
@@ -74,7 +74,7 @@ impl Finding {
             current: resolution.and_then(CurrentRelease::from_resolution),
             behind: base.and_then(|link| Behind::from_link(link, now)),
             replacement: None,
-            runtime: judgement.runtime.as_ref().map(|(runtime, status)| RuntimeFields::new(runtime, *status)),
+            runtime: judgement.runtime.as_ref().map(RuntimeFields::new),
             verdict: judgement.verdict,
             stale: judgement.is_stale,
             out_of_date: judgement.is_out_of_date,
@@ -226,19 +226,6 @@ impl BaseLink {
             }
         });
         below.collect()
-    }
-}
-
-impl RuntimeFields {
-    /// The fields of `runtime`.
-    #[must_use]
-    pub fn new(runtime: &LambdaRuntime, status: RuntimeStatus) -> Self {
-        Self {
-            name: runtime.name.clone(),
-            status: status.as_str().to_owned(),
-            deprecation_date: runtime.deprecation_date,
-            block_update_date: runtime.block_update_date,
-        }
     }
 }
 

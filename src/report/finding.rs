@@ -8,7 +8,7 @@ use super::{ExemptionFields, FindingSubjects};
 use crate::{
     image::{AccountId, Arn, Digest, DigestKind, LambdaArch, Platform, ReferenceText, Region},
     inventory::DeploymentKind,
-    judge::{Action, Severity, Verdict},
+    judge::{Action, RuntimeSupport, Severity, Verdict},
     resolve::PublishDateSource,
 };
 
@@ -296,6 +296,9 @@ pub struct RuntimeFields {
     pub deprecation_date: Option<chrono::NaiveDate>,
     /// The date from which functions can no longer be updated; null if not scheduled.
     pub block_update_date: Option<chrono::NaiveDate>,
+    /// The runtime to upgrade to: `python3.13`; absent if the runtime is supported or has no supported successor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade_to: Option<String>,
 }
 
 /// One reason of a verdict.
@@ -305,6 +308,20 @@ pub struct ReasonFields {
     pub code: String,
     /// The message.
     pub message: String,
+}
+
+impl RuntimeFields {
+    /// The fields of a runtime and its support.
+    #[must_use]
+    pub fn new(RuntimeSupport { runtime, status, upgrade_to }: &RuntimeSupport) -> Self {
+        Self {
+            name: runtime.name.clone(),
+            status: status.as_str().to_owned(),
+            deprecation_date: runtime.deprecation_date,
+            block_update_date: runtime.block_update_date,
+            upgrade_to: upgrade_to.clone(),
+        }
+    }
 }
 
 impl Finding {

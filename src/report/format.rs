@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{BaseInUse, Behind, DeploymentFields, ExemptionFields, Finding};
+use super::{BaseInUse, Behind, DeploymentFields, ExemptionFields, Finding, ToDoList, UnlistedItems, WorkCount};
 use crate::{image::Digest, inventory::DeploymentKind, judge::Verdict, resolve::PublishDateSource};
 
 /// The placeholder for missing values.
@@ -20,6 +20,23 @@ const USUAL_REGISTRY: &str = "public.ecr.aws/";
 pub(crate) fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
+}
+
+/// `320 images`.
+pub(crate) fn work(work: WorkCount) -> String {
+    count(work.number, work.noun)
+}
+
+/// `14 more bases, 320 images`.
+pub(crate) fn unlisted(unlisted: &UnlistedItems) -> String {
+    format!("{}, {}", count(unlisted.items, &format!("more {}", unlisted.noun)), work(unlisted.work))
+}
+
+/// `12 images can wait: their severity is info or none`; `None` if nothing can wait.
+pub(crate) fn waiting(to_do: &ToDoList<'_>) -> Option<String> {
+    let waiting = Some(to_do.waiting_work()).filter(|waiting| waiting.number > 0)?;
+    let pronoun = if waiting.number == 1 { "its" } else { "their" };
+    Some(format!("{} can wait: {pronoun} severity is info or none", work(waiting)))
 }
 
 /// `2 stale, 1 out-of-date`, worst first, unknown last.

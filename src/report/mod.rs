@@ -5,7 +5,9 @@
 mod base;
 pub mod base_table;
 mod build;
+mod changes;
 mod company_base;
+pub mod console;
 mod coverage;
 pub mod csv;
 pub mod dockerfiles;
@@ -22,7 +24,10 @@ mod hold;
 pub mod json;
 mod line;
 pub mod markdown;
+mod narrowed;
 mod note_code;
+mod outline;
+pub mod page_path;
 pub mod query;
 mod sanitize;
 pub mod sarif;
@@ -32,6 +37,7 @@ pub(crate) mod style;
 mod subject;
 mod summary;
 pub mod table;
+mod to_do;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +52,7 @@ use crate::{
 
 pub use base::{BASE_SCHEMA, BaseReport, PlatformBase, ReleaseRow};
 pub use build::{RunMetadata, SubjectNames};
+pub use changes::{ChangedFinding, ReportChanges};
 pub use company_base::is_base_id;
 pub use coverage::ExitReason;
 pub use error::{DeploymentLocation, ErrorAbout};
@@ -58,12 +65,14 @@ pub use finding::{
 pub use hold::HoldFields;
 pub use line::{LineFields, LineRelease};
 pub use note_code::NoteCode;
+pub use outline::{FindingOutline, ReportOutline};
 pub use query::FindingQuery;
 pub use sanitize::{Sanitized, is_visible, sanitize};
 pub use search_budget::SearchBudget;
 pub use style::RenderOptions;
 pub use subject::{FindingSubjects, SubjectFields};
 pub use summary::{AgeDistribution, Summary};
+pub use to_do::{ToDoDetail, ToDoItem, ToDoList, ToDoStep, UnlistedItems, WorkCount};
 
 /// The value of `schema` in every report.
 pub const SCHEMA: &str = "basewatch.report/v1";
@@ -90,7 +99,7 @@ pub struct Report {
     /// Each is gzip-compressed and has one finding per line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
-    /// The base lines in use, with the deployments on each release.
+    /// The release lines in use, with the deployments on each release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineFields>,
     /// The errors.

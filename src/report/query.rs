@@ -51,28 +51,35 @@ pub struct FindingQuery {
 /// The filter value for findings without an owner.
 pub const NO_OWNER: &str = "-";
 
-/// An order of findings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// An order of findings, written as the sort key, prefixed with `-` for descending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SortOrder {
     /// The sort key.
     pub by: SortKey,
-    /// Whether the order is reversed.
-    pub is_reversed: bool,
+    /// Whether the highest values are first.
+    pub is_descending: bool,
+}
+
+impl Default for SortOrder {
+    /// Worst first, as in the report.
+    fn default() -> Self {
+        SortKey::Severity.first_order()
+    }
 }
 
 /// The sort key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SortKey {
-    /// Worst first, as in the report.
+    /// By severity, then verdict and age.
     #[default]
     Severity,
-    /// Oldest base first, unknown ages last.
+    /// By the age of the base. Findings of unknown age are last in either order.
     Age,
-    /// Longest behind first, current bases last.
+    /// By the time that the base has been behind. Findings of current bases are last in either order.
     Behind,
     /// By deployment name.
     Name,
-    /// By owner, findings without an owner last.
+    /// By owner. Findings without an owner are last in either order.
     Owner,
 }
 
@@ -112,7 +119,10 @@ pub const PARAMETERS: [(&str, &str); 14] = [
     ("release", "Only deployments on this base release. Repeatable."),
     ("reason", "Only findings with this reason code. Repeatable."),
     ("q", "Only findings whose name, image, base or owner contains all of these words."),
-    ("sort", "Sort order: severity, age, behind, name or owner; prefix with - to reverse."),
+    (
+        "sort",
+        "Sort key: severity, age, behind, name or owner; prefix with - for descending. -age is oldest first; default -severity.",
+    ),
     ("offset", "Number of findings to skip."),
     ("limit", "Maximum number of findings to return: 1 to 1000, default 100."),
 ];
@@ -203,10 +213,7 @@ impl FindingQuery {
         let is_match = |finding: &&Finding| self.admits(finding) && contains(finding, &words);
         let mut selected: Vec<_> = findings.iter().filter(is_match).collect();
         // A stable sort keeps the order of the report.
-        selected.sort_by(|one, other| self.sort.by.compare(one, other));
-        if self.sort.is_reversed {
-            selected.reverse();
-        }
+        selected.sort_by(|one, other| self.sort.compare(one, other));
         selected
     }
 
@@ -269,19 +276,34 @@ impl SortKey {
         (Self::Owner, "owner"),
     ];
 
+    /// The order that a column has when it is first sorted: worst, oldest and longest first, names from A to Z.
+    #[must_use]
+    pub fn first_order(self) -> SortOrder {
+        SortOrder { by: self, is_descending: !matches!(self, Self::Name | Self::Owner) }
+    }
+}
+
+impl SortOrder {
     fn compare(self, one: &Finding, other: &Finding) -> Ordering {
         let age = |finding: &Finding| finding.base.as_ref().and_then(|base| base.age_days);
         let behind = |finding: &Finding| finding.behind.as_ref().and_then(|behind| behind.days);
-        match self {
-            Self::Severity => one.worst_first(other),
-            Self::Age => age(other).cmp(&age(one)),
-            Self::Behind => behind(other).cmp(&behind(one)),
-            Self::Name => one.deployment.name.cmp(&other.deployment.name),
-            Self::Owner => {
-                let owner =
-                    |finding: &'_ Finding| (finding.deployment.owner.is_none(), finding.deployment.owner.clone());
-                owner(one).cmp(&owner(other))
-            }
+        match self.by {
+            SortKey::Severity => self.directed(other.worst_first(one)),
+            SortKey::Age => self.known_first(age(one), age(other)),
+            SortKey::Behind => self.known_first(behind(one), behind(other)),
+            SortKey::Name => self.directed(one.deployment.name.cmp(&other.deployment.name)),
+            SortKey::Owner => self.known_first(one.deployment.owner.as_deref(), other.deployment.owner.as_deref()),
+        }
+    }
+
+    fn directed(self, ascending: Ordering) -> Ordering {
+        if self.is_descending { ascending.reverse() } else { ascending }
+    }
+
+    fn known_first<T: Ord>(self, one: Option<T>, other: Option<T>) -> Ordering {
+        match (one, other) {
+            (Some(one), Some(other)) => self.directed(one.cmp(&other)),
+            (one, other) => other.is_some().cmp(&one.is_some()),
         }
     }
 }
@@ -289,7 +311,7 @@ impl SortKey {
 impl fmt::Display for SortOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = SortKey::ALL.iter().find(|(by, _)| *by == self.by).map_or("", |(_, name)| name);
-        write!(f, "{}{name}", if self.is_reversed { "-" } else { "" })
+        write!(f, "{}{name}", if self.is_descending { "-" } else { "" })
     }
 }
 
@@ -297,9 +319,9 @@ impl FromStr for SortOrder {
     type Err = QueryError;
 
     fn from_str(text: &str) -> Result<Self, QueryError> {
-        let (is_reversed, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
+        let (is_descending, name) = text.strip_prefix('-').map_or((false, text), |name| (true, name));
         let (by, _) = choice("sort", name, &SortKey::ALL, |(_, name)| name)?;
-        Ok(Self { by, is_reversed })
+        Ok(Self { by, is_descending })
     }
 }
 

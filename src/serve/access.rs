@@ -18,6 +18,8 @@ const LEAST: usize = 16;
 pub(super) struct AccessControl {
     /// The hash of the token, for comparison in constant time.
     token: Option<[u8; 32]>,
+    /// The hash of the token for writing.
+    write_token: Option<[u8; 32]>,
     proxy: Option<ProxySettings>,
 }
 
@@ -32,21 +34,52 @@ pub(super) enum AccessDenied {
     Host,
     /// A cross-origin request with side effects.
     Origin,
+    /// A request of the API with side effects, without the token for writing.
+    WriteToken,
 }
 
 impl AccessControl {
-    /// The rules of `settings`, with the value of the token.
-    pub(super) fn new(settings: &ServeSettings, token: Option<String>) -> Result<Self> {
-        if token.as_ref().is_some_and(|token| token.len() < LEAST) {
-            bail!("serve.token is too short: use at least {LEAST} characters, for example from `openssl rand -hex 32`");
+    /// The rules of `settings`, with the values of the tokens.
+    pub(super) fn new(settings: &ServeSettings, token: Option<String>, write_token: Option<String>) -> Result<Self> {
+        for (name, token) in [("token", &token), ("write_token", &write_token)] {
+            if token.as_ref().is_some_and(|token| token.len() < LEAST) {
+                bail!(
+                    "serve.{name} is too short: use at least {LEAST} characters, for example from `openssl rand -hex 32`"
+                );
+            }
         }
-        let token = token.map(|token| Sha256::digest(token.as_bytes()).into());
-        Ok(Self { token, proxy: settings.proxy.clone() })
+        let hash = |token: String| Sha256::digest(token.as_bytes()).into();
+        Ok(Self { token: token.map(hash), write_token: write_token.map(hash), proxy: settings.proxy.clone() })
     }
 
-    /// Checks a request from `peer`.
-    pub(super) fn check(&self, method: &Method, headers: &HeaderMap, peer: SocketAddr) -> Result<(), AccessDenied> {
-        let by_token = self.token.as_ref().map(|token| presented(headers).is_some_and(|given| is_same(token, &given)));
+    /// Whether a token for writing is configured.
+    pub(super) fn has_writers(&self) -> bool {
+        self.write_token.is_some()
+    }
+
+    /// Whether `given` is the token for writing.
+    pub(super) fn may_write(&self, given: &str) -> bool {
+        self.write_token.as_ref().is_some_and(|token| is_same(token, given))
+    }
+
+    /// The user that the proxy names, if the request came through it.
+    pub(super) fn user<'a>(&self, headers: &'a HeaderMap, peer: SocketAddr) -> Option<&'a str> {
+        let proxy = self.proxy.as_ref().filter(|proxy| is_of(proxy, headers, peer.ip()))?;
+        headers.get(&proxy.header)?.to_str().ok()
+    }
+
+    /// Checks a request from `peer`. Forms of the dashboard are checked further by their session.
+    pub(super) fn check(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        peer: SocketAddr,
+    ) -> Result<(), AccessDenied> {
+        let given = presented(headers);
+        let is_writer = given.as_ref().is_some_and(|given| self.may_write(given));
+        let is_reader = |token| is_writer || given.as_ref().is_some_and(|given| is_same(token, given));
+        let by_token = self.token.as_ref().map(is_reader);
         let by_proxy = self.proxy.as_ref().map(|proxy| is_of(proxy, headers, peer.ip()));
         match (by_token, by_proxy) {
             (None, None) if !is_local_name(headers) => return Err(AccessDenied::Host),
@@ -54,7 +87,14 @@ impl AccessControl {
             (Some(false), _) => return Err(AccessDenied::Token),
             (None, Some(false)) => return Err(AccessDenied::Proxy),
         }
-        if method.is_safe() || is_same_origin(headers) { Ok(()) } else { Err(AccessDenied::Origin) }
+        if method.is_safe() {
+            return Ok(());
+        }
+        if !is_same_origin(headers) {
+            return Err(AccessDenied::Origin);
+        }
+        let needs_token = self.has_writers() && path.starts_with("/api/");
+        if needs_token && !is_writer { Err(AccessDenied::WriteToken) } else { Ok(()) }
     }
 }
 
@@ -119,7 +159,7 @@ mod tests {
             from: vec!["10.0.0.0/16".parse().unwrap()],
         });
         let settings = ServeSettings { proxy, ..ServeSettings::default() };
-        AccessControl::new(&settings, token.map(str::to_owned)).unwrap()
+        AccessControl::new(&settings, token.map(str::to_owned), None).unwrap()
     }
 
     fn check(
@@ -129,7 +169,12 @@ mod tests {
         headers: &[(&'static str, &str)],
     ) -> Result<(), AccessDenied> {
         let header = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
-        access.check(method, &headers.iter().map(header).collect(), SocketAddr::new(peer.parse().unwrap(), 1))
+        access.check(
+            method,
+            "/api/v1/audit",
+            &headers.iter().map(header).collect(),
+            SocketAddr::new(peer.parse().unwrap(), 1),
+        )
     }
 
     #[test]
@@ -215,8 +260,31 @@ mod tests {
     }
 
     #[test]
+    fn only_the_token_for_writing_allows_requests_of_the_api_with_side_effects() {
+        const WRITER: &str = "fedcba9876543210fedcba9876543210";
+        let settings = ServeSettings::default();
+        let access = AccessControl::new(&settings, Some(TOKEN.to_owned()), Some(WRITER.to_owned())).unwrap();
+        let (reader, writer) = (format!("Bearer {TOKEN}"), format!("Bearer {WRITER}"));
+        for (method, value, expected) in [
+            (Method::GET, &reader, Ok(())),
+            (Method::GET, &writer, Ok(())),
+            (Method::POST, &writer, Ok(())),
+            (Method::POST, &reader, Err(AccessDenied::WriteToken)),
+        ] {
+            assert_eq!(check(&access, &method, "10.0.0.1", &[("authorization", value)]), expected, "{method} {value}");
+        }
+        let open = AccessControl::new(&settings, None, Some(WRITER.to_owned())).unwrap();
+        let local = [("host", "localhost")];
+        assert_eq!(check(&open, &Method::GET, "127.0.0.1", &local), Ok(()));
+        assert_eq!(check(&open, &Method::POST, "127.0.0.1", &local), Err(AccessDenied::WriteToken));
+    }
+
+    #[test]
     fn a_short_token_is_rejected_and_not_shown() {
-        let error = AccessControl::new(&ServeSettings::default(), Some("hunter2".to_owned())).unwrap_err().to_string();
-        assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
+        let short = || Some("hunter2".to_owned());
+        for (token, write_token) in [(short(), None), (None, short())] {
+            let error = AccessControl::new(&ServeSettings::default(), token, write_token).unwrap_err().to_string();
+            assert!(error.contains("16 characters") && !error.contains("hunter2"), "{error}");
+        }
     }
 }

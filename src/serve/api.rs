@@ -1,4 +1,4 @@
-//! The JSON API: the last report, findings, base lines, history, status and run requests.
+//! The JSON API: the last report, findings, release lines, history, status and run requests.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ pub(super) struct FindingsResponse<'a> {
     findings: &'a [&'a Finding],
 }
 
-/// The base lines in use.
+/// The release lines in use.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct BasesResponse<'a> {
     /// Always `basewatch.bases/v1`.
@@ -140,12 +140,12 @@ pub(super) async fn findings(
 const CSV: &str = "text/csv; charset=utf-8; header=present";
 
 /// `base` with the parameters of `query`.
-fn path(base: &str, query: &FindingQuery) -> String {
+pub(super) fn path(base: &str, query: &FindingQuery) -> String {
     let parameters = form_urlencoded::Serializer::new(String::new()).extend_pairs(query.parameters()).finish();
     if parameters.is_empty() { base.to_owned() } else { format!("{base}?{parameters}") }
 }
 
-/// Returns the base lines in use.
+/// Returns the release lines in use.
 pub(super) async fn bases(Shared(state): Shared<Arc<ServeState>>, request_headers: HeaderMap) -> ApiResult<Response> {
     let snapshot = shown(&state)?;
     let report = &snapshot.report;

@@ -3,17 +3,21 @@
 //! One task performs runs, others serve requests. They share [`state::ServeState`]. Requests never start an audit directly.
 
 mod access;
+mod alert_views;
 mod api;
 mod clock;
 mod connections;
 mod metrics;
 pub mod openapi;
 mod pages;
+mod past_reports;
 mod response;
 mod routes;
+mod session;
 mod snapshot;
 mod state;
 pub mod timer;
+mod writing;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -63,16 +67,19 @@ pub async fn serve(
 ) -> Result<ExitStatus> {
     let (store, outbound) = open_store(&settings)?;
     notify::read(&*store).await.context("cannot read the ledger")?;
-    let access = AccessControl::new(&settings.serve, token(&settings, &outbound.aws).await?)?;
+    let token = secret(settings.serve.token.as_ref(), "serve.token", &outbound.aws).await?;
+    let write_token = secret(settings.serve.write_token.as_ref(), "serve.write_token", &outbound.aws).await?;
+    let access = AccessControl::new(&settings.serve, token, write_token)?;
     let at = listener.local_addr().context("cannot determine the local address")?;
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
-    let state = Arc::new(ServeState::new(settings, store, clock));
+    let state = Arc::new(ServeState::new(settings, store, clock, access)?);
     state.reload().await.context("cannot read the last report")?;
     tracing::info!("listening on http://{at}, schedule {}", state.settings.serve.timetable);
 
     let (stopping, stopped) = watch::channel(false);
     let mut timer = tokio::spawn(RunTimer::new(Arc::clone(&state)).run(stopped.clone(), STOP_WITHIN));
-    let router = routes::router(Arc::clone(&state), access);
+    tokio::spawn(read_past_reports(Arc::clone(&state), stopped.clone()));
+    let router = routes::router(Arc::clone(&state));
     let mut serving = tokio::spawn(connections::serve(listener, router, ConnectionLimits::new(proxies), stopped));
     // If a task ends unexpectedly, exit so that the service is restarted.
     tokio::select! {
@@ -87,12 +94,22 @@ pub async fn serve(
     Ok(ExitStatus::Clean)
 }
 
-/// The value of the token.
-async fn token(settings: &Settings, aws: &crate::aws::Aws) -> Result<Option<String>> {
-    let Some(source) = &settings.serve.token else { return Ok(None) };
+/// Reads the earlier reports that pages compare the last one with, unless the service is stopped meanwhile.
+async fn read_past_reports(state: Arc<ServeState>, mut stopped: watch::Receiver<bool>) {
+    tokio::select! {
+        () = state.read_past_reports() => {}
+        () = connections::is_true(&mut stopped) => {}
+    }
+}
+
+/// The value of the token `name`.
+async fn secret(source: Option<&SecretSource>, name: &str, aws: &crate::aws::Aws) -> Result<Option<String>> {
+    let Some(source) = source else { return Ok(None) };
     let secret = match source {
         SecretSource::Here(secret) => secret.clone(),
-        SecretSource::SecretsManager { .. } => aws.secret(source).await.context("cannot read serve.token")?,
+        SecretSource::SecretsManager { .. } => {
+            aws.secret(source).await.with_context(|| format!("cannot read {name}"))?
+        }
     };
     Ok(Some(secret.reveal().to_owned()))
 }

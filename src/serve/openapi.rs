@@ -71,7 +71,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     let mut page = json("A page of findings as JSON, or all findings as CSV", &findings);
     page["content"]["text/csv"] = json!({ "schema": { "type": "string" } });
     let report = reading(json!({ "200": json("The last report", &report) }));
-    let bases = reading(json!({ "200": json("The base lines with their releases", &bases) }));
+    let bases = reading(json!({ "200": json("The release lines with their releases", &bases) }));
     let history = reading(json!({ "200": json("Daily results", &history), "400": invalid }));
     let requested = json!({
         "202": json("The run was requested", &status),
@@ -81,7 +81,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     });
     let status = json!({ "200": json("The current, the next and the last run", &status) });
     let page = reading(json!({ "200": page, "400": invalid }));
-    let list = "The base lines in use, with the deployments on each release";
+    let list = "The release lines in use, with the deployments on each release";
     let ready = problem("Not ready");
     json!({
         "/api/v1/report": { "get": operation("report", "The last report", &[conditional()], &report) },
@@ -91,7 +91,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "get": operation("history", "Daily results of the last runs", &[days(), conditional()], &history),
         },
         "/api/v1/status": { "get": operation("status", "Status of runs", &[], &with(guarded.clone(), &status)) },
-        "/api/v1/audit": { "post": operation("audit", "Request a run", &[], &with(guarded.clone(), &requested)) },
+        "/api/v1/audit": { "post": operation("audit", "Request a run; needs serve.write_token, if configured", &[], &with(guarded.clone(), &requested)) },
         "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
         "/metrics": { "get": plain("metrics", "Metrics in OpenMetrics format", "application/openmetrics-text") },
         "/healthz": { "get": health("healthz", "Liveness check", &ready) },
@@ -165,7 +165,7 @@ fn parameter(name: &str, about: &str) -> Value {
         "sort" => {
             let orders = SortKey::ALL.iter().flat_map(|(_, name)| [(*name).to_owned(), format!("-{name}")]);
             let orders = orders.chain([String::new()]);
-            json!({ "type": "string", "enum": orders.collect::<Vec<_>>(), "default": "severity" })
+            json!({ "type": "string", "enum": orders.collect::<Vec<_>>(), "default": "-severity" })
         }
         "offset" => json!({ "type": "integer", "minimum": 0, "default": 0 }),
         "limit" => json!({ "type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": USUAL_PAGE }),

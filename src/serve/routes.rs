@@ -16,24 +16,37 @@ use tower_http::{
 
 use super::{
     ServeState,
-    access::{AccessControl, AccessDenied},
+    access::AccessDenied,
     api, openapi, pages,
     response::{HttpProblem, SECURITY},
+    writing,
 };
 
 /// The timeout of a response.
 const LONGEST: Duration = Duration::from_secs(20);
-/// The size limit of a request body. No route requires a body.
+/// The size limit of a request body. Only forms have one.
 const LARGEST: usize = 16 * 1024;
 
 /// The liveness and readiness checks.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-/// The router, with access control by `access`.
-pub(super) fn router(state: Arc<ServeState>, access: AccessControl) -> Router {
+/// The router, with access control.
+pub(super) fn router(state: Arc<ServeState>) -> Router {
     let guarded = Router::new()
         .route("/", get(pages::dashboard))
         .route("/assets/{name}", get(pages::asset))
+        .route("/owners/{*owner}", get(pages::owner))
+        .route("/lines/{*line}", get(pages::line))
+        .route("/deployments/{*finding}", get(pages::deployment))
+        .route("/changes/{date}", get(pages::changes))
+        .route("/alerts", get(pages::alerts))
+        .route("/alerts/{id}", get(pages::alert))
+        .route("/alerts/{id}/snooze", post(writing::snooze))
+        .route("/alerts/{id}/unsnooze", post(writing::unsnooze))
+        .route("/runs", post(writing::start_run))
+        .route("/sign-in", get(writing::sign_in_form).post(writing::sign_in))
+        .route("/sign-out", post(writing::sign_out))
+        .route("/docs/verdicts", get(pages::documentation))
         .route("/api/v1/report", get(api::report))
         .route("/api/v1/findings", get(api::findings))
         .route("/api/v1/bases", get(api::bases))
@@ -44,7 +57,7 @@ pub(super) fn router(state: Arc<ServeState>, access: AccessControl) -> Router {
         .route("/metrics", get(api::metrics))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
-        .layer(middleware::from_fn_with_state(Arc::new(access), admit));
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), admit));
     let open = Router::new().route(HEALTH[0], get(api::healthz)).route(HEALTH[1], get(api::readyz));
     guarded
         .merge(open)
@@ -65,12 +78,13 @@ pub(super) fn is_health(path: &str) -> bool {
 
 /// Enforces access control.
 async fn admit(
-    Shared(access): Shared<Arc<AccessControl>>,
+    Shared(state): Shared<Arc<ServeState>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
 ) -> Response {
-    let detail = match access.check(request.method(), request.headers(), peer) {
+    let checked = state.access.check(request.method(), request.uri().path(), request.headers(), peer);
+    let detail = match checked {
         Ok(()) => return next.run(request).await,
         Err(AccessDenied::Token) => {
             let detail =
@@ -84,6 +98,7 @@ async fn admit(
         Err(AccessDenied::Proxy) => "send the request through the configured proxy",
         Err(AccessDenied::Host) => "without a token, use localhost or 127.0.0.1",
         Err(AccessDenied::Origin) => "cross-origin requests are not allowed",
+        Err(AccessDenied::WriteToken) => "send the token for writing, serve.write_token",
     };
     HttpProblem::new(StatusCode::FORBIDDEN, detail).into_response()
 }

@@ -5,19 +5,24 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use super::{clock::ServeClock, metrics::ServeMetrics, snapshot::ReportSnapshot};
+use super::{
+    access::AccessControl, alert_views::AlertCache, clock::ServeClock, metrics::ServeMetrics,
+    past_reports::PastReports, session::SessionSigner, snapshot::ReportSnapshot,
+};
 use crate::{
     app::latest_report,
     audit::AuditProgress,
     config::Settings,
+    dashboard::AlertView,
     notify::self_monitor::{FinishedRun, SelfMonitor},
-    report::Report,
+    report::{Report, ReportOutline},
     run::{self, CompletedRun},
     store::{self, Error, HistoryDay, Store},
 };
@@ -91,7 +96,14 @@ pub struct ServeState {
     pub(super) clock: ServeClock,
     /// The metrics.
     pub(super) metrics: ServeMetrics,
-    store: Arc<dyn Store>,
+    /// The access rules.
+    pub(super) access: AccessControl,
+    /// The sessions of those who signed in to write.
+    pub(super) sessions: SessionSigner,
+    /// The outlines of earlier reports.
+    pub(super) past: PastReports,
+    alerts: AlertCache,
+    pub(super) store: Arc<dyn Store>,
     snapshot: RwLock<Option<Arc<ReportSnapshot>>>,
     status: Mutex<ServeStatus>,
     asking: Notify,
@@ -99,17 +111,30 @@ pub struct ServeState {
 
 impl ServeState {
     /// The state before the first run.
-    #[must_use]
-    pub fn new(settings: Settings, store: Arc<dyn Store>, clock: ServeClock) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// When the system has no random numbers for the key of sessions.
+    pub(super) fn new(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        clock: ServeClock,
+        access: AccessControl,
+    ) -> anyhow::Result<Self> {
+        let is_https = settings.serve.public_url.as_ref().is_some_and(|url| url.starts_with("https:"));
+        Ok(Self {
             settings,
             clock,
             metrics: ServeMetrics::default(),
+            access,
+            sessions: SessionSigner::new(is_https).context("cannot create the key of sessions")?,
+            past: PastReports::default(),
+            alerts: AlertCache::default(),
             store,
             snapshot: RwLock::default(),
             status: Mutex::default(),
             asking: Notify::new(),
-        }
+        })
     }
 
     /// Loads the last report, the history and the outcome of the last run from the store. Ignores a report of another
@@ -133,6 +158,22 @@ impl ServeState {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Reads the outlines of earlier reports.
+    pub(super) async fn read_past_reports(&self) {
+        let history = self.snapshot().map(|snapshot| snapshot.history.clone()).unwrap_or_default();
+        self.past.load(&*self.store, &history).await;
+    }
+
+    /// The alerts in the ledger.
+    pub(super) async fn alerts(&self) -> Arc<[AlertView]> {
+        self.alerts.alerts(&*self.store, self.clock.now()).await
+    }
+
+    /// Shows changes of alerts at once.
+    pub(super) async fn forget_alerts(&self) {
+        self.alerts.forget().await;
     }
 
     /// The last report; `None` before the first run.
@@ -223,6 +264,8 @@ impl ServeState {
                 self.snapshot().map(|snapshot| snapshot.history.clone()).unwrap_or_default()
             }
         };
+        self.past.add(ReportOutline::from(&run.report));
+        self.alerts.forget().await;
         self.show(run.report, history).await;
     }
 

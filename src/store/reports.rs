@@ -284,8 +284,31 @@ pub async fn latest<T: DeserializeOwned + Send>(
     schema: &str,
     add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
 ) -> Result<Option<T>> {
-    let location = format!("{}/{LATEST}", store.location());
-    let read = parts::read(store, LATEST, |bytes| document::parse(bytes, schema, &location), add).await?;
+    named(store, LATEST, schema, add).await
+}
+
+/// As [`latest`], the dated report of the run `run_id`; `None` if it is not kept.
+///
+/// # Errors
+///
+/// Those of [`latest`].
+pub async fn dated<T: DeserializeOwned + Send>(
+    store: &dyn Store,
+    (at, run_id): (DateTime<Utc>, &str),
+    schema: &str,
+    add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
+) -> Result<Option<T>> {
+    named(store, &dated_name(at, run_id), schema, add).await
+}
+
+async fn named<T: DeserializeOwned + Send>(
+    store: &dyn Store,
+    name: &str,
+    schema: &str,
+    add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
+) -> Result<Option<T>> {
+    let location = format!("{}/{name}", store.location());
+    let read = parts::read(store, name, |bytes| document::parse(bytes, schema, &location), add).await?;
     Ok(read.map(|read| read.document))
 }
 

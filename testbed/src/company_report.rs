@@ -145,6 +145,7 @@ fn finding(now: DateTime<Utc>, number: usize) -> Value {
             "name": name, "status": status,
             "deprecation_date": if status == "supported" { "2029-06-30" } else if status == "ending" { "2027-01-15" } else { "2025-12-15" },
             "block_update_date": "2029-08-31",
+            "upgrade_to": (status == "deprecated").then_some("python3.13"),
         })),
         "verdict": verdict, "stale": verdict == "stale", "out_of_date": age > 14, "deprecated": is_ended,
         "severity": severity, "action": action, "reasons": reasons,

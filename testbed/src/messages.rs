@@ -70,6 +70,7 @@ pub fn stale(name: &str) -> AlertItem {
         ended: None,
         rebuild: None,
         group_size: None,
+        page: None,
     }
 }
 
@@ -192,6 +193,7 @@ pub fn message(kind: MessageKind, items: Vec<AlertItem>) -> Message {
         left_out: 0,
         watch: None,
         report: Some("s3://acme-basewatch/prod/reports/latest.json".to_owned()),
+        page: None,
     };
     for item in &items {
         *message.events.entry(item.event).or_default() += 1;

@@ -157,6 +157,7 @@ fn deprecated() -> Finding {
         status: "deprecated".to_owned(),
         deprecation_date: Some("2025-12-15".parse().unwrap()),
         block_update_date: Some("2027-03-03".parse().unwrap()),
+        upgrade_to: Some("python3.13".to_owned()),
     };
     judged(
         Finding {
@@ -608,6 +609,7 @@ pub fn base_report() -> BaseReport {
             status: "supported".to_owned(),
             deprecation_date: Some("2029-06-30".parse().unwrap()),
             block_update_date: Some("2029-08-31".parse().unwrap()),
+            upgrade_to: None,
         }),
         platforms: vec![
             PlatformBase {

@@ -22,13 +22,17 @@ use testbed::{company_report, hostile_report, sample};
 use axum::{
     Router,
     extract::{Query as Parameters, State},
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
     routing::get,
 };
 use basewatch::{
-    dashboard::{self, DashboardView, PageMode, ServerActivity, TrendDay},
-    report::{FindingQuery, Report},
+    dashboard::{
+        self, AlertView, ChannelView, DashboardView, NotifiedEvent, PageMode, PageScope, ServerActivity, SnoozeView,
+        TrendDay, WriteAccess,
+    },
+    judge::{Severity, Verdict},
+    report::{Finding, FindingQuery, Report, ReportOutline},
 };
 use tempfile::TempDir;
 
@@ -116,27 +120,97 @@ fn a_served_page_works_in_a_browser() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(1).build().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind(("127.0.0.1", 0))).unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let router = Router::new().route("/", get(page)).route("/assets/{name}", get(asset));
-    let router = router.with_state(Arc::new((report, trend)));
+    let past = vec![Arc::new(earlier(&report))];
+    let shared = Arc::new(SharedPages { alerts: alerts(&report), report, trend, past });
+    let router = Router::new().route("/assets/{name}", get(asset)).fallback(page).with_state(shared);
     runtime.spawn(async move { axum::serve(listener, router).await });
     check(&url, "served", "served", None);
 }
 
+/// What the pages show.
+struct SharedPages {
+    report: Report,
+    trend: Vec<TrendDay>,
+    past: Vec<Arc<ReportOutline>>,
+    alerts: Vec<AlertView>,
+}
+
+/// The outline of the day before: every seventh finding was fresh.
+fn earlier(report: &Report) -> ReportOutline {
+    let mut outline = ReportOutline::from(report);
+    outline.generated_at -= chrono::TimeDelta::days(1);
+    for finding in outline.findings.values_mut().step_by(7) {
+        (finding.verdict, finding.severity) = (Verdict::Fresh, Severity::None);
+    }
+    outline
+}
+
+/// Open alerts of the worst findings, one of them snoozed.
+fn alerts(report: &Report) -> Vec<AlertView> {
+    let alert = |(number, finding): (usize, &Finding)| AlertView {
+        id: format!("{number:012x}"),
+        finding: finding.id.clone(),
+        about: "base",
+        name: finding.deployment.name.clone(),
+        owner: finding.deployment.owner.clone(),
+        verdict: finding.verdict,
+        severity: finding.severity,
+        is_open: true,
+        since: Some(report.generated_at),
+        snooze: (number == 1).then(|| SnoozeView {
+            until: report.generated_at + chrono::TimeDelta::days(7),
+            by: Some("Ada".to_owned()),
+            reason: Some("waits for the vendor".to_owned()),
+        }),
+        channels: vec![ChannelView {
+            channel: "on-call".to_owned(),
+            events: vec![NotifiedEvent {
+                kind: "triggered",
+                severity: finding.severity,
+                due_at: report.generated_at,
+                sent_at: Some(report.generated_at),
+            }],
+            last_error: None,
+        }],
+    };
+    report.findings.iter().take(40).enumerate().map(alert).collect()
+}
+
 /// As `serve` does: the page under its policy.
 async fn page(
-    State(shared): State<Arc<(Report, Vec<TrendDay>)>>,
+    State(shared): State<Arc<SharedPages>>,
+    uri: Uri,
     Parameters(parameters): Parameters<Vec<(String, String)>>,
 ) -> Response {
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let policy = [(header::CONTENT_SECURITY_POLICY, dashboard::POLICY)];
     match FindingQuery::parse(parameters) {
         Ok(query) => {
-            let (report, trend) = &*shared;
+            let SharedPages { report, trend, past, alerts } = &*shared;
             let now = report.generated_at + chrono::TimeDelta::hours(5);
             let next_run_at = Some(report.generated_at + chrono::TimeDelta::days(1));
-            let mode = PageMode::Served(ServerActivity::default());
+            let access = WriteAccess::SignedIn { name: "Ada", csrf: "0123" };
+            let served = ServerActivity { past: Some(past), alerts, access, ..ServerActivity::default() };
+            let mode = PageMode::Served(served);
             let view = DashboardView { report, trend, query: &query, now, next_run_at, mode };
-            (policy, Html(dashboard::page(&view))).into_response()
+            let path = form_urlencoded::parse(format!("p={}", uri.path()).as_bytes()).next().unwrap().1.into_owned();
+            let (_, rest) = path[1..].split_once('/').unwrap_or_default();
+            let text = match path.split('/').nth(1) {
+                Some("") => Some(dashboard::page(&view)),
+                Some("owners") => dashboard::scoped_page(&view, PageScope::Owner(rest)),
+                Some("lines") => dashboard::scoped_page(&view, PageScope::Line(rest)),
+                Some("deployments") => dashboard::deployment_page(&view, rest),
+                Some("changes") => dashboard::changes_page(&view, PageScope::Fleet, rest.parse().unwrap()),
+                Some("alerts") if rest.is_empty() => Some(dashboard::alerts_page(served, None)),
+                Some("alerts") => dashboard::alert_page(served, rest),
+                Some("docs") => Some(dashboard::documentation_page(served)),
+                Some("sign-in") => Some(dashboard::sign_in_page(served, "", true)),
+                _ => None,
+            };
+            match text {
+                Some(text) => (policy, Html(text)).into_response(),
+                None => StatusCode::NOT_FOUND.into_response(),
+            }
         }
         Err(error) => (StatusCode::BAD_REQUEST, policy, Html(dashboard::bad_request(&error))).into_response(),
     }

@@ -547,6 +547,7 @@ fn the_example_loads_with_all_keys_uncommented() {
         "AUDIT_EXTERNAL_ID",
         "HOOK_SECRET",
         "DASHBOARD_TOKEN",
+        "DASHBOARD_WRITE_TOKEN",
         "GITHUB_TOKEN",
         "BUILDS_SECRET",
         "SMTP_PASSWORD",

@@ -34,6 +34,7 @@ mod report_formats;
 mod report_html;
 mod report_schema;
 mod report_table;
+mod report_to_do;
 mod resolve;
 mod run_cli;
 mod serve;

@@ -10,9 +10,9 @@ use testbed::{
 };
 
 use basewatch::{
-    dashboard::{self, DashboardView, FailedRun, PageMode, ServerActivity, TrendDay},
+    dashboard::{self, DashboardView, FailedRun, PageMode, PageScope, ServerActivity, TrendDay},
     judge::Action,
-    report::{FindingQuery, HoldFields, Report, is_visible, query::PARAMETERS},
+    report::{Finding, FindingQuery, HoldFields, Report, is_visible, query::PARAMETERS},
 };
 
 /// The page without style and script, which are reviewed in their own files.
@@ -48,7 +48,11 @@ fn the_sample_as_it_is_served() {
     let query = FindingQuery::parse([("verdict", "stale"), ("owner", "-"), ("sort", "-age"), ("limit", "3")]).unwrap();
     let next_run_at = Some(sample::now() + chrono::TimeDelta::hours(18));
     let failed_run = Some(FailedRun { at: sample::now(), message: "the store cannot be reached" });
-    let mode = PageMode::Served(ServerActivity { running_since: Some(sample::now()), failed_run });
+    let mode = PageMode::Served(ServerActivity {
+        running_since: Some(sample::now()),
+        failed_run,
+        ..ServerActivity::default()
+    });
     let trend = company_report::trend(&report);
     let view = DashboardView {
         next_run_at,
@@ -68,6 +72,7 @@ fn a_page_starts_with_the_warning_that_most_of_the_fleet_is_unknown() {
     let head = page.split("<ul class=\"tiles\">").next().unwrap();
     let overview = head.split("<main").nth(1).unwrap();
     insta::assert_snapshot!(overview);
+    assert!(overview.contains("Complete, but most of the fleet is unknown") && !overview.contains("fact ok"));
     assert!(page.contains("<title>Most of the fleet is unknown"), "{head}");
     assert_eq!(page.matches("could be judged").count(), 1 + usize::from(page.contains("application/json")));
 }
@@ -85,7 +90,7 @@ fn pages_without_a_report_explain_the_next_run_or_the_valid_parameters() {
     let planned = dashboard::waiting(ServerActivity::default(), now, Some(now + chrono::TimeDelta::minutes(30)));
     assert!(planned.contains("in 30 minutes"), "{planned}");
     let failed_run = Some(FailedRun { at: now, message: "<b>no\u{1b}</b>" });
-    let failed = dashboard::waiting(ServerActivity { running_since: None, failed_run }, now, None);
+    let failed = dashboard::waiting(ServerActivity { failed_run, ..ServerActivity::default() }, now, None);
     assert!(failed.contains("No run is planned") && failed.contains("&#60;b&#62;no\\u{1b}"), "{failed}");
     let error = FindingQuery::parse([("verdict", "<script>alert(1)</script>")]).unwrap_err();
     let refused = dashboard::bad_request(&error);
@@ -129,8 +134,10 @@ fn links_stay_within_the_page_and_the_api() {
     let query = FindingQuery { text: HOSTILE.to_owned(), ..FindingQuery::default() };
     for page in [dashboard::render(&report), dashboard::page(&served(&report, &trend, &query))] {
         for link in values(&page, "href").into_iter().chain(values(&page, "action")) {
-            let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"];
-            assert!(is_own.iter().any(|start| link.starts_with(start)), "{link}");
+            let pages = ["/owners/", "/lines/", "/deployments/", "/alerts", "/docs/verdicts"];
+            let is_own = ["?", "#", "/api/v1/", "/assets/", "data:image/svg+xml;base64,"].into_iter().chain(pages);
+            let mut is_own = is_own.chain((link == "/").then_some("/"));
+            assert!(is_own.any(|start| link.starts_with(start)), "{link}");
         }
         for source in values(&page, "src") {
             assert!(source.starts_with("/assets/"), "{source}");
@@ -199,6 +206,60 @@ fn a_small_file_embeds_the_report() {
 }
 
 #[test]
+fn what_to_do_has_at_most_ten_entries_and_copies_what_one_pastes() {
+    for count in [10, 400, 3000] {
+        let report = company_report::report(sample::now(), count);
+        let page = dashboard::page(&served(&report, &[], &FindingQuery::default()));
+        let next = page.split("id=\"next\"").nth(1).unwrap().split("</section>").next().unwrap();
+        let entries: Vec<_> = next.split("<li class=\"task\">").skip(1).collect();
+        assert!((1..=10).contains(&entries.len()), "{count} findings: {} entries", entries.len());
+        let rebuilds: Vec<_> = entries.iter().filter(|entry| entry.contains("<p class=\"doing\">Rebuild")).collect();
+        assert!(!rebuilds.is_empty());
+        for entry in rebuilds {
+            let copied = entry.split("<span class=\"copy\">").nth(1).unwrap().split('<').next().unwrap();
+            let is_pinned = copied.split_once("@sha256:").is_some_and(|(_, digest)| digest.len() == 64);
+            assert!(is_pinned, "{copied}");
+        }
+    }
+}
+
+#[test]
+fn a_minus_sorts_descending_and_unknown_ages_are_last_in_either_order() {
+    let report = sample::report();
+    let ages = |sort: &str| -> Vec<Option<i64>> {
+        let query = FindingQuery::parse([("sort", sort)]).unwrap();
+        let selected = query.select(&report.findings);
+        selected.into_iter().map(|finding| finding.base.as_ref().and_then(|base| base.age_days)).collect()
+    };
+    let (oldest, youngest) = (ages("-age"), ages("age"));
+    let known = |ages: &[Option<i64>]| ages.iter().map_while(|age| *age).collect::<Vec<_>>();
+    let (oldest_known, youngest_known) = (known(&oldest), known(&youngest));
+    assert!(oldest_known.is_sorted_by(|one, other| one >= other), "{oldest:?}");
+    assert!(youngest_known.is_sorted() && youngest_known.len() == oldest_known.len(), "{youngest:?}");
+    assert!(oldest_known.len() < oldest.len(), "some ages are unknown");
+    assert!([&oldest, &youngest].iter().all(|ages| ages[oldest_known.len()..].iter().all(Option::is_none)));
+}
+
+#[test]
+fn an_owner_and_a_line_have_pages_with_their_own_counts() {
+    let report = company_report::report(sample::now(), 400);
+    let owner = report.findings.iter().find_map(|finding| finding.deployment.owner.clone()).unwrap();
+    let line = report.findings.iter().find_map(|finding| finding.base.as_ref()?.line.clone()).unwrap();
+    let query = FindingQuery::parse([("limit", "1000")]).unwrap();
+    let view = served(&report, &[], &query);
+    let owned = report.findings.iter().filter(|finding| finding.deployment.owner.as_ref() == Some(&owner)).count();
+    let page = dashboard::scoped_page(&view, PageScope::Owner(&owner)).unwrap();
+    assert_eq!(anchors(&page).len(), owned);
+    assert!(page.contains(&format!("<title>{owner}: ")) && page.contains("id=\"next\""), "title and to-do");
+    assert!(page.contains(&format!("format=csv&#38;owner={owner}")), "the download has the same findings");
+    let is_on = |finding: &&Finding| finding.base.as_ref().and_then(|base| base.line.as_ref()) == Some(&line);
+    let page = dashboard::scoped_page(&view, PageScope::Line(&line)).unwrap();
+    assert_eq!(anchors(&page).len(), report.findings.iter().filter(is_on).count());
+    assert_eq!(page.matches("<div class=\"lane\">").count(), 1, "one release line");
+    assert!(dashboard::scoped_page(&view, PageScope::Owner("nobody")).is_none());
+}
+
+#[test]
 fn an_empty_report_renders_as_a_page() {
     let page = dashboard::render(&sample::report_of(Vec::new(), Vec::new()));
     assert!(page.contains("No deployments"), "{page}");
@@ -217,7 +278,7 @@ fn a_held_release_is_marked_with_its_replacement() {
     release.hold = Some(HoldFields { reason: "TLS to RDS fails <b>".to_owned(), until });
     let page = dashboard::render(&report);
     assert!(page.contains("(held until 2027-01-31: TLS to RDS fails &#60;b&#62;)"), "the reason is text");
-    assert!(page.contains(&format!(" on {pinned}")), "what to do names the release to build on");
+    assert!(page.contains(&format!(">{pinned}</span>")), "what to do copies the release to build on");
     assert!(basewatch::report::markdown::render(&report).contains(pinned));
     assert!(basewatch::report::sarif::render(&report).contains(pinned));
 }

@@ -1,4 +1,4 @@
-//! A lane of the timeline: a base line with its releases over time and the deployments on them.
+//! A lane of the timeline: a release line with its releases over time and the deployments on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,15 @@ pub(super) fn age_days(release: &LineRelease, now: DateTime<Utc>) -> Option<f64>
 }
 
 impl TimelineLane {
-    pub(super) fn new(line: &LineFields, now: DateTime<Utc>, scale: TimeScale, limit: f64, most: u64) -> Self {
+    /// The lane of `line`; its name links to its page if there are pages, else to its findings.
+    pub(super) fn new(
+        line: &LineFields,
+        now: DateTime<Utc>,
+        scale: TimeScale,
+        limit: f64,
+        most: u64,
+        has_pages: bool,
+    ) -> Self {
         let age_position = |release: &LineRelease| age_days(release, now).map(|age| scale.at(age));
         let used = line.releases.iter().filter(|release| release.deployments > 0);
         let undated: u64 =
@@ -85,7 +93,7 @@ impl TimelineLane {
             .filter(|release| release.deployments == 0 && !release.current && release.hold.is_none());
         Self {
             name: shown(format::short_name(&line.reference)),
-            link: links::only("line", &line.reference),
+            link: if has_pages { links::line(&line.reference) } else { links::only("line", &line.reference) },
             runtime: line.runtime.as_ref().map(runtime),
             parts: verdict_style::parts(&line.by_verdict, line.deployments),
             aside: aside(line, undated),

@@ -1,4 +1,4 @@
-//! The timeline: base lines in use with the deployments on each release, on a common time axis.
+//! The timeline: release lines in use with the deployments on each release, on a common time axis.
 
 mod lane;
 mod scale;
@@ -7,8 +7,11 @@ use std::cmp::Reverse;
 
 use askama::{Template, filters::HtmlSafe};
 
-use super::verdict_style::{self, number};
-use crate::report::{LineFields, Report};
+use super::{
+    DashboardView, PageScope,
+    verdict_style::{self, number},
+};
+use crate::report::LineFields;
 use lane::{TimelineLane, age_days};
 use scale::TimeScale;
 
@@ -36,7 +39,9 @@ impl HtmlSafe for Timeline {}
 
 impl Timeline {
     #[expect(clippy::cast_precision_loss, reason = "ages are small")]
-    pub(super) fn new(report: &Report) -> Self {
+    pub(super) fn new(view: &DashboardView<'_>, scope: PageScope<'_>) -> Self {
+        let report = view.report;
+        let has_pages = !view.mode.is_file() && scope == PageScope::Fleet;
         let now = report.generated_at;
         let limit = report.policy.max_age_days as f64;
         let mut worst_first: Vec<&LineFields> = report.lines.iter().collect();
@@ -55,7 +60,8 @@ impl Timeline {
         let most = used.clone().map(|release| release.deployments).max().unwrap_or_default();
         let oldest = used.filter_map(|release| age_days(release, now)).fold(0.0, f64::max);
         let scale = TimeScale::new(oldest, limit);
-        let mut lanes: Vec<_> = drawn.iter().map(|line| TimelineLane::new(line, now, scale, limit, most)).collect();
+        let mut lanes: Vec<_> =
+            drawn.iter().map(|line| TimelineLane::new(line, now, scale, limit, most, has_pages)).collect();
         let more = lanes.split_off(lanes.len().min(FIRST_LINES));
         let rest = worst_first.len() - drawn.len();
         Self {

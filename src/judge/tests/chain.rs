@@ -115,5 +115,5 @@ fn reasons_of_an_inner_base_name_it_and_a_deprecated_runtime_needs_an_upgrade() 
     ended.scenario.resolution.line = Some((line, LineSource::DatedTag));
     let (judgement, is_waiting) = judged(&company(None, &SAME), &ended);
     assert_eq!((judgement.verdict, judgement.action, is_waiting), (Verdict::Deprecated, Action::Upgrade, false));
-    assert_eq!(judgement.runtime.map(|(runtime, _)| runtime.name).as_deref(), Some("python3.9"));
+    assert_eq!(judgement.runtime.map(|support| support.runtime.name).as_deref(), Some("python3.9"));
 }

@@ -285,6 +285,7 @@ pub(in crate::notify) fn empty(kind: MessageKind, run_id: &str, now: DateTime<Ut
         left_out: 0,
         watch: None,
         report: None,
+        page: None,
     }
 }
 

@@ -28,7 +28,7 @@ pub use self::{
 };
 use super::{
     AlertItem, AlertKey, EventKind, Ledger, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
-    SummarySchedule,
+    SummarySchedule, page_links,
 };
 use crate::{judge::Severity, outbox::DeliveryState, rebuild, report::Report};
 
@@ -166,7 +166,7 @@ fn notify_channel(
         report_location: context.report_location,
     };
     for message in messages(sent, channel, ledger, message_context, settings, is_backlog) {
-        enqueue(ledger, &channel.id, message, now);
+        enqueue(ledger, &channel.id, message, settings, now);
     }
 }
 
@@ -193,7 +193,7 @@ pub fn resend(
             change.record(&channel.id, ledger, now);
         }
         for message in messages(again, channel, ledger, message_context, settings, false) {
-            enqueue(ledger, &channel.id, message, now);
+            enqueue(ledger, &channel.id, message, settings, now);
             count += 1;
             // Someone expects an attempt now, whatever the channel waits for.
             for entry in ledger.outbox.iter_mut().filter(|entry| entry.channel == channel.id) {
@@ -223,7 +223,7 @@ pub fn notify_of_rebuilds(
         }
         for of_owner in of_channel {
             let message = grouping::rebuild_message(&of_owner, channel, context, settings.max_items);
-            enqueue(ledger, &channel.id, (message, Vec::new()), context.now());
+            enqueue(ledger, &channel.id, (message, Vec::new()), settings, context.now());
             if let (Some(SummarySchedule::Scheduled(timetable)), Some(entry)) =
                 (&channel.summary, ledger.outbox.last_mut())
             {
@@ -244,8 +244,15 @@ fn summarized(mut by_owner: Vec<rebuild::OwnerNotices>) -> Vec<rebuild::OwnerNot
     vec![rebuild::OwnerNotices { owner: None, rebuilds }]
 }
 
-/// Adds a message to the outbox.
-fn enqueue(ledger: &mut Ledger, channel: &str, (message, alerts): PlannedMessage, now: DateTime<Utc>) {
+/// Adds a message to the outbox, with links to the dashboard.
+fn enqueue(
+    ledger: &mut Ledger,
+    channel: &str,
+    (mut message, alerts): PlannedMessage,
+    settings: &NotifySettings,
+    now: DateTime<Utc>,
+) {
+    page_links::add(&mut message, settings.dashboard.as_deref());
     mark(ledger, channel, &alerts, &message.dedup_key);
     let alerts = alerts.into_iter().map(|(key, _)| key).collect();
     ledger.outbox.push(OutboxEntry { channel: channel.to_owned(), message, alerts, delivery: DeliveryState::new(now) });

@@ -10,7 +10,7 @@ use crate::{
     judge::Severity,
     notify::{
         AlertEvent, DeliveryHistory, EventKind, Message, MessageKind, NotificationChannel, NotifySettings, OutboxEntry,
-        SelfMonitorFields,
+        SelfMonitorFields, page_links,
         run_health::RunHealth,
         select::{blank_message, is_reminder_due, message_key, threshold},
     },
@@ -59,7 +59,8 @@ pub(super) fn plan(
             continue;
         }
         event.dedup_key = key.as_str().into();
-        let message = Message { dedup_key: key, ..message(fields, channel, run_id, report_location, now) };
+        let mut message = Message { dedup_key: key, ..message(fields, channel, run_id, report_location, now) };
+        page_links::add(&mut message, settings.dashboard.as_deref());
         let delivery = DeliveryState::new(now);
         monitor.outbox.push(OutboxEntry { channel: channel.id.clone(), message, alerts: Vec::new(), delivery });
     }

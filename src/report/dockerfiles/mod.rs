@@ -189,7 +189,6 @@ impl PinnedBase {
     #[must_use]
     pub fn new(resolution: &Resolution, judgement: &Judgement, now: DateTime<Utc>) -> Self {
         let published = resolution.base.published;
-        let runtime = judgement.runtime.as_ref();
         Self {
             digest: resolution.base.digest.clone(),
             release: resolution.base.release.as_ref().map(ToString::to_string),
@@ -198,7 +197,7 @@ impl PinnedBase {
             age_days: published.map(|published| (now - published.at).num_days().max(0)),
             current: CurrentRelease::from_resolution(resolution),
             behind: Behind::from_judgement(resolution, judgement, now),
-            runtime: runtime.map(|(runtime, status)| RuntimeFields::new(runtime, *status)),
+            runtime: judgement.runtime.as_ref().map(RuntimeFields::new),
         }
     }
 }

@@ -130,7 +130,8 @@ fn advice(finding: &Finding) -> Option<String> {
         }
         Action::Upgrade => {
             let runtime = named(finding.runtime.as_ref().map(|runtime| runtime.name.as_str()), "its runtime");
-            Some(format!("Move from {runtime} to a supported runtime."))
+            let to = finding.runtime.as_ref().and_then(|runtime| runtime.upgrade_to.as_deref());
+            Some(format!("Upgrade from {runtime} to {}.", named(to, "a supported runtime")))
         }
         Action::Restore => Some("Restore the deployed image or deploy another one.".to_owned()),
         Action::Repair => Some("Repair the function, which cannot be invoked.".to_owned()),

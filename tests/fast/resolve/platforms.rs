@@ -162,7 +162,8 @@ async fn an_aws_image_on_docker_hub_has_its_runtime_even_if_the_registry_is_not_
     for repository in ["docker.io/amazon/aws-lambda-python", "index.docker.io/amazon/aws-lambda-python"] {
         let resolution = bench.resolve(base(repository, Some("3.9"), None), None).await;
         let (line, _) = resolution.line.expect("a line");
-        let runtime = RuntimeCalendar::default().runtime(&line.repository, &line.tag).expect("a runtime").clone();
-        assert_eq!(runtime.status(at("2026-11-20T06:00:00Z"), chrono::Duration::days(90)), RuntimeStatus::Deprecated);
+        let (now, warning) = (at("2026-11-20T06:00:00Z"), chrono::Duration::days(90));
+        let support = RuntimeCalendar::default().support(&line.repository, &line.tag, now, warning);
+        assert_eq!(support.expect("a runtime").status, RuntimeStatus::Deprecated);
     }
 }

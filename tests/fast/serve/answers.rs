@@ -47,6 +47,15 @@ async fn findings_are_filtered_sorted_and_paginated() {
         findings.iter().map(|finding| finding["deployment"]["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let host = served.fleet.host();
+    // Descending: the oldest first.
+    let ages = |findings: &Value| -> Vec<Option<i64>> {
+        let findings = findings["findings"].as_array().unwrap();
+        findings.iter().map(|finding| finding["base"]["age_days"].as_i64()).collect()
+    };
+    let (oldest, youngest) =
+        (served.json("/api/v1/findings?sort=-age").await, served.json("/api/v1/findings?sort=age").await);
+    assert!(ages(&oldest).is_sorted_by(|one, other| one >= other), "{:?}", ages(&oldest));
+    assert!(ages(&youngest).is_sorted() && ages(&youngest) != ages(&oldest), "{:?}", ages(&youngest));
     let all = served.json("/api/v1/findings?sort=-name").await;
     assert_eq!(all["total"], 3);
     assert_eq!(names(&all), ["orders", "fresh", "billing"].map(|name| format!("{host}/{name}:1")));

@@ -4,6 +4,7 @@
 
 mod access;
 mod answers;
+mod forms;
 mod fortnight;
 mod limits;
 mod pages;
