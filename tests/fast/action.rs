@@ -78,7 +78,7 @@ async fn the_step_succeeds_below_fail_on_and_warns_if_the_audit_is_incomplete() 
     let output = job.step(&[("INPUT_IMAGES", &orders), ("INPUT_FAIL_ON", "never")]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     assert_eq!(job.read("output"), "exit-code=0\n");
-    // A malformed layout cannot be read: the audit is incomplete.
+    // A layout that cannot be read: the audit is incomplete.
     let output = job.step(&[("INPUT_IMAGES", "oci:missing")]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     assert!(stdout(&output).contains("::warning title=basewatch::the audit is incomplete"), "{}", stdout(&output));
