@@ -79,6 +79,10 @@ pub(crate) async fn check_online(settings: &Settings) -> Result<Vec<OnlineCheck>
         let is_known = identity.is_ok();
         let what = identity.as_ref().map_or_else(|_| "credentials".to_owned(), |arn| format!("credentials: {arn}"));
         checks.push(OnlineCheck::new(what, identity.map(drop).map_err(|failure| advised(&failure))));
+        if !is_known {
+            let outcome = CheckOutcome::Unchecked("they need credentials".to_owned());
+            checks.push(OnlineCheck { what: "other AWS services".to_owned(), outcome });
+        }
         is_known
     } else {
         true

@@ -337,7 +337,7 @@ pub struct DemoArgs {
 /// The subcommands of `config`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Report all errors of a configuration, or what it would audit, and try what it names
+    /// Report all errors of a configuration, or what it would audit
     Check(ConfigCheckArgs),
     /// Write a commented example configuration
     Init(ConfigInitArgs),

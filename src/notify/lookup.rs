@@ -28,6 +28,9 @@ pub enum LookupError {
     },
 }
 
+/// Whether an alert is meant.
+type IsMeant<'a> = dyn Fn(&AlertKey, &Alert) -> bool + 'a;
+
 /// The keys of the alerts that `text` stands for: the id of an alert or of a group, a unique prefix of one, the id of a
 /// finding, the name of a deployment or its image.
 ///
@@ -38,10 +41,10 @@ pub fn find(ledger: &Ledger, text: &str) -> Result<Vec<AlertKey>, LookupError> {
     if text.is_empty() {
         return Err(LookupError::Unknown(String::new()));
     }
-    let named = |is_it: &dyn Fn(&AlertKey, &Alert) -> bool| -> Vec<AlertKey> {
+    let named = |is_it: &IsMeant<'_>| -> Vec<AlertKey> {
         ledger.alerts.iter().filter(|(key, alert)| is_it(key, alert)).map(|(key, _)| key.clone()).collect()
     };
-    let exact: [&dyn Fn(&AlertKey, &Alert) -> bool; 4] = [
+    let exact: [&IsMeant<'_>; 4] = [
         &|_, alert| alert.id == text,
         &|key, _| key.finding == text,
         &|_, alert| alert.groups().any(|group| group == text),
@@ -52,12 +55,12 @@ pub fn find(ledger: &Ledger, text: &str) -> Result<Vec<AlertKey>, LookupError> {
     }
     let ids = ledger.alerts.values().flat_map(|alert| std::iter::once(alert.id.as_str()).chain(alert.groups()));
     let ids: BTreeSet<_> = ids.filter(|id| id.starts_with(text)).collect();
-    match ids.len() {
-        0 => Err(LookupError::Unknown(text.to_owned())),
-        1 => find(ledger, ids.first().expect("there is one")),
-        count => {
-            let ids = ids.into_iter().take(MAX_IDS).map(str::to_owned).collect();
-            Err(LookupError::Ambiguous { text: text.to_owned(), count, ids })
+    match ids.into_iter().collect::<Vec<_>>().as_slice() {
+        [] => Err(LookupError::Unknown(text.to_owned())),
+        [only] => find(ledger, only),
+        several => {
+            let ids = several.iter().take(MAX_IDS).map(|id| (*id).to_owned()).collect();
+            Err(LookupError::Ambiguous { text: text.to_owned(), count: several.len(), ids })
         }
     }
 }

@@ -570,7 +570,7 @@ fn the_example_loads_with_all_keys_uncommented() {
 /// The example with all keys and tables uncommented.
 fn switched_on(example: &str) -> String {
     let lines = example.lines().map(|line| match line.strip_prefix('#') {
-        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+        Some(rest) if !rest.is_empty() && !rest.starts_with([' ', ':']) => rest,
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")

@@ -1,7 +1,5 @@
 //! `basewatch config check --online` against services on loopback; `tests/peers/permissions.rs` has AWS.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
-
 use std::{fs, net::TcpListener};
 
 use testbed::bare::{stderr, stdout};

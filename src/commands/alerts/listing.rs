@@ -224,6 +224,7 @@ fn alert_details(alert: &AlertRow, page: &mut TextPage) {
     page.end();
     page.entry(INDENT, "alert", alert.id.as_str());
     let mut groups: Vec<_> = alert.channels.iter().filter_map(|row| row.history.group()).collect();
+    groups.sort_unstable();
     groups.dedup();
     for group in groups {
         page.entry(INDENT, "group", &**group);
