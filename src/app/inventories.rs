@@ -16,6 +16,7 @@ use crate::{
 #[must_use]
 pub fn sources(settings: &Settings, clients: &AppClients, instants: RunInstants) -> AuditSources {
     let concurrency = settings.concurrency.0;
+    let aws_scope = aws_scope(settings, clients, instants);
     let is_selected = |kind| settings.filter.admits_kind(kind);
     let (mut references, mut layouts) = (Vec::new(), Vec::new());
     for source in &settings.images {
@@ -27,17 +28,13 @@ pub fn sources(settings: &Settings, clients: &AppClients, instants: RunInstants)
     }
     let mut inventories: Vec<Box<dyn Inventory>> = Vec::new();
     if !references.is_empty() && is_selected(DeploymentKind::Image) {
-        inventories.push(Box::new(NamedInventory::new(
-            references,
-            Arc::clone(&clients.images),
-            concurrency,
-            instants.clock,
-        )));
+        let images = Arc::clone(&clients.images);
+        let named = NamedInventory::new(references, images, concurrency, instants.clock);
+        inventories.push(Box::new(named.with_progress(Arc::clone(aws_scope.progress()))));
     }
     if !layouts.is_empty() && is_selected(DeploymentKind::Layout) {
         inventories.push(Box::new(LayoutInventory::new(layouts)));
     }
-    let aws_scope = aws_scope(settings, clients, instants);
     if !settings.lambda.is_empty() && is_selected(DeploymentKind::Lambda) {
         inventories.push(Box::new(LambdaInventory::new(settings.lambda.clone(), Arc::clone(&aws_scope))));
     }

@@ -33,7 +33,10 @@ pub use self::{
 };
 use crate::{
     identify::{self, Identification},
-    inventory::{AwsScope, CollectionError, Deployment, Inventory, InventoryFilter, InventoryResult, OwnerSettings},
+    inventory::{
+        AwsScope, CollectionError, Deployment, Inventory, InventoryCounts, InventoryFilter, InventoryProgress,
+        InventoryResult, OwnerSettings,
+    },
     judge::Policy,
     report::Note,
     resolve::{
@@ -81,7 +84,7 @@ pub struct AuditSources {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditProgress {
     /// The inventory is being read.
-    Inventory,
+    Inventory(InventoryCounts),
     /// Bases are being resolved.
     Bases {
         /// Resolved.
@@ -98,12 +101,12 @@ pub async fn audit(
     options: &AuditOptions,
     progress: &(dyn Fn(AuditProgress) + Sync),
 ) -> AuditResult {
-    progress(AuditProgress::Inventory);
+    progress(AuditProgress::Inventory(InventoryCounts::default()));
     let resolver = BaseResolver::new(Arc::clone(images), options.resolve.clone(), options.now, options.seen_at);
     let searcher = LayerSearcher::new(&resolver, options.identify.search);
     let ahead = EagerResolver { resolver: &resolver, searcher: &searcher, options };
     let InventoryResult { deployments, errors, repository_images: images_by_repository } =
-        read_inventories(sources, images, &ahead).instrument(info_span!("inventory")).await;
+        read_inventories(sources, images, &ahead, progress).instrument(info_span!("inventory")).await;
     let errors = CollectionError::merged(errors);
 
     let (deployments, identify) =
@@ -139,8 +142,15 @@ pub async fn audit(
 }
 
 /// Reads all inventories while `ahead` resolves the bases of the images read so far.
-async fn read_inventories(sources: &AuditSources, images: &ImageReader, ahead: &EagerResolver<'_>) -> InventoryResult {
+async fn read_inventories(
+    sources: &AuditSources,
+    images: &ImageReader,
+    ahead: &EagerResolver<'_>,
+    progress: &(dyn Fn(AuditProgress) + Sync),
+) -> InventoryResult {
     let read_images = images.listen();
+    let inventory_progress = sources.aws_scope.as_ref().map(|aws_scope| &**aws_scope.progress());
+    let counts = inventory_progress.map(InventoryProgress::listen);
     let parts: Vec<_> = sources.inventories.iter().map(|inventory| inventory.deployments()).collect();
     let reading = async {
         let mut parts = stream::iter(parts).buffer_unordered(INVENTORIES);
@@ -151,9 +161,18 @@ async fn read_inventories(sources: &AuditSources, images: &ImageReader, ahead: &
             found.repository_images.extend(part.repository_images);
         }
         images.stop_listening();
+        if let Some(inventory_progress) = inventory_progress {
+            inventory_progress.stop_listening();
+        }
         found
     };
-    future::join(reading, ahead.resolve(read_images)).await.0
+    let showing = async {
+        let mut counts = stream::iter(counts).flatten();
+        while let Some(counts) = counts.next().await {
+            progress(AuditProgress::Inventory(counts));
+        }
+    };
+    future::join3(reading, ahead.resolve(read_images), showing).await.0
 }
 
 /// The deployments that the filter admits, sorted by name, each once and with its owner.

@@ -8,8 +8,8 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    AffectedScope, CollectionError, InventoryFilter, OwnerSettings, RegionSelection, RepositoryImages, ResourceTags,
-    account_region::AccountRegion,
+    AffectedScope, CollectionError, InventoryFilter, InventoryProgress, OwnerSettings, RegionSelection,
+    RepositoryImages, ResourceTags, account_region::AccountRegion,
 };
 use crate::{
     aws::{Aws, AwsError},
@@ -39,6 +39,8 @@ pub struct AwsScope {
     pub(super) owners: OwnerSettings,
     /// The filters of the command line.
     pub(super) filter: InventoryFilter,
+    /// How far this has been read.
+    pub(super) progress: Arc<InventoryProgress>,
     /// The time of the system clock when the run started.
     pub(super) seen_at: DateTime<Utc>,
     regions: SingleFlight<Option<AccountId>, Result<Vec<Region>, AwsError>>,
@@ -60,6 +62,7 @@ impl AwsScope {
             concurrency: 1,
             owners: OwnerSettings::default(),
             filter: InventoryFilter::default(),
+            progress: Arc::default(),
             seen_at,
             regions: SingleFlight::default(),
             repository_images: SingleFlight::default(),
@@ -67,6 +70,12 @@ impl AwsScope {
             errors: Mutex::default(),
             accounts: Mutex::default(),
         }
+    }
+
+    /// How far its inventories have been read.
+    #[must_use]
+    pub fn progress(&self) -> &Arc<InventoryProgress> {
+        &self.progress
     }
 
     /// Sets the number of concurrent requests, at least 1.

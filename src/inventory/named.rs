@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use futures::{StreamExt, future::BoxFuture, stream};
 
 use super::{
-    Deployment, DeploymentKind, ImageError, ImageSource, Inventory, InventoryResult,
+    Deployment, DeploymentKind, ImageError, ImageSource, Inventory, InventoryProgress, InventoryResult,
     deployment_draft::DeploymentDraft,
     image_contents::{INDEX_DEPTH, ImageContents, ManifestContent},
 };
@@ -22,6 +22,7 @@ pub struct NamedInventory {
     images: Arc<ImageReader>,
     concurrency: usize,
     seen_at: DateTime<Utc>,
+    progress: Arc<InventoryProgress>,
 }
 
 impl NamedInventory {
@@ -34,11 +35,19 @@ impl NamedInventory {
         concurrency: usize,
         seen_at: DateTime<Utc>,
     ) -> Self {
-        Self { references: references.into_iter().collect(), images, concurrency: concurrency.max(1), seen_at }
+        let references = references.into_iter().collect();
+        Self { references, images, concurrency: concurrency.max(1), seen_at, progress: Arc::default() }
+    }
+
+    /// Counts the images in `progress`.
+    #[must_use]
+    pub fn with_progress(self, progress: Arc<InventoryProgress>) -> Self {
+        Self { progress, ..self }
     }
 
     /// The references, each with its digest or the error of resolving it.
     async fn pointers(&self) -> Vec<(Reference, Result<Digest, ImageError>)> {
+        self.progress.update(|all| all.images.total += self.references.len());
         stream::iter(self.references.clone())
             .map(|reference| async move {
                 let digest = match &reference.digest {
@@ -51,6 +60,7 @@ impl NamedInventory {
                         Err(error) => Err(ImageError::from_registry(&error)),
                     },
                 };
+                self.progress.update(|all| all.images.done += 1);
                 (reference, digest)
             })
             .buffer_unordered(self.concurrency)

@@ -209,7 +209,8 @@ impl AwsScope {
                 None => elsewhere.push((digest, repository)),
             }
         }
-        manifests::read(&self.images, self.concurrency, in_ecr, findings).await;
+        manifests::read(&self.images, self.concurrency, &self.progress, in_ecr, findings).await;
+        self.progress.update(|all| all.images.total += elsewhere.len());
         let mut contents = stream::iter(elsewhere)
             .map(|(digest, repository)| async move {
                 let found = ManifestContent::read(&self.images, &repository, &digest).await;
@@ -217,6 +218,7 @@ impl AwsScope {
             })
             .buffer_unordered(self.concurrency);
         while let Some((digest, repository, found)) = contents.next().await {
+            self.progress.update(|all| all.images.done += 1);
             findings.add(digest, Some(repository), found);
         }
     }

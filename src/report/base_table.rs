@@ -77,7 +77,7 @@ fn release(platform: &PlatformBase) -> String {
 fn history(page: &mut TextPage, base: &BaseReport) {
     const COLUMNS: &[GridColumn] = &[
         GridColumn { title: "RELEASE", least: Some(20) },
-        GridColumn { title: "PUBLISHED", least: None },
+        GridColumn { title: "PUBLISHED (UTC)", least: None },
         GridColumn { title: "ARCHITECTURES", least: Some(13) },
         GridColumn { title: "DIGEST", least: None },
         GridColumn { title: "", least: None },
@@ -92,13 +92,11 @@ fn history(page: &mut TextPage, base: &BaseReport) {
             let digest = release.digest.as_ref().map_or_else(|| format::NOTHING.to_owned(), format::short_digest);
             vec![
                 GridCell::new(TextStyle::Plain, release.release.as_str()),
-                GridCell::new(TextStyle::Plain, format::instant(release.published_at)),
+                GridCell::new(TextStyle::Plain, release.published_at.format("%Y-%m-%d %H:%M").to_string()),
                 GridCell::new(TextStyle::Plain, architectures),
                 GridCell::new(TextStyle::Plain, digest),
                 match (&release.hold, release.current) {
-                    (Some(HoldFields { until, .. }), _) => {
-                        GridCell::new(TextStyle::Severity(Severity::Medium), format!("held until {until}"))
-                    }
+                    (Some(_), _) => GridCell::new(TextStyle::Severity(Severity::Medium), "held"),
                     (None, true) => GridCell::new(TextStyle::Severity(Severity::None), "current"),
                     (None, false) => GridCell::new(TextStyle::Plain, ""),
                 },
@@ -108,13 +106,16 @@ fn history(page: &mut TextPage, base: &BaseReport) {
     if rows.is_empty() {
         page.line(TextStyle::Plain, "no dated releases found");
     } else {
-        let grid = Grid::fit(COLUMNS, &rows, page.width());
+        let grid = Grid::fit(COLUMNS, &rows, page);
         grid.titles(page);
-        for row in &rows {
+        for (release, row) in history.iter().zip(&rows) {
             grid.row(page, row);
+            if let Some(HoldFields { until, .. }) = &release.hold {
+                page.evidence(TextStyle::Dim, grid.offset(1), format!("held until {until}"));
+            }
         }
     }
     if base.history_complete == Some(false) {
-        page.line(TextStyle::Dim, "incomplete: the tag list was too long or could not be read completely");
+        page.evidence(TextStyle::Dim, 0, "incomplete: the tag list was too long or could not be read completely");
     }
 }

@@ -52,7 +52,7 @@ pub fn render(explanation: &Explanation, style: &RenderOptions) -> String {
         page.skip(2);
         page.put(paint(step.outcome), step.outcome.as_str());
         page.skip("contradiction  ".len() - step.outcome.as_str().len());
-        page.line(TextStyle::Plain, step.title.as_ref());
+        page.hanging(TextStyle::Plain, 4 + "contradiction  ".len(), step.title.as_ref());
         if !step.detail.is_empty() {
             page.evidence(TextStyle::Dim, 4, step.detail.as_str());
         }
@@ -63,7 +63,10 @@ pub fn render(explanation: &Explanation, style: &RenderOptions) -> String {
 }
 
 fn verdict(page: &mut TextPage, finding: &Finding) {
-    page.put(TextStyle::Severity(finding.severity), finding.verdict.as_str());
+    let verdict = finding.verdict.as_str();
+    page.put(TextStyle::Severity(finding.severity), verdict);
+    page.put(TextStyle::Plain, ":");
+    page.skip(1);
     let mut parts = vec![format!("severity {}", finding.severity), format!("action {}", finding.action)];
     let age = format::base_age(finding);
     if age != format::NOTHING {
@@ -72,7 +75,7 @@ fn verdict(page: &mut TextPage, finding: &Finding) {
     if finding.behind.is_some() {
         parts.push(format!("behind: {}", format::distance(finding.behind.as_ref())));
     }
-    page.line(TextStyle::Plain, format!(": {}", parts.join(", ")));
+    page.hanging(TextStyle::Plain, verdict.len() + ": ".len(), parts.join(", "));
     for reason in &finding.reasons {
         page.evidence(TextStyle::Plain, 4, format!("{}: {}", reason.code, reason.message));
     }

@@ -14,8 +14,15 @@ use crate::{
 pub(super) struct FindingGroup<'a> {
     /// The finding to show.
     pub(super) first: &'a Finding,
+    /// All findings, beginning with `first`.
+    pub(super) findings: Vec<&'a Finding>,
+}
+
+impl FindingGroup<'_> {
     /// The number of findings.
-    pub(super) count: u64,
+    pub(super) fn count(&self) -> u64 {
+        self.findings.len() as u64
+    }
 }
 
 /// The key of a group.
@@ -54,8 +61,8 @@ pub(super) fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec
         };
         let index = *indexes.entry(key).or_insert(groups.len());
         match groups.get_mut(index) {
-            Some(group) => group.count += 1,
-            None => groups.push(FindingGroup { first: finding, count: 1 }),
+            Some(group) => group.findings.push(finding),
+            None => groups.push(FindingGroup { first: finding, findings: vec![finding] }),
         }
     }
     groups

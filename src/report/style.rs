@@ -55,8 +55,11 @@ pub(crate) struct TextPage {
     pending_blanks: usize,
 }
 
-/// The minimum width; narrower terminals wrap lines.
-const NARROWEST: usize = 60;
+/// The minimum width.
+const NARROWEST: usize = 20;
+
+/// The width below which tables become lists, and texts are not cut.
+const NARROW: usize = 60;
 
 impl TextPage {
     /// An empty page.
@@ -67,6 +70,23 @@ impl TextPage {
     /// The width in columns; `None` for unlimited.
     pub(crate) fn width(&self) -> Option<usize> {
         self.style.width.map(|width| width.max(NARROWEST))
+    }
+
+    /// Whether the page is too narrow for tables.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.width().is_some_and(|width| width < NARROW)
+    }
+
+    /// `most` lines of a text, or all on a narrow page, where few words fit a line.
+    pub(crate) fn most_lines(&self, most: usize) -> usize {
+        if self.is_narrow() { usize::MAX } else { most }
+    }
+
+    /// Ends a paragraph with an empty line, unless there is one.
+    pub(crate) fn end_paragraph(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.end();
+        }
     }
 
     /// Appends text to the line. Trailing blanks are dropped.
@@ -117,15 +137,24 @@ impl TextPage {
 
     /// Appends `title` and `text` at column `indent`, wrapped only between words.
     pub(crate) fn entry(&mut self, indent: usize, title: &'static str, text: impl Into<Sanitized>) {
-        self.put(TextStyle::Dim, title);
+        self.item(TextStyle::Dim, indent, title, text);
+    }
+
+    /// Appends `title` in `paint`, and `text` as in [`entry`](Self::entry).
+    pub(crate) fn item(&mut self, paint: TextStyle, indent: usize, title: &'static str, text: impl Into<Sanitized>) {
+        self.put(paint, title);
         self.skip(indent.saturating_sub(title.len()));
-        for (number, line) in
-            text.into().wrapped(self.room(indent), LongWordHandling::Keep, usize::MAX).iter().enumerate()
-        {
+        self.hanging(TextStyle::Plain, indent, text);
+    }
+
+    /// Appends `text` to the line, which is at column `indent`, wrapped only between words. Further lines are indented.
+    pub(crate) fn hanging(&mut self, paint: TextStyle, indent: usize, text: impl Into<Sanitized>) {
+        let lines = text.into().wrapped(self.room(indent), LongWordHandling::Keep, usize::MAX);
+        for (number, line) in lines.into_iter().enumerate() {
             if number > 0 {
                 self.skip(indent);
             }
-            self.line(TextStyle::Plain, line.clone());
+            self.line(paint, line);
         }
     }
 

@@ -1,12 +1,15 @@
 //! The summary of a report.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ExitReason, Finding};
-use crate::judge::Verdict;
+use crate::{judge::Verdict, resolve::PublishDateSource};
 
 /// The summary of a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +44,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Percentiles of ages in whole days.
+/// Percentiles of ages in whole days. Each is a lower bound if the ages that it is taken from are not all exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AgeDistribution {
     /// The median.
@@ -50,6 +53,15 @@ pub struct AgeDistribution {
     pub p90: i64,
     /// The maximum.
     pub max: i64,
+    /// Whether `p50` is a lower bound; absent if false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub p50_is_bound: bool,
+    /// Whether `p90` is a lower bound; absent if false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub p90_is_bound: bool,
+    /// Whether `max` is a lower bound; absent if false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub max_is_bound: bool,
 }
 
 impl Summary {
@@ -67,7 +79,11 @@ impl Summary {
         let images: BTreeSet<_> = findings.iter().filter_map(|finding| finding.image.digest.as_ref()).collect();
         let bases: BTreeSet<_> =
             findings.iter().filter_map(|finding| finding.base.as_ref()).map(|base| base.reference.as_str()).collect();
-        let mut ages: Vec<_> = findings.iter().filter_map(|finding| finding.base.as_ref()?.age_days).collect();
+        let ages = findings.iter().filter_map(|finding| {
+            let base = finding.base.as_ref()?;
+            Some((base.age_days?, base.published_source.is_some_and(PublishDateSource::is_bound)))
+        });
+        let mut ages: Vec<_> = ages.collect();
         ages.sort_unstable();
         Self {
             deployments: findings.len() as u64,
@@ -84,10 +100,28 @@ impl Summary {
 }
 
 impl AgeDistribution {
-    /// Nearest-rank percentiles of sorted ages.
-    fn from_sorted(sorted: &[i64]) -> Option<Self> {
-        let rank = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
-        Some(Self { p50: rank(50)?, p90: rank(90)?, max: *sorted.last()? })
+    /// Nearest-rank percentiles of sorted ages, each with whether it is a bound.
+    ///
+    /// A bound among the ages up to a percentile may really be above it, so that the percentile is a bound as well. One
+    /// above the percentile does not matter, however old that base is.
+    fn from_sorted(sorted: &[(i64, bool)]) -> Option<Self> {
+        let first_bound = sorted.iter().position(|(_, is_bound)| *is_bound).unwrap_or(sorted.len());
+        let rank = |percent: usize| {
+            let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+            Some((sorted.get(index)?.0, first_bound <= index))
+        };
+        let ((p50, p50_is_bound), (p90, p90_is_bound), (max, max_is_bound)) = (rank(50)?, rank(90)?, rank(100)?);
+        Some(Self { p50, p90, max, p50_is_bound, p90_is_bound, max_is_bound })
+    }
+}
+
+/// `median 50 d, 90th percentile ≥ 104 d, maximum ≥ 341 d`.
+impl fmt::Display for AgeDistribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = |is_bound: bool| if is_bound { "≥ " } else { "" };
+        let Self { p50, p90, max, p50_is_bound, p90_is_bound, max_is_bound } = *self;
+        write!(f, "median {}{p50} d, ", least(p50_is_bound))?;
+        write!(f, "90th percentile {}{p90} d, maximum {}{max} d", least(p90_is_bound), least(max_is_bound))
     }
 }
 
@@ -97,9 +131,26 @@ mod tests {
 
     #[test]
     fn percentiles_use_the_nearest_rank() {
-        assert_eq!(AgeDistribution::from_sorted(&[]), None);
-        assert_eq!(AgeDistribution::from_sorted(&[7]), Some(AgeDistribution { p50: 7, p90: 7, max: 7 }));
-        let ages: Vec<_> = (1..=10).collect();
-        assert_eq!(AgeDistribution::from_sorted(&ages), Some(AgeDistribution { p50: 5, p90: 9, max: 10 }));
+        let of = |ages: &[(i64, bool)]| AgeDistribution::from_sorted(ages).map(|ages| [ages.p50, ages.p90, ages.max]);
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[(7, false)]), Some([7, 7, 7]));
+        let ages: Vec<_> = (1..=10).map(|age| (age, false)).collect();
+        assert_eq!(of(&ages), Some([5, 9, 10]));
+    }
+
+    #[test]
+    fn a_percentile_is_a_bound_if_a_bound_could_move_past_it() {
+        let bounds = |bound_at: Option<i64>| {
+            let ages: Vec<_> = (1..=10).map(|age| (age, bound_at == Some(age))).collect();
+            AgeDistribution::from_sorted(&ages).map(|ages| [ages.p50_is_bound, ages.p90_is_bound, ages.max_is_bound])
+        };
+        assert_eq!(bounds(None), Some([false, false, false]));
+        assert_eq!(bounds(Some(2)), Some([true, true, true]));
+        assert_eq!(bounds(Some(5)), Some([true, true, true]));
+        assert_eq!(bounds(Some(6)), Some([false, true, true]));
+        assert_eq!(bounds(Some(10)), Some([false, false, true]));
+        // Of equal ages, the exact one is the percentile.
+        let ages = AgeDistribution::from_sorted(&[(7, false), (7, true)]).unwrap();
+        assert_eq!((ages.p50, ages.p50_is_bound, ages.max_is_bound), (7, false, true));
     }
 }

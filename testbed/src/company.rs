@@ -151,6 +151,11 @@ impl Company {
 
     /// Audits it, with the catalog of the audits before.
     pub async fn audit(&self) -> Report {
+        self.audit_with_progress(&|_| {}).await
+    }
+
+    /// The same, with calls of `progress`.
+    pub async fn audit_with_progress(&self, progress: &(dyn Fn(AuditProgress) + Sync)) -> Report {
         let catalog = Catalog::in_folder(self.catalog.path());
         let ports = AppClients::with(self.settings.network.clone(), catalog, |aws| {
             aws.with_transport(self.cloud.transport())
@@ -160,7 +165,7 @@ impl Company {
                 .with_first_backoff(Duration::from_millis(1))
         });
         let instants = RunInstants { now: instant(NOW), clock: instant(NOW) };
-        let report = report(&self.settings, &ports.unwrap(), instants, &|_: AuditProgress| {}).await;
+        let report = report(&self.settings, &ports.unwrap(), instants, progress).await;
         assert_follows_schema(&report);
         self.assert_allowed();
         report

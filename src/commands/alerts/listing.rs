@@ -193,7 +193,7 @@ pub(super) fn table(list: &AlertList, style: &RenderOptions) -> String {
             ]
         })
         .collect();
-    let grid = Grid::fit(&COLUMNS, &rows, page.width());
+    let grid = Grid::fit(&COLUMNS, &rows, &page);
     grid.titles(&mut page);
     for row in &rows {
         grid.row(&mut page, row);

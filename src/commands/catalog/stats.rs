@@ -115,7 +115,7 @@ fn table(stats: &CatalogStats, style: &RenderOptions) -> String {
         cells.map(|text| GridCell::new(TextStyle::Plain, text)).to_vec()
     };
     let rows: Vec<_> = stats.lines.iter().map(row).collect();
-    let grid = Grid::fit(&COLUMNS, &rows, page.width());
+    let grid = Grid::fit(&COLUMNS, &rows, &page);
     grid.titles(&mut page);
     for row in &rows {
         grid.row(&mut page, row);
@@ -124,8 +124,9 @@ fn table(stats: &CatalogStats, style: &RenderOptions) -> String {
     let built_at = stats.built_at.map_or_else(String::new, |at| format!(", built {}", at.format("%Y-%m-%d %H:%M UTC")));
     let bytes = stats.bytes.map_or_else(String::new, |bytes| format!(", {} KiB", bytes.div_ceil(1024)));
     let lines = stats.lines.len();
-    page.line(
+    page.evidence(
         TextStyle::Plain,
+        0,
         format!("{} platform releases of {lines} lines{bytes}{built_at}", stats.platform_releases),
     );
     page.into_text()

@@ -19,7 +19,7 @@ use crate::{
     glob::{Glob, has_wildcards},
     image::{Digest, DigestContent, DigestKind, ErrorCode, ImageFacts, LambdaTag, PlatformRelease, Region, Repository},
     inventory::{
-        AwsScope, EcrSettings, RegionSelection, RepositoryImages, Selector, StoredImage,
+        AwsScope, EcrSettings, InventoryProgress, RegionSelection, RepositoryImages, Selector, StoredImage,
         account_region::AccountRegion,
         image_contents::{ImageContents, ManifestContent},
     },
@@ -146,7 +146,9 @@ impl AwsScope {
             }
         }
         let mut findings = ImageContents::default();
-        manifests::read(&self.images, self.concurrency, wanted, &mut findings).await;
+        // Base images are not counted: the inventory has been read.
+        let progress = InventoryProgress::default();
+        manifests::read(&self.images, self.concurrency, &progress, wanted, &mut findings).await;
         findings
     }
 

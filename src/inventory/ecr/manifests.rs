@@ -21,7 +21,7 @@ use crate::{
     aws::AwsError,
     image::{Digest, MANIFEST_MEDIA_TYPES, ManifestDocument, each_entry},
     inventory::{
-        ImageError, ImageErrorCode,
+        ImageError, ImageErrorCode, InventoryProgress,
         image_contents::{ImageContents, ManifestContent},
     },
     store::ImageReader,
@@ -48,10 +48,11 @@ enum ManifestBody {
 }
 
 /// Reads the digests of `wanted` into `findings`. If one repository fails, the digest is read from the next one that
-/// has it: one round for each repository that shares a digest, nearly always one.
+/// has it: one round for each repository that shares a digest, nearly always one. What is read is counted in `progress`.
 pub(in crate::inventory) async fn read(
     images: &Arc<ImageReader>,
     concurrency: usize,
+    progress: &InventoryProgress,
     mut wanted: WantedManifests,
     findings: &mut ImageContents,
 ) {
@@ -79,8 +80,10 @@ pub(in crate::inventory) async fn read(
                 digests.chunks(BATCH).map(|chunk| (Arc::clone(&repository), chunk.to_vec())).collect::<Vec<_>>()
             })
             .collect();
+        progress.update(|all| all.images.total += wanted.len());
         let mut responses = Box::pin(responses(images, concurrency, batches));
         while let Some((repository, digest, found)) = responses.next().await {
+            progress.update(|all| all.images.done += 1);
             findings.add(digest, Some(repository.repository.clone()), found);
         }
     }

@@ -84,6 +84,7 @@ impl EcrInventory {
         let mut repositories = Vec::new();
         while let Some((settings, listed)) = responses.next().await {
             errors.extend(listed.errors);
+            self.aws_scope.progress.update(|all| all.repositories += listed.items.len());
             for repository in listed.items {
                 self.aws_scope.allow(&repository.account);
                 repositories.push((Arc::clone(&settings), repository));
@@ -131,7 +132,7 @@ impl EcrInventory {
         for SelectedImage { repository, image, .. } in holdings {
             want(&mut wanted, &image.digest, repository);
         }
-        manifests::read(&self.aws_scope.images, self.aws_scope.concurrency, wanted, &mut findings).await;
+        self.read_wanted(wanted, &mut findings).await;
         for _ in 0..INDEX_DEPTH {
             let mut wanted = WantedManifests::new();
             for SelectedImage { repository, image, .. } in holdings {
@@ -144,9 +145,14 @@ impl EcrInventory {
             if wanted.is_empty() {
                 break;
             }
-            manifests::read(&self.aws_scope.images, self.aws_scope.concurrency, wanted, &mut findings).await;
+            self.read_wanted(wanted, &mut findings).await;
         }
         findings
+    }
+
+    async fn read_wanted(&self, wanted: WantedManifests, findings: &mut ImageContents) {
+        let AwsScope { images, concurrency, progress, .. } = &*self.aws_scope;
+        manifests::read(images, *concurrency, progress, wanted, findings).await;
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) async fn survey(
         .iter()
         .flat_map(|cluster| task_groups::task_groups(cluster, |name| is_chosen(&cluster.name, name)))
         .collect();
+    aws_scope.progress.update(|all| all.services += task_groups.len());
     let cache = read_missing(&ecs, &task_groups, old.clone()).await;
     let observed = observe(aws_scope, account_region, settings, &task_groups, &cache);
     let retained = retain(&clusters, &task_groups, cache, aws_scope);

@@ -100,7 +100,12 @@ impl LambdaInventory {
             })
         };
         if let Some(progress) = &mut guard.progress {
-            survey::survey(account_region, progress, self.aws_scope.concurrency, admits, read_ahead).await;
+            let surveyor = survey::Surveyor {
+                account_region,
+                concurrency: self.aws_scope.concurrency,
+                inventory_progress: &self.aws_scope.progress,
+            };
+            surveyor.survey(progress, admits, read_ahead).await;
         }
         let surveyed = guard.finish();
         // Only tags that selectors or owners use are kept: a function may have fifty.

@@ -36,7 +36,7 @@ pub(super) struct LambdaSurvey {
     left_out: BTreeSet<Arc<str>>,
     to_list: VecDeque<Arc<str>>,
     to_get: VecDeque<VersionRequest>,
-    /// The number of versions read so far.
+    /// The number of versions to read so far, including those that were read.
     requested: usize,
     is_read_ahead: bool,
     /// Whether the list has ended, completely or not.
@@ -192,6 +192,11 @@ impl LambdaSurvey {
         if let Some(selected) = self.functions.get_mut(function) {
             selected.is_alias_missing = true;
         }
+    }
+
+    /// The numbers of selected functions, of versions to read, and of those of them that were not requested yet.
+    pub(super) fn counts(&self) -> (usize, usize, usize) {
+        (self.functions.len(), self.requested, self.to_get.len())
     }
 
     /// The next version to read.

@@ -25,25 +25,23 @@ pub fn render(report: &DockerfileReport, style: &RenderOptions) -> String {
     let mut page = TextPage::new(style);
     for file in &report.files {
         let fixed = if file.fixed { " (fixed)" } else { "" };
-        page.line(TextStyle::Bold, format!("{}{fixed}", file.path));
+        page.evidence(TextStyle::Bold, 0, format!("{}{fixed}", file.path));
         let rows: Vec<_> = file.froms.iter().map(row).collect();
-        let grid = Grid::fit(COLUMNS, &rows, page.width().map(|width| width.saturating_sub(2)));
+        let grid = Grid::fit_indented(2, COLUMNS, &rows, &page);
         if !rows.is_empty() {
-            page.skip(2);
             grid.titles(&mut page);
         }
         for (from, row) in file.froms.iter().zip(&rows) {
-            page.skip(2);
             grid.row(&mut page, row);
             for reason in &from.reasons {
-                page.evidence(TextStyle::Dim, 2 + grid.offset(1), format!("{}: {}", reason.code, reason.message));
+                page.evidence(TextStyle::Dim, grid.offset(1), format!("{}: {}", reason.code, reason.message));
             }
             if let Some(fix) = &from.fix {
                 let text = match &fix.refused {
                     None => format!("pin to {}", fix.reference),
                     Some(why) => format!("pin to {} manually: {why}", fix.reference),
                 };
-                page.evidence(TextStyle::Plain, 2 + grid.offset(1), text);
+                page.evidence(TextStyle::Plain, grid.offset(1), text);
             }
         }
         page.end();
@@ -54,7 +52,7 @@ pub fn render(report: &DockerfileReport, style: &RenderOptions) -> String {
     if !report.errors.is_empty() {
         page.end();
     }
-    page.line(TextStyle::Plain, summary(report));
+    page.evidence(TextStyle::Plain, 0, summary(report));
     page.into_text()
 }
 

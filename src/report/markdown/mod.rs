@@ -95,7 +95,7 @@ fn table(report: &Report, room: usize) -> String {
     text.push('\n');
     let hidden = groups.get(shown..).unwrap_or_default();
     if !hidden.is_empty() {
-        let rest = format::tally(hidden.iter().map(|group| (group.first.verdict, group.count)));
+        let rest = format::tally(hidden.iter().map(|group| (group.first.verdict, group.count())));
         let rows = count(hidden.len() as u64, "row");
         text += "**And ";
         text += &rows;
@@ -176,7 +176,7 @@ impl MarkdownColumns<'_> {
     fn deployment(&self, group: &FindingGroup<'_>) -> String {
         let name = code(&format::deployment_name(&group.first.deployment), TextPosition::Cell, NAME);
         let lacking = prose(&self.names.qualifier(group.first), TextPosition::Cell, NAME);
-        let others = if group.count > 1 { format!("and {} more", group.count - 1) } else { String::new() };
+        let others = if group.count() > 1 { format!("and {} more", group.count() - 1) } else { String::new() };
         let parts = [name, lacking, others].into_iter().filter(|part| !part.is_empty());
         parts.collect::<Vec<_>>().join(" ")
     }
@@ -222,9 +222,8 @@ fn notes(report: &Report) -> String {
 
 fn foot(report: &Report) -> String {
     let policy = &report.policy;
-    let ages = report.summary.base_age_days.map_or_else(String::new, |ages| {
-        format!("Base age: median {} d, 90th percentile {} d, maximum {} d. ", ages.p50, ages.p90, ages.max)
-    });
+    let ages = report.summary.base_age_days;
+    let ages = ages.map_or_else(String::new, |ages| format!("Base age: {ages}. "));
     let run = code(&report.run_id, TextPosition::Line, NAME);
     format!(
         "{ages}Bases over {} d old are stale; deployments over {} d behind are out-of-date. Run {run}.\n",

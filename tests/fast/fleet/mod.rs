@@ -8,5 +8,6 @@ mod faults;
 mod images;
 mod interrupted;
 mod owners;
+mod progress;
 mod provenance;
 mod states;
