@@ -11,10 +11,11 @@ use std::{
 use anyhow::Context as _;
 use basewatch::{
     app::{Console, ExitStatus, is_colored, loaded},
-    cli::{Cli, Command, ConfigCommand, NotifyCommand, StampTask},
+    cli::{Cli, Command, ConfigCommand, ExplainTarget, NotifyCommand, StampTask},
     commands,
     config::{CliOverrides, EnvironmentVariables, LOG_VARIABLE},
-    lambda, run, serve,
+    lambda, run,
+    serve::{self, ServeClock},
     telemetry::{self, Verbosity},
 };
 
@@ -83,6 +84,11 @@ async fn dispatch(
             };
             Box::pin(serve::run(settings, stop)).await
         }
+        Command::Demo(args) if args.serve => {
+            let demo = commands::demo::DashboardDemo::start(args.listen)?;
+            let clock = ServeClock::starting_at(demo.as_of());
+            Box::pin(serve::run_as(demo.settings(), Some(demo.aws()), clock, stop)).await
+        }
         command => tokio::select! {
             outcome = run_command(command, flags, environment, console) => outcome,
             exit = stop => Ok(exit),
@@ -121,7 +127,11 @@ async fn run_command(
             commands::stamp::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Explain(args) => {
-            let flags = CliOverrides { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
+            let images = match &args.target {
+                ExplainTarget::Image(image) => vec![image.clone()],
+                ExplainTarget::Deployment(_) => Vec::new(),
+            };
+            let flags = CliOverrides { images, no_catalog: args.no_catalog, ..flags };
             commands::explain::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         // Boxed, because the future of a run is large.
@@ -141,6 +151,7 @@ async fn run_command(
                 .await
         }
         Command::Demo(args) => commands::demo::run(&args, console).await,
+        Command::Convert(args) => commands::convert::run(&args, console).await,
         Command::Config(ConfigCommand::Check(args)) => commands::config::check(args, &flags, environment, here).await,
         Command::Config(ConfigCommand::Init(args)) => commands::config::init(&args),
         Command::Config(ConfigCommand::Iam(args)) => {
@@ -148,6 +159,7 @@ async fn run_command(
         }
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
+        Command::Version(args) => commands::version::run(&args),
         Command::Serve(_) => unreachable!("`dispatch` handles it"),
     }
 }

@@ -37,7 +37,7 @@ pub struct AlertsListArgs {
     #[arg(long, value_name = "OWNER", value_delimiter = ',')]
     pub owner: Vec<Glob>,
     /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: OutputFormat,
 }
 
@@ -48,7 +48,7 @@ pub struct AlertArgs {
     #[arg(value_name = "ID")]
     pub id: String,
     /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: OutputFormat,
 }
 

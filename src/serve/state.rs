@@ -15,6 +15,7 @@ use super::{clock::ServeClock, metrics::ServeMetrics, snapshot::ReportSnapshot};
 use crate::{
     app::latest_report,
     audit::AuditProgress,
+    aws::Aws,
     config::Settings,
     report::Report,
     run::CompletedRun,
@@ -103,6 +104,8 @@ pub struct ServeState {
     pub(super) clock: ServeClock,
     /// The metrics.
     pub(super) metrics: ServeMetrics,
+    /// The AWS clients to reuse; `None` for those of the environment, opened by each run.
+    pub(super) aws: Option<Arc<Aws>>,
     store: Arc<dyn Store>,
     snapshot: RwLock<Option<Arc<ReportSnapshot>>>,
     status: Mutex<ServeStatus>,
@@ -117,11 +120,18 @@ impl ServeState {
             settings,
             clock,
             metrics: ServeMetrics::default(),
+            aws: None,
             store,
             snapshot: RwLock::default(),
             status: Mutex::default(),
             asking: Notify::new(),
         }
+    }
+
+    /// Sets the AWS clients that runs reuse.
+    #[must_use]
+    pub fn with_aws(self, aws: Option<Arc<Aws>>) -> Self {
+        Self { aws, ..self }
     }
 
     /// Loads the last report and the history from the store. Ignores a report of another format.

@@ -122,7 +122,10 @@ async fn run_once(
     stop_within: Duration,
 ) -> anyhow::Result<Option<CompletedRun>> {
     let settings = &state.settings;
-    let context = AppContext::open(settings).await?;
+    let context = match &state.aws {
+        Some(aws) => AppContext::open_as(settings, aws).await?,
+        None => AppContext::open(settings).await?,
+    };
     let instants = RunInstants::at(state.clock.now());
     let Some(mut run) = unwatched(state, &context, instants, stopped, stop_within).await.transpose() else {
         return Ok(None);

@@ -274,18 +274,19 @@ async fn prune(store: &dyn Store, history: &ReportHistory, first_day: NaiveDate)
     Ok(())
 }
 
-/// The latest report of the format `schema`, with the findings of its parts added by `add`; `None` before the first run.
+/// The report `name` of the format `schema`, with the findings of its parts added by `add`; `None` if there is none.
 ///
 /// # Errors
 ///
 /// Those of the store, [`Error::Newer`] and [`Error::Unreadable`] if it does not have that format.
-pub async fn latest<T: DeserializeOwned + Send>(
+pub async fn report_named<T: DeserializeOwned + Send>(
     store: &dyn Store,
+    name: &str,
     schema: &str,
     add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
 ) -> Result<Option<T>> {
-    let location = format!("{}/{LATEST}", store.location());
-    let read = parts::read(store, LATEST, |bytes| document::parse(bytes, schema, &location), add).await?;
+    let location = format!("{}/{name}", store.location());
+    let read = parts::read(store, name, |bytes| document::parse(bytes, schema, &location), add).await?;
     Ok(read.map(|read| read.document))
 }
 
