@@ -11,10 +11,11 @@ use std::{
 use anyhow::Context as _;
 use basewatch::{
     app::{Console, ExitStatus, is_colored, loaded},
-    cli::{Cli, Command, ConfigCommand, NotifyCommand, StampTask},
+    cli::{Cli, Command, ConfigCommand, ExplainTarget, NotifyCommand, StampTask},
     commands,
     config::{CliOverrides, EnvironmentVariables, LOG_FORMAT_VARIABLE, LOG_VARIABLE},
-    lambda, run, serve,
+    lambda, run,
+    serve::{self, ServeClock},
     telemetry::{self, LogFormat, Verbosity},
 };
 
@@ -82,7 +83,11 @@ async fn dispatch(
 ) -> anyhow::Result<ExitStatus> {
     let global = &cli.global;
     // Services log at info by default: a line or two per run.
-    let is_service = matches!(cli.command, Command::Lambda | Command::Serve(_));
+    let is_service = match &cli.command {
+        Command::Lambda | Command::Serve(_) => true,
+        Command::Demo(args) => args.serve,
+        _ => false,
+    };
     let verbose =
         if is_service && environment.get(LOG_VARIABLE).is_none() { global.verbose.max(1) } else { global.verbose };
     let verbosity = Verbosity { verbose, is_quiet: global.quiet };
@@ -100,6 +105,11 @@ async fn dispatch(
                 exit = &mut stop => return Ok(exit),
             };
             Box::pin(serve::run(settings, stop)).await
+        }
+        Command::Demo(args) if args.serve => {
+            let demo = commands::demo::DashboardDemo::start(args.listen)?;
+            let clock = ServeClock::starting_at(demo.as_of());
+            Box::pin(serve::run_as(demo.settings(), Some(demo.aws()), clock, stop)).await
         }
         command => tokio::select! {
             outcome = run_command(command, flags, environment, console) => outcome,
@@ -139,7 +149,11 @@ async fn run_command(
             commands::stamp::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         Command::Explain(args) => {
-            let flags = CliOverrides { images: vec![args.image.clone()], no_catalog: args.no_catalog, ..flags };
+            let images = match &args.target {
+                ExplainTarget::Image(image) => vec![image.clone()],
+                ExplainTarget::Deployment(_) => Vec::new(),
+            };
+            let flags = CliOverrides { images, no_catalog: args.no_catalog, ..flags };
             commands::explain::run(&loaded(&flags, environment, here).await?.settings, &args, console).await
         }
         // Boxed, because the future of a run is large.
@@ -159,6 +173,7 @@ async fn run_command(
                 .await
         }
         Command::Demo(args) => commands::demo::run(&args, console).await,
+        Command::Convert(args) => commands::convert::run(&args, console).await,
         Command::Config(ConfigCommand::Check(args)) => commands::config::check(args, &flags, environment, here).await,
         Command::Config(ConfigCommand::Init(args)) => commands::config::init(&args),
         Command::Config(ConfigCommand::Iam(args)) => {
@@ -166,6 +181,7 @@ async fn run_command(
         }
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
+        Command::Version(args) => commands::version::run(&args),
         Command::Serve(_) => unreachable!("`dispatch` handles it"),
     }
 }

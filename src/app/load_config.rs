@@ -38,5 +38,10 @@ pub(crate) async fn loaded_as(
         }
         None => None,
     };
-    Ok(load(&CliOverrides { fetched, ..flags.clone() }, environment, here)?)
+    let loaded = load(&CliOverrides { fetched, ..flags.clone() }, environment, here)?;
+    // Not an error: it may be a region that AWS has added.
+    for (name, known) in loaded.settings.misspelt_regions() {
+        tracing::warn!("{name} is not a known AWS region; did you mean {known}?");
+    }
+    Ok(loaded)
 }

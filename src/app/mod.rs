@@ -5,6 +5,7 @@ pub mod audit;
 mod clients;
 mod console;
 mod exit_status;
+mod input;
 mod inventories;
 mod load_config;
 mod online_checks;
@@ -27,9 +28,10 @@ pub use self::{
 };
 pub(crate) use self::{
     app_context::{LOCK_WAIT, catalogs, open_store},
+    input::read_input,
     inventories::aws_scope,
     load_config::loaded_as,
     online_checks::{CheckOutcome, OnlineCheck, check_online},
     progress_bar::RunProgressBar,
-    stored_report::{latest_report, record_report, report_outline},
+    stored_report::{latest_report, record_report, report_named, report_outline},
 };

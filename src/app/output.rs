@@ -74,14 +74,24 @@ impl Console {
     }
 }
 
-/// Writes `report` to every sink. Files are replaced atomically; a failure does not affect other sinks.
+/// Writes `report` to every sink, as [`write_rendered`] does.
 pub(crate) fn write(sinks: Vec<ReportSink>, style: &RenderOptions, report: &Report) -> Result<()> {
+    write_rendered(sinks, style, |format, style| render(report, format, style))
+}
+
+/// Writes what `render` makes of each format to every sink. Files are replaced atomically; a failure does not affect
+/// other sinks.
+pub(crate) fn write_rendered(
+    sinks: Vec<ReportSink>,
+    style: &RenderOptions,
+    render: impl Fn(ReportFormat, &RenderOptions) -> String,
+) -> Result<()> {
     let mut outcome = Ok(());
     for sink in sinks {
         let written = match &sink {
-            ReportSink::Stdout(format) => print(&render(report, *format, style)),
+            ReportSink::Stdout(format) => print(&render(*format, style)),
             ReportSink::File { path, beside, format } => {
-                let text = render(report, *format, &RenderOptions { show_all: true, ..RenderOptions::default() });
+                let text = render(*format, &RenderOptions { show_all: true, ..RenderOptions::default() });
                 save(&text, beside, path).with_context(|| format!("cannot write {}", path.display()))
             }
         };

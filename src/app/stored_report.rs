@@ -35,12 +35,21 @@ pub(crate) async fn record_report(
 ///
 /// Those of the store, and when the report has another format.
 pub(crate) async fn latest_report(store: &dyn Store) -> store::Result<Option<Report>> {
+    report_named(store, store::LATEST).await
+}
+
+/// The report `name` with all its findings; `None` if there is none.
+///
+/// # Errors
+///
+/// As [`latest_report`].
+pub(crate) async fn report_named(store: &dyn Store, name: &str) -> store::Result<Option<Report>> {
     let add = |report: &mut Report, json: &[u8]| {
         report.findings.push(serde_json::from_slice(json)?);
         Ok(())
     };
-    let latest = store::latest(store, SCHEMA, add).await?;
-    Ok(latest.map(|report| Report { parts: Vec::new(), ..report }))
+    let report = store::report_named(store, name, SCHEMA, add).await?;
+    Ok(report.map(|report| Report { parts: Vec::new(), ..report }))
 }
 
 /// The outline of the last report of `day`; `None` if it is not kept.
@@ -49,5 +58,5 @@ pub(crate) async fn latest_report(store: &dyn Store) -> store::Result<Option<Rep
 ///
 /// Those of [`latest_report`].
 pub(crate) async fn report_outline(store: &dyn Store, day: &HistoryDay) -> store::Result<Option<ReportOutline>> {
-    store::dated(store, (day.at, &day.run_id), SCHEMA, ReportOutline::add_finding).await
+    store::report_named(store, &store::dated_name(day.at, &day.run_id), SCHEMA, ReportOutline::add_finding).await
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     identify::Identification,
     inventory::{CollectionError, Deployment},
-    judge::{ChainLink, Judgement, PolicyScope, exemption_usage},
+    judge::{Action, ChainLink, Judgement, PolicyScope, exemption_usage},
     report::{
         ErrorEntry, ExemptionFields, Finding, FindingSubjects, LineFields, Note, ReplacementFields, SubjectFields,
         SubjectNames,
@@ -147,10 +147,17 @@ impl<'a> AuditedDeployment<'a> {
                 judgement = judgement.with(&replacement);
             }
         }
+        let subjects = SubjectNames::new(deployment, identification.base(), resolution);
+        if let Some(resolution) =
+            resolution.filter(|_| identification.is_itself() && judgement.action == Action::Redeploy)
+        {
+            let thresholds = options.policy.thresholds_for(subjects.subject()).0;
+            fields = ReplacementFields::current_release(resolution, thresholds.max_age, options.now);
+        }
         FindingDraft {
             audited: self,
             chain,
-            subjects: SubjectNames::new(deployment, identification.base(), resolution),
+            subjects,
             workload: Judgement::for_workload(deployment),
             base: judgement.clone(),
             judgement: judgement.at(deployment, resolution),

@@ -46,8 +46,14 @@ impl EagerResolver<'_> {
         };
         let repository = Some(&read.repository);
         let identification = identify(&image, repository, &self.options.identify);
-        let compared =
-            ComparedImage { image: &image, repository, tag: None, identification: &identification, existed_at: None };
+        let compared = ComparedImage {
+            image: &image,
+            repository,
+            tag: None,
+            identification: &identification,
+            existed_at: None,
+            is_listed: false,
+        };
         let Some(layers) = self.searcher.confirm_ahead(compared).await else { return };
         let readings = identification.records.clone();
         let identification = combine(readings, Arc::new(layers), &image, repository, &self.options.identify);

@@ -22,7 +22,11 @@ pub(super) async fn identify_all(
     let mut settings = settings.clone();
     let identification = identify_each(&deployments, &settings);
     let bases = identification.iter().filter_map(|identification| identification.best());
-    let hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
+    let mut hosts: BTreeSet<_> = bases.map(|(_, base)| base.repository.registry.to_string()).collect();
+    // An image that is a base itself may have come through a cache.
+    let own: BTreeSet<_> = deployments.iter().filter_map(Deployment::repository).collect();
+    let cached = own.into_iter().filter(|own| !settings.is_base(own) && settings.may_cache_bases(own));
+    hosts.extend(cached.map(|repository| repository.registry.to_string()));
     let rules = match &sources.aws_scope {
         Some(aws_scope) => aws_scope.pull_through_rules(hosts).await,
         None => Vec::new(),

@@ -41,7 +41,7 @@ pub struct AlertsListArgs {
     #[arg(long, value_name = "OWNER", value_delimiter = ',')]
     pub owner: Vec<Glob>,
     /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: OutputFormat,
 }
 
@@ -52,7 +52,7 @@ pub struct AlertArgs {
     #[arg(value_name = "ALERT")]
     pub alert: String,
     /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: OutputFormat,
 }
 

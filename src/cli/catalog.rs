@@ -85,7 +85,7 @@ pub struct CatalogStatsArgs {
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: OutputFormat,
 }
 

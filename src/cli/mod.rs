@@ -8,13 +8,16 @@
 mod alerts;
 mod catalog;
 mod choices;
+mod demo;
+mod lookup;
+mod report;
 mod stamp;
 mod values;
 
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 pub use alerts::{AlertArgs, AlertsCommand, AlertsListArgs, AlertsSnoozeArgs, NotifyCommand, NotifyTestArgs};
@@ -23,12 +26,14 @@ pub use catalog::{
     CatalogUpdateArgs, CatalogVerifyArgs, CrawledLines,
 };
 pub use choices::{ColorWhen, DeploymentKindArg, FailOn, IamDocument, OutputFormat, ReportFormat, ReportOutput};
+pub use demo::DemoArgs;
+pub use lookup::{BaseArgs, ExplainArgs, ExplainTarget};
+pub use report::{ConvertArgs, VersionArgs};
 pub use stamp::{StampArgs, StampFormat, StampTask};
-pub use values::{instant, named_image};
+pub use values::{instant, invalid_layout, named_image};
 
 use crate::{
     glob::Glob,
-    image::{Platform, Reference},
     inventory::{DeploymentKind, ImageSource, InventoryFilter},
 };
 
@@ -49,15 +54,15 @@ Examples:
   basewatch audit
   basewatch audit --kind lambda --owner payments --region 'eu-*'
   basewatch audit 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
-  basewatch audit oci:./layout:v1 --output - --output report.json
-  basewatch audit --format markdown >> $GITHUB_STEP_SUMMARY
+  basewatch audit oci:./layout:v1 -o - -o report.json
+  basewatch audit -f markdown >> $GITHUB_STEP_SUMMARY
   basewatch audit --as-of 2026-12-24 --fail-on stale";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
   basewatch run --dry-run                       show the notifications that would be sent
   basewatch run                                 for cron or a scheduled task
-  basewatch run --output report.json            also write the report to a file";
+  basewatch run -o report.json                  also write the report to a file";
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
@@ -76,21 +81,6 @@ Examples:
   basewatch config iam > policy.json
   basewatch config iam trust --principal arn:aws:iam::111111111111:role/basewatch > trust.json
   basewatch config iam commands --principal arn:aws:iam::111111111111:role/basewatch";
-
-const BASE_EXAMPLES: &str = "\
-Examples:
-  basewatch base public.ecr.aws/lambda/java:21
-  basewatch base public.ecr.aws/lambda/java:21 --history";
-
-const EXPLAIN_EXAMPLES: &str = "\
-Examples:
-  basewatch explain 123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders:421
-  basewatch explain oci:./layout --platform linux/arm64";
-
-const DEMO_EXAMPLES: &str = "\
-Examples:
-  basewatch demo
-  basewatch demo orders:421";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -149,20 +139,23 @@ pub enum Command {
     #[command(subcommand)]
     Notify(NotifyCommand),
     /// Show the current digests, publish date and line of a base image
-    #[command(after_help = BASE_EXAMPLES)]
+    #[command(after_help = lookup::BASE_EXAMPLES)]
     Base(BaseArgs),
     /// Print build options that pin and record a base, or check Dockerfiles
     #[command(after_help = stamp::EXAMPLES)]
     Stamp(StampArgs),
-    /// Show how the base of an image was identified and dated, step by step
-    #[command(after_help = EXPLAIN_EXAMPLES)]
+    /// Show how the base of a deployment or an image was identified and dated, step by step
+    #[command(after_help = lookup::EXPLAIN_EXAMPLES)]
     Explain(ExplainArgs),
     /// Crawl, sign and publish base image releases for use by many accounts
     #[command(subcommand)]
     Catalog(CatalogCommand),
     /// Audit bundled images in an in-process registry, without account or network
-    #[command(after_help = DEMO_EXAMPLES)]
+    #[command(after_help = demo::EXAMPLES)]
     Demo(DemoArgs),
+    /// Write a saved report in another format
+    #[command(after_help = report::CONVERT_EXAMPLES)]
+    Convert(ConvertArgs),
     /// Check or create a configuration, or print its IAM permissions
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -171,6 +164,8 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print or write manual pages
     Man(ManArgs),
+    /// Print the version, commit and target of this build
+    Version(VersionArgs),
 }
 
 /// The arguments of `audit`.
@@ -180,11 +175,11 @@ pub struct AuditArgs {
     #[arg(value_name = "IMAGE")]
     pub images: Vec<ImageSource>,
     /// Report format: table, json, markdown, html, csv, sarif
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: ReportFormat,
     /// Write the report to FILE, in the format of its extension: .json, .md, .html, .csv, .sarif, .txt, .table;
     /// - for standard output; repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Vec<ReportOutput>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown, out-of-date, stale,
     /// deprecated. Findings without a possible action count at most as unknown; exempted findings do not count
@@ -228,11 +223,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub as_of: Option<DateTime<Utc>>,
     /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
+    #[arg(short, long, value_enum, default_value_t, hide_possible_values = true)]
     pub format: OutputFormat,
     /// Write the report to FILE, in the format of its extension: .json, .md, .html, .csv, .sarif, .txt, .table;
     /// repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Vec<ReportOutput>,
     /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, out-of-date,
     /// stale, deprecated, unknown
@@ -274,64 +269,6 @@ impl From<&FilterArgs> for InventoryFilter {
             kinds: left.kind.iter().copied().map(DeploymentKind::from).collect(),
         }
     }
-}
-
-/// The arguments of `base`.
-#[derive(Clone, Debug, Args)]
-pub struct BaseArgs {
-    /// Base image with a tag or digest, such as public.ecr.aws/lambda/java:21
-    #[arg(value_name = "REF", value_parser = named_image)]
-    pub reference: Reference,
-    /// List the releases of the line
-    #[arg(long)]
-    pub history: bool,
-    /// Only this platform, such as linux/arm64
-    #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
-    /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: OutputFormat,
-    /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    pub as_of: Option<DateTime<Utc>>,
-    /// Do not read or write the catalog
-    #[arg(long)]
-    pub no_catalog: bool,
-}
-
-/// The arguments of `explain`.
-#[derive(Clone, Debug, Args)]
-pub struct ExplainArgs {
-    /// Image reference with a tag or digest, or oci:DIR[:TAG]
-    #[arg(value_name = "IMAGE")]
-    pub image: ImageSource,
-    /// Only this platform, such as linux/arm64
-    #[arg(long, value_name = "PLATFORM")]
-    pub platform: Option<Platform>,
-    /// Output format: table, json
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: OutputFormat,
-    /// Audit as of this time: RFC 3339, or YYYY-MM-DD for midnight UTC
-    #[arg(long, value_name = "TIME", value_parser = instant)]
-    pub as_of: Option<DateTime<Utc>>,
-    /// Do not read or write the catalog
-    #[arg(long)]
-    pub no_catalog: bool,
-}
-
-/// The arguments of `demo`.
-#[derive(Clone, Debug, Args)]
-pub struct DemoArgs {
-    /// Explain this image of the demo, such as orders:421
-    #[arg(value_name = "IMAGE")]
-    pub image: Option<String>,
-    /// Report format: table, json, markdown, html, csv, sarif
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
-    pub format: ReportFormat,
-    /// Exit with 1 if a finding has this verdict or a worse one: never, fresh, superseded, unknown, out-of-date, stale,
-    /// deprecated. Findings without a possible action count at most as unknown; exempted findings do not count
-    #[arg(long, value_enum, value_name = "VERDICT", default_value_t = FailOn::Never, hide_possible_values = true)]
-    pub fail_on: FailOn,
 }
 
 /// The subcommands of `config`.

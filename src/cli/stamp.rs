@@ -31,7 +31,7 @@ pub struct StampArgs {
     pub fix: bool,
     /// Output format: docker (default), buildah, dockerfile, sbt, gradle, cdk, env, json; with --check or --fix: table
     /// (default), json, sarif
-    #[arg(long, value_enum, hide_possible_values = true)]
+    #[arg(short, long, value_enum, hide_possible_values = true)]
     pub format: Option<StampFormat>,
     /// Value of a build argument of the Dockerfiles; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = build_argument)]

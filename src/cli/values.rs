@@ -1,11 +1,11 @@
 //! Parsers of the command line and of single values.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Parser as _, error::ErrorKind};
 
-use super::Cli;
+use super::{Cli, ReportOutput};
 use crate::{image::Reference, inventory::ImageSource};
 
 /// Maximum length of the reason of a snooze, in characters.
@@ -78,6 +78,41 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
         0..=MAX_REASON_CHARS => Ok(text.to_owned()),
         count => Err(format!("it has {count} characters, and at most {MAX_REASON_CHARS} are stored")),
     }
+}
+
+/// Why one of `images` cannot be read, if it is a folder that is no OCI image layout.
+#[must_use]
+pub fn invalid_layout(images: &[ImageSource]) -> Option<String> {
+    let folders = images.iter().filter_map(|source| match source {
+        ImageSource::Layout { folder, .. } => Some(folder),
+        ImageSource::Reference(_) | ImageSource::Unknown => None,
+    });
+    let problem = |folder: &PathBuf| {
+        let why = match folder.is_dir() {
+            false => format!("there is no folder {}", folder.display()),
+            true if !folder.join("index.json").is_file() => format!("{} has no index.json", folder.display()),
+            true => return None,
+        };
+        Some(format!(
+            "{why}: an OCI image layout is a folder with index.json and blobs/, as `skopeo copy IMAGE oci:DIR` or \
+             `buildah push IMAGE oci:DIR` writes it"
+        ))
+    };
+    folders.filter_map(problem).next()
+}
+
+/// Parses an output of a command whose formats are table and JSON.
+///
+/// # Errors
+///
+/// A message with the supported extensions.
+pub(super) fn simple_output(text: &str) -> Result<ReportOutput, String> {
+    let output = text.parse().ok();
+    let is_simple = |output: &ReportOutput| match output {
+        ReportOutput::Stdout => true,
+        ReportOutput::File { format, .. } => format.simple().is_some(),
+    };
+    output.filter(is_simple).ok_or_else(|| "unknown file name extension: use .json, .txt or .table".to_owned())
 }
 
 /// Parses a reference to an image in a registry.

@@ -8,7 +8,7 @@ use crate::{
         audit::{exit, nothing_to_audit, report, stopped_before_it_began},
         output::{self, ReportSink},
     },
-    cli::AuditArgs,
+    cli::{AuditArgs, invalid_layout},
     config::Settings,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 ///
 /// When there is nothing to audit, there are no credentials, or the report cannot be written.
 pub async fn run(settings: &Settings, args: &AuditArgs, console: Console) -> Result<ExitStatus> {
-    if let Some(why) = nothing_to_audit(settings) {
+    if let Some(why) = invalid_layout(&args.images).or_else(|| nothing_to_audit(settings)) {
         bail!("{why}");
     }
     let sinks = ReportSink::open(&args.output, args.format)?;

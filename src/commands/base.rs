@@ -5,8 +5,11 @@ use std::sync::Arc;
 use anyhow::{Result, anyhow, bail};
 
 use crate::{
-    app::{AppClients, Console, ExitStatus, RunInstants, output},
-    cli::{BaseArgs, OutputFormat},
+    app::{
+        AppClients, Console, ExitStatus, RunInstants,
+        output::{self, ReportSink},
+    },
+    cli::{BaseArgs, ReportFormat},
     config::Settings,
     identify::Base,
     image::{LambdaTag, Platform, Reference},
@@ -20,6 +23,7 @@ use crate::{
 ///
 /// As [`report`], and when the base does not have the requested platform.
 pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Result<ExitStatus> {
+    let sinks = ReportSink::open(&args.output, args.format.into())?;
     let clients = AppClients::open(settings)?;
     let mut report = report(settings, &clients, &args.reference, args.history, RunInstants::new(args.as_of)).await?;
     if let Some(selected) = &args.platform {
@@ -29,9 +33,9 @@ pub async fn run(settings: &Settings, args: &BaseArgs, console: Console) -> Resu
             bail!("{} has no image for {selected}; its platforms are {}", args.reference, platforms.join(", "));
         }
     }
-    output::print(&match args.format {
-        OutputFormat::Json => json::render(&report),
-        OutputFormat::Table => base_table::render(&report, &console.style()),
+    output::write_rendered(sinks, &console.style(), |format, style| match format {
+        ReportFormat::Json => json::render(&report),
+        _ => base_table::render(&report, style),
     })?;
     Ok(ExitStatus::Clean)
 }

@@ -31,7 +31,10 @@ mod tree;
 mod values;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 pub use environment::{CONFIG_VARIABLE, EnvironmentVariables, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 pub use load::{CliOverrides, FILE_LIMIT, FILE_NAME, LoadedConfig, candidates, load, object};
@@ -40,7 +43,11 @@ pub use raw::schema;
 pub use serve::{ProxySettings, ServeSettings};
 pub use tree::{KeyPath, ValueOrigin};
 
-use crate::inventory::{DeploymentKind, ImageSource, RegionSelection};
+use crate::{
+    glob::Glob,
+    image::{Region, misspelt_region},
+    inventory::{DeploymentKind, ImageSource, RegionSelection},
+};
 
 /// The commented example that `config init` writes: every key with its default or an example value.
 pub const EXAMPLE: &str = include_str!("../../config/basewatch.toml");
@@ -106,6 +113,16 @@ impl Settings {
         let lambda = self.lambda.iter().map(|lambda| &lambda.regions);
         let ecs = self.ecs.iter().map(|ecs| &ecs.regions);
         lambda.chain(ecs).chain(self.ecr.iter().map(|ecr| &ecr.regions)).collect()
+    }
+
+    /// The regions that are probably misspelt, each with the known one that it resembles: of the inventory, of `--region`
+    /// and of the environment.
+    #[must_use]
+    pub fn misspelt_regions(&self) -> BTreeMap<String, &'static str> {
+        let listed = self.regions().into_iter().filter_map(RegionSelection::as_listed).flatten().map(Region::as_str);
+        let filter = self.filter.regions.iter().map(Glob::as_str);
+        let named = listed.chain(filter).chain(self.environment_region.as_deref());
+        named.filter_map(|name| Some((name.to_owned(), misspelt_region(name)?))).collect()
     }
 
     /// The kinds of deployments in the inventory.

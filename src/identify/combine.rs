@@ -29,10 +29,12 @@ pub fn combine(
 ) -> Identification {
     let length = image.facts.diff_ids.len().max(image.facts.layers.len());
     let own_name = repository.map(|repository| &*repository.name);
-    let evidence = ImageEvidence { readings: &readings, layers: &layers, image, own_name, length, settings };
+    let base_repository = repository.and_then(|repository| settings.base_repository(repository));
+    let own_base = base_repository.as_ref();
+    let evidence = ImageEvidence { readings: &readings, layers: &layers, image, own_name, own_base, length, settings };
     let chain = evidence.chain();
     let contradicted = evidence.contradicted(&chain);
-    Identification { records: readings, layers, chain, contradicted, provenance: None }
+    Identification { records: readings, layers, chain, base_repository, contradicted, provenance: None }
 }
 
 /// All evidence of one image.
@@ -41,6 +43,8 @@ struct ImageEvidence<'a> {
     layers: &'a LayerEvidence,
     image: &'a DeployedImage,
     own_name: Option<&'a str>,
+    /// The base repository that the image is in.
+    own_base: Option<&'a Repository>,
     /// The number of layers of the image.
     length: usize,
     settings: &'a IdentifySettings,
@@ -84,8 +88,10 @@ impl<'a> ImageEvidence<'a> {
 
     /// The release that the image itself is, if any; a company base only if its own base is unknown.
     fn own_release(&self) -> Option<&'a RepositoryRelease> {
-        let mut releases = self.layers.prefixes.iter().flat_map(|prefix| &prefix.releases);
-        let own = releases.find(|known| self.is_own(known) && self.settings.is_base(&known.repository))?;
+        let releases = self.layers.prefixes.iter().flat_map(|prefix| &prefix.releases);
+        let own = releases.filter(|known| self.is_own(known) && self.settings.is_base(&known.repository));
+        // Registries may publish the same image; the one that it was found in comes first.
+        let own = own.min_by_key(|known| self.own_base != Some(&known.repository))?;
         let is_other = |base: &Base| base.repository != own.repository;
         let has_base =
             self.proof_below(usize::MAX).is_some() || self.readings.iter().any(|r| r.base.as_ref().is_ok_and(is_other));
@@ -253,7 +259,11 @@ impl<'a> ImageEvidence<'a> {
 
     /// The image as its own base.
     fn itself(&self, own: &RepositoryRelease) -> IdentifiedBase {
-        let (base, evidence) = self.released(own, EvidenceKind::Itself, self.image.digest.to_string());
+        let (mut base, mut evidence) = self.released(own, EvidenceKind::Itself, self.image.digest.to_string());
+        if base.tag.is_none() && self.settings.bases.has_dated_tags(&own.repository) {
+            base.tag = moving_tag(&own.release);
+            evidence.base = Ok(base.clone());
+        }
         let prefixes = self.layers.prefixes.iter();
         let mut equal = prefixes.filter(|prefix| prefix.releases.iter().any(|known| self.is_own(known)));
         IdentifiedBase {
@@ -312,6 +322,12 @@ fn is_named(known: &RepositoryRelease, base: &Base) -> bool {
 fn dated_tag(release: &PlatformRelease) -> Option<LambdaTag> {
     let dated = release.tags.iter().filter_map(|tag| LambdaTag::parse(tag)).filter(|tag| tag.built_at.is_some());
     dated.min_by_key(|tag| (tag.built_at, tag.to_string())).map(|tag| tag.release())
+}
+
+/// The most specific moving tag that pointed at a release, without the architecture that some end in.
+fn moving_tag(release: &PlatformRelease) -> Option<String> {
+    let moving = release.tags.iter().filter_map(|tag| LambdaTag::parse(tag)).filter(|tag| tag.built_at.is_none());
+    moving.map(|tag| tag.family).max_by_key(|family| (family != "latest", family.len()))
 }
 
 /// Of releases of equal content a recorded one, else the earliest, independent of the order of discovery.

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Base, BaseRecord, BaseRecordError, LayerEvidence, PrefixCheck};
-use crate::image::{Provenance, Reference};
+use super::{Base, BaseRecord, BaseRecordError, EvidenceKind, LayerEvidence, PrefixCheck};
+use crate::image::{Provenance, Reference, Repository};
 
 /// The confidence that an image is built on a base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Identification {
     pub layers: Arc<LayerEvidence>,
     /// The base chain, outermost first; empty if the base is unknown.
     pub chain: Vec<IdentifiedBase>,
+    /// The base repository that the image is in, under its upstream name; `None` if that holds no bases.
+    pub base_repository: Option<Repository>,
     /// The positions of readings whose base the layers disprove.
     pub contradicted: BTreeSet<usize>,
     /// The provenance of its build; `None` if other evidence decided and it was not read.
@@ -71,6 +73,12 @@ impl Identification {
     #[must_use]
     pub fn best(&self) -> Option<(&BaseRecord, &Base)> {
         self.base().map(|identified| (&identified.evidence, &identified.base))
+    }
+
+    /// Whether the image is a release of a base itself: nothing builds it again, a later release replaces it.
+    #[must_use]
+    pub fn is_itself(&self) -> bool {
+        self.base().is_some_and(|base| base.evidence.kind == EvidenceKind::Itself)
     }
 
     /// The malformed readings.

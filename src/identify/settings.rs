@@ -1,8 +1,8 @@
 //! Settings of identification, validated.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, iter, time::Duration};
 
-use super::{BaseRules, RegistryMirror};
+use super::{BaseRules, RegistryMirror, mirror};
 use crate::image::Repository;
 
 /// The labels that name a base, and the repositories that hold bases.
@@ -50,6 +50,23 @@ impl IdentifySettings {
     #[must_use]
     pub fn is_base(&self, repository: &Repository) -> bool {
         self.bases.is_base(repository)
+    }
+
+    /// The base repository that `repository` is: itself, or the one that it mirrors; `None` if it holds no bases.
+    #[must_use]
+    pub fn base_repository(&self, repository: &Repository) -> Option<Repository> {
+        let published = mirror::upstream(&self.mirrors, repository).unwrap_or_else(|| repository.clone());
+        self.is_base(&published).then_some(published)
+    }
+
+    /// Whether `repository` may be a pull-through cache of a base repository, by the end of its name.
+    #[must_use]
+    pub fn may_cache_bases(&self, repository: &Repository) -> bool {
+        let hosts = self.bases.as_slice().iter().filter_map(|rule| Some(rule.repository.as_str().split_once('/')?.0));
+        let hosts: BTreeSet<_> = hosts.collect();
+        let ends = iter::successors(Some(&*repository.name), |name| Some(name.split_once('/')?.1));
+        let names = ends.flat_map(|end| hosts.iter().map(move |host| format!("{host}/{end}")));
+        names.filter_map(|name| name.parse().ok()).any(|named| self.is_base(&named))
     }
 
     /// Whether `repository` holds company bases, which are built on another base.

@@ -76,8 +76,10 @@ fn identified(
         Verdict::Deprecated if status == RuntimeStatus::Blocked => Severity::Critical,
         verdict => severity(thresholds, verdict),
     };
+    let is_itself = identification.is_some_and(Identification::is_itself);
     let action = match position {
         _ if is_deprecated => Action::Upgrade,
+        LinePosition::Behind | LinePosition::Held if is_itself => Action::Redeploy,
         LinePosition::Behind | LinePosition::Held => Action::Rebuild,
         // Every known release of the line is held, so a rebuild has no target.
         LinePosition::Unknown if is_held && has_no_other(resolution) => Action::None,

@@ -39,6 +39,7 @@ pub(super) fn base_reasons(facts: &ReasonContext<'_>) -> Vec<Reason> {
         ReasonCode::LineQuiet => 2,
         _ => 3,
     });
+    reasons.splice(0..0, replaced(facts));
     reasons.extend(facts.resolution.problems.iter().map(|problem| Reason::new(problem.kind.into(), &problem.message)));
     if facts.resolution.base.published.is_none() {
         reasons.push(Reason::new(
@@ -65,6 +66,19 @@ fn held(facts: &ReasonContext<'_>) -> Option<Reason> {
     let instead = facts.resolution.current.as_ref().map(name);
     let instead = instead.map(|name| format!("; the newest release that is not held is {name}")).unwrap_or_default();
     Some(Reason::new(ReasonCode::ReleaseHeld, format!("the release in use is held until {until}: {reason}{instead}")))
+}
+
+/// The release that replaces an image that is an earlier release of the line itself, unless the line has ended.
+fn replaced(facts: &ReasonContext<'_>) -> Option<Reason> {
+    let is_ended =
+        facts.runtime.is_some_and(|(_, status)| matches!(status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked));
+    let is_behind = matches!(facts.line_position, LinePosition::Behind | LinePosition::Held);
+    let is_itself = facts.identification.is_some_and(Identification::is_itself);
+    let ((line, _), current) = (facts.resolution.line.as_ref()?, facts.resolution.current.as_ref()?);
+    (is_itself && is_behind && !is_ended).then(|| {
+        let message = format!("the image is a release of {line} itself: deploy {} instead", name(current));
+        Reason::new(ReasonCode::NotDeployed, message)
+    })
 }
 
 fn too_old(facts: &ReasonContext<'_>) -> Option<Reason> {

@@ -1,6 +1,6 @@
 //! Findings: a deployment with its base, the current release, the verdict, the reasons and the action.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::{
     image::{AccountId, Arn, Digest, DigestKind, LambdaArch, Platform, ReferenceText, Region},
     inventory::DeploymentKind,
     judge::{Action, RuntimeSupport, Severity, Verdict},
-    resolve::PublishDateSource,
+    resolve::{PublishDateSource, Resolution},
 };
 
 /// One deployment on one platform.
@@ -151,6 +151,22 @@ pub struct ReplacementFields {
     pub base_release: Option<String>,
     /// The verdict if this image were deployed.
     pub verdict: Verdict,
+}
+
+impl ReplacementFields {
+    /// The current release of the line of `resolution`, for an image that is an earlier release of it itself. `None` if
+    /// it is unknown.
+    pub(crate) fn current_release(resolution: &Resolution, max_age: Duration, now: DateTime<Utc>) -> Option<Self> {
+        let ((line, _), current) = (resolution.line.as_ref()?, resolution.current.as_ref()?);
+        let is_stale = current.published.is_some_and(|published| now - published.at > max_age);
+        Some(Self {
+            reference: current.pinned(line).into(),
+            digest: current.digest.clone(),
+            pushed_at: None,
+            base_release: current.release.as_ref().map(ToString::to_string),
+            verdict: if is_stale { Verdict::Stale } else { Verdict::Fresh },
+        })
+    }
 }
 
 /// The image of a deployment.

@@ -21,6 +21,13 @@ impl ServeClock {
         Self { now: Arc::new(now), sleep: Arc::new(sleep) }
     }
 
+    /// The system clock, shifted so that it is `start` now.
+    #[must_use]
+    pub fn starting_at(start: DateTime<Utc>) -> Self {
+        let shift = start - Utc::now();
+        Self::new(move || Utc::now() + shift, |span| Box::pin(tokio::time::sleep(span)))
+    }
+
     /// The current time.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {

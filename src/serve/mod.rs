@@ -28,6 +28,7 @@ use self::{access::AccessControl, connections::ConnectionLimits, timer::RunTimer
 pub use self::{clock::ServeClock, snapshot::ReportSnapshot, state::ServeState};
 use crate::{
     app::{ExitStatus, audit::nothing_to_audit, open_store},
+    aws::Aws,
     config::Settings,
     notify,
     secret::SecretSource,
@@ -45,13 +46,27 @@ const STOP_RESERVE: Duration = Duration::from_secs(3);
 ///
 /// When there is nothing to audit, there is no store, or the address or the token is not available.
 pub async fn run(settings: Settings, stop: impl Future<Output = ExitStatus>) -> Result<ExitStatus> {
+    run_as(settings, None, ServeClock::default(), stop).await
+}
+
+/// As [`run`], with `clock` and the clients of `aws`, if given, instead of those of the environment.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_as(
+    settings: Settings,
+    aws: Option<Arc<Aws>>,
+    clock: ServeClock,
+    stop: impl Future<Output = ExitStatus>,
+) -> Result<ExitStatus> {
     if let Some(why) = nothing_to_audit(&settings) {
         bail!("{why}");
     }
     let listener = TcpListener::bind(settings.serve.listen)
         .await
         .with_context(|| format!("cannot listen on {}", settings.serve.listen))?;
-    serve(settings, listener, ServeClock::default(), stop).await
+    serve_as(settings, aws, listener, clock, stop).await
 }
 
 /// As [`run`], on `listener` and with `clock`.
@@ -65,6 +80,16 @@ pub async fn serve(
     clock: ServeClock,
     stop: impl Future<Output = ExitStatus>,
 ) -> Result<ExitStatus> {
+    serve_as(settings, None, listener, clock, stop).await
+}
+
+async fn serve_as(
+    settings: Settings,
+    aws: Option<Arc<Aws>>,
+    listener: TcpListener,
+    clock: ServeClock,
+    stop: impl Future<Output = ExitStatus>,
+) -> Result<ExitStatus> {
     let (store, outbound) = open_store(&settings)?;
     notify::read(&*store).await.context("cannot read the ledger")?;
     let token = secret(settings.serve.token.as_ref(), "serve.token", &outbound.aws).await?;
@@ -72,7 +97,7 @@ pub async fn serve(
     let access = AccessControl::new(&settings.serve, token, write_token)?;
     let at = listener.local_addr().context("cannot determine the local address")?;
     let proxies = settings.serve.proxy.as_ref().map(|proxy| proxy.from.clone()).unwrap_or_default();
-    let state = Arc::new(ServeState::new(settings, store, clock, access)?);
+    let state = Arc::new(ServeState::new(settings, store, clock, access)?.with_aws(aws));
     state.reload().await.context("cannot read the last report")?;
     tracing::info!("listening on http://{at}, schedule {}", state.settings.serve.timetable);
 

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     app::latest_report,
     audit::AuditProgress,
+    aws::Aws,
     config::Settings,
     dashboard::AlertView,
     notify::self_monitor::{FinishedRun, SelfMonitor},
@@ -103,6 +104,8 @@ pub struct ServeState {
     /// The outlines of earlier reports.
     pub(super) past: PastReports,
     alerts: AlertCache,
+    /// The AWS clients to reuse; `None` for those of the environment, opened by each run.
+    pub(super) aws: Option<Arc<Aws>>,
     pub(super) store: Arc<dyn Store>,
     snapshot: RwLock<Option<Arc<ReportSnapshot>>>,
     status: Mutex<ServeStatus>,
@@ -130,11 +133,18 @@ impl ServeState {
             sessions: SessionSigner::new(is_https).context("cannot create the key of sessions")?,
             past: PastReports::default(),
             alerts: AlertCache::default(),
+            aws: None,
             store,
             snapshot: RwLock::default(),
             status: Mutex::default(),
             asking: Notify::new(),
         })
+    }
+
+    /// Sets the AWS clients that runs reuse.
+    #[must_use]
+    pub fn with_aws(self, aws: Option<Arc<Aws>>) -> Self {
+        Self { aws, ..self }
     }
 
     /// Loads the last report, the history and the outcome of the last run from the store. Ignores a report of another

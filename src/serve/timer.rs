@@ -123,7 +123,10 @@ async fn run_once(
     stop_within: Duration,
 ) -> anyhow::Result<Option<CompletedRun>> {
     let settings = &state.settings;
-    let context = AppContext::open(settings).await?;
+    let context = match &state.aws {
+        Some(aws) => AppContext::open_as(settings, aws).await?,
+        None => AppContext::open(settings).await?,
+    };
     let instants = RunInstants::at(state.clock.now());
     let unwatched = unwatched(state, &context, instants, stopped, stop_within).instrument(info_span!("run"));
     let Some(mut run) = unwatched.await.transpose() else {

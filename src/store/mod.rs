@@ -33,7 +33,7 @@ pub use images::{ImageReader, InventoryImage, TagResolution};
 pub use parts::{whole_report, write_parts};
 pub use port::{Error, ObjectVersion, Result, Store, StoreLock, StoredObject, WriteCondition};
 pub use reports::{
-    BaseAges, HistoryDay, LATEST, ReportHistory, add_alerts, dated, dated_name, history, latest, parts_folder, record,
+    BaseAges, HistoryDay, LATEST, ReportHistory, add_alerts, dated_name, history, parts_folder, record, report_named,
 };
 pub use repository_record::{RepositoryRecord, ResourceTagsRecord, TagListRecord, TagObservation};
 pub use s3::{ObjectLocation, S3Store};

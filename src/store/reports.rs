@@ -274,34 +274,12 @@ async fn prune(store: &dyn Store, history: &ReportHistory, first_day: NaiveDate)
     Ok(())
 }
 
-/// The latest report of the format `schema`, with the findings of its parts added by `add`; `None` before the first run.
+/// The report `name` of the format `schema`, with the findings of its parts added by `add`; `None` if there is none.
 ///
 /// # Errors
 ///
 /// Those of the store, [`Error::Newer`] and [`Error::Unreadable`] if it does not have that format.
-pub async fn latest<T: DeserializeOwned + Send>(
-    store: &dyn Store,
-    schema: &str,
-    add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
-) -> Result<Option<T>> {
-    named(store, LATEST, schema, add).await
-}
-
-/// As [`latest`], the dated report of the run `run_id`; `None` if it is not kept.
-///
-/// # Errors
-///
-/// Those of [`latest`].
-pub async fn dated<T: DeserializeOwned + Send>(
-    store: &dyn Store,
-    (at, run_id): (DateTime<Utc>, &str),
-    schema: &str,
-    add: impl FnMut(&mut T, &[u8]) -> serde_json::Result<()> + Send,
-) -> Result<Option<T>> {
-    named(store, &dated_name(at, run_id), schema, add).await
-}
-
-async fn named<T: DeserializeOwned + Send>(
+pub async fn report_named<T: DeserializeOwned + Send>(
     store: &dyn Store,
     name: &str,
     schema: &str,

@@ -38,6 +38,8 @@ struct State {
     broken: Option<Error>,
     lists: Lists,
     cache: Option<Cache>,
+    /// The only repositories that have these digests.
+    only_in: HashMap<Digest, String>,
     /// Digests that HEAD finds and GET does not.
     announced: Vec<Digest>,
     /// Errors of a `GET` by these tags; `None` never responds.
@@ -226,6 +228,11 @@ impl World {
         digest
     }
 
+    /// Answers requests for `digest` in `repository` only; other digests are found in every repository.
+    pub fn keep_in(&self, repository: &str, digest: &Digest) {
+        self.state.lock().expect("unpoisoned").only_in.insert(digest.clone(), repository.to_owned());
+    }
+
     /// Removes a manifest or index.
     pub fn remove(&self, digest: &Digest) {
         self.state.lock().expect("unpoisoned").manifests.remove(digest);
@@ -309,7 +316,8 @@ impl World {
             None => state.tags.get(&reference.repository.to_string())?.get(reference.tag.as_ref()?).cloned(),
         };
         let digest = reference.digest.clone().or_else(by_tag).ok_or_else(missing)?;
-        let document = state.manifests.get(&digest).cloned().ok_or_else(missing)?;
+        let is_elsewhere = state.only_in.get(&digest).is_some_and(|only| *only != reference.repository.to_string());
+        let document = state.manifests.get(&digest).filter(|_| !is_elsewhere).cloned().ok_or_else(missing)?;
         Ok((digest, document))
     }
 }

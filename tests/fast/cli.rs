@@ -56,7 +56,9 @@ fn refusal(folder: &Path, args: &[&str]) -> String {
 
 #[test]
 fn help_texts_match_their_snapshots() {
-    for command in ["audit", "base", "stamp", "explain", "catalog", "demo", "config", "completions", "man"] {
+    for command in
+        ["audit", "base", "stamp", "explain", "catalog", "demo", "convert", "config", "completions", "man", "version"]
+    {
         insta::assert_snapshot!(format!("help_{command}"), stdout(&[command, "--help"]));
     }
     insta::assert_snapshot!("help", stdout(&["--help"]));
@@ -78,6 +80,13 @@ fn usage_errors_exit_with_2_and_a_hint() {
         (vec!["audit", "python:3.12"], "name the registry first"),
         (vec!["audit", "public.ecr.aws/lambda/python"], "add a tag"),
         (vec!["audit", "oci:"], "oci:DIR"),
+        (vec!["audit", "oci:./nope"], "there is no folder ./nope: an OCI image layout is a folder with index.json"),
+        (vec!["audit", "oci:.:v1"], ". has no index.json: an OCI image layout is a folder with"),
+        (vec!["explain", "oci:./nope"], "there is no folder ./nope"),
+        (vec!["demo", "--serve", "-o", "report.html"], "cannot be used with"),
+        (vec!["demo", "--listen", "127.0.0.1:0"], "--serve"),
+        (vec!["convert"], "<REPORT>"),
+        (vec!["base", "a.io/x:1", "-o", "base.csv"], "use .json, .txt or .table"),
         (vec!["audit", "--output", "report.xml"], ".json, .md, .html, .csv, .sarif, .txt or .table"),
         (vec!["audit", "--as-of", "yesterday"], "2026-11-20"),
         (vec!["audit", "--fail-on", "out-of-dat"], "out-of-date"),
@@ -114,7 +123,7 @@ fn commands_reject_an_invalid_configuration() {
     for args in [
         vec!["audit"],
         vec!["base", "public.ecr.aws/lambda/java:21"],
-        vec!["explain", "oci:./layout"],
+        vec!["explain", "orders"],
         vec!["config", "check"],
     ] {
         assert_eq!(refusal(here.path(), &args), expected, "{args:?}");
@@ -209,13 +218,78 @@ fn completions_contain_all_commands() {
 }
 
 #[test]
+fn completions_offer_the_values_of_options() {
+    let script = stdout(&["completions", "bash"]);
+    for values in [
+        "table json markdown html csv sarif",
+        "never fresh superseded out-of-date stale deprecated unknown",
+        "lambda ecs ecr image layout",
+    ] {
+        assert!(script.contains(&format!("compgen -W \"{values}\"")), "{values}");
+    }
+}
+
+#[test]
+fn short_options_are_those_of_long_ones() {
+    let here = folder();
+    let written = run(here.path(), &["demo", "-o", "report.csv", "-o", "page.html", "-o", "-", "-f", "csv"]);
+    let printed = text(&written.stdout);
+    assert!(printed.starts_with("id,verdict,severity,action,"), "{printed}");
+    assert!(fs::read_to_string(here.path().join("report.csv")).expect("a report") == printed, "the same report");
+    assert!(fs::read_to_string(here.path().join("page.html")).expect("a page").starts_with("<!doctype html>"));
+}
+
+#[test]
+fn the_version_names_the_target_of_the_build() {
+    let version = env!("CARGO_PKG_VERSION");
+    let printed = stdout(&["version"]);
+    assert!(printed.starts_with(&format!("basewatch {version}\n")), "{printed}");
+    let json: serde_json::Value = serde_json::from_str(&stdout(&["version", "-f", "json"])).expect("JSON");
+    assert_eq!(json["version"], version);
+    let target = json["target"].as_str().expect("a target");
+    assert!(target.starts_with(std::env::consts::ARCH) && printed.contains(&format!("target {target}\n")), "{target}");
+}
+
+#[test]
+fn a_misspelt_region_is_suggested_and_a_new_one_accepted() {
+    let here = folder();
+    let file = "[[inventory.lambda]]\nregions = [\"eu-wst-1\", \"eu-west-9\"]\n";
+    fs::write(here.path().join("basewatch.toml"), file).expect("a writable folder");
+    let output = run(here.path(), &["config", "check"]);
+    let warnings = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{warnings}");
+    assert!(warnings.contains("eu-wst-1 is not a known AWS region; did you mean eu-west-1?"), "{warnings}");
+    assert!(!warnings.contains("eu-west-9"), "{warnings}");
+    let refused = refusal(here.path(), &["audit", "--region", "us-eats-1"]);
+    assert!(refused.contains("us-eats-1 is not a known AWS region; did you mean us-east-1?"), "{refused}");
+    assert!(refused.contains("--region excludes everything"), "{refused}");
+}
+
+#[test]
+fn config_check_warns_of_a_folder_that_is_no_layout() {
+    let here = folder();
+    let file = "[[inventory.images]]\nreferences = [\"oci:nope:v1\"]\n";
+    fs::write(here.path().join("basewatch.toml"), file).expect("a writable folder");
+    let printed = text(&run(here.path(), &["config", "check"]).stdout);
+    assert!(printed.contains("nope is not an OCI image layout: it has no index.json"), "{printed}");
+}
+
+#[test]
 fn manual_pages_are_printed_or_written() {
     let page = stdout(&["man"]);
-    assert!(page.contains(".TH basewatch 1") && page.contains("Exit codes"), "{page}");
+    assert!(page.contains(".TH basewatch 1") && page.contains(".SH \"EXIT CODES\"\n.nf\n"), "{page}");
     let here = folder();
     assert_eq!(run(here.path(), &["man", "--folder", "."]).status.code(), Some(0));
     let written = fs::read_to_string(here.path().join("basewatch-audit.1")).expect("a page per command");
     assert!(written.contains("fail\\-on"), "{written}");
+    for page in fs::read_dir(here.path()).expect("a folder") {
+        let page = fs::read_to_string(page.expect("an entry").path()).expect("a page");
+        assert!(!page.contains(".SH EXTRA"), "{page}");
+        let Some((_, examples)) = page.split_once(".SH \"EXAMPLES\"\n.nf\n") else { continue };
+        // Each example is a line that is not filled.
+        let examples: Vec<_> = examples.split_once(".fi").expect("an end").0.lines().collect();
+        assert!(!examples.is_empty() && examples.iter().all(|line| !line.starts_with([' ', '.'])), "{examples:?}");
+    }
     assert!(refusal(here.path(), &["man", "--folder", "no/such"]).contains("cannot write manual pages"));
 }
 

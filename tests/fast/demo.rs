@@ -1,6 +1,12 @@
 //! The demo audits bundled images: every verdict appears, and the output explains itself.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::Stdio,
+    time::Duration,
+};
 
 use basewatch::{
     commands::demo::Demo,
@@ -105,4 +111,43 @@ async fn the_demo_shows_actions_for_lambda_functions() {
             ("receipts:$LATEST", Action::Restore, None),
         ]
     );
+}
+
+#[test]
+fn the_demo_is_served_on_the_dashboard_until_it_is_interrupted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut child = testbed::bare::basewatch(folder.path())
+        .args(["demo", "--serve", "--listen", "127.0.0.1:0"])
+        .env("TMPDIR", folder.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| {
+        let (_, rest) = line.split_once("listening on http://")?;
+        Some(rest.split(',').next().expect("an address").to_owned())
+    });
+    let address = address.expect("it listens");
+    let get = |path: &str| {
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("it reads");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("UTF-8");
+        response
+    };
+    let is_audited = (0..600).any(|_| {
+        let report = get("/api/v1/report");
+        let is_there = report.contains("orders:421");
+        if !is_there {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        is_there
+    });
+    assert!(is_audited, "{}", get("/api/v1/report"));
+    assert!(get("/").contains("orders"), "the dashboard shows it");
+    let store = std::fs::read_dir(folder.path()).expect("a folder").count();
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(std::fs::read_dir(folder.path()).expect("a folder").count() < store, "the store is removed");
 }

@@ -105,6 +105,11 @@ fn summary(settings: &Settings, now: DateTime<Utc>) -> String {
     }
     for source in &settings.images {
         line("image", &source_line(source));
+        if let ImageSource::Layout { folder, .. } = source
+            && !folder.join("index.json").is_file()
+        {
+            line("warning", &format!("{} is not an OCI image layout: it has no index.json", folder.display()));
+        }
     }
     if settings.kinds().is_empty() {
         line(

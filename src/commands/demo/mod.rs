@@ -5,9 +5,11 @@ mod aws;
 mod fleet;
 mod registry;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
+use tempfile::TempDir;
 
 use self::{
     fleet::{DemoCounts, DemoFleet},
@@ -20,8 +22,9 @@ use crate::{
         audit::{exit, report},
         output::{self, ReportSink},
     },
+    aws::Aws,
     cli::DemoArgs,
-    config::{CatalogLocation, Settings},
+    config::{CatalogLocation, ServeSettings, Settings},
     identify::{self, BaseRule, BaseRules},
     image::Reference,
     inventory::{ImageSource, LambdaSettings, OwnerRule, OwnerSettings, RegionSelection, Selector},
@@ -29,7 +32,7 @@ use crate::{
     report::{Explanation, RenderOptions, Report},
     resolve,
     secret::Secret,
-    store::Catalog,
+    store::{Catalog, StoreLocation},
 };
 
 /// The registry of the base lines that the demo simulates.
@@ -42,6 +45,47 @@ pub struct Demo {
     registry: DemoRegistry,
     settings: Settings,
     clients: AppClients,
+}
+
+/// The demo on the dashboard: a fleet for `basewatch serve`, and the folder of its store, which is removed with it.
+pub struct DashboardDemo {
+    demo: Demo,
+    store: TempDir,
+    listen: SocketAddr,
+}
+
+impl DashboardDemo {
+    /// Serves the bundled fleet, for a dashboard at `listen`. Prints an introduction to standard error.
+    ///
+    /// # Errors
+    ///
+    /// When no loopback port or no temporary folder is available.
+    pub fn start(listen: SocketAddr) -> Result<Self> {
+        let store = tempfile::tempdir().context("cannot create a temporary folder for the store")?;
+        let demo = Demo::serve()?;
+        output::print_stderr(&demo.introduction());
+        Ok(Self { demo, store, listen })
+    }
+
+    /// The settings of the service.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let serve = ServeSettings { listen: self.listen, ..ServeSettings::default() };
+        let store = Some(StoreLocation::Folder(self.store.path().to_owned()));
+        Settings { store, serve, ..self.demo.settings.clone() }
+    }
+
+    /// The AWS account of the fleet.
+    #[must_use]
+    pub fn aws(&self) -> Arc<Aws> {
+        Arc::clone(&self.demo.clients.aws)
+    }
+
+    /// The time of the fleet, at which the service starts.
+    #[must_use]
+    pub fn as_of(&self) -> DateTime<Utc> {
+        self.demo.fleet.as_of
+    }
 }
 
 /// Serves the bundled fleet and prints the report, or explains one image. Prints an introduction to standard error.
@@ -58,11 +102,12 @@ pub async fn run(args: &DemoArgs, console: Console) -> Result<ExitStatus> {
         output::print(&explain::render(&demo.explanations().await, format, &style))?;
         return Ok(ExitStatus::Clean);
     }
+    let sinks = ReportSink::open(&args.output, args.format)?;
     let mut demo = Demo::serve()?;
     demo.settings.fail_on = args.fail_on.threshold();
     let report = demo.report().await;
     output::print_stderr(&demo.introduction());
-    output::write(ReportSink::open(&[], args.format)?, &style, &report)?;
+    output::write(sinks, &style, &report)?;
     output::print_stderr(NEXT);
     Ok(exit(&report.summary))
 }
@@ -133,7 +178,8 @@ impl Demo {
 const NEXT: &str = "\
 Try next:
   basewatch demo orders:421                        explain how this base was identified and dated
-  basewatch demo --format json                     print the report as JSON
+  basewatch demo -o report.html                    write the report as a web page
+  basewatch demo --serve                           show the images on the dashboard
   basewatch base public.ecr.aws/lambda/java:21     show the current release of a base image
   basewatch audit REGISTRY/REPOSITORY:TAG          audit your own image
   basewatch config init                            write a configuration for your own account

@@ -11,6 +11,7 @@ mod follow;
 mod groups;
 mod known;
 mod order;
+mod own_release;
 mod read;
 mod rounds;
 mod scope;
@@ -33,7 +34,7 @@ use super::BaseResolver;
 use crate::{
     identify::{Identification, LayerEvidence, PrefixCheck, SearchCompletion, SearchLimits},
     image::{DOCKER_HUB, Digest, ImageFacts, LambdaArch, MatchedPrefix, PlatformRelease, Repository},
-    inventory::{DeployedImage, Deployment, ImageSource},
+    inventory::{DeployedImage, Deployment, DeploymentKind, ImageSource},
     registry::RequestBudget,
     single_flight::SingleFlight,
     store::SharedContent,
@@ -55,6 +56,8 @@ pub struct ComparedImage<'a> {
     pub identification: &'a Identification,
     /// An instant by which it existed, if proven.
     pub existed_at: Option<DateTime<Utc>>,
+    /// Whether its repository is known to have it. A digest that somebody wrote down may belong to another one.
+    pub is_listed: bool,
 }
 
 impl<'a> ComparedImage<'a> {
@@ -70,7 +73,8 @@ impl<'a> ComparedImage<'a> {
             _ => None,
         };
         let image = deployment.image.as_ref().ok()?;
-        Some(Self { image, repository: deployment.repository(), tag, identification, existed_at })
+        let is_listed = tag.is_some() || deployment.kind != DeploymentKind::Image;
+        Some(Self { image, repository: deployment.repository(), tag, identification, existed_at, is_listed })
     }
 }
 
@@ -112,9 +116,7 @@ impl<'a> LayerSearcher<'a> {
     /// The layer evidence of each of `images`.
     pub async fn compare(&self, images: &[ComparedImage<'_>]) -> Vec<Arc<LayerEvidence>> {
         let (distinct, positions) = distinct(images);
-        for image in &distinct {
-            self.record_deployed(image);
-        }
+        self.record_own_releases(&distinct).await;
         self.follow(&distinct).await;
         let checks = self.check_recorded(&distinct).await;
         let mut searched = Vec::new();
@@ -245,14 +247,6 @@ impl<'a> LayerSearcher<'a> {
     fn has_final(&self, prefixes: &[MatchedPrefix]) -> bool {
         let mut releases = prefixes.iter().flat_map(|prefix| &prefix.releases);
         releases.any(|it| !self.resolver.is_company_base(&it.repository) && !scope::is_provided(&it.repository))
-    }
-
-    /// Adds an image of a base repository as a release.
-    fn record_deployed(&self, image: &ComparedImage<'_>) {
-        if let Some(repository) = image.repository {
-            let tag = image.tag.map(str::to_owned);
-            self.record_image(repository, tag, None, &image.image.digest, &image.image.facts);
-        }
     }
 
     /// Adds the image `manifest` as a release of `repository`, if that holds bases.

@@ -128,7 +128,7 @@ async fn measure_a_report() {
         count += 1;
         Ok(())
     };
-    store::latest::<Value>(&store, "basewatch.report/v1", add).await.unwrap().unwrap();
+    store::report_named::<Value>(&store, store::LATEST, "basewatch.report/v1", add).await.unwrap().unwrap();
     assert_eq!(count, FINDINGS);
     let peak = memory_mib("VmHWM") - before;
     println!("{peak} MiB at most");

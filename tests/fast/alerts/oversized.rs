@@ -43,7 +43,7 @@ async fn latest(store: &dyn Store) -> Report {
         report.findings.push(serde_json::from_slice(json)?);
         Ok(())
     };
-    store::latest(store, SCHEMA, add).await.unwrap().unwrap()
+    store::report_named(store, store::LATEST, SCHEMA, add).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_large_report_is_stored_with_all_findings_in_parts_that_the_dated_repo
 
     fs::remove_file(rig.folder.path().join(&parts[1])).unwrap();
     let add = |_: &mut Report, _: &[u8]| Ok(());
-    let error = store::latest::<Report>(&*rig.store(), SCHEMA, add).await.unwrap_err().to_string();
+    let error = store::report_named::<Report>(&*rig.store(), store::LATEST, SCHEMA, add).await.unwrap_err().to_string();
     assert!(error.contains(&format!("its part {} is missing", parts[1])), "{error}");
 }
 

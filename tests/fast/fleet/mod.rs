@@ -7,6 +7,7 @@ mod bases;
 mod faults;
 mod images;
 mod interrupted;
+mod itself;
 mod owners;
 mod progress;
 mod provenance;

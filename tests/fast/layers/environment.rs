@@ -195,6 +195,7 @@ impl Build {
 impl Image {
     fn compared(&self) -> ComparedImage<'_> {
         ComparedImage {
+            is_listed: true,
             image: &self.deployed,
             repository: Some(&self.repository),
             tag: None,

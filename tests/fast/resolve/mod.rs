@@ -6,6 +6,7 @@ mod dates;
 mod digests;
 mod holds;
 mod images;
+mod itself;
 mod platforms;
 
 use std::sync::Arc;

@@ -1,37 +1,62 @@
-//! `basewatch explain`: audits one image and shows every step.
+//! `basewatch explain`: audits one deployment or image and shows every step.
 
-use anyhow::{Result, bail};
+mod lookup;
 
+use anyhow::{Context as _, Result, bail};
+
+use self::lookup::{DeploymentQuery, searched};
 use crate::{
-    app::{AppClients, Console, ExitStatus, RunInstants, audit::options, output, releases, sources},
-    audit::{AuditedDeployment, audit},
-    cli::{ExplainArgs, OutputFormat},
+    app::{
+        AppClients, Console, ExitStatus, RunInstants,
+        audit::{nothing_to_audit, options},
+        latest_report,
+        output::{self, ReportSink},
+        releases, sources,
+    },
+    audit::{AuditOptions, AuditResult, AuditedDeployment, audit},
+    cli::{ExplainArgs, ExplainTarget, OutputFormat, ReportFormat, invalid_layout},
     config::Settings,
     identify::{Base, EvidenceKind, PrefixCheck, SearchCompletion},
     image::{MatchedPrefix, Provenance},
-    report::{EXPLAIN_SCHEMA, Explanation, RenderOptions, explain, format, json},
+    report::{EXPLAIN_SCHEMA, Explanation, Finding, RenderOptions, explain, format, json},
     resolve::{ExplanationStep, StepOutcome},
+    store,
 };
 
 /// Maximum number of releases of equal content to list, and of tags per release.
 const NAMED: usize = 3;
 
-/// Explains each platform of an image.
+/// Explains each platform of a deployment or an image.
 ///
 /// # Errors
 ///
-/// When the image does not have the requested platform.
+/// When there is no such deployment, or its image does not have the requested platform.
 pub async fn run(settings: &Settings, args: &ExplainArgs, console: Console) -> Result<ExitStatus> {
+    let sinks = ReportSink::open(&args.output, args.format.into())?;
     let clients = AppClients::open(settings)?;
-    let mut explanations = explanations(settings, &clients, RunInstants::new(args.as_of)).await;
+    let instants = RunInstants::new(args.as_of);
+    let (mut explanations, what) = match &args.target {
+        ExplainTarget::Image(image) => {
+            if let Some(why) = invalid_layout(std::slice::from_ref(image)) {
+                bail!("{why}");
+            }
+            (explanations(settings, &clients, instants).await, image.to_string())
+        }
+        ExplainTarget::Deployment(name) => {
+            (Box::pin(deployed(settings, &clients, instants, name)).await?, name.clone())
+        }
+    };
     let platforms: Vec<_> = explanations.iter().filter_map(|explanation| explanation.platform.clone()).collect();
     if let Some(selected) = args.platform.as_ref().map(ToString::to_string) {
         explanations.retain(|explanation| explanation.platform.as_ref().is_none_or(|platform| *platform == selected));
         if explanations.is_empty() {
-            bail!("{} has no image for {selected}; its platforms are {}", args.image, platforms.join(", "));
+            bail!("{what} has no image for {selected}; its platforms are {}", platforms.join(", "));
         }
     }
-    output::print(&render(&explanations, args.format, &console.style()))?;
+    output::write_rendered(sinks, &console.style(), |format, style| {
+        let format = if format == ReportFormat::Json { OutputFormat::Json } else { OutputFormat::Table };
+        render(&explanations, format, style)
+    })?;
     let is_readable = explanations.iter().all(|explanation| explanation.platform.is_some());
     Ok(if is_readable { ExitStatus::Clean } else { ExitStatus::Incomplete })
 }
@@ -46,22 +71,78 @@ pub(super) fn render(explanations: &[Explanation], format: OutputFormat, style: 
 
 /// Explains each platform of the images in `settings`.
 pub async fn explanations(settings: &Settings, clients: &AppClients, instants: RunInstants) -> Vec<Explanation> {
+    let (audit, options) = read(settings, clients, instants).await;
+    audit.audited_deployments().map(|audited| explanation(audited, settings, &options)).collect()
+}
+
+/// Explains the deployment `name` of the inventory. Its account and region are taken from the last report, if a store
+/// has one with that name; everything else is read again.
+///
+/// # Errors
+///
+/// When there is none, or several with different images.
+async fn deployed(
+    settings: &Settings,
+    clients: &AppClients,
+    instants: RunInstants,
+    name: &str,
+) -> Result<Vec<Explanation>> {
+    if nothing_to_audit(settings).is_some() {
+        bail!(
+            "no inventory is configured to look {name:?} up in: create one with `basewatch config init`, or write an image \
+             with its registry, as in public.ecr.aws/lambda/java:21"
+        );
+    }
+    let query = DeploymentQuery::new(name)?;
+    let stored = stored_findings(settings, clients).await;
+    let searched = searched(settings);
+    let mut narrowed = settings.clone();
+    query.restrict(&mut narrowed, &stored);
+    let (audit, options) = read(&narrowed, clients, instants).await;
+    let chosen = query.choose(&audit, &searched, &stored)?;
+    let explained = chosen.into_iter().map(|audited| {
+        let mut explanation = explanation(audited, settings, &options);
+        let detail = format!("{} runs {}", explanation.finding.id, explanation.reference);
+        explanation
+            .steps
+            .insert(0, ExplanationStep { title: "deployment".into(), detail, outcome: StepOutcome::Found });
+        explanation
+    });
+    Ok(explained.collect())
+}
+
+/// The findings of the last report; none without a store or a readable report.
+async fn stored_findings(settings: &Settings, clients: &AppClients) -> Vec<Finding> {
+    let Some(location) = &settings.store else { return Vec::new() };
+    let store = store::open(location, std::sync::Arc::clone(&clients.aws));
+    match latest_report(&*store).await.context("cannot read the last report") {
+        Ok(report) => report.map(|report| report.findings).unwrap_or_default(),
+        Err(error) => {
+            tracing::info!("{error:#}");
+            Vec::new()
+        }
+    }
+}
+
+/// Audits the inventory of `settings`.
+async fn read(settings: &Settings, clients: &AppClients, instants: RunInstants) -> (AuditResult, AuditOptions) {
     let options = options(settings, instants);
     for note in Box::pin(releases::load(settings, clients)).await {
         tracing::warn!("{}", note.message);
     }
     let audit = audit(&sources(settings, clients, instants), &clients.images, &options, &|_| {}).await;
-    let explain = |audited: AuditedDeployment<'_>| {
-        let finding = audited.judge(&options);
-        Explanation {
-            schema: EXPLAIN_SCHEMA.to_owned(),
-            reference: audited.deployment.reference.to_string(),
-            platform: finding.image.platform.as_ref().map(ToString::to_string),
-            steps: steps(audited, settings),
-            finding,
-        }
-    };
-    audit.audited_deployments().map(explain).collect()
+    (audit, options)
+}
+
+fn explanation(audited: AuditedDeployment<'_>, settings: &Settings, options: &AuditOptions) -> Explanation {
+    let finding = audited.judge(options);
+    Explanation {
+        schema: EXPLAIN_SCHEMA.to_owned(),
+        reference: audited.deployment.reference.to_string(),
+        platform: finding.image.platform.as_ref().map(ToString::to_string),
+        steps: steps(audited, settings),
+        finding,
+    }
 }
 
 fn steps(audited: AuditedDeployment<'_>, settings: &Settings) -> Vec<ExplanationStep> {
