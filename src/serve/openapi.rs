@@ -75,6 +75,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
     let history = reading(json!({ "200": json("Daily results", &history), "400": invalid }));
     let requested = json!({
         "202": json("The run was requested", &status),
+        "403": problem("The request is not allowed; it needs serve.write_token, if that is configured"),
         "409": problem("A run is already in progress"),
         "429": problem("A run has just finished"),
         "413": { "description": "The request body is too large; no body is required" },
@@ -91,7 +92,7 @@ fn paths(schemas: &mut SchemaGenerator) -> Value {
             "get": operation("history", "Daily results of the last runs", &[days(), conditional()], &history),
         },
         "/api/v1/status": { "get": operation("status", "Status of runs", &[], &with(guarded.clone(), &status)) },
-        "/api/v1/audit": { "post": operation("audit", "Request a run; needs serve.write_token, if configured", &[], &with(guarded.clone(), &requested)) },
+        "/api/v1/audit": { "post": operation("audit", "Request a run", &[], &with(guarded.clone(), &requested)) },
         "/api/v1/openapi.json": { "get": plain("openapi", "This document", "application/json") },
         "/metrics": { "get": plain("metrics", "Metrics in OpenMetrics format", "application/openmetrics-text") },
         "/healthz": { "get": health("healthz", "Liveness check", &ready) },
