@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::Result;
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{AppClients, RunInstants, aws_scope, releases};
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     http,
     image::{Arn, ErrorCode, Reference},
     inventory::{DeploymentKind, ImageSource, RegionSelection},
-    notify::{self, ChannelKind},
+    notify::{self, ChannelKind, EmailSettings},
     registry::{self, Registry as _},
     report::format,
     secret::SecretSource,
@@ -98,6 +99,14 @@ pub(crate) async fn check_online(settings: &Settings) -> Result<Vec<OnlineCheck>
 
 fn prepared(aws: Aws, settings: &Settings) -> Aws {
     aws.with_accounts(settings.accounts.clone()).with_partition(settings.partition()).with_max_attempts(2)
+}
+
+/// Opens a connection to a mail server and closes it.
+async fn mail_server(email: &EmailSettings) -> Result<(), String> {
+    match timeout(CONNECT_WAIT, TcpStream::connect((email.host.as_str(), email.port))).await {
+        Ok(opened) => opened.map(drop).map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no connection within {} s", CONNECT_WAIT.as_secs())),
+    }
 }
 
 /// The message of `failure`, and what to do about it.
@@ -235,9 +244,15 @@ impl CheckContext<'_> {
     /// Connections to the hosts of webhooks, build services and heartbeats.
     fn hosts(&self) -> Vec<PlannedCheck<'_>> {
         let mut urls = Vec::new();
+        let mut planned: Vec<PlannedCheck<'_>> = Vec::new();
         for channel in &self.settings.notify.channels {
-            if let ChannelKind::Webhook(webhook) = &channel.kind {
-                urls.push((format!("webhook {}", channel.id), SecretSource::Here(webhook.url.clone())));
+            match &channel.kind {
+                ChannelKind::Webhook(webhook) => urls.push((format!("webhook {}", channel.id), webhook.url.clone())),
+                ChannelKind::Email(email) => {
+                    planned.push(one(format!("mail server {}:{}", email.host, email.port), mail_server(email)));
+                }
+                // Nothing shows whether a message could be sent, except one.
+                ChannelKind::Sns(_) | ChannelKind::SecurityHub => {}
             }
         }
         for rule in &self.settings.rebuild.rules {
@@ -247,7 +262,8 @@ impl CheckContext<'_> {
         for (name, url) in [("heartbeat", &watch.heartbeat), ("heartbeat_fail", &watch.heartbeat_fail)] {
             urls.extend(url.clone().map(|url| (name.to_owned(), url)));
         }
-        urls.into_iter().map(|(what, url)| (what.clone(), self.host(what, url).boxed())).collect()
+        planned.extend(urls.into_iter().map(|(what, url)| (what.clone(), self.host(what, url).boxed())));
+        planned
     }
 
     async fn host(&self, what: String, url: SecretSource) -> Vec<OnlineCheck> {

@@ -70,8 +70,9 @@ fn held(facts: &ReasonContext<'_>) -> Option<Reason> {
 
 /// The release that replaces an image that is an earlier release of the line itself, unless the line has ended.
 fn replaced(facts: &ReasonContext<'_>) -> Option<Reason> {
-    let is_ended =
-        facts.runtime.is_some_and(|(_, status)| matches!(status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked));
+    let has_ended =
+        |support: &RuntimeSupport| matches!(support.status, RuntimeStatus::Deprecated | RuntimeStatus::Blocked);
+    let is_ended = facts.runtime.is_some_and(has_ended);
     let is_behind = matches!(facts.line_position, LinePosition::Behind | LinePosition::Held);
     let is_itself = facts.identification.is_some_and(Identification::is_itself);
     let ((line, _), current) = (facts.resolution.line.as_ref()?, facts.resolution.current.as_ref()?);
