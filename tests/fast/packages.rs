@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
 
-use std::{collections::BTreeSet, fs, process::Command};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt as _, process::Command};
 
 use testbed::{bare::stdout, repository};
 
@@ -113,10 +113,16 @@ fn the_crate_has_what_the_build_reads() {
 #[test]
 fn a_release_that_cannot_be_finished_is_refused_before_it_is_built() {
     let folder = tempfile::tempdir().unwrap();
+    // A toolchain without the standard library of any target.
+    let rustc = folder.path().join("rustc");
+    fs::write(&rustc, "#!/bin/sh\necho 'host: x86_64-unknown-linux-gnu'\n").unwrap();
+    fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let refusal = |arguments: &[&str]| {
         let mut command = Command::new(repository().join("scripts/release"));
         let out = folder.path().join("out");
         let command = command.args(arguments).args(["--allow-dirty", "--out"]).arg(out).env_remove("MINISIGN_KEY");
+        let command = command.env("PATH", &path);
         let output = command.env("CARGO_TARGET_DIR", folder.path()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         String::from_utf8(output.stderr).unwrap()
@@ -124,6 +130,8 @@ fn a_release_that_cannot_be_finished_is_refused_before_it_is_built() {
     assert!(refusal(&[]).contains("ask for --unsigned"));
     assert!(refusal(&["--key", "missing"]).contains("there is no key missing"));
     assert!(refusal(&["--unsigned", "--target", "x86_64-apple-darwin"]).contains("is not a target of releases"));
+    let missing = refusal(&["--unsigned", "--target", TARGETS[1]]);
+    assert!(missing.contains("is not installed: rustup target add aarch64-unknown-linux-gnu"), "{missing}");
     assert!(refusal(&["--what"]).contains("unknown argument --what"));
     assert!(!folder.path().join("out").exists());
 }
