@@ -51,7 +51,7 @@ fn rendered(markdown: &str) -> String {
             }
             Event::Start(Tag::Table(_)) => {
                 served.push(Event::Html(
-                    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table\">".into(),
+                    "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Table\">".into(),
                 ));
                 served.push(event.clone());
             }
@@ -64,7 +64,7 @@ fn rendered(markdown: &str) -> String {
     }
     let mut page = String::with_capacity(2 * markdown.len());
     html::push_html(&mut page, served.into_iter());
-    page.replace("<table>", "<table class=\"plain\">")
+    page.replace("<table>", "<table class=\"plain\">").replace("<pre>", "<pre tabindex=\"0\">")
 }
 
 /// The ID of a heading, from the text that follows its start.

@@ -18,6 +18,7 @@ use crate::report::{Summary, format};
 /// The overview section.
 #[derive(Template)]
 #[template(path = "status.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a condition of the template")]
 pub(super) struct StatusOverview {
     headline: String,
     most_unknown: Option<String>,
