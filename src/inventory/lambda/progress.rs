@@ -194,7 +194,7 @@ impl LambdaSurvey {
         }
     }
 
-    /// The numbers of selected functions, of versions to read, and of those of them that were not requested yet.
+    /// The numbers of selected functions, of versions to read, and of versions that have not been requested yet.
     pub(super) fn counts(&self) -> (usize, usize, usize) {
         (self.functions.len(), self.requested, self.to_get.len())
     }

@@ -60,7 +60,7 @@ fn whom(item: &ToDoItem<'_>, names: &DeploymentNames<'_>) -> String {
     if details.is_empty() {
         return deployments(&item.findings, names);
     }
-    let named = details.iter().take(NAMED).map(|detail| {
+    let shown = details.iter().take(NAMED).map(|detail| {
         let object = code(detail.object.unwrap_or_default(), TextPosition::Line, 2 * NAME);
         format!("{object} ({})", deployments(&detail.findings, names))
     });
@@ -68,7 +68,7 @@ fn whom(item: &ToDoItem<'_>, names: &DeploymentNames<'_>) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{}{more}", named.collect::<Vec<_>>().join(", "))
+    format!("{}{more}", shown.collect::<Vec<_>>().join(", "))
 }
 
 /// `orders:421`, `orders:420`, `orders:419` and 10 more deployments.
