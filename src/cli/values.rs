@@ -83,7 +83,7 @@ pub(super) fn reason(text: &str) -> Result<String, String> {
 /// Why one of `images` cannot be read, if it is a folder that is no OCI image layout.
 #[must_use]
 pub fn invalid_layout(images: &[ImageSource]) -> Option<String> {
-    let folders = images.iter().filter_map(|source| match source {
+    let mut folders = images.iter().filter_map(|source| match source {
         ImageSource::Layout { folder, .. } => Some(folder),
         ImageSource::Reference(_) | ImageSource::Unknown => None,
     });
@@ -98,7 +98,7 @@ pub fn invalid_layout(images: &[ImageSource]) -> Option<String> {
              `buildah push IMAGE oci:DIR` writes it"
         ))
     };
-    folders.filter_map(problem).next()
+    folders.find_map(problem)
 }
 
 /// Parses an output of a command whose formats are table and JSON.

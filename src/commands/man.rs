@@ -48,26 +48,28 @@ fn page(man: &Man) -> anyhow::Result<String> {
 /// The paragraphs of `extra`, each a title with a colon and indented lines, as sections whose lines are not filled:
 /// commands that can be copied.
 fn unfilled(extra: &str) -> String {
-    let mut sections = String::new();
+    let mut lines = Vec::new();
     let mut is_open = false;
     for line in extra.lines() {
         let is_title = line.ends_with(':') && !line.starts_with([' ', '.']);
         if is_open && (is_title || line.starts_with('.')) {
-            sections += ".fi\n";
+            lines.push(".fi".to_owned());
             is_open = false;
         }
         if is_title {
-            sections += &format!(".SH \"{}\"\n.nf\n", line.trim_end_matches(':').to_uppercase());
+            lines.push(format!(".SH \"{}\"", line.trim_end_matches(':').to_uppercase()));
+            lines.push(".nf".to_owned());
             is_open = true;
         } else if !is_open {
-            sections += &format!("{line}\n");
+            lines.push(line.to_owned());
         } else if let Some(line) = Some(line.trim_start()).filter(|line| !line.is_empty()) {
             // A line that begins with a period or an apostrophe would be a request.
             let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
-            sections += &format!("{guard}{line}\n");
+            lines.push(format!("{guard}{line}"));
         }
     }
-    if is_open { sections + ".fi\n" } else { sections }
+    lines.extend(is_open.then(|| ".fi".to_owned()));
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

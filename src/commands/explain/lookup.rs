@@ -176,10 +176,8 @@ impl DeploymentQuery {
             (1, Some(chosen)) => Ok(chosen),
             (_, Some(_)) => {
                 let more = ids.len().saturating_sub(LISTED);
-                let mut lines = ids[..ids.len() - more].join("\n  ");
-                if more > 0 {
-                    lines += &format!("\n  and {more} more");
-                }
+                let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+                let lines = ids[..ids.len() - more].join("\n  ") + &rest;
                 bail!("{:?} is the name of {} deployments; explain one of them:\n  {lines}", self.text, ids.len())
             }
             (_, None) => bail!(
@@ -246,10 +244,10 @@ pub(super) fn searched(settings: &Settings) -> String {
     let services = settings.ecs.iter().map(|rule| format!("the ECS services of {}", regions(&rule.regions)));
     let images = settings.ecr.iter().map(|rule| format!("the ECR repositories of {}", regions(&rule.regions)));
     let searched: BTreeSet<_> = functions.chain(services).chain(images).collect();
-    match searched.is_empty() {
-        true => "the configured inventory, which has nothing of that form".to_owned(),
-        false => searched.into_iter().collect::<Vec<_>>().join(" and "),
+    if searched.is_empty() {
+        return "the configured inventory, which has nothing of that form".to_owned();
     }
+    searched.into_iter().collect::<Vec<_>>().join(" and ")
 }
 
 /// Suggests the closest name of the last report.
@@ -266,10 +264,10 @@ fn did_you_mean(text: &str, stored: &[Finding]) -> String {
 fn unread(audit: &AuditResult) -> String {
     let errors: BTreeSet<_> =
         audit.errors().iter().map(|error| format!("\n  {}: {}", error.scope, error.message)).collect();
-    match errors.is_empty() {
-        true => String::new(),
-        false => format!("\nnot everything could be read:{}", errors.into_iter().collect::<String>()),
+    if errors.is_empty() {
+        return String::new();
     }
+    format!("\nnot everything could be read:{}", errors.into_iter().collect::<String>())
 }
 
 /// Restricts `selector` to `name`; `false` if it does not admit it.
