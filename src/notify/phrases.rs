@@ -19,7 +19,7 @@ pub(super) const MAX_NAMES: usize = 8;
 /// Maximum number of repositories named in advice.
 const MAX_REPOSITORIES: usize = 3;
 
-/// The message in a few words, without the owner: `2 new, 34 reminders: deployments on outdated bases (1 critical)`.
+/// The message in a few words, without the owner: `2 new, 34 reminders (1 critical): deployments on outdated bases`.
 pub(super) fn headline(message: &Message) -> String {
     match message.kind {
         MessageKind::Watch => message.watch.as_ref().map_or_else(|| "basewatch".to_owned(), run_health_texts::headline),
@@ -37,7 +37,7 @@ pub(super) fn headline(message: &Message) -> String {
                     0 => single(item),
                     resolved => format!("{}, {resolved} resolved", single(item)),
                 },
-                _ => format!("{}: {}{}", events(message), subjects(message), worst(message)),
+                _ => format!("{}{}: {}", events(message), worst(message), subjects(message)),
             }
         }
     }

@@ -39,8 +39,14 @@ fn the_example_shows_every_key() {
     let mut shown = Vec::new();
     paths(&example, "", &mut shown);
     // The example shows severities in `[policy.severity]`, and secrets in `password`.
-    let elsewhere =
-        ["policy.override.severity.", "accounts.external_id.", "serve.token.", "serve.write_token.", "watch.heartbeat"];
+    let elsewhere = [
+        "policy.override.severity.",
+        "accounts.external_id.",
+        "serve.token.",
+        "serve.write_token.",
+        "watch.heartbeat",
+        "notify.email.password.",
+    ];
     for key in keys().iter().filter(|key| !elsewhere.iter().any(|start| key.path.starts_with(start))) {
         assert!(shown.contains(&key.path), "{} is not in config/basewatch.toml", key.path);
     }

@@ -147,5 +147,5 @@ fn the_size_of_a_group_survives_the_cap() {
     assert!(text.contains("and 393 more like them"), "{text}");
     assert!(!text.contains("… and"), "the paragraph counts them all: {text}");
     let subject = crate::notify::text::subject(message);
-    assert_eq!(subject, "413 new: deployments on outdated bases (1 high)");
+    assert_eq!(subject, "payments: 413 new (1 high): deployments on outdated bases");
 }
