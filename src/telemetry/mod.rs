@@ -156,7 +156,9 @@ pub async fn export(run: &RunMeasurements<'_>) {
     #[cfg(feature = "otlp")]
     {
         otlp::record(run);
-        otlp::flush().await;
+        if let Err(why) = otlp::flush().await {
+            tracing::warn!("cannot export telemetry: {why}");
+        }
     }
     #[cfg(not(feature = "otlp"))]
     let _ = run;
@@ -166,7 +168,10 @@ pub async fn export(run: &RunMeasurements<'_>) {
 #[cfg_attr(not(feature = "otlp"), expect(clippy::unused_async, reason = "exporting awaits the collector"))]
 pub async fn flush() {
     #[cfg(feature = "otlp")]
-    otlp::flush().await;
+    if let Err(why) = otlp::flush().await {
+        // The export of the last run has warned of it.
+        tracing::debug!("cannot export telemetry: {why}");
+    }
 }
 
 fn filter(verbosity: Verbosity, configured: Option<&str>) -> Result<EnvFilter, Error> {

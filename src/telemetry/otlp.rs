@@ -22,6 +22,11 @@ const ENDPOINTS: [&str; 3] =
     ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"];
 /// Set to `true` to export nothing.
 const DISABLED: &str = "OTEL_SDK_DISABLED";
+/// The variables that choose a protocol.
+const PROTOCOLS: [&str; 3] =
+    ["OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL"];
+/// The only one that is built in; the SDK would ignore others.
+const PROTOCOL: &str = "http/protobuf";
 /// Names the service; the default is `basewatch`.
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
 /// Maximum duration of a flush. A collector that is down must not delay the end of a run.
@@ -48,6 +53,12 @@ pub(super) fn start() -> Result<Option<Tracer>, ExporterBuildError> {
     if is_disabled || !ENDPOINTS.iter().any(|name| is_set(&name)) {
         return Ok(None);
     }
+    for name in PROTOCOLS {
+        if let Some(value) = env::var(name).ok().filter(|value| !value.is_empty() && value != PROTOCOL) {
+            let why = format!("{name} is {value:?}, and only {PROTOCOL} is supported");
+            return Err(ExporterBuildError::InternalFailure(why));
+        }
+    }
     let transport = OtlpTransport::new()?;
     let resource = Resource::builder();
     // The SDK reads `OTEL_SERVICE_NAME` itself, but its own default names the program `unknown_service`.
@@ -64,17 +75,20 @@ pub(super) fn start() -> Result<Option<Tracer>, ExporterBuildError> {
     Ok(Some(tracer))
 }
 
-/// Sends everything recorded so far, within [`FLUSH_WAIT`]. A failure is logged.
-pub(super) async fn flush() {
-    let Some(exporter) = EXPORTER.get() else { return };
+/// Sends everything recorded so far, within [`FLUSH_WAIT`].
+///
+/// # Errors
+///
+/// Why it could not be sent.
+pub(super) async fn flush() -> Result<(), String> {
+    let Some(exporter) = EXPORTER.get() else { return Ok(()) };
     let flushing = spawn_blocking(|| {
         let traces = exporter.traces.force_flush();
         exporter.metrics.force_flush().and(traces)
     });
     match timeout(FLUSH_WAIT, flushing).await {
-        Ok(Ok(Ok(()))) => {}
-        Ok(Ok(Err(error))) => tracing::warn!("cannot export telemetry: {error}"),
-        Ok(Err(_)) | Err(_) => tracing::warn!("cannot export telemetry within {FLUSH_WAIT:?}"),
+        Ok(Ok(exported)) => exported.map_err(|error| error.to_string()),
+        Ok(Err(_)) | Err(_) => Err(format!("the collector did not answer within {} s", FLUSH_WAIT.as_secs())),
     }
 }
 

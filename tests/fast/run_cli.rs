@@ -168,7 +168,7 @@ async fn a_dry_run_shows_notifications_without_storing_or_sending_anything() {
     let output = rig.at(NOW, &["--dry-run"]);
     assert_eq!((code(&output), stderr(&output).as_str()), (0, ""));
     assert!(stdout(&output).contains("would notify") && stdout(&output).contains("To webhook chat"));
-    let line = "would notify  chat: payments: 2 deployments on outdated bases (2 high); 2 alerts";
+    let line = "would notify  chat: payments: 2 new (2 high): deployments on outdated bases; 2 alerts";
     assert!(stdout(&output).contains(line), "{}", stdout(&output));
     assert!(!rig.store().exists());
     assert_eq!(rig.hook.log().len(), 0);
@@ -190,7 +190,7 @@ async fn a_dry_run_shows_chat_messages_as_chat_renders_them_and_others_as_they_a
     let shown = chat("chatbot");
     for line in [
         "To webhook chat",
-        "payments: 2 deployments on outdated bases (2 high)",
+        "payments: 2 new (2 high): deployments on outdated bases",
         "New",
         "Next steps",
         "1. rebuild billing, orders on REGISTRY/java:21 (currently ",
