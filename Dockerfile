@@ -21,7 +21,7 @@ COPY scripts/glibc ./scripts/glibc
 # Debian 12 has a newer glibc than BASE; scripts/glibc fails if the binary needs it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --no-default-features --bin basewatch \
+    cargo build --release --locked --no-default-features --features otlp --bin basewatch \
     && scripts/glibc target/release/basewatch \
     && install -D -m 0755 target/release/basewatch /out/basewatch
 

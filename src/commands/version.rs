@@ -24,7 +24,11 @@ struct BuildFields {
 
 /// This build.
 fn build() -> BuildFields {
-    BuildFields { version: env!("CARGO_PKG_VERSION"), commit: option_env!("BASEWATCH_COMMIT"), target: target() }
+    BuildFields {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("BASEWATCH_COMMIT").filter(|commit| !commit.is_empty()),
+        target: target(),
+    }
 }
 
 /// The target triple, as `rustc` calls the systems that basewatch is built for.

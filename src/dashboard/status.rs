@@ -195,8 +195,7 @@ fn details(view: &DashboardView<'_>) -> String {
     // Writing to a string cannot fail.
     let mut text = format!("{} on {}.", counted(summary.images, "image"), counted(summary.bases, "base"));
     if let Some(ages) = summary.base_age_days {
-        let _ =
-            write!(text, " Base age: median {} d, 90th percentile {} d, maximum {} d.", ages.p50, ages.p90, ages.max);
+        let _ = write!(text, " Base age: {ages}.");
     }
     if summary.exempted > 0 {
         let are = if summary.exempted == 1 { "is" } else { "are" };

@@ -80,8 +80,8 @@ fn is_arn(text: &str) -> bool {
 }
 
 fn title(message: &Message) -> String {
-    let whose = message.owner.as_deref().map(|owner| format!("{}: ", plain(owner))).unwrap_or_default();
-    cut(format!("{}{}", cut(whose, TITLE_CHARS / 2), plain(&phrases::headline(message))), TITLE_CHARS)
+    let whose = message.owner.as_deref().map(|owner| format!("{}: ", cut(plain(owner), TITLE_CHARS / 2)));
+    cut(format!("{}{}", whose.unwrap_or_default(), plain(&phrases::headline(message))), TITLE_CHARS)
 }
 
 /// Messages of one owner go into one thread.

@@ -136,7 +136,7 @@ const HOST_FOLDERS: [&str; 4] = ["/usr/bin", "/usr/lib", "/lib/x86_64-linux-gnu"
 /// `cargo` in the stand-in build stage: checks its arguments and provides the binary under test.
 const CARGO: &str = r#"#!/bin/sh
 set -e
-test "$*" = "build --release --locked --no-default-features --bin basewatch"
+test "$*" = "build --release --locked --no-default-features --features otlp --bin basewatch"
 for needed in Cargo.toml Cargo.lock src/main.rs config/basewatch.toml scripts/glibc; do test -f "$needed"; done
 mkdir -p target/release
 cp /prebuilt/basewatch target/release/basewatch
