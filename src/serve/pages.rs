@@ -15,7 +15,7 @@ use crate::{
     dashboard::{
         self, AlertView, DashboardView, FailedRun, PageMode, PageScope, ServerActivity, TrendDay, WriteAccess,
     },
-    report::{FindingQuery, ReportOutline},
+    report::{FindingQuery, ReportOutline, page_path::alert_page},
     store::HistoryDay,
 };
 
@@ -97,7 +97,8 @@ pub(super) async fn line(
     report_page(&state, &uri, parameters, &request_headers, render).await
 }
 
-/// Returns the page of a deployment.
+/// Returns the page of a deployment. One that is not in the last report, such as a pushed image that no inventory lists,
+/// has the page of its alert.
 pub(super) async fn deployment(
     Shared(state): Shared<Arc<ServeState>>,
     Path(finding): Path<String>,
@@ -105,6 +106,12 @@ pub(super) async fn deployment(
     parameters: PageParameters,
     request_headers: HeaderMap,
 ) -> Response {
+    let is_reported = |snapshot: Arc<ReportSnapshot>| snapshot.report.findings.iter().any(|known| known.id == finding);
+    if !state.snapshot().is_some_and(is_reported)
+        && let Some(alert) = state.alerts().await.iter().find(|alert| alert.finding == finding)
+    {
+        return redirect(&alert_page(&alert.id));
+    }
     let render = |view: &DashboardView<'_>| dashboard::deployment_page(view, &finding);
     report_page(&state, &uri, parameters, &request_headers, render).await
 }

