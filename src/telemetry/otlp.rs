@@ -48,9 +48,9 @@ struct OtlpExporter {
 /// Starts exporting to the collector that the environment names, and returns the source of spans; `None` without one.
 /// Needs a Tokio runtime.
 pub(super) fn start() -> Result<Option<Tracer>, ExporterBuildError> {
-    let is_set = |name: &&str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_disabled = env::var(DISABLED).is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    if is_disabled || !ENDPOINTS.iter().any(|name| is_set(&name)) {
+    if is_disabled || !ENDPOINTS.iter().any(|name| is_set(name)) {
         return Ok(None);
     }
     for name in PROTOCOLS {
@@ -62,16 +62,16 @@ pub(super) fn start() -> Result<Option<Tracer>, ExporterBuildError> {
     let transport = OtlpTransport::new()?;
     let resource = Resource::builder();
     // The SDK reads `OTEL_SERVICE_NAME` itself, but its own default names the program `unknown_service`.
-    let resource = if is_set(&SERVICE_NAME) { resource } else { resource.with_service_name(SCOPE) };
+    let resource = if is_set(SERVICE_NAME) { resource } else { resource.with_service_name(SCOPE) };
     let resource = resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build();
     let spans = SpanExporter::builder().with_http().with_http_client(transport.clone()).build()?;
     let figures = MetricExporter::builder().with_http().with_http_client(transport).build()?;
-    let traces = SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource.clone()).build();
+    let provider = SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource.clone()).build();
     let metrics = SdkMeterProvider::builder().with_periodic_exporter(figures).with_resource(resource).build();
-    let tracer = traces.tracer(SCOPE);
+    let tracer = provider.tracer(SCOPE);
     global::set_meter_provider(metrics.clone());
     // Set once a process, like the subscriber.
-    let _ = EXPORTER.set(OtlpExporter { traces, metrics });
+    let _ = EXPORTER.set(OtlpExporter { traces: provider, metrics });
     Ok(Some(tracer))
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn flush() -> Result<(), String> {
         exporter.metrics.force_flush().and(traces)
     });
     match timeout(FLUSH_WAIT, flushing).await {
-        Ok(Ok(exported)) => exported.map_err(|error| error.to_string()),
+        Ok(Ok(outcome)) => outcome.map_err(|error| error.to_string()),
         Ok(Err(_)) | Err(_) => Err(format!("the collector did not answer within {} s", FLUSH_WAIT.as_secs())),
     }
 }

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Output},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use testbed::{
     bare::{in_folder, stderr, stdout},
@@ -78,8 +78,14 @@ async fn the_step_succeeds_below_fail_on_and_warns_if_the_audit_is_incomplete() 
     let output = job.step(&[("INPUT_IMAGES", &orders), ("INPUT_FAIL_ON", "never")]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     assert_eq!(job.read("output"), "exit-code=0\n");
-    // A layout that cannot be read: the audit is incomplete.
-    let output = job.step(&[("INPUT_IMAGES", "oci:missing")]);
+    // A layout without its blobs: the audit is incomplete.
+    let layout = job.path().join("layout");
+    fs::create_dir(&layout).unwrap();
+    fs::write(layout.join("oci-layout"), "{\"imageLayoutVersion\":\"1.0.0\"}").unwrap();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let manifest = json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 2 });
+    fs::write(layout.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string()).unwrap();
+    let output = job.step(&[("INPUT_IMAGES", "oci:layout")]);
     assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
     assert!(stdout(&output).contains("::warning title=basewatch::the audit is incomplete"), "{}", stdout(&output));
     assert_eq!(job.read("output"), "exit-code=3\n");

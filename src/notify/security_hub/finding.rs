@@ -103,7 +103,8 @@ fn description(message: &Message, item: Option<&AlertItem>) -> String {
         return format!("{}: {}.", phrases::locations(&[item], phrases::clean), phrases::clean(ended));
     }
     let base = phrases::base(item, phrases::clean).map(|base| format!(" Base: {base}.")).unwrap_or_default();
-    let reasons: String = item.reasons.iter().map(|reason| format!(" {}.", phrases::clean(&reason.message))).collect();
+    let reasons: Vec<_> = item.reasons.iter().map(|reason| format!(" {}.", phrases::clean(&reason.message))).collect();
+    let reasons = reasons.concat();
     let owner = message.owner.as_deref().map(|owner| format!(" Owner: {}.", phrases::clean(owner))).unwrap_or_default();
     format!("{}: {}.{base}{reasons}{owner}", phrases::locations(&[item], phrases::clean), phrases::verdict(item))
 }
