@@ -35,9 +35,9 @@ fn main() -> ExitCode {
         Ok(exit @ (ExitStatus::Interrupted | ExitStatus::Terminated)) => {
             let how = if exit == ExitStatus::Terminated { "terminated" } else { "interrupted" };
             if is_json {
-                tracing::warn!("{how}")
+                tracing::warn!("{how}");
             } else {
-                say(how)
+                say(how);
             }
             exit.into()
         }
@@ -45,9 +45,9 @@ fn main() -> ExitCode {
         Err(error) => {
             let why = chain(&error);
             if is_json {
-                tracing::error!("{why}")
+                tracing::error!("{why}");
             } else {
-                say(&format!("error: {why}"))
+                say(&format!("error: {why}"));
             }
             ExitStatus::CannotStart.into()
         }
@@ -61,7 +61,7 @@ fn start(cli: Cli, environment: &EnvironmentVariables) -> anyhow::Result<ExitSta
         .build()
         .context("failed to start threads")?;
     let outcome = runtime.block_on(async {
-        let outcome = dispatch(cli, environment, stopped()).await;
+        let outcome = Box::pin(dispatch(cli, environment, stopped())).await;
         telemetry::flush().await;
         outcome
     });

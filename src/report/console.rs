@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    fn urls(deployment: Value, reference: &str) -> Vec<String> {
+    fn urls(deployment: &Value, reference: &str) -> Vec<String> {
         let finding = json!({
             "id": "x", "deployment": deployment, "base": null, "current": null, "behind": null, "runtime": null,
             "image": { "reference": reference, "digest": null, "platform": null, "created_at": null, "pushed_at": null },
@@ -97,7 +97,7 @@ mod tests {
         let function = |partition: &str, region: &str, domain: &str| {
             let arn = format!("arn:{partition}:lambda:{region}:123456789012:function:orders:live");
             let deployment = json!({ "kind": "lambda", "name": "orders", "qualifier": "live", "arn": arn });
-            urls(deployment, &format!("123456789012.dkr.ecr.{region}.{domain}/shop/orders:1"))
+            urls(&deployment, &format!("123456789012.dkr.ecr.{region}.{domain}/shop/orders:1"))
         };
         let table = [
             ("aws", "eu-west-1", "amazonaws.com", "console.aws.amazon.com"),
@@ -129,9 +129,9 @@ mod tests {
             format!("{host}/ecs/v2/clusters/prod/services/orders/health?region=eu-west-1"),
             format!("{host}/ecr/repositories/private/123456789012/orders/_/image/{digest}/details?region=eu-west-1"),
         ];
-        assert_eq!(urls(service, &image), expected);
+        assert_eq!(urls(&service, &image), expected);
         for foreign in ["docker.io/library/python:3", "123456789012.dkr.ecr.eu-west-1.evil.example/orders:1"] {
-            assert_eq!(urls(json!({ "kind": "image", "name": "x" }), foreign), [""; 0], "{foreign}");
+            assert_eq!(urls(&json!({ "kind": "image", "name": "x" }), foreign), [""; 0], "{foreign}");
         }
     }
 }

@@ -247,9 +247,9 @@ fn an_owner_and_a_line_have_pages_with_their_own_counts() {
     let line = report.findings.iter().find_map(|finding| finding.base.as_ref()?.line.clone()).unwrap();
     let query = FindingQuery::parse([("limit", "1000")]).unwrap();
     let view = served(&report, &[], &query);
-    let owned = report.findings.iter().filter(|finding| finding.deployment.owner.as_ref() == Some(&owner)).count();
+    let count = report.findings.iter().filter(|finding| finding.deployment.owner.as_ref() == Some(&owner)).count();
     let page = dashboard::scoped_page(&view, PageScope::Owner(&owner)).unwrap();
-    assert_eq!(anchors(&page).len(), owned);
+    assert_eq!(anchors(&page).len(), count);
     assert!(page.contains(&format!("<title>{owner}: ")) && page.contains("id=\"next\""), "title and to-do");
     assert!(page.contains(&format!("format=csv&#38;owner={owner}")), "the download has the same findings");
     let is_on = |finding: &&Finding| finding.base.as_ref().and_then(|base| base.line.as_ref()) == Some(&line);

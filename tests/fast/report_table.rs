@@ -309,7 +309,8 @@ fn the_length_of_a_table_does_not_depend_on_the_fleet_and_with_verbose_grows_wit
 
 /// A report with `count` owners, each with as many findings as its number.
 fn with_owners(count: usize) -> Report {
-    let stale = sample::report().findings.into_iter().find(|finding| finding.action == Action::Rebuild).unwrap();
+    let stale = sample::report().findings.into_iter().find(|finding| finding.action == Action::Rebuild);
+    let stale = stale.expect("a sample to rebuild");
     let findings = (1..=count).flat_map(|owner| {
         let stale = &stale;
         (0..owner).map(move |number| {

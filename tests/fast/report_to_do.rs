@@ -21,8 +21,9 @@ fn with_bases(findings: usize, bases: usize) -> Report {
 
 fn stale(name: &str) -> Finding {
     let report = sample::report();
-    let mut finding = report.findings.into_iter().find(|finding| finding.deployment.name == "orders:421").unwrap();
-    finding.deployment.name = name.to_owned();
+    let found = report.findings.into_iter().find(|finding| finding.deployment.name == "orders:421");
+    let mut finding = found.expect("a finding of the sample");
+    name.clone_into(&mut finding.deployment.name);
     finding.image.digest = Some(sample::digest(name));
     finding
 }

@@ -1,6 +1,6 @@
 //! What services tell their operators: log lines, the last run after a restart, and OpenTelemetry.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so where it is")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says so where it is")]
 
 use std::{
     io::{BufRead as _, BufReader},

@@ -64,7 +64,7 @@ async fn a_day_in_its_own_process() {
     let instructions: ChildOrders =
         serde_json::from_str(&env::var(ORDERS).expect("set by the parent process")).unwrap();
     let store = Arc::new(KillingStore::new(instructions.store.open(), Moments::until(instructions.last_moment)));
-    let done = Tools::new().run(instructions.day, false, store, &instructions.post).await;
+    let done = Box::pin(Tools::new().run(instructions.day, false, store, &instructions.post)).await;
     let unexpected: Vec<_> = done.problems.iter().filter(|problem| !problem.contains("503")).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
 }

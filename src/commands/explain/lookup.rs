@@ -295,24 +295,20 @@ fn owned((one, two): (&str, &str)) -> (String, String) {
 mod tests {
     use super::*;
 
-    fn pair(one: &str, two: &str) -> Option<(String, String)> {
-        Some(owned((one, two)))
-    }
-
     #[test]
     fn a_name_tells_what_kinds_of_deployments_it_can_mean() {
         let query = |text: &str| DeploymentQuery::new(text).unwrap();
         let live = query("orders:live");
         assert_eq!(
             (live.function.as_deref(), &live.service, live.image),
-            (Some("orders"), &None, pair("orders", "live"))
+            (Some("orders"), &None, Some(owned(("orders", "live"))))
         );
         let service = query("prod/orders app");
-        assert_eq!((service.function, service.service, service.image), (None, pair("prod", "orders"), None));
+        assert_eq!((service.function, service.service, service.image), (None, Some(owned(("prod", "orders"))), None));
         let image = query("shop/api:421");
-        assert_eq!((image.function, image.image), (None, pair("shop/api", "421")));
+        assert_eq!((image.function, image.image), (None, Some(owned(("shop/api", "421")))));
         let digest = format!("shop/api@sha256:{}", "0".repeat(64));
-        assert_eq!(query(&digest).image, pair("shop/api", &digest["shop/api@".len()..]));
+        assert_eq!(query(&digest).image, Some(owned(("shop/api", &digest["shop/api@".len()..]))));
     }
 
     #[test]
@@ -332,7 +328,7 @@ mod tests {
             "ecs:eu-west-1:123456789012:prod/orders:app",
             "ecs:eu-west-1:123456789012:prod/task/orders:app#linux/arm64",
         ] {
-            assert_eq!(DeploymentQuery::new(text).unwrap().service, pair("prod", "orders"), "{text}");
+            assert_eq!(DeploymentQuery::new(text).unwrap().service, Some(owned(("prod", "orders"))), "{text}");
         }
         for text in ["arn:aws:s3:::bucket", "arn:aws:ecs:eu-west-1:123456789012:service/orders"] {
             assert!(DeploymentQuery::new(text).unwrap_err().to_string().contains("is not the ARN"), "{text}");

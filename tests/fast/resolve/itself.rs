@@ -94,7 +94,7 @@ async fn an_earlier_release_is_replaced_by_the_current_one_instead_of_rebuilt() 
         assert_eq!((finding.verdict, finding.action), (Verdict::OutOfDate, Action::Redeploy), "{reference}");
         assert_eq!(finding.reasons[0].code, "not-deployed");
         assert_eq!(
-            finding.reasons[0].message.to_string(),
+            finding.reasons[0].message.as_str(),
             "the image is a release of public.ecr.aws/lambda/java:21 itself: deploy 21.2026.08.21.13 instead"
         );
         let ReplacementFields { reference, digest, verdict, .. } = finding.replacement.as_ref().expect("named");

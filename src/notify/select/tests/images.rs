@@ -134,7 +134,7 @@ fn snoozing_one_tag_snoozes_the_image_and_resend_covers_all_tags() {
     let until = fleet.now + Duration::days(20);
     let set = Snooze::new(until, fleet.now, Some("alice"), Some("rebuilt on Monday"));
     let key = fleet.key("orders:1");
-    assert_eq!(snooze(&mut fleet.ledger, std::slice::from_ref(&key), Some(set.clone())), [key.clone()]);
+    assert_eq!(snooze(&mut fleet.ledger, std::slice::from_ref(&key), Some(set.clone())), std::slice::from_ref(&key));
     fleet.push(&[tag("orders:latest", "a", "high")]);
     let latest = fleet.key("orders:latest");
     assert_eq!(fleet.ledger.alerts[&latest].snooze.as_deref(), Some(&set), "a tag pushed later");
