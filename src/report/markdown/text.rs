@@ -24,17 +24,20 @@ pub(super) fn code(text: &str, position: TextPosition, width: usize) -> String {
 /// `text` as prose of at most `width` columns.
 pub(super) fn prose(text: &str, position: TextPosition, width: usize) -> String {
     let sanitized = Sanitized::from(text).shortened(width);
-    let words = sanitized.as_str().split(' ').filter(|word| !word.is_empty());
-    words.map(|word| self::word(word, position)).collect::<Vec<_>>().join(" ")
+    let words: Vec<_> = sanitized.as_str().split(' ').filter(|word| !word.is_empty()).collect();
+    let shown = words.iter().enumerate().map(|(index, word)| self::word(word, index + 1 == words.len(), position));
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 /// A plain word unchanged, any other word as a code span without surrounding punctuation.
-fn word(word: &str, position: TextPosition) -> String {
+fn word(word: &str, is_last: bool, position: TextPosition) -> String {
     let core = word.trim_start_matches(['(', '"', '\'', '…']);
     let (before, core) = word.split_at(word.len() - core.len());
     let kept = core.trim_end_matches(['.', ',', ';', ':', ')', '"', '\'', '…', '?']);
     let (core, after) = core.split_at(kept.len());
-    if is_plain(core) { word.to_owned() } else { format!("{before}{}{after}", span(core, position)) }
+    // A `<` before a blank does not start a tag. What follows the last word is unknown.
+    let may_open_tag = core == "<" && (is_last || !after.is_empty());
+    if is_plain(core) && !may_open_tag { word.to_owned() } else { format!("{before}{}{after}", span(core, position)) }
 }
 
 /// Whether a word has no special meaning: letters and digits, joined by hyphens and apostrophes.
@@ -43,7 +46,6 @@ fn word(word: &str, position: TextPosition) -> String {
 /// commit.
 fn is_plain(core: &str) -> bool {
     let is_joint = |c: char| matches!(c, '-' | '\'');
-    // A `<` before a blank does not start a tag.
     let is_sign = matches!(core, "" | "≥" | "–" | "<" | "=");
     let is_word = core.chars().all(|c| c.is_alphanumeric() || is_joint(c))
         && core.starts_with(char::is_alphanumeric)
@@ -115,6 +117,7 @@ mod tests {
             ("a\nb\u{202e}", "`a\\u{a}b\\u{202e}`"),
             ("= < \"", "= < \""),
             ("<b a=<c", "`<b` `a=<c`"),
+            ("< <; <", "< `<`; `<`"),
             ("  a   b ", "a b"),
             ("", ""),
         ];
