@@ -290,9 +290,9 @@ in a shell. A missing pattern matches everything.
 variable that starts with `BASEWATCH_` is an error. `BASEWATCH_LOG` is the log filter (`info`, `warn,basewatch=debug`),
 and `BASEWATCH_LOG_FORMAT=json` writes log lines as JSON.
 - **Secrets** are references: `{ env = \"HOOK_SECRET\" }`, `{ file = \"./hook-secret\" }`, or, except for `external_id`, the
-`password` of a registry and the `url` of a rebuild, `{ secretsmanager = \"ARN\" }` for AWS Secrets Manager. Append `#KEY` to the ARN for one key of a JSON secret.
-Leading and trailing white space is removed; other control characters are an error. Names of secret variables must not
-start with `BASEWATCH_`.
+`password` of a registry and the `url` of a rebuild, `{ secretsmanager = \"ARN\" }` for AWS Secrets Manager. Append `#KEY`
+to the ARN for one key of a JSON secret. Leading and trailing white space is removed; other control characters are an
+error. Names of secret variables must not start with `BASEWATCH_`.
 ";
 
 /// The dotted paths of all keys in `value`, as [`Key::path`] has them.
