@@ -87,7 +87,9 @@ async fn text_from_outside_adds_no_header_and_no_markup() {
         assert!(mail["headers"]["bcc"].is_null(), "{mail:#}");
         assert_eq!(header(mail, "x-envelope-to"), "a@example.com");
         let html = mail["parts"]["text/html"].as_str().expect("a part");
-        assert!(!html.contains("<script") && !html.contains("<img") && !html.contains("src="), "{html}");
+        let mut tags = html.split('<').skip(1).map(|rest| rest.split('>').next().unwrap_or_default());
+        let loads = |tag: &str| tag.starts_with("script") || tag.starts_with("img") || tag.contains("src=");
+        assert!(!tags.any(loads), "{html}");
     }
 }
 
