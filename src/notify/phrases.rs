@@ -291,7 +291,7 @@ pub(super) fn advice(group: &[&AlertItem], now: DateTime<Utc>, copyable: TextFor
         }
         Action::Redeploy => {
             let image = some(&item.replacement, "the newer image");
-            format!("deploy {image}: it is already in the repository and built on a newer base")
+            format!("deploy {image}, which is already in the repository and has a newer base")
         }
         Action::Upgrade => upgrade(group, now.date_naive(), copyable),
         Action::Restore => {
