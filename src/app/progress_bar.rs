@@ -18,7 +18,7 @@ impl RunProgressBar {
     pub(crate) fn new(is_shown: bool) -> Self {
         let bar = is_shown.then(|| {
             let bar = ProgressBar::new_spinner();
-            // A message that is too long for the terminal is cut.
+            // Truncates a message that does not fit the terminal.
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
             }

@@ -60,7 +60,7 @@ pub struct ServeSettings {
     pub token: Option<SecretSource>,
     /// A reverse proxy that authenticates users.
     pub proxy: Option<ProxySettings>,
-    /// The token for writing; `None` if nobody may write.
+    /// The token for writing; `None` if the dashboard is read-only.
     pub write_token: Option<SecretSource>,
     /// The URL of the dashboard for people, without a slash at the end.
     pub public_url: Option<String>,

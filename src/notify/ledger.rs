@@ -315,6 +315,14 @@ impl AlertState {
 }
 
 impl DeliveryHistory {
+    /// Why the last attempt to send the latest event to `channel` failed; `None` if it was sent or not yet tried.
+    #[must_use]
+    pub fn last_error(&self, channel: &str, outbox: &[OutboxEntry]) -> Option<String> {
+        let key = &self.events.last()?.dedup_key;
+        let due = outbox.iter().find(|due| due.channel == channel && *due.message.dedup_key == **key)?;
+        due.delivery.last_error.clone()
+    }
+
     /// Adds an event; drops the oldest but the first if there are too many.
     pub fn push(&mut self, event: AlertEvent) {
         // Most alerts have few events, and a large fleet has many alerts.

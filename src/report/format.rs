@@ -119,10 +119,14 @@ pub(crate) fn distance(behind: Option<&Behind>) -> String {
 
 /// The display name of a deployment: `orders`, `orders:live`, `prod/orders app`.
 pub(crate) fn deployment_name(deployment: &DeploymentFields) -> String {
-    let name = &deployment.name;
-    match (deployment.kind, deployment.qualifier.as_deref()) {
+    display_name(deployment.kind, &deployment.name, deployment.qualifier.as_deref())
+}
+
+/// The display name of a deployment by its parts.
+pub(crate) fn display_name(kind: DeploymentKind, name: &str, qualifier: Option<&str>) -> String {
+    match (kind, qualifier) {
         // A function name without an alias means `$LATEST`.
-        (DeploymentKind::Lambda, None | Some("$LATEST")) | (_, None) => name.clone(),
+        (DeploymentKind::Lambda, None | Some("$LATEST")) | (_, None) => name.to_owned(),
         (DeploymentKind::Lambda, Some(qualifier)) => format!("{name}:{qualifier}"),
         (_, Some(qualifier)) => format!("{name} {qualifier}"),
     }

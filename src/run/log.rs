@@ -1,4 +1,4 @@
-//! The log of a run: for modes whose output nobody reads as it is printed.
+//! The log of a run, for modes that print no result.
 
 use std::{collections::BTreeSet, time::Duration};
 

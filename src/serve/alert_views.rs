@@ -11,7 +11,7 @@ use futures::lock::Mutex;
 
 use crate::{
     dashboard::{AlertView, ChannelView, NotifiedEvent, SnoozeView},
-    notify::{self, Alert, AlertKey, DeliveryHistory, Ledger, OutboxEntry},
+    notify::{self, Alert, AlertKey, Ledger, OutboxEntry},
     store::Store,
 };
 
@@ -61,7 +61,7 @@ fn view(key: &AlertKey, alert: &Alert, outbox: &[OutboxEntry], now: DateTime<Utc
     let channels = alert.deliveries.iter().map(|(channel, history)| ChannelView {
         channel: channel.to_owned(),
         events: history.events.iter().map(event).collect(),
-        last_error: last_error(channel, history, outbox),
+        last_error: history.last_error(channel, outbox),
     });
     AlertView {
         id: alert.id.clone(),
@@ -84,11 +84,4 @@ fn view(key: &AlertKey, alert: &Alert, outbox: &[OutboxEntry], now: DateTime<Utc
 
 fn event(event: &notify::AlertEvent) -> NotifiedEvent {
     NotifiedEvent { kind: event.kind.as_str(), severity: event.severity, due_at: event.due_at, sent_at: event.sent_at }
-}
-
-/// Why the last attempt to send the latest event to `channel` failed.
-fn last_error(channel: &str, history: &DeliveryHistory, outbox: &[OutboxEntry]) -> Option<String> {
-    let key = &history.events.last()?.dedup_key;
-    let due = outbox.iter().find(|due| due.channel == channel && *due.message.dedup_key == **key)?;
-    due.delivery.last_error.clone()
 }

@@ -1,7 +1,7 @@
 //! The outlines of the last reports in memory, for what changed and for the history of a deployment.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -42,9 +42,14 @@ impl PastReports {
         state.is_loaded.then(|| state.by_date.values().map(Arc::clone).collect())
     }
 
-    /// Reads the outlines of the last report of each day in `history`. Reports that cannot be read are skipped.
+    /// Reads the missing outlines of the last report of each day in `history`. Reports that cannot be read are skipped.
     pub(super) async fn load(&self, store: &dyn Store, history: &[HistoryDay]) {
-        for day in wanted(history) {
+        let days: Vec<_> = history.iter().map(|day| (day.date, day.deployments)).collect();
+        let wanted = wanted(&days);
+        for day in history.iter().rev().filter(|day| wanted.contains(&day.date)) {
+            if self.lock().by_date.contains_key(&day.date) {
+                continue;
+            }
             match report_outline(store, day).await {
                 Ok(Some(outline)) => self.insert(outline, false),
                 Ok(None) => {}
@@ -54,9 +59,13 @@ impl PastReports {
         self.lock().is_loaded = true;
     }
 
-    /// Adds the outline of a new report.
-    pub(super) fn add(&self, outline: ReportOutline) {
+    /// Adds the outline of a new report, whose day is in `history`, and reads those that it makes necessary: of a large
+    /// fleet, the report of last week is another one each day.
+    pub(super) async fn add(&self, outline: ReportOutline, store: &dyn Store, history: &[HistoryDay]) {
         self.insert(outline, true);
+        if self.lock().is_loaded {
+            self.load(store, history).await;
+        }
     }
 
     fn insert(&self, mut outline: ReportOutline, is_new: bool) {
@@ -72,23 +81,24 @@ impl PastReports {
         }
         outline.share(|text| texts.share(text));
         state.by_date.insert(date, Arc::new(outline));
-        let newest = state.by_date.last_key_value().map(|(date, _)| *date);
-        let oldest = newest.and_then(|date| date.checked_sub_days(Days::new(DAYS))).unwrap_or(date);
-        state.by_date = state.by_date.split_off(&oldest);
+        let days: Vec<_> = state.by_date.iter().map(|(date, outline)| (*date, outline.findings.len() as u64)).collect();
+        let wanted = wanted(&days);
+        state.by_date.retain(|date, _| wanted.contains(date));
     }
 }
 
-/// The days of which outlines are kept, latest first.
-fn wanted(history: &[HistoryDay]) -> Vec<&HistoryDay> {
-    let Some(newest) = history.last().map(|day| day.date) else { return Vec::new() };
+/// Which of `days`, oldest first and with their numbers of findings, have outlines that are kept.
+fn wanted(days: &[(NaiveDate, u64)]) -> BTreeSet<NaiveDate> {
+    let Some((newest, _)) = days.last().copied() else { return BTreeSet::new() };
     let since = |days| newest.checked_sub_days(Days::new(days)).unwrap_or(newest);
-    let needed = history.iter().rev().find(|day| day.date <= since(NEEDED_DAYS)).map(|day| day.date);
-    let mut findings = 0;
-    let is_wanted = |day: &&HistoryDay| {
-        findings += day.deployments;
-        day.date >= since(DAYS) && (findings <= MOST_FINDINGS || Some(day.date) == needed)
-    };
-    history.iter().rev().filter(is_wanted).collect()
+    let needed = days.iter().rev().map(|(date, _)| *date).find(|date| *date <= since(NEEDED_DAYS));
+    let mut sum = 0;
+    let kept = days.iter().rev().filter_map(|(date, findings)| {
+        sum += findings;
+        let is_wanted = *date >= since(DAYS) && (sum <= MOST_FINDINGS || Some(*date) == needed);
+        is_wanted.then_some(*date)
+    });
+    kept.collect()
 }
 
 #[cfg(test)]
@@ -97,23 +107,15 @@ mod tests {
 
     use super::*;
 
-    fn day(date: &str, deployments: u64) -> HistoryDay {
-        let day = json!({
-            "date": date, "at": format!("{date}T06:00:00Z"), "run_id": date, "complete": true,
-            "deployments": deployments, "by_verdict": {}, "by_severity": {},
-        });
-        serde_json::from_value(day).unwrap()
-    }
-
-    fn dates(history: &[HistoryDay]) -> Vec<String> {
-        wanted(history).into_iter().map(|day| day.date.to_string()).collect()
+    fn dates(days: &[(NaiveDate, u64)]) -> Vec<String> {
+        wanted(days).into_iter().rev().map(|date| date.to_string()).collect()
     }
 
     #[test]
     fn a_large_fleet_keeps_few_days_and_the_one_of_last_week() {
         let days = |deployments| {
             let days = ["2026-10-01", "2026-11-12", "2026-11-13", "2026-11-14", "2026-11-19", "2026-11-20"];
-            days.map(|date| day(date, deployments))
+            days.map(|date| (date.parse().unwrap(), deployments))
         };
         assert_eq!(dates(&days(10)), ["2026-11-20", "2026-11-19", "2026-11-14", "2026-11-13", "2026-11-12"]);
         assert_eq!(dates(&days(90_000)), ["2026-11-20", "2026-11-19", "2026-11-13"]);
@@ -127,7 +129,7 @@ mod tests {
                 .unwrap()
         };
         let past = PastReports::default();
-        past.add(outline("02", "2026-11-20T09:00:00Z"));
+        past.insert(outline("02", "2026-11-20T09:00:00Z"), true);
         assert!(past.outlines().is_none(), "not yet read");
         past.insert(outline("01", "2026-11-20T06:00:00Z"), false);
         past.insert(outline("00", "2026-11-19T06:00:00Z"), false);

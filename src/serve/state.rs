@@ -274,7 +274,7 @@ impl ServeState {
                 self.snapshot().map(|snapshot| snapshot.history.clone()).unwrap_or_default()
             }
         };
-        self.past.add(ReportOutline::from(&run.report));
+        self.past.add(ReportOutline::from(&run.report), &*self.store, &history).await;
         self.alerts.forget().await;
         self.show(run.report, history).await;
     }

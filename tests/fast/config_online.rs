@@ -37,15 +37,17 @@ async fn every_check_is_made_and_each_failure_is_named_without_secrets() {
     let images = format!("[[inventory.images]]\nreferences = [\"{}/lost:1\"]\n", rig.host());
     let config = format!(
         "store = \"store\"\n{images}[[notify.webhook]]\nname = \"chat\"\nurl = \"http://{closed}/in/hunter2\"\n\
-         [[notify.webhook]]\nname = \"lost\"\nurl = \"https://nowhere.invalid/hunter2\"\n"
+         [[notify.webhook]]\nname = \"lost\"\nurl = \"https://nowhere.invalid/hunter2\"\n[[notify.email]]\nhost = \
+         \"127.0.0.1\"\nport = {}\nencryption = \"none\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\n",
+        closed.port()
     );
     fs::write(rig.folder.path().join("basewatch.toml"), config).unwrap();
     fs::write(rig.folder.path().join("store"), "a file").unwrap();
     let output = rig.run(&["config", "check", "--online"]);
     let text = stdout(&output);
     assert_eq!(code(&output), 2, "{text}{}", stderr(&output));
-    for failed in ["image ", "store store", "webhook chat", "webhook lost"] {
+    for failed in ["image ", "store store", "webhook chat", "webhook lost", "mail server 127.0.0.1:"] {
         assert!(text.lines().any(|line| line.starts_with(&format!("  failed       {failed}"))), "{failed}: {text}");
     }
-    assert!(text.ends_with("4 failed\n") && !text.contains("hunter2"), "{text}");
+    assert!(text.ends_with("5 failed\n") && !text.contains("hunter2"), "{text}");
 }

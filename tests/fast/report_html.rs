@@ -256,7 +256,7 @@ fn an_owner_and_a_line_have_pages_with_their_own_counts() {
     let page = dashboard::scoped_page(&view, PageScope::Line(&line)).unwrap();
     assert_eq!(anchors(&page).len(), report.findings.iter().filter(is_on).count());
     assert_eq!(page.matches("<div class=\"lane\">").count(), 1, "one release line");
-    assert!(dashboard::scoped_page(&view, PageScope::Owner("nobody")).is_none());
+    assert!(dashboard::scoped_page(&view, PageScope::Owner("unknown-owner")).is_none());
 }
 
 #[test]

@@ -113,15 +113,10 @@ impl AlertList {
 
 impl AlertRow {
     fn from_alert(key: &AlertKey, alert: &Alert, outbox: &[OutboxEntry]) -> Self {
-        let error = |channel: &str, history: &DeliveryHistory| {
-            let key = &history.events.last()?.dedup_key;
-            let due = outbox.iter().find(|due| due.channel == channel && *due.message.dedup_key == **key)?;
-            due.delivery.last_error.clone()
-        };
         let channels = alert.deliveries.iter().map(|(channel, history)| ChannelRow {
             channel: channel.to_owned(),
             state: history.state(),
-            last_error: error(channel, history),
+            last_error: history.last_error(channel, outbox),
             history: history.clone(),
         });
         Self {

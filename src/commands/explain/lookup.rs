@@ -12,7 +12,7 @@ use crate::{
     image::{AccountId, Arn, ArnParts, Region, is_account_id},
     inventory::{Deployment, DeploymentKind, ImageSource, InventoryFilter, RegionSelection, Selector},
     registry::EcrHost,
-    report::Finding,
+    report::{Finding, format},
 };
 
 /// The most deployments that an error lists.
@@ -215,12 +215,7 @@ impl NameForms {
         let arn = arn.filter(|_| kind != DeploymentKind::Ecr).map(ToString::to_string);
         let mut names = vec![id.to_owned(), name.to_owned()];
         names.extend(qualifier.iter().flat_map(|qualifier| [":", " "].map(|mark| format!("{name}{mark}{qualifier}"))));
-        let shown = match (kind, qualifier) {
-            (DeploymentKind::Lambda, None | Some("$LATEST")) | (_, None) => name.to_owned(),
-            (DeploymentKind::Lambda, Some(qualifier)) => format!("{name}:{qualifier}"),
-            (_, Some(qualifier)) => format!("{name} {qualifier}"),
-        };
-        Self { shown, names, arn }
+        Self { shown: format::display_name(kind, name, qualifier), names, arn }
     }
 
     fn from_deployment(deployment: &Deployment) -> Self {

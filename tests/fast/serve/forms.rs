@@ -101,8 +101,8 @@ async fn who_signed_in_snoozes_an_alert_and_ends_the_snooze() {
     let ended = form(&served, &format!("{path}/unsnooze"), &[("csrf", &csrf)]).header("cookie", &cookie);
     assert_eq!(ended.send().await.unwrap().status(), 303);
     assert!(ledger(&served).alerts.values().all(|alert| alert.snooze.is_none()));
-    let nobody = form(&served, "/alerts/000000000000/unsnooze", &[("csrf", &csrf)]).header("cookie", &cookie);
-    assert_eq!(nobody.send().await.unwrap().status(), 404);
+    let unknown = form(&served, "/alerts/000000000000/unsnooze", &[("csrf", &csrf)]).header("cookie", &cookie);
+    assert_eq!(unknown.send().await.unwrap().status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,7 +67,7 @@ fn a_scheduled_summary_waits_for_the_first_run_after_it_is_due() {
     assert_eq!(fleet.run(), NOTHING, "it is not due yet");
     assert_eq!(fleet.after(1).run(), NOTHING);
     fleet.set("brief", "none");
-    assert_eq!(fleet.after(1).run(), ["orders triggered"], "what was never told does not end");
+    assert_eq!(fleet.after(1).run(), ["orders triggered"], "an alert that was never sent is not resolved");
     assert_eq!(fleet.after(1).set("orders", "none").set("index", "medium").run(), NOTHING);
     assert_eq!(fleet.after(5).run(), NOTHING, "Tuesday");
     // No run on Wednesday.

@@ -41,7 +41,7 @@ pub(super) fn body(message: &Message, channel: &str, key: Option<&str>) -> Value
     event
 }
 
-/// The same for all events about one alert. One about basewatch itself is told apart by the channel.
+/// The same for all events about one alert. For one about basewatch itself, it contains the channel.
 fn dedup_key(message: &Message, channel: &str) -> String {
     let key = match (message.items.first(), &message.watch) {
         (Some(item), _) => format!("basewatch alert {}", phrases::clean(&item.alert)),
